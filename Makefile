@@ -1,0 +1,67 @@
+# make            build ./build/dtrak (never touches the system)
+# make demo       everything from a bare Debian 12 to the explorer on the demo database
+# make check      everything from a bare Debian 12 to one line "N passed, N failed"
+# make install PREFIX=/usr/local DESTDIR=      make uninstall
+# make sanitize   the tests under ASan and UBSan     make tsan    under TSan
+# make layers     who may include whom               make bench   timings
+# make demo-db    remake assets/demo.db (about an hour)   make cifar2   fetch CIFAR-10, keep cars and horses
+# Knobs: CC CFLAGS LDFLAGS  SAN=address,undefined|thread  WERROR=1  V=1
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+PREFIX   ?= /usr/local
+comma    := ,
+OUT      := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(findstring clang,$(CC)),-clang)
+Q        := $(if $(V),,@)
+PKGS     := ncursesw libsixel openblas lapacke sqlite3 zlib libxxhash
+STB      := $(shell pkg-config --cflags-only-I stb 2>/dev/null)
+PKGCF    := $(filter-out -D%,$(shell pkg-config --cflags $(PKGS) 2>/dev/null)) $(STB)
+LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
+WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 $(if $(WERROR),-Werror)
+NUMERIC  := -fno-math-errno -fno-trapping-math -ffp-contract=off
+VERSION  := 0.1.0
+ALL      := -std=c11 -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -DDTRAK_VERSION='"$(VERSION)"' -Iinclude -isystem $(OUT)/gen \
+            $(patsubst -I%,-isystem %,$(PKGCF)) $(WARN) $(NUMERIC) -MMD -MP -pthread \
+            $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+# Kernels compiled per instruction set; the choice is made at run time.
+X86      := $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null))
+FLAGS_avx2   := $(if $(X86),-mavx2 -mfma -mf16c)
+FLAGS_avx512 := $(if $(X86),-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mf16c)
+variant  = $(if $(findstring _avx512.c,$<),$(FLAGS_avx512),$(if $(findstring _avx2.c,$<),$(FLAGS_avx2)))
+
+SRC      := $(sort $(wildcard src/*/*.c))
+LIBSRC   := $(filter-out src/cli/main.c,$(SRC))
+OBJ      := $(LIBSRC:%.c=$(OUT)/%.o)
+TEST     := $(patsubst tests/unit/%_test.c,$(OUT)/test/%,$(sort $(wildcard tests/unit/*_test.c)))
+TESTLIB  := $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard tests/lib/*.c)))
+BENCH    := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(sort $(wildcard tests/bench/*.c)))
+
+all: $(OUT)/dtrak
+
+$(OUT)/dtrak: $(OUT)/src/cli/main.o $(OBJ)
+	$(Q)$(CC) $(CFLAGS) $(ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(ALL) $(variant) -c -o $@ $<
+$(OUT)/libdtrak.a: $(OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(OUT)/test/%: $(OUT)/tests/unit/%_test.o $(TESTLIB) $(OUT)/libdtrak.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(ALL) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+$(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libdtrak.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The SQL schema is a file of its own; the program carries it as a string.
+$(OUT)/gen/schema_sql.h: src/store/schema.sql
+	@mkdir -p $(@D)
+	$(Q)sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@
+$(OUT)/src/store/%.o: | $(OUT)/gen/schema_sql.h
+
+units: $(TEST) $(OUT)/dtrak
+clean:
+	rm -rf build build-*
+.PHONY: all units clean
+.SECONDARY:
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
