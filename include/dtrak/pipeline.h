@@ -1,0 +1,114 @@
+/* pipeline.h - the verbs: what joins store, model and maths.
+ *
+ * Each verb is resumable: it looks at what the database holds, does the units
+ * that are missing, one transaction each, and returns OK when nothing is
+ * missing.  It can be cancelled (ERR_CANCELLED) and called again.  `progress`
+ * may be NULL.  Options start from the *_DEFAULTS initialisers. */
+#ifndef DTRAK_PIPELINE_H
+#define DTRAK_PIPELINE_H
+
+#include "dtrak/err.h"
+#include "dtrak/loss.h"
+#include "dtrak/progress.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+/* --- new: a data set becomes the train and val items of a new database --- */
+
+enum new_source { NEW_CIFAR, NEW_STRIPS, NEW_IDX, NEW_IMAGES };
+
+struct new_options {
+    enum new_source source;
+    const char *path;        /* directory, or the IDX images file */
+    const char *labels_path; /* NEW_IDX only */
+    const char *test_path, *test_labels_path; /* NEW_IDX: where held-out items come from; NULL: the rest of the training file */
+    const char *classes;     /* comma-separated label numbers or names; NULL: all */
+    size_t per_class;        /* training items of each class; 0: all */
+    size_t held_out;         /* val items in all, shared out over the classes */
+    size_t size;             /* side of the square images; 0: as they come (IDX 28x28 is padded to 32) */
+    size_t patch;            /* 1 or 2: space to depth before the network; kept in the project row */
+    const char *name;        /* project name; NULL: from the source */
+    uint64_t seed;           /* which items are kept */
+};
+#define NEW_DEFAULTS { NEW_IDX, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 1, NULL, 0 }
+
+/* Creates path; on any error it does not exist afterwards. */
+enum status pipeline_new(const char *path, const struct new_options *o, const struct progress *p);
+
+/* --- train --- */
+
+struct train_options {
+    size_t width[8], levels;    /* base channels per level */
+    size_t layers;              /* residual blocks per level */
+    unsigned attention;         /* bit i: level i has attention; bit 31: none in the middle either */
+    size_t patch;               /* 0: the project's */
+    size_t steps;               /* 0: from epochs */
+    double epochs;
+    size_t batch;
+    double lr, weight_decay, clip, warmup_fraction;
+    double ema;                 /* decay, 0: off */
+    int flip;
+    uint64_t seed;
+    double checkpoints[16];     /* fractions of the steps, ascending, the last is 1 */
+    size_t n_checkpoints;
+    int half_weights;           /* checkpoints stored as float16 */
+    double save_every_s;        /* train_state at least this often */
+    size_t threads;             /* 0: all processors */
+};
+#define TRAIN_DEFAULTS { { 32, 64, 64 }, 3, 1, 0, 0, 0, 100, 64, 1e-3, 1e-6, 1.0, 0.1, 0, 0, 0, \
+                         { .1, .25, .5, 1 }, 4, 1, 120, 0 }
+
+enum status pipeline_train(struct store *s, const struct train_options *o, const struct progress *p);
+
+/* --- sample --- */
+
+struct sample_options {
+    size_t count;               /* gen items that shall exist with seeds seed .. seed+count-1 */
+    uint64_t seed;
+    const char *checkpoint;     /* NULL: last */
+    size_t steps;               /* DDIM steps, 50 */
+    double eta;                 /* 0 */
+    size_t threads;
+};
+#define SAMPLE_DEFAULTS { 0, 0, NULL, 50, 0, 0 }
+
+enum status pipeline_sample(struct store *s, const struct sample_options *o, const struct progress *p);
+
+/* --- features --- */
+
+struct features_options {
+    unsigned losses;            /* bit per enum loss */
+    const char *checkpoints;    /* "last", "10%,50%", "all"; NULL: last */
+    unsigned splits;            /* bit per enum split; 0: all that have items */
+    size_t timesteps;           /* uniform: 0, T/n, 2T/n, ...; n must divide T = 1000 */
+    size_t dims;                /* k of the projection */
+    uint64_t noise_seed, projection_seed;
+    int float32;                /* store rows as float32 instead of float16 with a scale */
+    size_t threads;
+};
+#define FEATURES_DEFAULTS { 1u << LOSS_SIMPLE, NULL, 0, 10, 2048, 0, 42, 0, 0 }
+
+enum status pipeline_features(struct store *s, const struct features_options *o, const struct progress *p);
+
+/* --- score --- */
+
+struct score_options {
+    const char *methods;        /* comma-separated names; `dtrak` is `trak` with loss square */
+    unsigned losses;            /* bit per enum loss, for methods that have one */
+    const char *checkpoints;    /* as above */
+    const char *lambda;         /* "auto", "0.05", "abs:500"; NULL: auto */
+    size_t timesteps;           /* of the features; 0: the most there are */
+    unsigned splits;            /* query splits (val, gen); 0: both */
+    int mantissa_bits;          /* 24: scores kept as float32; 16: rounded, smaller */
+    int keep_kernel;            /* also store the packed Gram of the sets used */
+    int self_influence;         /* also store the training items' leverages */
+    size_t threads;
+};
+#define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0 }
+
+enum status pipeline_score(struct store *s, const struct score_options *o, const struct progress *p);
+
+#endif
