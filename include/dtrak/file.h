@@ -1,0 +1,29 @@
+/* file.h - whole files in and out: capped reads, gzip, atomic writes.
+ *
+ * Readers of formats work on bytes in memory; this is where the bytes come
+ * from.  Every message names the path. */
+#ifndef DTRAK_FILE_H
+#define DTRAK_FILE_H
+
+#include "dtrak/err.h"
+
+#include <stddef.h>
+
+/* The whole of a regular file, for the caller to mem_free(); a 0 follows the
+ * last byte and is not counted.  A file of more than max bytes is refused
+ * (ERR_FORMAT) before anything is read; one that is not there is ERR_MISSING. */
+enum status file_read(unsigned char **bytes, size_t *len, const char *path, size_t max);
+
+/* The same, and gzip is undone when the file starts with its magic bytes;
+ * max caps the compressed and the inflated size alike. */
+enum status file_read_gz(unsigned char **bytes, size_t *len, const char *path, size_t max);
+
+/* Inflates gzip (one or several members) into a new block; name is for messages. */
+enum status file_inflate(unsigned char **out, size_t *out_len, const void *bytes, size_t len,
+                         size_t max, const char *name);
+
+/* Writes path.<random>, flushes it to the disk and renames it to path, so that
+ * path holds either what it held before or all of the new bytes. */
+enum status file_write(const char *path, const void *bytes, size_t len);
+
+#endif
