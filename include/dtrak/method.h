@@ -1,0 +1,69 @@
+/* method.h - how features become scores: names, needs, and the formulas.
+ *
+ * Per query feature g and train feature phi_n, K = Phi^T Phi + l I:
+ *   trak        g K^-1 phi_n          relative-if  trak / ||K^-1 phi_n||
+ *   grad-dot    g . phi_n             renorm-if    trak / ||phi_n||
+ *   grad-cos    g . phi_n / (||g|| ||phi_n||)
+ *   pixel-dot, pixel-cos   the same two on pixels in [-1, 1]
+ *   random      uniform in [-1, 1), keyed on (seed, query)
+ * A train row of norm 0 has score 0 wherever its norm divides.
+ * Source: arXiv 2311.00500 and its released code.
+ * Checked against: tests/unit/method_test.c. */
+#ifndef DTRAK_METHOD_H
+#define DTRAK_METHOD_H
+
+#include "dtrak/err.h"
+#include "dtrak/loss.h"
+#include "dtrak/ridge.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum method {
+    METHOD_TRAK, METHOD_GRAD_DOT, METHOD_GRAD_COS, METHOD_TRACIN, METHOD_GAS,
+    METHOD_RELATIVE_IF, METHOD_RENORM_IF, METHOD_JOURNEY, METHOD_DAS, METHOD_DAS_SIGNED,
+    METHOD_PIXEL_DOT, METHOD_PIXEL_COS, METHOD_EMBED_DOT, METHOD_EMBED_COS,
+    METHOD_EMP_INFLUENCE, METHOD_DATAMODEL, METHOD_RANDOM,
+    METHOD_COUNT
+};
+
+const char *method_name(enum method m);   /* "trak", "grad-dot", ...: the canonical name */
+
+/* Name to method; `dtrak` is trak and sets *loss to LOSS_SQUARE, every other name
+ * leaves LOSS_COUNT there ("as asked elsewhere").  loss may be NULL.
+ * METHOD_COUNT when there is no such name. */
+enum method method_parse(const char *name, enum loss *loss);
+
+/* What a score set of this method depends on. */
+int method_has_loss(enum method m);        /* gradients of a loss */
+int method_has_checkpoint(enum method m);  /* a network's weights */
+int method_has_features(enum method m);    /* projected gradients */
+int method_has_lambda(enum method m);      /* a ridge */
+int method_has_pixels(enum method m);      /* the images themselves */
+/* This program can compute it; scores of the others can be imported. */
+int method_is_available(enum method m);
+
+/* What people call it: TRAK, TRAK-ELBO, D-TRAK, D-TRAK(avg), Gradient dot, ...
+ * loss is ignored where the method has none. */
+#define METHOD_DISPLAY 48
+void method_display(char out[METHOD_DISPLAY], enum method m, enum loss loss);
+
+/* What the formulas need for M queries; a method reads only its own fields. */
+struct method_inputs {
+    size_t M, N;
+    const double *cross;        /* [M][N]    g . phi_n          grad-dot grad-cos pixel-* */
+    const double *query_norm;   /* [M]       ||g||              *-cos */
+    const double *train_norm;   /* [N]       ||phi_n||          *-cos renorm-if */
+    const struct ridge *ridge;  /*                              trak relative-if renorm-if */
+    const double *coords;       /* [M][rank] of ridge_query_*   the same three */
+    const double *relative;     /* [N] ridge_diagonals() at lambda_abs   relative-if */
+    double lambda_abs;
+    uint64_t seed;              /*                              random */
+    const uint32_t *query_key;  /* [M] what tells queries apart random */
+};
+
+/* scores out [M][N].  ERR_MISSING when a field that m reads is NULL or m is not
+ * available, ERR_NUMERIC when a score is not finite. */
+enum status method_scores(enum method m, const struct method_inputs *in, double *scores);
+
+#endif

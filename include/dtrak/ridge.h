@@ -1,0 +1,74 @@
+/* ridge.h - scores g (Phi^T Phi + l I)^-1 phi_n for every ridge strength l at once.
+ *
+ * One symmetric eigendecomposition serves all l.  With Phi [N][k] the train
+ * features, A = Phi Phi^T = U diag(L) U^T and b = g Phi^T:
+ *
+ *   scores     tau(l)  = (b U) diag(1 / (L + l)) U^T            dual,   N <= k
+ *              tau(l)  = Phi V diag(1 / (S + l)) V^T g          primal, N > k, Phi^T Phi = V diag(S) V^T
+ *   leverage   h_n(l)  = [A (A + l)^-1]_nn, in [0, 1); their sum is d_eff(l)
+ *   relative   r_n(l)  = ||(Phi^T Phi + l)^-1 phi_n|| = sqrt([(A+l)^-1 A (A+l)^-1]_nn)
+ *
+ * No inverse is ever formed.  Only the min(N, k) directions that features can
+ * have are kept; eigenvalues that rounding made negative count as 0.
+ * Source: TRAK, arXiv 2303.14186; D-TRAK, arXiv 2311.00500.
+ * Checked against: tests/unit/ridge_test.c (explicit inverse, leave-one-out). */
+#ifndef DTRAK_RIDGE_H
+#define DTRAK_RIDGE_H
+
+#include "dtrak/err.h"
+#include "dtrak/progress.h"
+#include "dtrak/rows.h"
+
+#include <stddef.h>
+
+struct ridge;   /* opaque; never changes once made, so threads may share it */
+
+/* Dual form from a Gram matrix A[N][N], which the ridge takes over (mem_free) on
+ * OK and on error alike; its contents become the basis.  k is the number of
+ * features behind A (0: unknown, N).  Cancelling works before the decomposition.
+ * ERR_NUMERIC when A is not finite or all zero. */
+enum status ridge_new(struct ridge **out, double *A, size_t N, size_t k, const struct progress *p);
+
+/* The cheaper form of the two, from feature rows.  `train` is borrowed: in the
+ * primal form each score pass reads it again, so it must stay valid. */
+enum status ridge_new_rows(struct ridge **out, const struct rows *train, const struct progress *p);
+/* Primal whatever the sizes (tests, and callers that want k x k). */
+enum status ridge_new_primal(struct ridge **out, const struct rows *train, const struct progress *p);
+void ridge_free(struct ridge *r);   /* NULL is fine */
+
+size_t ridge_train_count(const struct ridge *r);    /* N */
+size_t ridge_feature_count(const struct ridge *r);  /* k */
+size_t ridge_rank(const struct ridge *r);           /* directions kept, min(N, k) */
+int ridge_is_primal(const struct ridge *r);
+double ridge_trace(const struct ridge *r);          /* trace A = sum of eigenvalues */
+const double *ridge_eigenvalues(const struct ridge *r);   /* [rank], ascending, >= 0; borrowed */
+double ridge_effective_dimension(const struct ridge *r, double lambda_abs);
+/* Condition number of A + l I (dual) or Phi^T Phi + l I (primal). */
+double ridge_condition(const struct ridge *r, double lambda_abs);
+
+/* Coordinates of M queries in the ridge's basis, made once; then every lambda
+ * costs N * rank multiplications per query.
+ *   coords  out [M][rank]
+ * _from_cross:    dual;   cross    in [M][N], b = g Phi^T
+ * _from_features: primal; features in [M][k]   (dual: needs train rows, see ridge_query_rows)
+ * The wrong one for the form is ERR_RANGE. */
+enum status ridge_query_from_cross(const struct ridge *r, const double *cross, size_t M, double *coords);
+enum status ridge_query_from_features(const struct ridge *r, const float *features, size_t M, double *coords);
+/* Either form: query features [M][k] and, for the dual, the train rows. */
+enum status ridge_query_rows(const struct ridge *r, const struct rows *train, const float *features,
+                             size_t M, double *coords, const struct progress *p);
+/* Training item n as the query (its row of A (A + l)^-1 follows). */
+enum status ridge_query_train(const struct ridge *r, size_t n, double *coords);
+
+/* scores[M][N] at one lambda > 0 from coords[M][rank].
+ * ERR_NUMERIC when a score is not finite. */
+enum status ridge_scores(const struct ridge *r, const double *coords, size_t M, double lambda_abs, double *scores);
+
+/* All N at one lambda > 0; what is not wanted is NULL.
+ *   leverage  out [N]   h_n
+ *   relative  out [N]   ||K^-1 phi_n||
+ *   norm      out [N]   ||phi_n||, the same at every lambda */
+enum status ridge_diagonals(const struct ridge *r, double lambda_abs,
+                            double *leverage, double *relative, double *norm);
+
+#endif
