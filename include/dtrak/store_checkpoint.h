@@ -1,0 +1,61 @@
+/* store_checkpoint.h - trained networks, and the state to resume training from.
+ * See store.h. */
+#ifndef DTRAK_STORE_CHECKPOINT_H
+#define DTRAK_STORE_CHECKPOINT_H
+
+#include "dtrak/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+/* To add one: id, weights_bytes, sha256 and created are the store's. */
+struct checkpoint {
+    int64_t id;
+    size_t step;
+    double epoch;
+    double percent;               /* of the training, 0..100 */
+    double train_loss;            /* NAN: not known */
+    int ema;                      /* weights are the moving average */
+    int half_weights;             /* stored as float16, which is what every later computation uses */
+    const char *config;           /* network config, JSON; belongs to the list when read */
+    size_t weights_bytes;
+    char sha256[65];              /* of the weights */
+    char created[21];
+};
+
+struct checkpoint_list { struct checkpoint *checkpoint; size_t count; char *text; };
+void checkpoint_list_free(struct checkpoint_list *l);
+
+/* Adds one with its weights (safetensors bytes).  A second one of the same step
+ * and ema flag is refused with ERR_RANGE. */
+enum status store_checkpoint_add(struct store *s, const struct checkpoint *c,
+                                 const void *weights, size_t len, int64_t *id);
+
+enum status store_checkpoints_list(struct store *s, struct checkpoint_list *out);   /* by step */
+
+/* The weights, verified; *bytes is the caller's to mem_free(). */
+enum status store_checkpoint_weights(struct store *s, int64_t id, void **bytes, size_t *len);
+
+/* Checkpoints by name: "8000" (step), "50%" (nearest within half a percent),
+ * "last", "all", or several with commas ("25%,last"); ascending by step, each
+ * once.  Where a step has plain and EMA weights the EMA ones are meant ("all"
+ * included).  NULL is "last".  ERR_MISSING says which ones there are. */
+enum status store_checkpoints_resolve(struct store *s, const char *names,
+                                      struct checkpoint_list *out);
+
+/* Removes it with its features, kernels, scores and statistics; items
+ * generated from it stay. */
+enum status store_checkpoint_delete(struct store *s, int64_t id);
+
+/* The one training state: config is what a resume must agree with. */
+struct train_state { char *config; size_t step; void *bytes; size_t len; };
+void train_state_free(struct train_state *t);
+
+enum status store_train_state_put(struct store *s, const char *config, size_t step,
+                                  const void *bytes, size_t len);       /* replaces */
+enum status store_train_state_get(struct store *s, struct train_state *out);   /* ERR_MISSING */
+enum status store_train_state_delete(struct store *s);
+
+#endif
