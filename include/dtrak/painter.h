@@ -1,0 +1,86 @@
+/* painter.h - a picture to bytes that a terminal shows: sixel, half blocks, ASCII.
+ *
+ * Pixels become cells in three steps, each of them pure: paint_fit() places the
+ * picture in its box, paint_scale() makes the pixels, paint_encode() the bytes.
+ * The bytes do not depend on where the box is; paint_emit() puts them there.
+ * They are kept in a paint_cache, keyed by everything they depend on. */
+#ifndef DTRAK_PAINTER_H
+#define DTRAK_PAINTER_H
+
+#include "dtrak/buf.h"
+#include "dtrak/err.h"
+#include "dtrak/probe.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAINT_SIDE 8192   /* pixels of a side, at most */
+
+/* Borrowed pixels, 4 bytes each, rows from the top, alpha not multiplied in. */
+struct picture { const unsigned char *rgba; size_t width, height; };
+
+/* How to paint: painter is SIXEL, HALF or ASCII. */
+struct paint_how {
+    enum graphics painter;
+    enum colour_depth depth;   /* half blocks */
+    size_t colours;            /* sixel: palette, 2..256; 0: 64 up to 160 pixels a side, else 256 */
+    size_t cell_w, cell_h;     /* sixel: pixels of a cell */
+};
+
+/* Where in a box of rows x cols cells the picture stands. */
+struct paint_fit {
+    size_t row, col;           /* offset in cells from the box's top left */
+    size_t rows, cols;         /* cells covered */
+    size_t width, height;      /* pixels made; 0 when nothing fits */
+};
+
+/* Keeps the aspect.  Pictures up to 64 pixels a side grow by whole factors, so
+ * that each source pixel stays a square; what is too large shrinks.  Sixel
+ * bands (6 pixels) never reach below the box.  A half block's cell is 1x2
+ * pixels, an ASCII cell is one pixel of aspect 1:2. */
+void paint_fit(struct paint_fit *fit, const struct paint_how *how, size_t width, size_t height,
+               size_t rows, size_t cols);
+
+/* rgb[width * height * 3] from pic over black: nearest neighbour where it grows
+ * by a whole factor, else area average (shrinking) or bilinear (growing). */
+void paint_scale(unsigned char *rgb, size_t width, size_t height, const struct picture *pic);
+
+/* Appends the bytes.  Sixel: one DCS, raster attributes, ends in ST.  Blocks
+ * and ASCII: fit.rows lines of fit.cols cells separated by '\n', each ending
+ * in SGR 0.  ERR_RANGE for an empty fit or a picture over PAINT_SIDE. */
+enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
+                         const struct paint_how *how);
+
+/* Appends what shows encoded bytes with their top left in cell (row, col), from 0. */
+void paint_emit(struct buf *out, const char *bytes, size_t len, enum graphics painter,
+                size_t row, size_t col);
+
+/* Encoded pictures, the least recently used dropped beyond cap bytes. */
+struct paint_cache;
+
+struct paint_key {
+    uint64_t image;            /* names the pixels */
+    size_t rows, cols;         /* the box */
+    struct paint_how how;
+};
+
+struct paint_entry {
+    const char *bytes;         /* borrowed: valid until the next paint_cache_put() */
+    size_t len;
+    struct paint_fit fit;
+};
+
+enum status paint_cache_new(struct paint_cache **out, size_t cap_bytes);
+void paint_cache_free(struct paint_cache *c);   /* NULL is fine */
+
+/* 1 and the entry, now the most recently used, or 0. */
+int paint_cache_get(struct paint_cache *c, const struct paint_key *key, struct paint_entry *out);
+
+/* Takes over the bytes of *bytes (mem_free()d by the cache; *bytes is empty
+ * afterwards, also on failure).  An entry over the cap is kept alone. */
+enum status paint_cache_put(struct paint_cache *c, const struct paint_key *key,
+                            struct buf *bytes, const struct paint_fit *fit);
+size_t paint_cache_bytes(const struct paint_cache *c);
+size_t paint_cache_count(const struct paint_cache *c);
+
+#endif

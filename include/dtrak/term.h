@@ -1,0 +1,107 @@
+/* term.h - a session on a terminal: frames out, events in.
+ *
+ * How it is used, by one thread:
+ *     setlocale(LC_ALL, "");               once, in main()
+ *     term_open(&t, &options);
+ *     for (;;) { draw a frame of term_rows() x term_cols(); term_paint();
+ *                term_next_event(); act on it }
+ *     term_close(t);
+ *
+ * Text goes out through curses, pictures after it in a write of our own; input
+ * is read here and never by curses.  Text shows at once: what the terminal can
+ * do arrives while it stands (TERM_PROBED) and pictures follow.  Only boxes
+ * that changed are sent, and a key press stops the sending between two pictures
+ * (TERM_REPAINT comes when it is quiet again).
+ *
+ * The terminal is put back by term_close(), by exit() and by fatal signals.
+ * One session at a time in a process. */
+#ifndef DTRAK_TERM_H
+#define DTRAK_TERM_H
+
+#include "dtrak/err.h"
+#include "dtrak/frame.h"
+#include "dtrak/input.h"
+#include "dtrak/painter.h"
+#include "dtrak/probe.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct term;
+
+/* All zero is a good default. */
+struct term_options {
+    int fd;                      /* the terminal; 0: open /dev/tty */
+    enum graphics graphics;
+    size_t cell_w, cell_h;       /* pixels of a cell when the user said so, else 0 */
+    size_t colours;              /* sixel palette when the user said so, else 0 */
+    int no_mouse;
+    int probe_ms;                /* deadline of the probe; 0: 1500 */
+    size_t cache_bytes;          /* encoded pictures kept; 0: 32 MiB */
+};
+
+enum term_event_kind {
+    TERM_NOTHING,    /* the time is over */
+    TERM_KEY,        /* input */
+    TERM_MOUSE,      /* input */
+    TERM_RESIZE,     /* term_rows() and term_cols() are new; draw again */
+    TERM_PROBED,     /* the probe ended: pictures can be painted from now on; draw again */
+    TERM_WAKE,       /* term_wake() was called (at least once) */
+    TERM_REPAINT,    /* pictures of the last frame are still to be sent: paint it again */
+    TERM_RESUMED,    /* back from a suspension: draw again */
+    TERM_QUIT,       /* SIGTERM, SIGINT or SIGHUP: in `signal` */
+    TERM_HANGUP      /* the terminal is gone; comes again at every call */
+};
+
+struct term_event {
+    enum term_event_kind kind;
+    struct input_event input;
+    int signal;
+};
+
+/* Where pixels come from. */
+struct term_images {
+    /* 1: *out is set, its pixels valid until the next call or the return of
+     * term_paint().  0: not yet; term_wake() when they are there.  -1: never. */
+    int (*get)(void *ctx, uint64_t key, struct picture *out);
+    void *ctx;
+};
+
+/* ERR_IO when there is no terminal, ERR_RANGE when TERM names one that cannot
+ * move its cursor; nothing was changed then.  opt may be NULL. */
+enum status term_open(struct term **out, const struct term_options *opt);
+void term_close(struct term *t);   /* NULL is fine */
+
+size_t term_rows(const struct term *t);
+size_t term_cols(const struct term *t);
+
+/* Pixels of a cell, as known now (10x20 when nothing is); its ratio is what a
+ * view needs to make boxes square. */
+void term_cell_size(const struct term *t, size_t *cell_w, size_t *cell_h);
+
+/* What pictures are painted with: AUTO while the probe runs. */
+enum graphics term_graphics(const struct term *t);
+const struct probe *term_probe(const struct term *t);
+
+/* Shows f.  images may be NULL (no pictures).  ERR_IO when the terminal is
+ * gone, ERR_NOMEM; both leave it paintable again. */
+enum status term_paint(struct term *t, const struct frame *f, const struct term_images *images);
+
+/* The next thing that happens, waiting at most timeout_ms (-1: for ever). */
+void term_next_event(struct term *t, struct term_event *ev, int timeout_ms);
+
+/* Makes term_next_event() return TERM_WAKE soon.  From any thread. */
+void term_wake(struct term *t);
+
+/* Forgets what is on the screen: the next term_paint() sends all of it. */
+void term_redraw(struct term *t);
+
+/* Puts the terminal back and stops the process group, as ^Z does in a shell;
+ * returns when it goes on.  TERM_RESUMED follows. */
+void term_suspend(struct term *t);
+
+/* What was sent so far, for tests and budgets. */
+struct term_stats { size_t pictures, picture_bytes, paints, encodes; };
+struct term_stats term_statistics(const struct term *t);
+
+#endif
