@@ -6,8 +6,9 @@
  * time, in order of queueing.  A job is a verb of pipeline.h, so it resumes by
  * being run again: what is finished is found and not done twice.
  *
- * The worker writes progress into the job's row (about once a second, which
- * also renews the lease) and publishes it in memory as a snapshot by value.
+ * Progress is published in memory as a snapshot by value.  A third thread with
+ * a connection of its own writes it into the job's row once a second, so that
+ * the lease is renewed however long one step of the work takes.
  * Cancelling sets the verb's progress.cancel; the job ends as `cancelled` with
  * its finished units kept.  A job of a process that died shows as interrupted
  * once its lease has run out, and can be resumed. */
@@ -39,10 +40,8 @@ extern const struct job_kind job_kinds[];
 
 struct jobs_options {
     const char *db;                /* path; the worker opens it for itself */
-    const char *image_root;        /* as in store_open(); may be NULL */
     size_t threads;                /* of a job; 0: all processors */
     const struct job_kind *kinds;  /* NULL: job_kinds */
-    double lease_s;                /* 0: the default, 30 s */
 };
 
 /* What the worker is doing, by value. */
@@ -84,9 +83,11 @@ void jobs_on_change(struct jobs *j, void (*fn)(void *ctx), void *ctx);
 
 /* Queue a job.  They return at once: the row is written by
  * the worker's thread, in the order of the calls. */
-enum status jobs_add(struct jobs *j, const char *kind, const char *params);
+enum status jobs_add(struct jobs *j, const char *kind, const char *params);   /* params: JSON, copied */
 enum status jobs_add_features(struct jobs *j, const struct features_options *o);
-enum status jobs_add_score(struct jobs *j, const struct score_options *o, const struct features_options *missing);
+/* missing: the features that are computed first when the scores lack them; NULL: the job fails then. */
+enum status jobs_add_score(struct jobs *j, const struct score_options *o,
+                           const struct features_options *missing);
 enum status jobs_add_sample(struct jobs *j, const struct sample_options *o);
 
 /* Both also return at once.  Cancel: running or queued.  Resume: interrupted,

@@ -4,14 +4,13 @@
  * script instead of the terminal and ends when the script does; with `dump` it
  * writes the last screen as text.  A script needs no terminal at all.
  *
- * A script is key names separated by blanks: one character (`f`, `?`), or
- * Enter Esc Tab BackTab Space Up Down Left Right PgUp PgDn Home End Backspace
- * C-l, or one of
+ * A script is key names separated by blanks (`f`, `enter`, `pgdn`, `ctrl-l`: see
+ * input.h), and
  *     @idle            waits until no job runs or is queued and nothing decodes
  *     @size:120x36     a resize
- *     @click:COL,ROW   a left click (cells from 0), @double:COL,ROW two of them
- *     @wheel:UP|DOWN   the wheel over the middle of the screen
- *     @type:TEXT       the characters of TEXT one by one (no blanks in it) */
+ *     @click:COL,ROW   a left click (cells from 0); @double:COL,ROW two of them
+ *     @wheel:up        the wheel over the middle of the screen; @wheel:down
+ *     @type:TEXT       the characters of TEXT one by one; `_` stands for a blank */
 #ifndef DTRAK_TUI_H
 #define DTRAK_TUI_H
 
@@ -24,16 +23,15 @@ struct tui_options {
     const char *db;          /* path of the database; needed */
     const char *query;       /* "gen:17": the query shown first; NULL: the first there is */
     const char *screen;      /* "gallery", "ranking", "jobs"; NULL: ranking with a query, else gallery */
-    const char *graphics;    /* auto sixel half half256 ascii none; NULL: auto */
+    const char *graphics;    /* auto sixel half ascii none; NULL: auto */
     int read_only;           /* browse only, also where writing would be possible */
-    const char *image_root;  /* where images outside the file may be read; NULL: the database's folder */
     size_t cols, rows;       /* of the screen; 0: the terminal's (80x24 without one) */
     const char *keys;        /* script; NULL: the keyboard */
     const char *dump;        /* file for the last screen as text, "-": stdout; NULL: none */
     int mouse;               /* 0: do not ask the terminal for mouse reports */
     size_t threads;          /* of a job; 0: all processors */
 };
-#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, 1, 0 }
+#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, 1, 0 }
 
 /* Runs until the user quits, the script ends, or a signal or hang-up asks for
  * it; the terminal is then as it was found and a running job has been stopped
