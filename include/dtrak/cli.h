@@ -1,0 +1,99 @@
+/* cli.h - the command line: one table per command, one parser for all.
+ *
+ * A command says in a struct which options and how many files it takes, and
+ * has a function that does it.  The parser fills a struct args, the function
+ * reads it with the args_*() getters, and main() turns the status into the exit
+ * status: 0 done, 1 failed (one line on stderr), 2 wrong usage (the line and
+ * the usage line).  Help is printed from the same tables. */
+#ifndef DTRAK_CLI_H
+#define DTRAK_CLI_H
+
+#include "dtrak/err.h"
+#include "dtrak/progress.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct args;
+struct store;
+
+/* --name VALUE; values is how many words follow (0: a flag, 2: --idx).  A flag with
+ * a value text ("=DECAY") also takes --name=VALUE. */
+struct option { const char *name; int values; const char *value, *help; };
+
+struct command {
+    const char *name, *files, *summary;
+    const struct option *options;      /* ends with a NULL name */
+    size_t min_files, max_files;
+    const char *example;               /* whole lines */
+    enum status (*run)(const struct args *a);
+};
+
+enum { ARGS_OPTIONS = 32, ARGS_FILES = 2 };
+
+/* Every string is borrowed from argv. */
+struct args {
+    const struct command *command;
+    const char *file[ARGS_FILES];
+    size_t n_files;
+    const char *value[ARGS_OPTIONS][2];
+    int given[ARGS_OPTIONS], help;
+};
+
+/* Reads argv[0..argc) (the words after the command) into *a, or ERR_USAGE. */
+enum status args_parse(struct args *a, const struct command *c, int argc, char *const *argv);
+
+/* Asserts that the command has the option.  A getter leaves *out as it is when
+ * the option was not given; a value that does not fit is ERR_USAGE. */
+int args_has(const struct args *a, const char *name);
+const char *args_text(const struct args *a, const char *name, const char *otherwise);
+/* The second word of an option that takes two; NULL when it was not given. */
+const char *args_second(const struct args *a, const char *name);
+enum status args_size(const struct args *a, const char *name, size_t min, size_t max, size_t *out);
+enum status args_u64(const struct args *a, const char *name, uint64_t *out);
+enum status args_real(const struct args *a, const char *name, double min, double max, double *out);
+
+/* Cuts the next comma-separated word of *list into word (size bytes); 0 at the
+ * end.  A word that does not fit is cut. */
+int args_next_word(const char **list, char *word, size_t size);
+
+/* "simple,square" or "all" as a bit per enum loss. */
+enum status args_losses(const struct args *a, unsigned *bits);
+
+/* A count that ends the whole word, or ERR_USAGE naming what. */
+enum status args_parse_size(const char *word, const char *what, size_t min, size_t max, size_t *out);
+
+/* dtrak COMMAND [DB] [options] on one line; and the whole help page. */
+void args_print_usage(const struct command *c, void *file);
+void args_print_help(const struct command *c);
+
+/* --- progress on the console --- */
+
+/* Shows progress on stderr (a line drawn again on a terminal, plain lines at
+ * most every five seconds otherwise) and turns SIGINT, SIGTERM and SIGHUP into
+ * a cancel.  One at a time. */
+struct console {
+    struct progress progress;
+    struct rate rate;
+    char what[64];
+    double shown_at;
+    char line[512];          /* the latest, perhaps not shown yet */
+    int terminal, open, pending;
+};
+void console_start(struct console *c);
+void console_end(struct console *c);      /* ends an open line, gives the signals back */
+
+/* Opens the database for one command: writable or not; closes it and returns st. */
+enum status cli_open(struct store **out, const char *path, int writable);
+enum status cli_close(struct store *s, enum status st);
+
+/* --split as a bit per enum split; *bits stays as it is when it was not given. */
+enum status cli_splits(const struct args *a, unsigned *bits);
+
+/* --- the commands --- */
+
+extern const struct command command_new, command_train, command_sample, command_features,
+    command_score, command_rank, command_info, command_check, command_backup, command_sheet,
+    command_view, command_work;
+
+#endif

@@ -1,0 +1,75 @@
+/* report.h - answers as text, JSON, CSV and PNG contact sheets.
+ *
+ * A ranking is loaded once into a struct and then written in any form, so the
+ * forms cannot disagree.  Text forms are safe for a terminal; JSON and CSV hold
+ * labels as they are. */
+#ifndef DTRAK_REPORT_H
+#define DTRAK_REPORT_H
+
+#include "dtrak/buf.h"
+#include "dtrak/err.h"
+#include "dtrak/image.h"
+#include "dtrak/store.h"
+
+#include <stddef.h>
+
+/* What to rank by.  method and loss as on the command line. */
+struct report_request {
+    struct item_ref query;
+    const char *method;       /* "trak"; `dtrak` is trak with loss square */
+    const char *loss;         /* NULL: the alias's, else simple */
+    const char *checkpoint;   /* one of them; NULL: last */
+    const char *lambda;       /* "auto", "0.05", "abs:500"; NULL: auto first, then the newest */
+    size_t timesteps, k;      /* 0: the most there are */
+    size_t top, bottom;
+};
+
+struct report_entry {
+    size_t rank;              /* among proponents 1 is the highest score, among opponents the lowest */
+    struct item_ref item;
+    char label[64];           /* name, else number, else "" */
+    float score;
+};
+
+struct report_ranking {
+    struct item_ref query;
+    char query_label[64];
+    uint64_t seed;            /* gen only */
+    struct score_set set;
+    size_t step;              /* 0: the method has no network */
+    double percent;
+    struct report_entry *top, *bottom;
+    size_t n_top, n_bottom;
+};
+
+/* ERR_USAGE: no such method, loss or query.  ERR_MISSING: not computed; the
+ * message names the command that computes it. */
+enum status report_ranking_load(struct report_ranking *out, struct store *s, const struct report_request *r);
+void report_ranking_free(struct report_ranking *r);
+
+void report_ranking_text(struct buf *b, const struct report_ranking *r);
+/* {"query","method","loss","checkpoint","lambda","proponents":[{"rank","item","label","score"}],
+ * "opponents":[...]}; checkpoint is a step, lambda the relative value; null where there is none. */
+void report_ranking_json(struct buf *b, const struct report_ranking *r);
+/* side,rank,item,label,score with a header line. */
+void report_ranking_csv(struct buf *b, const struct report_ranking *r);
+
+/* What a database holds. */
+enum status report_info_text(struct buf *b, struct store *s);
+/* {"splits":{"train":N,...},"checkpoints":[{"step",...}],"losses":[...],"methods":[...],
+ * "score_sets":N,"feature_sets":N,"jobs":{...},"sizes":{...},"project":{...},"labels":[...]} */
+enum status report_info_json(struct buf *b, struct store *s);
+
+/* The query, its proponents and its opponents with ranks, labels and scores. */
+enum status report_sheet_ranking(struct image *out, struct store *s, const struct report_ranking *r);
+/* Items [first, first + count) of a split; count 0: all that are left. */
+enum status report_sheet_split(struct image *out, struct store *s, enum split split, size_t first,
+                        size_t count, size_t columns);
+
+/* Text in the built-in 5x7 font, `scale` pixels per dot, clipped at max_px and at
+ * the image's edge; letters are drawn as capitals.  Returns the width used. */
+size_t report_font_draw(struct image *im, size_t x, size_t y, size_t scale, size_t max_px,
+                 const unsigned char *colour, const char *text);
+enum { FONT_HEIGHT = 7, FONT_ADVANCE = 6 };
+
+#endif

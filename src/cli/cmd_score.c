@@ -1,0 +1,69 @@
+/* cmd_score.c - dtrak score DB: from features to scores of every query. */
+#include "dtrak/cli.h"
+#include "dtrak/lambda.h"
+#include "dtrak/method.h"
+#include "dtrak/pipeline.h"
+#include "dtrak/store.h"
+
+#include <string.h>
+
+static const struct option options[] = {
+    { "method", 1, "LIST", "trak grad-dot grad-cos pixel-cos ...; dtrak is trak with loss square (trak)" },
+    { "loss", 1, "LIST", "simple elbo square avg l1 l2 linf, or all (simple)" },
+    { "checkpoint", 1, "LIST", "steps, percentages, last or all (last)" },
+    { "lambda", 1, "V", "ridge: 0.05 (relative), abs:500, or auto (auto)" },
+    { "timesteps", 1, "N", "of the features (the most there are)" },
+    { "split", 1, "LIST", "val, gen: which queries (both)" },
+    { "self", 0, NULL, "also the self-influence of the training items" },
+    { "bits", 1, "16|24", "precision of a stored score (24)" },
+    { "no-kernel", 0, NULL, "do not keep the packed Gram matrices" },
+    { "threads", 1, "N", "threads (all processors)" },
+    { NULL, 0, NULL, NULL },
+};
+
+static enum status check_methods(const char *list) {
+    char word[64];
+    int any = 0;
+    while (args_next_word(&list, word, sizeof word)) {
+        enum method m = method_parse(word, NULL);
+        if (m == METHOD_COUNT) return fail(ERR_USAGE, "--method '%s' is not a method; trak, dtrak, grad-dot, "
+                                           "grad-cos and pixel-cos are", word);
+        if (!method_is_available(m))
+            return fail(ERR_USAGE, "--method %s cannot be computed by this version", word);
+        any = 1;
+    }
+    return any ? OK : fail(ERR_USAGE, "--method needs at least one name");
+}
+
+static enum status run_score(const struct args *a) {
+    struct score_options o = SCORE_DEFAULTS;
+    struct store *s = NULL;
+    struct console c;
+    struct lambda l;
+    size_t bits = 24;
+    o.methods = args_text(a, "method", o.methods);
+    TRY(check_methods(o.methods));
+    TRY(args_losses(a, &o.losses));
+    o.checkpoints = args_text(a, "checkpoint", NULL);
+    o.lambda = args_text(a, "lambda", NULL);
+    TRY(lambda_parse(&l, o.lambda));
+    TRY(args_size(a, "timesteps", 1, 1000, &o.timesteps));
+    TRY(cli_splits(a, &o.splits));
+    TRY(args_size(a, "bits", 16, 24, &bits));
+    o.mantissa_bits = (int)bits;
+    o.keep_kernel = !args_has(a, "no-kernel");
+    o.self_influence = args_has(a, "self");
+    TRY(args_size(a, "threads", 1, 1024, &o.threads));
+    TRY(cli_open(&s, a->file[0], 1));
+    console_start(&c);
+    enum status st = pipeline_score(s, &o, &c.progress);
+    console_end(&c);
+    return cli_close(s, st);
+}
+
+const struct command command_score = {
+    "score", "DB", "scores of every training item for every query",
+    options, 1, 1,
+    "  dtrak score my.db --method trak,dtrak --lambda auto --self\n"
+    "  dtrak score my.db --method grad-cos,pixel-cos --loss simple\n", run_score
+};

@@ -1,0 +1,83 @@
+/* main.c - finds the command, runs it, turns its status into the exit status.
+ *
+ * `dtrak DB` is `dtrak view DB`.  A word that names a command is that command;
+ * ./train opens a file of that name. */
+#include "dtrak/cli.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct command *const commands[] = {
+    &command_view, &command_new, &command_train, &command_sample, &command_features, &command_score,
+    &command_work, &command_rank, &command_sheet, &command_info, &command_check, &command_backup,
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct command *command_find(const char *word) {
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (!strcmp(commands[i]->name, word)) return commands[i];
+    return NULL;
+}
+
+static void print_usage(FILE *f) { fprintf(f, "usage: dtrak DB | dtrak COMMAND DB [options] | dtrak --help\n"); }
+
+static void print_help(void) {
+    print_usage(stdout);
+    printf("Which training images made this generated image?\n\ncommands:\n");
+    printf("  %-10s %s\n", "DB", "open the explorer: the same as dtrak view DB");
+    for (size_t i = 0; i < N_COMMANDS; i++) printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    printf("\n'dtrak COMMAND --help' shows the options of a command; 'dtrak ./train' opens a file\n"
+           "that is named like one.  Exit status: 0 done, 1 failed, 2 wrong usage.\n\n"
+           "example:\n"
+           "  dtrak new my.db --idx train-images.gz train-labels.gz --classes 5,9 --per-class 500\n"
+           "  dtrak train my.db && dtrak sample my.db --count 16\n"
+           "  dtrak features my.db --loss simple,square && dtrak score my.db --loss simple,square\n"
+           "  dtrak my.db\n");
+}
+
+static int finish(enum status st, const struct command *c) {
+    if (st == OK && (fflush(stdout) || ferror(stdout)))
+        st = fail(ERR_IO, "standard output: %s", strerror(errno));
+    if (st == OK) return 0;
+    fflush(stdout);
+    fprintf(stderr, "dtrak: %s\n", fail_reason());
+    if (st != ERR_USAGE) return 1;
+    if (c) args_print_usage(c, stderr);
+    else print_usage(stderr);
+    return 2;
+}
+
+static int run(const struct command *c, int argc, char *const *argv) {
+    struct args a;
+    enum status st = args_parse(&a, c, argc, argv);
+    if (st == OK && a.help) args_print_help(c);
+    else if (st == OK) st = c->run(&a);
+    return finish(st, c);
+}
+
+int main(int argc, char **argv) {
+    struct stat file;
+    /* For curses alone; numbers are written and read as in C. */
+    setlocale(LC_CTYPE, "");
+    if (argc < 2) return finish(fail(ERR_USAGE, "no database and no command given"), NULL);
+    const char *word = argv[1];
+    if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
+        const struct command *c = argc > 2 ? command_find(argv[2]) : NULL;
+        if (c) args_print_help(c);
+        else print_help();
+        return finish(OK, NULL);
+    }
+    if (!strcmp(word, "--version")) {
+        printf("dtrak %s\n", DTRAK_VERSION);
+        return finish(OK, NULL);
+    }
+    const struct command *c = command_find(word);
+    if (c) return run(c, argc - 2, argv + 2);
+    if (word[0] == '-') return finish(fail(ERR_USAGE, "unknown option %s", word), NULL);
+    if (stat(word, &file) && !strpbrk(word, "./"))
+        return finish(fail(ERR_USAGE, "'%s' is neither a command nor a file", word), NULL);
+    return run(&command_view, argc - 1, argv + 1);
+}

@@ -1,0 +1,274 @@
+/* info.c - what a database holds, as text and as JSON. */
+#include "dtrak/report.h"
+
+#include "dtrak/json.h"
+#include "dtrak/lambda.h"
+#include "dtrak/mem.h"
+#include "dtrak/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Everything that both forms write, read once. */
+struct facts {
+    struct project project;
+    size_t items[SPLIT_COUNT];
+    struct label_list labels;
+    struct checkpoint_list checkpoints;
+    struct feature_set_list features;
+    struct score_set_list scores;
+    struct stat_set_list stats;
+    struct job_list jobs;
+    struct store_sizes sizes;
+};
+
+static void facts_free(struct facts *f) {
+    label_list_free(&f->labels);
+    checkpoint_list_free(&f->checkpoints);
+    feature_set_list_free(&f->features);
+    score_set_list_free(&f->scores);
+    stat_set_list_free(&f->stats);
+    job_list_free(&f->jobs);
+    mem_free(f);
+}
+
+static enum status facts_read(struct facts **out, struct store *s) {
+    enum status st;
+    struct facts *f = mem_array(1, sizeof *f);
+    *out = NULL;
+    if (!f) return fail(ERR_NOMEM, "info: out of memory");
+    TRY_TO(store_project_get(s, &f->project));
+    for (int i = 0; i < SPLIT_COUNT; i++) TRY_TO(store_items_count(s, (enum split)i, &f->items[i]));
+    TRY_TO(store_labels_list(s, &f->labels));
+    TRY_TO(store_checkpoints_list(s, &f->checkpoints));
+    TRY_TO(store_feature_sets_list(s, &f->features));
+    TRY_TO(store_score_sets_list(s, &f->scores));
+    TRY_TO(store_stats_list(s, &f->stats));
+    TRY_TO(store_jobs_list(s, &f->jobs));
+    TRY_TO(store_sizes(s, &f->sizes));
+    *out = f;
+    return OK;
+done:
+    facts_free(f);
+    return st;
+}
+
+static size_t step_of(const struct facts *f, int64_t checkpoint) {
+    for (size_t i = 0; i < f->checkpoints.count; i++)
+        if (f->checkpoints.checkpoint[i].id == checkpoint) return f->checkpoints.checkpoint[i].step;
+    return 0;
+}
+
+/* --- text --- */
+
+static void add_safe(struct buf *b, const char *text) {
+    char safe[2048];
+    text_escape(safe, sizeof safe, text);
+    buf_text(b, safe);
+}
+
+static void add_size(struct buf *b, const char *name, uint64_t bytes) {
+    if (!bytes) return;
+    if (bytes >= 10 << 20) buf_printf(b, "  %-12s %8.1f MB\n", name, (double)bytes / 1e6);
+    else buf_printf(b, "  %-12s %8.1f kB\n", name, (double)bytes / 1e3);
+}
+
+static void add_project_text(struct buf *b, const struct facts *f) {
+    const struct project *p = &f->project;
+    buf_text(b, "project     ");
+    add_safe(b, p->name);
+    buf_printf(b, ", %zux%zu, %s", p->width, p->height, p->channels == 1 ? "grey" : "colour");
+    if (p->patch > 1) buf_printf(b, ", patch %zu", p->patch);
+    buf_text(b, "\nfrom        ");
+    add_safe(b, p->origin);
+    buf_text(b, "\nmade        ");
+    add_safe(b, p->created);
+    buf_text(b, " by dtrak ");
+    add_safe(b, p->program);
+    buf_text(b, "\nitems       ");
+    for (int i = 0; i < SPLIT_COUNT; i++)
+        buf_printf(b, "%s%s %zu", i ? ", " : "", split_name((enum split)i), f->items[i]);
+    buf_text(b, "\n");
+    for (size_t i = 0; i < f->labels.count; i++) {
+        const struct label *l = &f->labels.label[i];
+        buf_printf(b, "  label %-4d  ", l->label);
+        add_safe(b, l->name);
+        buf_printf(b, ": train %zu, val %zu, gen %zu\n", l->count[SPLIT_TRAIN], l->count[SPLIT_VAL],
+                   l->count[SPLIT_GEN]);
+    }
+}
+
+static void add_checkpoints_text(struct buf *b, const struct facts *f) {
+    buf_printf(b, "\ncheckpoints %zu\n", f->checkpoints.count);
+    for (size_t i = 0; i < f->checkpoints.count; i++) {
+        const struct checkpoint *c = &f->checkpoints.checkpoint[i];
+        buf_printf(b, "  step %-8zu %5.4g%%  ", c->step, c->percent);
+        if (isfinite(c->train_loss)) buf_printf(b, "loss %.4f  ", c->train_loss);
+        buf_printf(b, "%s%s  %.1f MB  %.12s\n", c->half_weights ? "float16" : "float32", c->ema ? " ema" : "",
+                   (double)c->weights_bytes / 1e6, c->sha256);
+    }
+}
+
+static void add_sets_text(struct buf *b, const struct facts *f) {
+    char lambda[LAMBDA_TEXT];
+    buf_printf(b, "\nfeature sets %zu\n", f->features.count);
+    for (size_t i = 0; i < f->features.count; i++) {
+        const struct feature_set *s = &f->features.set[i];
+        buf_text(b, "  ");
+        add_safe(b, s->identity.loss);
+        buf_printf(b, "  step %zu  %s  %zu timesteps  k %zu  %zu/%zu rows%s\n", step_of(f, s->checkpoint),
+                   split_name(s->identity.split), s->identity.timesteps, s->identity.k, s->rows_done, s->rows,
+                   s->dropped ? "  (dropped)" : "");
+    }
+    buf_printf(b, "\nscore sets  %zu\n", f->scores.count);
+    for (size_t i = 0; i < f->scores.count; i++) {
+        const struct score_set *s = &f->scores.set[i];
+        buf_text(b, "  ");
+        add_safe(b, s->method);
+        buf_text(b, s->loss[0] ? " " : "");
+        add_safe(b, s->loss);
+        if (s->checkpoints == 1) buf_printf(b, "  step %zu", step_of(f, s->checkpoint[0]));
+        if (s->checkpoints > 1) buf_printf(b, "  %zu checkpoints", s->checkpoints);
+        if (s->timesteps) buf_printf(b, "  %zu timesteps  k %zu", s->timesteps, s->k);
+        if (isfinite(s->lambda_rel)) {
+            lambda_format_value(lambda, s->lambda_rel);
+            buf_printf(b, "  lambda %s%s", lambda, strcmp(s->lambda_spec, "auto") ? "" : " (auto)");
+        }
+        buf_printf(b, "  %s %zu/%zu\n", split_name(s->split), s->rows_done, s->rows);
+    }
+    if (f->stats.count) buf_printf(b, "\nnumbers per item\n");
+    for (size_t i = 0; i < f->stats.count; i++) {
+        const struct stat_set *s = &f->stats.set[i];
+        buf_text(b, "  ");
+        add_safe(b, s->name);
+        buf_text(b, s->key[0] ? "  " : "");
+        add_safe(b, s->key);
+        if (s->checkpoint) buf_printf(b, "  step %zu", step_of(f, s->checkpoint));
+        buf_printf(b, "  %s %zu\n", split_name(s->split), s->count);
+    }
+}
+
+static void count_jobs(const struct facts *f, size_t count[JOB_STATE_COUNT]) {
+    memset(count, 0, JOB_STATE_COUNT * sizeof *count);
+    for (size_t i = 0; i < f->jobs.count; i++) count[f->jobs.job[i].state]++;
+}
+
+enum status report_info_text(struct buf *b, struct store *s) {
+    struct facts *f;
+    size_t jobs[JOB_STATE_COUNT];
+    TRY(facts_read(&f, s));
+    add_project_text(b, f);
+    add_checkpoints_text(b, f);
+    add_sets_text(b, f);
+    if (f->jobs.count) buf_printf(b, "\njobs        %zu:", f->jobs.count);
+    count_jobs(f, jobs);
+    for (int i = 0; i < JOB_STATE_COUNT; i++)
+        if (jobs[i]) buf_printf(b, " %zu %s", jobs[i], job_state_name((enum job_state)i));
+    buf_text(b, f->jobs.count ? "\n\nsizes\n" : "\nsizes\n");
+    add_size(b, "images", f->sizes.images);
+    add_size(b, "checkpoints", f->sizes.checkpoints);
+    add_size(b, "train state", f->sizes.train_state);
+    add_size(b, "features", f->sizes.features);
+    add_size(b, "kernels", f->sizes.kernels);
+    add_size(b, "scores", f->sizes.scores);
+    add_size(b, "other", f->sizes.other);
+    add_size(b, "file", f->sizes.file);
+    facts_free(f);
+    return buf_status(b);
+}
+
+/* --- JSON --- */
+
+static void add_field(struct buf *b, const char *key, const char *text) {
+    buf_printf(b, "\"%s\":", key);
+    json_add_string(b, text);
+}
+
+static void add_checkpoints_json(struct buf *b, const struct facts *f) {
+    buf_text(b, ",\"checkpoints\":[");
+    for (size_t i = 0; i < f->checkpoints.count; i++) {
+        const struct checkpoint *c = &f->checkpoints.checkpoint[i];
+        buf_printf(b, "%s{\"step\":%zu,\"percent\":", i ? "," : "", c->step);
+        json_add_double(b, c->percent);
+        buf_text(b, ",\"epoch\":");
+        json_add_double(b, c->epoch);
+        buf_text(b, ",\"train_loss\":");
+        json_add_double(b, c->train_loss);
+        buf_printf(b, ",\"ema\":%s,\"weights\":\"%s\",\"bytes\":%zu,", c->ema ? "true" : "false",
+                   c->half_weights ? "float16" : "float32", c->weights_bytes);
+        add_field(b, "sha256", c->sha256);
+        buf_text(b, "}");
+    }
+    buf_text(b, "]");
+}
+
+/* The words of one column, each once, in the order of first appearance. */
+struct words { const char *word[64]; size_t count; };
+static void words_add(struct words *w, const char *word) {
+    if (!word[0] || w->count == 64) return;
+    for (size_t i = 0; i < w->count; i++)
+        if (!strcmp(w->word[i], word)) return;
+    w->word[w->count++] = word;
+}
+
+static void add_words_json(struct buf *b, const char *key, const struct words *w) {
+    buf_printf(b, ",\"%s\":[", key);
+    for (size_t i = 0; i < w->count; i++) {
+        if (i) buf_text(b, ",");
+        json_add_string(b, w->word[i]);
+    }
+    buf_text(b, "]");
+}
+
+static void add_rest_json(struct buf *b, const struct facts *f) {
+    const struct project *p = &f->project;
+    size_t jobs[JOB_STATE_COUNT];
+    count_jobs(f, jobs);
+    buf_printf(b, ",\"score_sets\":%zu,\"feature_sets\":%zu,\"jobs\":{", f->scores.count, f->features.count);
+    for (int i = 0; i < JOB_STATE_COUNT; i++)
+        buf_printf(b, "%s\"%s\":%zu", i ? "," : "", job_state_name((enum job_state)i), jobs[i]);
+    const struct store_sizes *z = &f->sizes;
+    buf_printf(b, "},\"sizes\":{\"images\":%llu,\"checkpoints\":%llu,\"train_state\":%llu,\"features\":%llu,"
+               "\"kernels\":%llu,\"scores\":%llu,\"other\":%llu,\"file\":%llu},\"project\":{",
+               (unsigned long long)z->images, (unsigned long long)z->checkpoints,
+               (unsigned long long)z->train_state, (unsigned long long)z->features,
+               (unsigned long long)z->kernels, (unsigned long long)z->scores, (unsigned long long)z->other,
+               (unsigned long long)z->file);
+    add_field(b, "name", p->name);
+    buf_printf(b, ",\"width\":%zu,\"height\":%zu,\"channels\":%zu,\"patch\":%zu,", p->width, p->height,
+               p->channels, p->patch);
+    add_field(b, "origin", p->origin);
+    buf_text(b, ",");
+    add_field(b, "command", p->command);
+    buf_text(b, "},\"labels\":[");
+    for (size_t i = 0; i < f->labels.count; i++) {
+        const struct label *l = &f->labels.label[i];
+        buf_printf(b, "%s{\"label\":%d,", i ? "," : "", l->label);
+        add_field(b, "name", l->name);
+        buf_printf(b, ",\"train\":%zu,\"val\":%zu,\"gen\":%zu}", l->count[SPLIT_TRAIN], l->count[SPLIT_VAL],
+                   l->count[SPLIT_GEN]);
+    }
+    buf_text(b, "]}\n");
+}
+
+enum status report_info_json(struct buf *b, struct store *s) {
+    struct facts *f;
+    struct words losses = { .count = 0 }, methods = { .count = 0 };
+    TRY(facts_read(&f, s));
+    buf_text(b, "{\"splits\":{");
+    for (int i = 0; i < SPLIT_COUNT; i++)
+        buf_printf(b, "%s\"%s\":%zu", i ? "," : "", split_name((enum split)i), f->items[i]);
+    buf_text(b, "}");
+    add_checkpoints_json(b, f);
+    for (size_t i = 0; i < f->scores.count; i++) {
+        words_add(&losses, f->scores.set[i].loss);
+        words_add(&methods, f->scores.set[i].method);
+    }
+    for (size_t i = 0; i < f->features.count; i++) words_add(&losses, f->features.set[i].identity.loss);
+    add_words_json(b, "losses", &losses);
+    add_words_json(b, "methods", &methods);
+    add_rest_json(b, f);
+    facts_free(f);
+    return buf_status(b);
+}

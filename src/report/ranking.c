@@ -1,0 +1,318 @@
+/* ranking.c - one query's ranking, from the store to text, JSON and CSV.
+ *
+ * Nothing is substituted: a setting that is not stored is ERR_MISSING, with the
+ * commands that make it. */
+#include "dtrak/report.h"
+
+#include "dtrak/json.h"
+#include "dtrak/lambda.h"
+#include "dtrak/mem.h"
+#include "dtrak/method.h"
+#include "dtrak/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The request in the words of the store. */
+struct wanted {
+    enum method method;
+    enum loss loss;                 /* LOSS_COUNT: none */
+    int64_t checkpoint;             /* 0: none */
+    size_t step;
+    double percent;
+    char lambda[LAMBDA_TEXT];       /* "": any */
+    char sha256[65];
+};
+
+static enum status read_method(struct wanted *w, const struct report_request *r) {
+    enum loss alias = LOSS_COUNT;
+    const char *name = r->method ? r->method : "trak";
+    w->method = method_parse(name, &alias);
+    if (w->method == METHOD_COUNT)
+        return fail(ERR_USAGE, "'%s' is not a method; trak, dtrak, grad-dot, grad-cos and pixel-cos are", name);
+    w->loss = LOSS_COUNT;
+    if (!method_has_loss(w->method)) return OK;
+    enum loss asked = r->loss ? loss_parse(r->loss) : LOSS_COUNT;
+    if (r->loss && asked == LOSS_COUNT)
+        return fail(ERR_USAGE, "'%s' is not a loss; simple elbo square avg l1 l2 linf are", r->loss);
+    if (alias != LOSS_COUNT && asked != LOSS_COUNT && asked != alias)
+        return fail(ERR_USAGE, "%s means loss %s, but loss %s was asked for; use method trak with it", name,
+                    loss_name(alias), r->loss);
+    w->loss = asked != LOSS_COUNT ? asked : alias != LOSS_COUNT ? alias : LOSS_SIMPLE;
+    return OK;
+}
+
+static enum status read_checkpoint(struct wanted *w, struct store *s, const char *name) {
+    w->checkpoint = 0;
+    w->step = 0;
+    if (!method_has_checkpoint(w->method)) return OK;
+    struct checkpoint_list l = { 0 };
+    TRY(store_checkpoints_resolve(s, name, &l));
+    enum status st = OK;
+    if (l.count != 1) {
+        st = fail(ERR_USAGE, "a ranking is of one checkpoint; '%s' names %zu", name ? name : "last", l.count);
+    } else {
+        const struct checkpoint *c = &l.checkpoint[0];
+        w->checkpoint = c->id;
+        w->step = c->step;
+        w->percent = c->percent;
+        memcpy(w->sha256, c->sha256, sizeof w->sha256);
+    }
+    checkpoint_list_free(&l);
+    return st;
+}
+
+static enum status read_lambda(struct wanted *w, const char *text) {
+    struct lambda l;
+    w->lambda[0] = 0;
+    if (!text) return OK;
+    TRY(lambda_parse(&l, text));
+    if (method_has_lambda(w->method)) lambda_format(w->lambda, l);
+    return OK;
+}
+
+static enum status check_query(struct store *s, struct item_ref q) {
+    char name[32];
+    size_t count;
+    item_ref_format(name, q);
+    if (q.split == SPLIT_TRAIN) return fail(ERR_USAGE, "%s is a training item; a query is a gen or val item", name);
+    TRY(store_items_count(s, q.split, &count));
+    if (!count) return fail(ERR_USAGE, "there is no %s: the database has no %s items", name, split_name(q.split));
+    if (q.index >= count)
+        return fail(ERR_USAGE, "there is no %s: the last one is %s:%zu", name, split_name(q.split), count - 1);
+    return OK;
+}
+
+static enum status features_exist(struct store *s, const struct wanted *w, enum split split, int *exist) {
+    struct feature_set_list l = { 0 };
+    TRY(store_feature_sets_list(s, &l));
+    *exist = 0;
+    for (size_t i = 0; i < l.count; i++) {
+        const struct feature_set *f = &l.set[i];
+        if (f->identity.split == split && !f->dropped && !strcmp(f->identity.loss, loss_name(w->loss)) &&
+            !strcmp(f->identity.checkpoint_sha256, w->sha256))
+            *exist = 1;
+    }
+    feature_set_list_free(&l);
+    return OK;
+}
+
+/* Says what is not there and which commands make it. */
+static enum status explain_missing(struct store *s, const struct wanted *w, const struct report_request *r) {
+    char display[METHOD_DISPLAY], at[48] = "", options[160] = "", first[320] = "";
+    int exist = 1;
+    method_display(display, w->method, w->loss);
+    if (w->checkpoint) snprintf(at, sizeof at, " at step %zu", w->step);
+    if (method_has_features(w->method)) TRY(features_exist(s, w, r->query.split, &exist));
+    if (w->loss != LOSS_COUNT) snprintf(options, sizeof options, " --loss %s", loss_name(w->loss));
+    size_t len = strlen(options);
+    if (w->checkpoint) snprintf(options + len, sizeof options - len, " --checkpoint %zu", w->step);
+    len = strlen(options);
+    if (r->timesteps) snprintf(options + len, sizeof options - len, " --timesteps %zu", r->timesteps);
+    if (!exist) snprintf(first, sizeof first, "dtrak features %.80s%s && ", store_path(s), options);
+    len = strlen(options);
+    if (w->lambda[0]) snprintf(options + len, sizeof options - len, " --lambda %s", w->lambda);
+    return fail(ERR_MISSING, "no scores of %s%s for %s items%s%s; make them with: %sdtrak score %s --method %s%s",
+                display, at, split_name(r->query.split), w->lambda[0] ? " with lambda " : "", w->lambda, first,
+                store_path(s), method_name(w->method), options);
+}
+
+static enum status fill_side(struct report_entry **out, size_t *n, struct store *s, const struct report_ranking *r,
+                             int opponents, size_t count) {
+    enum status st;
+    struct ranked *ranked = NULL;
+    struct item_list items = { 0 };
+    size_t got = 0;
+    *n = 0;
+    ranked = mem_array(count ? count : 1, sizeof *ranked);
+    *out = mem_array(count ? count : 1, sizeof **out);
+    if (!ranked || !*out) {
+        st = fail(ERR_NOMEM, "ranking: out of memory");
+        goto done;
+    }
+    if (!count) {
+        st = OK;
+        goto done;
+    }
+    TRY_TO(store_score_top(s, &r->set, r->query.index, opponents, count, ranked, &got));
+    for (size_t i = 0; i < got; i++) {
+        struct report_entry *e = &(*out)[i];
+        *e = (struct report_entry){ ranked[i].rank, { SPLIT_TRAIN, ranked[i].item }, "", ranked[i].score };
+        TRY_TO(store_items_read(s, SPLIT_TRAIN, ranked[i].item, 1, &items));
+        if (items.count == 1 && items.item[0].label_name[0])
+            snprintf(e->label, sizeof e->label, "%s", items.item[0].label_name);
+        else if (items.count == 1 && items.item[0].label >= 0)
+            snprintf(e->label, sizeof e->label, "%d", items.item[0].label);
+        item_list_free(&items);
+        *n = i + 1;
+    }
+done:
+    mem_free(ranked);
+    item_list_free(&items);
+    return st;
+}
+
+static enum status fill_query(struct report_ranking *r, struct store *s) {
+    struct item_list items = { 0 };
+    TRY(store_items_read(s, r->query.split, r->query.index, 1, &items));
+    if (items.count == 1) {
+        snprintf(r->query_label, sizeof r->query_label, "%s", items.item[0].label_name);
+        r->seed = items.item[0].seed;
+    }
+    item_list_free(&items);
+    return OK;
+}
+
+enum status report_ranking_load(struct report_ranking *out, struct store *s, const struct report_request *r) {
+    enum status st;
+    struct wanted w;
+    memset(&w, 0, sizeof w);
+    *out = (struct report_ranking){ .query = r->query };
+    TRY(read_method(&w, r));
+    TRY(read_lambda(&w, r->lambda));
+    TRY(check_query(s, r->query));
+    TRY(read_checkpoint(&w, s, r->checkpoint));
+    struct score_query q = {
+        .method = method_name(w.method), .loss = w.loss == LOSS_COUNT ? "" : loss_name(w.loss),
+        .checkpoint = w.checkpoint, .split = r->query.split, .lambda_spec = w.lambda[0] ? w.lambda : NULL,
+        .timesteps = r->timesteps, .k = r->k,
+    };
+    st = store_score_set_find(s, &q, &out->set);
+    if (st == ERR_MISSING) return explain_missing(s, &w, r);
+    TRY(st);
+    out->step = w.step;
+    out->percent = w.percent;
+    TRY_TO(fill_query(out, s));
+    size_t top = r->top < out->set.n ? r->top : out->set.n, bottom = r->bottom < out->set.n ? r->bottom : out->set.n;
+    st = fill_side(&out->top, &out->n_top, s, out, 0, top);
+    if (st == ERR_MISSING) st = explain_missing(s, &w, r);
+    if (st == OK) st = fill_side(&out->bottom, &out->n_bottom, s, out, 1, bottom);
+done:
+    if (st != OK) report_ranking_free(out);
+    return st;
+}
+
+void report_ranking_free(struct report_ranking *r) {
+    mem_free(r->top);
+    mem_free(r->bottom);
+    r->top = r->bottom = NULL;
+    r->n_top = r->n_bottom = 0;
+}
+
+/* --- text --- */
+
+static void add_padded(struct buf *b, const char *text, size_t cells) {
+    buf_text(b, text);
+    for (size_t w = text_width(text); w < cells; w++) buf_text(b, " ");
+}
+
+static void add_side_text(struct buf *b, const char *title, const struct report_entry *e, size_t n) {
+    size_t widest = 5;
+    char safe[256], name[32];
+    for (size_t i = 0; i < n; i++) {
+        text_escape(safe, sizeof safe, e[i].label);
+        if (text_width(safe) > widest) widest = text_width(safe);
+    }
+    buf_printf(b, "\n%s\n  rank  item          ", title);
+    add_padded(b, "label", widest);
+    buf_text(b, "        score\n");
+    for (size_t i = 0; i < n; i++) {
+        item_ref_format(name, e[i].item);
+        text_escape(safe, sizeof safe, e[i].label);
+        buf_printf(b, "  %4zu  ", e[i].rank);
+        add_padded(b, name, 12);
+        buf_text(b, "  ");
+        add_padded(b, safe, widest);
+        buf_printf(b, "  %+11.5g\n", (double)e[i].score);
+    }
+}
+
+void report_ranking_text(struct buf *b, const struct report_ranking *r) {
+    char name[32], safe[256], display[METHOD_DISPLAY], value[LAMBDA_TEXT];
+    enum method m = method_parse(r->set.method, NULL);
+    enum loss loss = loss_parse(r->set.loss);
+    item_ref_format(name, r->query);
+    text_escape(safe, sizeof safe, r->query_label);
+    method_display(display, m, loss);
+    buf_printf(b, "query       %s%s%s", name, *safe ? "  " : "", safe);
+    if (r->query.split == SPLIT_GEN) buf_printf(b, "  seed %llu", (unsigned long long)r->seed);
+    buf_printf(b, "\nmethod      %s", display);
+    if (r->set.loss[0]) buf_printf(b, "  (%s, loss %s)", r->set.method, r->set.loss);
+    if (r->step) buf_printf(b, "\ncheckpoint  %zu  (%.4g%%)", r->step, r->percent);
+    if (r->set.k) buf_printf(b, "\nfeatures    k %zu, %zu timesteps", r->set.k, r->set.timesteps);
+    if (isfinite(r->set.lambda_rel)) {
+        lambda_format_value(value, r->set.lambda_rel);
+        buf_printf(b, "\nlambda      %s", value);
+        lambda_format_value(value, r->set.lambda_abs);
+        buf_printf(b, "  (abs:%s%s)", value, strcmp(r->set.lambda_spec, "auto") ? "" : ", auto");
+    }
+    buf_printf(b, "\ntraining    %zu items\n", r->set.n);
+    if (r->n_top) add_side_text(b, "proponents", r->top, r->n_top);
+    if (r->n_bottom) add_side_text(b, "opponents", r->bottom, r->n_bottom);
+}
+
+/* --- JSON and CSV --- */
+
+static void add_side_json(struct buf *b, const char *key, const struct report_entry *e, size_t n) {
+    char name[32];
+    buf_printf(b, ",\"%s\":[", key);
+    for (size_t i = 0; i < n; i++) {
+        item_ref_format(name, e[i].item);
+        buf_printf(b, "%s{\"rank\":%zu,\"item\":\"%s\",\"label\":", i ? "," : "", e[i].rank, name);
+        if (e[i].label[0]) json_add_string(b, e[i].label);
+        else buf_text(b, "null");
+        buf_text(b, ",\"score\":");
+        json_add_float(b, e[i].score);
+        buf_text(b, "}");
+    }
+    buf_text(b, "]");
+}
+
+void report_ranking_json(struct buf *b, const struct report_ranking *r) {
+    char name[32];
+    item_ref_format(name, r->query);
+    buf_printf(b, "{\"query\":\"%s\",\"method\":", name);
+    json_add_string(b, r->set.method);
+    buf_text(b, ",\"loss\":");
+    if (r->set.loss[0]) json_add_string(b, r->set.loss);
+    else buf_text(b, "null");
+    if (r->step) buf_printf(b, ",\"checkpoint\":%zu", r->step);
+    else buf_text(b, ",\"checkpoint\":null");
+    buf_text(b, ",\"lambda\":");
+    json_add_double(b, r->set.lambda_rel);
+    add_side_json(b, "proponents", r->top, r->n_top);
+    add_side_json(b, "opponents", r->bottom, r->n_bottom);
+    buf_text(b, "}\n");
+}
+
+static void add_csv_text(struct buf *b, const char *s) {
+    if (!strpbrk(s, ",\"\r\n")) {
+        buf_text(b, s);
+        return;
+    }
+    buf_text(b, "\"");
+    for (; *s; s++) {
+        if (*s == '"') buf_text(b, "\"");
+        buf_add(b, s, 1);
+    }
+    buf_text(b, "\"");
+}
+
+static void add_side_csv(struct buf *b, const char *side, const struct report_entry *e, size_t n) {
+    char name[32];
+    for (size_t i = 0; i < n; i++) {
+        item_ref_format(name, e[i].item);
+        buf_printf(b, "%s,%zu,%s,", side, e[i].rank, name);
+        add_csv_text(b, e[i].label);
+        buf_text(b, ",");
+        json_add_float(b, e[i].score);
+        buf_text(b, "\n");
+    }
+}
+
+void report_ranking_csv(struct buf *b, const struct report_ranking *r) {
+    buf_text(b, "side,rank,item,label,score\n");
+    add_side_csv(b, "proponent", r->top, r->n_top);
+    add_side_csv(b, "opponent", r->bottom, r->n_bottom);
+}

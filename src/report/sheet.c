@@ -1,0 +1,175 @@
+/* sheet.c - contact sheets: a ranking, or the items of a split, as one picture.
+ *
+ * Small images are enlarged by whole factors, nearest neighbour, so that what
+ * is seen is what was trained on. */
+#include "dtrak/report.h"
+
+#include "dtrak/mem.h"
+#include "dtrak/method.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TILE_PX = 128, GAP_PX = 12, MARGIN_PX = 16, LINE_PX = 18, TEXT_SCALE = 2, SMALL_LINE_PX = 12 };
+static const unsigned char ink[3] = { 20, 20, 20 }, dim[3] = { 120, 120, 120 }, good[3] = { 0, 110, 60 },
+                           bad[3] = { 170, 30, 30 };
+
+/* A picture's side after enlarging it by a whole factor towards target. */
+static size_t factor_for(size_t side, size_t target) { return side && side < target ? target / side : 1; }
+
+/* The item's picture as RGB with its long side near target pixels. */
+static enum status load_tile(struct image *out, struct store *s, struct item_ref ref, size_t target) {
+    enum status st;
+    void *bytes = NULL;
+    size_t len;
+    char name[32];
+    struct image im = { 0 };
+    *out = (struct image){ 0 };
+    item_ref_format(name, ref);
+    TRY_TO(store_image_read(s, ref, &bytes, &len));
+    TRY_TO(image_decode(&im, bytes, len, 3, name));
+    size_t side = im.width_px > im.height_px ? im.width_px : im.height_px;
+    if (side > target) {
+        size_t w = im.width_px * target / side, h = im.height_px * target / side;
+        st = image_resize(out, &im, w ? w : 1, h ? h : 1, IMAGE_TRIANGLE);
+    } else {
+        st = image_enlarge(out, &im, factor_for(side, target));
+    }
+done:
+    mem_free(bytes);
+    image_free(&im);
+    return st;
+}
+
+static void paste(struct image *sheet, const struct image *im, size_t x, size_t y) {
+    for (size_t row = 0; row < im->height_px && y + row < sheet->height_px; row++) {
+        size_t n = x + im->width_px <= sheet->width_px ? im->width_px : sheet->width_px - x;
+        memcpy(sheet->pixels + ((y + row) * sheet->width_px + x) * 3, im->pixels + row * im->width_px * 3, n * 3);
+    }
+}
+
+static enum status sheet_new(struct image *out, size_t width_px, size_t height_px) {
+    TRY(image_new(out, width_px, height_px, 3));
+    memset(out->pixels, 255, width_px * height_px * 3);
+    return OK;
+}
+
+static void line(struct image *sheet, size_t x, size_t y, size_t max_px, const unsigned char *colour,
+                 const char *text) {
+    report_font_draw(sheet, x, y, TEXT_SCALE, max_px, colour, text);
+}
+
+/* --- a ranking --- */
+
+enum { COLUMNS_MAX = 10, CELL_PX = TILE_PX + GAP_PX, CELL_HIGH_PX = TILE_PX + 3 * LINE_PX + GAP_PX + 6 };
+
+static enum status draw_entry(struct image *sheet, struct store *s, const struct report_entry *e, size_t x,
+                              size_t y, const unsigned char *colour) {
+    struct image tile = { 0 };
+    char text[64], name[32];
+    TRY(load_tile(&tile, s, e->item, TILE_PX));
+    paste(sheet, &tile, x, y);
+    image_free(&tile);
+    y += TILE_PX + 6;
+    snprintf(text, sizeof text, "%zu %+.3g", e->rank, (double)e->score);
+    line(sheet, x, y, TILE_PX, colour, text);
+    item_ref_format(name, e->item);
+    line(sheet, x, y + LINE_PX, TILE_PX, ink, name);
+    line(sheet, x, y + 2 * LINE_PX, TILE_PX, dim, e->label);
+    return OK;
+}
+
+static enum status draw_side(struct image *sheet, struct store *s, const struct report_entry *e, size_t n,
+                             size_t columns, size_t x, size_t *y, const char *title,
+                             const unsigned char *colour) {
+    if (!n) return OK;
+    line(sheet, x, *y, sheet->width_px - x, colour, title);
+    *y += LINE_PX + 6;
+    for (size_t i = 0; i < n; i++)
+        TRY(draw_entry(sheet, s, &e[i], x + i % columns * CELL_PX, *y + i / columns * CELL_HIGH_PX, colour));
+    *y += (n + columns - 1) / columns * CELL_HIGH_PX;
+    return OK;
+}
+
+static enum status draw_query(struct image *sheet, struct store *s, const struct report_ranking *r) {
+    struct image tile = { 0 };
+    char text[96], name[32];
+    size_t y = MARGIN_PX;
+    char display[METHOD_DISPLAY];
+    TRY(load_tile(&tile, s, r->query, 2 * TILE_PX));
+    item_ref_format(name, r->query);
+    line(sheet, MARGIN_PX, y, 2 * TILE_PX, ink, name);
+    y += LINE_PX + 6;
+    paste(sheet, &tile, MARGIN_PX, y);
+    image_free(&tile);
+    y += 2 * TILE_PX + 8;
+    method_display(display, method_parse(r->set.method, NULL), loss_parse(r->set.loss));
+    line(sheet, MARGIN_PX, y, 2 * TILE_PX, ink, display);
+    if (r->query_label[0]) line(sheet, MARGIN_PX, y += LINE_PX, 2 * TILE_PX, dim, r->query_label);
+    if (r->step) {
+        snprintf(text, sizeof text, "step %zu (%.4g%%)", r->step, r->percent);
+        line(sheet, MARGIN_PX, y += LINE_PX, 2 * TILE_PX, dim, text);
+    }
+    if (r->set.k) {
+        snprintf(text, sizeof text, "k %zu, %zu steps", r->set.k, r->set.timesteps);
+        line(sheet, MARGIN_PX, y += LINE_PX, 2 * TILE_PX, dim, text);
+    }
+    if (r->set.lambda_rel > 0) {
+        snprintf(text, sizeof text, "lambda %.3g", r->set.lambda_rel);
+        line(sheet, MARGIN_PX, y + LINE_PX, 2 * TILE_PX, dim, text);
+    }
+    return OK;
+}
+
+enum status report_sheet_ranking(struct image *out, struct store *s, const struct report_ranking *r) {
+    enum status st;
+    size_t most = r->n_top > r->n_bottom ? r->n_top : r->n_bottom;
+    size_t columns = most < 1 ? 1 : most > COLUMNS_MAX ? COLUMNS_MAX : most;
+    size_t left = MARGIN_PX + 2 * TILE_PX + 2 * MARGIN_PX, y = MARGIN_PX;
+    size_t rows = (r->n_top + columns - 1) / columns + (r->n_bottom + columns - 1) / columns;
+    size_t high = rows * CELL_HIGH_PX + 2 * (LINE_PX + 6), least = 2 * TILE_PX + 8 * LINE_PX;
+    *out = (struct image){ 0 };
+    TRY(sheet_new(out, left + columns * CELL_PX + MARGIN_PX, 2 * MARGIN_PX + (high > least ? high : least)));
+    TRY_TO(draw_query(out, s, r));
+    TRY_TO(draw_side(out, s, r->top, r->n_top, columns, left, &y, "proponents", good));
+    TRY_TO(draw_side(out, s, r->bottom, r->n_bottom, columns, left, &y, "opponents", bad));
+done:
+    if (st != OK) image_free(out);
+    return st;
+}
+
+/* --- a split --- */
+
+enum { SMALL_TILE_PX = 64, SMALL_GAP_PX = 4 };
+
+enum status report_sheet_split(struct image *out, struct store *s, enum split split, size_t first,
+                               size_t count, size_t columns) {
+    enum status st;
+    size_t there;
+    struct image tile = { 0 };
+    *out = (struct image){ 0 };
+    TRY(store_items_count(s, split, &there));
+    if (!there) return fail(ERR_MISSING, "there are no %s items to draw", split_name(split));
+    if (first >= there)
+        return fail(ERR_USAGE, "there is no %s:%zu: the last one is %s:%zu", split_name(split), first,
+                    split_name(split), there - 1);
+    if (!count || count > there - first) count = there - first;
+    if (columns < 1 || columns > count) columns = count;
+    size_t cell = SMALL_TILE_PX + SMALL_GAP_PX, high = cell + SMALL_LINE_PX;
+    TRY(sheet_new(out, 2 * SMALL_GAP_PX + columns * cell,
+                  2 * SMALL_GAP_PX + (count + columns - 1) / columns * high));
+    for (size_t i = 0; i < count; i++) {
+        size_t x = SMALL_GAP_PX + i % columns * cell, y = SMALL_GAP_PX + i / columns * high;
+        char name[32];
+        struct item_ref ref = { split, first + i };
+        TRY_TO(load_tile(&tile, s, ref, SMALL_TILE_PX));
+        paste(out, &tile, x, y);
+        image_free(&tile);
+        item_ref_format(name, ref);
+        report_font_draw(out, x, y + SMALL_TILE_PX + 2, 1, SMALL_TILE_PX, dim, name);
+    }
+    st = OK;
+done:
+    if (st != OK) image_free(out);
+    return st;
+}
