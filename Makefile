@@ -28,7 +28,7 @@ ALL      := -std=c11 -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -DDTRAK_VERSION='"$(V
 X86      := $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null))
 FLAGS_avx2   := $(if $(X86),-mavx2 -mfma -mf16c)
 FLAGS_avx512 := $(if $(X86),-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mf16c)
-variant  = $(if $(findstring _avx512.c,$<),$(FLAGS_avx512),$(if $(findstring _avx2.c,$<),$(FLAGS_avx2)))
+variant  = $(if $(filter src/kernels/%,$<),-O3) $(if $(findstring _avx512.c,$<),$(FLAGS_avx512),$(if $(findstring _avx2.c,$<),$(FLAGS_avx2)))
 
 SRC      := $(sort $(wildcard src/*/*.c))
 LIBSRC   := $(filter-out src/cli/main.c,$(SRC))
@@ -45,7 +45,7 @@ $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(ALL) $(variant) -c -o $@ $<
 $(OUT)/libdtrak.a: $(OBJ)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar qcs $@ $^
 $(OUT)/test/%: $(OUT)/tests/unit/%_test.o $(TESTLIB) $(OUT)/libdtrak.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(ALL) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
@@ -57,7 +57,7 @@ $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libdtrak.a
 $(OUT)/gen/schema_sql.h: src/store/schema.sql
 	@mkdir -p $(@D)
 	$(Q)sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@
-$(OUT)/src/store/%.o: | $(OUT)/gen/schema_sql.h
+$(OUT)/src/store/migrate.o: | $(OUT)/gen/schema_sql.h
 
 units: $(TEST) $(OUT)/dtrak
 clean:
