@@ -33,7 +33,8 @@ enum status image_decode(struct image *out, const void *bytes, size_t len, size_
                          const char *name);
 enum status image_read(struct image *out, const char *path, size_t channels);
 
-/* Size without decoding; *channels as image_decode(..., 0, ...) would give. */
+/* Size without decoding; *channels (may be NULL) is what the header says, 1, 3 or 4: a
+ * transparent colour beside RGB adds alpha only when decoded. */
 enum status image_measure(size_t *width_px, size_t *height_px, size_t *channels,
                           const void *bytes, size_t len, const char *name);
 

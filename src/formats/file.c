@@ -1,0 +1,234 @@
+/* Whole files in and out.  Owns zlib for inflating; see file.h. */
+#include "dtrak/file.h"
+
+#include "dtrak/buf.h"
+#include "dtrak/mem.h"
+#include "inflate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum status refuse_errno(const char *path) {
+    int e = errno;
+    return fail(e == ENOENT || e == ENOTDIR ? ERR_MISSING : ERR_IO, "%s: %s", path, strerror(e));
+}
+
+/* Reads until the end or until size bytes; a file may change while we look. */
+static enum status read_all(int fd, unsigned char *into, size_t size, size_t *got,
+                            const char *path) {
+    *got = 0;
+    while (*got < size) {
+        ssize_t n = read(fd, into + *got, size - *got);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return refuse_errno(path);
+        if (n == 0) break;
+        *got += (size_t)n;
+    }
+    return OK;
+}
+
+enum status file_read(unsigned char **bytes, size_t *len, const char *path, size_t max) {
+    enum status st = OK;
+    unsigned char *p = NULL;
+    struct stat sb;
+
+    *bytes = NULL;
+    *len = 0;
+    /* O_NONBLOCK: opening a FIFO nobody writes to must not hang. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return refuse_errno(path);
+    if (fstat(fd, &sb) != 0) { st = refuse_errno(path); goto done; }
+    if (!S_ISREG(sb.st_mode)) {
+        st = fail(ERR_FORMAT, "%s: is a %s; a regular file is expected", path,
+                  S_ISDIR(sb.st_mode) ? "directory" : "device or pipe");
+        goto done;
+    }
+    if ((uintmax_t)sb.st_size > max) {
+        st = fail(ERR_FORMAT, "%s: %ju bytes; at most %zu are read", path,
+                  (uintmax_t)sb.st_size, max);
+        goto done;
+    }
+    size_t size = (size_t)sb.st_size;
+    p = mem_array(size + 1, 1);
+    if (!p) { st = fail(ERR_NOMEM, "%s: no memory for its %zu bytes", path, size); goto done; }
+    TRY_TO(read_all(fd, p, size, len, path));
+    p[*len] = 0;
+    *bytes = p;
+    p = NULL;
+done:
+    if (st != OK) *len = 0;
+    mem_free(p);
+    close(fd);
+    return st;
+}
+
+static void *z_alloc(void *ctx, uInt count, uInt size) {
+    (void)ctx;
+    return mem_array(count, size);
+}
+
+static void z_release(void *ctx, void *p) {
+    (void)ctx;
+    mem_free(p);
+}
+
+void inflate_hooks(z_stream *z) {
+    memset(z, 0, sizeof *z);
+    z->zalloc = z_alloc;
+    z->zfree = z_release;
+}
+
+/* One gzip member from the front of *in; appends to out, at most max in all. */
+static enum status inflate_member(struct buf *out, const unsigned char **in, size_t *left,
+                                  size_t max, const char *name) {
+    enum status st = OK;
+    unsigned char chunk[32768];
+    z_stream z;
+    int r = Z_OK;
+
+    inflate_hooks(&z);
+    if (inflateInit2(&z, 15 + 16) != Z_OK)
+        return fail(ERR_NOMEM, "%s: no memory to inflate it", name);
+    while (r != Z_STREAM_END) {
+        uInt give = *left > 1u << 30 ? 1u << 30 : (uInt)*left;
+        /* zlib only reads through next_in; without z_const it is not declared so. */
+        z.next_in = (Bytef *)(uintptr_t)*in;
+        z.avail_in = give;
+        z.next_out = chunk;
+        z.avail_out = sizeof chunk;
+        r = inflate(&z, Z_NO_FLUSH);
+        *in += give - z.avail_in;
+        *left -= give - z.avail_in;
+        size_t made = sizeof chunk - z.avail_out;
+        if (made > max - out->len) {
+            st = fail(ERR_FORMAT, "%s: inflates to more than %zu bytes", name, max);
+            break;
+        }
+        buf_add(out, chunk, made);
+        if (out->failed || r == Z_MEM_ERROR) {
+            st = fail(ERR_NOMEM, "%s: no memory to inflate it", name);
+            break;
+        }
+        if (r == Z_BUF_ERROR || (r == Z_OK && made == 0 && give == 0)) {
+            st = fail(ERR_FORMAT, "%s: the gzip stream ends after %zu inflated bytes, "
+                      "before its end mark", name, out->len);
+            break;
+        }
+        if (r != Z_OK && r != Z_STREAM_END) {
+            st = fail(ERR_FORMAT, "%s: damaged gzip stream after %zu inflated bytes: %s", name,
+                      out->len, z.msg ? z.msg : "unexpected data");
+            break;
+        }
+    }
+    inflateEnd(&z);
+    return st;
+}
+
+enum status file_inflate(unsigned char **out, size_t *out_len, const void *bytes, size_t len,
+                         size_t max, const char *name) {
+    enum status st = OK;
+    struct buf b = BUF_INIT;
+    const unsigned char *in = bytes;
+    size_t left = len;
+
+    *out = NULL;
+    *out_len = 0;
+    do {
+        if (left < 18 || in[0] != 0x1f || in[1] != 0x8b) {
+            st = fail(ERR_FORMAT, "%s: %zu bytes where a gzip member is expected (1f 8b ...)",
+                      name, left);
+            break;
+        }
+        st = inflate_member(&b, &in, &left, max, name);
+    } while (st == OK && left > 0);
+    if (st == OK && !b.data) buf_text(&b, "");   /* an empty file is a file */
+    if (st == OK) {
+        *out_len = b.len;
+        *out = (unsigned char *)buf_detach(&b);
+        if (!*out) {
+            *out = mem_array(1, 1);
+            if (!*out) st = fail(ERR_NOMEM, "%s: no memory to inflate it", name);
+        }
+    }
+    buf_free(&b);
+    return st;
+}
+
+enum status file_read_gz(unsigned char **bytes, size_t *len, const char *path, size_t max) {
+    unsigned char *raw = NULL;
+    size_t raw_len = 0;
+
+    *bytes = NULL;
+    *len = 0;
+    TRY(file_read(&raw, &raw_len, path, max));
+    if (raw_len < 2 || raw[0] != 0x1f || raw[1] != 0x8b) {
+        *bytes = raw;
+        *len = raw_len;
+        return OK;
+    }
+    enum status st = file_inflate(bytes, len, raw, raw_len, max, path);
+    mem_free(raw);
+    return st;
+}
+
+static enum status write_all(int fd, const unsigned char *p, size_t len, const char *path) {
+    while (len) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return refuse_errno(path);
+        p += n;
+        len -= (size_t)n;
+    }
+    return OK;
+}
+
+/* Flushes the directory, so that the new name survives a power cut.  Some file
+ * systems cannot do that; the file itself is safe by then, so that is no error. */
+static void flush_directory(const char *path) {
+    char *dir = mem_copy_string(path);
+    if (!dir) return;
+    char *slash = strrchr(dir, '/');
+    if (slash == dir) slash[1] = 0;
+    else if (slash) *slash = 0;
+    int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+    mem_free(dir);
+}
+
+enum status file_write(const char *path, const void *bytes, size_t len) {
+    enum status st = OK;
+    struct buf temp = BUF_INIT;
+    struct stat sb;
+    int fd = -1;
+
+    buf_printf(&temp, "%s.XXXXXX", path);
+    if (buf_status(&temp) != OK) { st = fail(ERR_NOMEM, "%s: out of memory", path); goto done; }
+    if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode)) {
+        st = fail(ERR_IO, "%s: is a directory; a file name is expected", path);
+        goto done;
+    }
+    fd = mkstemp(temp.data);
+    if (fd < 0) { st = refuse_errno(path); goto done; }
+    st = write_all(fd, bytes, len, path);
+    /* mkstemp makes 0600; what we write is as shareable as any other output. */
+    mode_t mask = umask(0);
+    umask(mask);
+    if (st == OK && fchmod(fd, 0666 & ~mask) != 0) st = refuse_errno(path);
+    if (st == OK && fsync(fd) != 0) st = refuse_errno(path);
+    if (close(fd) != 0 && st == OK) st = refuse_errno(path);
+    if (st == OK && rename(temp.data, path) != 0) st = refuse_errno(path);
+    if (st == OK) flush_directory(path);
+    else unlink(temp.data);
+done:
+    buf_free(&temp);
+    return st;
+}

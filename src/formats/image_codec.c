@@ -1,0 +1,238 @@
+/* PNG and JPEG through stb_image and stb_image_write, kept on a leash.
+ *
+ * stb checks neither PNG checksums nor whether a JPEG is whole, and lets a
+ * small file inflate without bound; so the frame of the file is walked here
+ * first, and while stb works no single allocation may pass a limit that
+ * follows from the size in the header.  Compression is zlib's. */
+#include "dtrak/image.h"
+
+#include "dtrak/mem.h"
+#include "inflate.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <string.h>
+
+/* What stb's allocator did on this thread since the last decode began. */
+static _Thread_local struct { size_t max_block; int over, out_of_memory; } leash;
+
+static void *stb_resize(void *p, size_t old_size, size_t new_size) {
+    if (new_size > leash.max_block) { leash.over = 1; return NULL; }
+    void *q = mem_resize(p, old_size, new_size, 1);
+    if (!q) leash.out_of_memory = 1;
+    return q;
+}
+
+static unsigned char *stb_deflate(unsigned char *data, int len, int *out_len, int quality);
+
+#define STBI_MALLOC(size) stb_resize(NULL, 0, size)
+#define STBI_REALLOC_SIZED(p, old_size, new_size) stb_resize(p, old_size, new_size)
+#define STBI_FREE(p) mem_free(p)
+#define STBI_ONLY_PNG
+#define STBI_ONLY_JPEG
+#define STBI_NO_STDIO
+#define STBI_MAX_DIMENSIONS 16384
+#define STBIW_MALLOC(size) stb_resize(NULL, 0, size)
+#define STBIW_REALLOC_SIZED(p, old_size, new_size) stb_resize(p, old_size, new_size)
+#define STBIW_FREE(p) mem_free(p)
+#define STBIW_ZLIB_COMPRESS stb_deflate
+#define STBI_WRITE_NO_STDIO
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_WRITE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+/* The parts of stb that are not used stay declared; said once per file, at its end. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include <stb_image.h>
+#include <stb_image_write.h>
+
+static const unsigned char png_signature[8] = { 137, 'P', 'N', 'G', 13, 10, 26, 10 };
+
+static uint32_t be32(const unsigned char *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Every chunk inside the file, with its checksum, up to IEND. */
+static enum status check_png(const unsigned char *p, size_t len, const char *name) {
+    for (size_t at = sizeof png_signature;;) {
+        if (len - at < 12)
+            return fail(ERR_FORMAT, "%s: the PNG ends at byte %zu, before its IEND chunk", name,
+                        len);
+        size_t size = be32(p + at);
+        if (size > len - at - 12)
+            return fail(ERR_FORMAT, "%s: PNG chunk at byte %zu is %zu bytes long, %zu are left",
+                        name, at, size, len - at - 12);
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION   /* a fuzzer cannot guess checksums */
+        if ((uint32_t)crc32(crc32(0, NULL, 0), p + at + 4, (uInt)size + 4)
+            != be32(p + at + 8 + size))
+            return fail(ERR_FORMAT, "%s: PNG chunk at byte %zu: its checksum does not match, "
+                        "the file is damaged", name, at);
+#endif
+        if (memcmp(p + at + 4, "IEND", 4) == 0) return OK;
+        at += size + 12;
+    }
+}
+
+/* Walks markers and scans to the end marker. */
+static enum status check_jpeg(const unsigned char *p, size_t len, const char *name) {
+    size_t at = 2;
+    while (at < len) {
+        while (at < len && p[at] != 0xff) at++;     /* scan data, or padding */
+        while (at < len && p[at] == 0xff) at++;
+        if (at >= len) break;
+        unsigned m = p[at++];
+        if (m == 0xd9) return OK;
+        if (m == 0 || m == 1 || (m >= 0xd0 && m <= 0xd8)) continue;
+        if (len - at < 2) break;
+        size_t size = (size_t)p[at] << 8 | p[at + 1];
+        if (size < 2)
+            return fail(ERR_FORMAT, "%s: JPEG segment of %zu bytes at byte %zu; at least 2 are "
+                        "expected", name, size, at);
+        if (size > len - at) break;
+        at += size;
+    }
+    return fail(ERR_FORMAT, "%s: the JPEG ends at byte %zu, before its end marker", name, len);
+}
+
+static enum status check_frame(const unsigned char *p, size_t len, const char *name) {
+    if (len > IMAGE_BYTES_MAX)
+        return fail(ERR_FORMAT, "%s: %zu bytes of picture; at most %zu are read", name, len,
+                    IMAGE_BYTES_MAX);
+    if (len >= 8 && memcmp(p, png_signature, 8) == 0) return check_png(p, len, name);
+    if (len >= 3 && p[0] == 0xff && p[1] == 0xd8 && p[2] == 0xff) return check_jpeg(p, len, name);
+    if (len < 8)
+        return fail(ERR_FORMAT, "%s: %zu bytes; a PNG or JPEG picture is expected", name, len);
+    return fail(ERR_FORMAT, "%s: starts with %02x %02x %02x %02x; a PNG or JPEG picture is "
+                "expected", name, p[0], p[1], p[2], p[3]);
+}
+
+static enum status refuse_stb(const char *name) {
+    const char *why = stbi_failure_reason();
+    if (leash.out_of_memory) return fail(ERR_NOMEM, "%s: no memory to decode it", name);
+    if (leash.over)
+        return fail(ERR_FORMAT, "%s: unpacks to more than its size in pixels allows", name);
+    return fail(ERR_FORMAT, "%s: not a picture that can be decoded: %s", name,
+                why ? why : "no reason given");
+}
+
+/* Header only; stb counts grey with alpha as 2 channels, which is passed on. */
+static enum status measure(int *w, int *h, int *n, const unsigned char *p, size_t len,
+                           const char *name) {
+    leash.max_block = 1 << 20;
+    leash.over = leash.out_of_memory = 0;
+    if (!stbi_info_from_memory(p, (int)len, w, h, n)) {
+        const char *why = stbi_failure_reason();
+        if (!leash.out_of_memory && why && strcmp(why, "too large") == 0)
+            return fail(ERR_FORMAT, "%s: a side is longer than %u pixels, the most that is read",
+                        name, IMAGE_SIDE_MAX);
+        return refuse_stb(name);
+    }
+    if (*w < 1 || *h < 1 || *w > (int)IMAGE_SIDE_MAX || *h > (int)IMAGE_SIDE_MAX)
+        return fail(ERR_FORMAT, "%s: %dx%d pixels; sides of 1 to %u are read", name, *w, *h,
+                    IMAGE_SIDE_MAX);
+    if ((size_t)*w * (size_t)*h > IMAGE_PIXELS_MAX)
+        return fail(ERR_FORMAT, "%s: %dx%d pixels; at most %zu in all are read", name, *w, *h,
+                    IMAGE_PIXELS_MAX);
+    return OK;
+}
+
+enum status image_measure(size_t *width_px, size_t *height_px, size_t *channels,
+                          const void *bytes, size_t len, const char *name) {
+    int w, h, n;
+    TRY(check_frame(bytes, len, name));
+    TRY(measure(&w, &h, &n, bytes, len, name));
+    *width_px = (size_t)w;
+    *height_px = (size_t)h;
+    if (channels) *channels = n == 2 ? 4 : (size_t)n;
+    return OK;
+}
+
+/* Grey with alpha, which nothing else here knows, to RGBA. */
+static enum status expand_grey_alpha(struct image *out, const unsigned char *ga, size_t w,
+                                     size_t h) {
+    TRY(image_new(out, w, h, 4));
+    for (size_t i = 0; i < w * h; i++) {
+        memset(out->pixels + 4 * i, ga[2 * i], 3);
+        out->pixels[4 * i + 3] = ga[2 * i + 1];
+    }
+    return OK;
+}
+
+enum status image_decode(struct image *out, const void *bytes, size_t len, size_t channels,
+                         const char *name) {
+    int w, h, n;
+
+    *out = (struct image){ 0, 0, 0, NULL };
+    if (channels == 2 || channels > 4)
+        return fail(ERR_RANGE, "picture with %zu channels; 1, 3 or 4 are handled", channels);
+    TRY(check_frame(bytes, len, name));
+    TRY(measure(&w, &h, &n, bytes, len, name));
+
+    /* The most one block may hold: 16 bits x 4 channels, doubled by growth of
+     * the inflated data, or a JPEG's coefficients with whole blocks at the
+     * edges; and the compressed data, joined and doubled. */
+    leash.max_block = 16 * ((size_t)w + 64) * ((size_t)h + 64) + 2 * len + (1 << 20);
+    leash.over = leash.out_of_memory = 0;
+    unsigned char *p = stbi_load_from_memory(bytes, (int)len, &w, &h, &n, 0);
+    if (!p) return refuse_stb(name);
+
+    struct image got = { (size_t)w, (size_t)h, (size_t)n, p };
+    if (n == 2) {
+        enum status st = expand_grey_alpha(&got, p, (size_t)w, (size_t)h);
+        mem_free(p);
+        TRY(st);
+    }
+    if (channels == 0 || channels == got.channels) {
+        *out = got;
+        return OK;
+    }
+    enum status st = image_convert(out, &got, channels);
+    image_free(&got);
+    return st;
+}
+
+/* Called by stb_image_write with the filtered rows. */
+static unsigned char *stb_deflate(unsigned char *data, int len, int *out_len, int quality) {
+    unsigned char *out = NULL;
+    z_stream z;
+
+    (void)quality;
+    inflate_hooks(&z);
+    /* Thumbnails by the thousand are worth the best level, sheets are not. */
+    if (deflateInit(&z, len <= 1 << 18 ? 9 : 6) != Z_OK) goto oom;
+    uLong bound = deflateBound(&z, (uLong)len);
+    if (bound <= INT_MAX) out = mem_array(bound, 1);
+    if (!out) { deflateEnd(&z); goto oom; }
+    z.next_in = data;
+    z.avail_in = (uInt)len;
+    z.next_out = out;
+    z.avail_out = (uInt)bound;
+    int r = deflate(&z, Z_FINISH);
+    *out_len = (int)z.total_out;
+    deflateEnd(&z);
+    if (r == Z_STREAM_END) return out;
+    mem_free(out);
+oom:
+    leash.out_of_memory = 1;
+    return NULL;
+}
+
+enum status image_encode_png(struct buf *out, const struct image *im) {
+    int len = 0;
+
+    if (!im->pixels || im->width_px > IMAGE_SIDE_MAX || im->height_px > IMAGE_SIDE_MAX
+        || im->width_px * im->height_px > IMAGE_PIXELS_MAX)
+        return fail(ERR_RANGE, "PNG of %zux%zu pixels; sides of 1 to %u are written",
+                    im->width_px, im->height_px, IMAGE_SIDE_MAX);
+    leash.max_block = INT_MAX;
+    leash.over = leash.out_of_memory = 0;
+    unsigned char *png = stbi_write_png_to_mem(im->pixels, (int)(im->width_px * im->channels),
+                                               (int)im->width_px, (int)im->height_px,
+                                               (int)im->channels, &len);
+    if (!png)
+        return fail(ERR_NOMEM, "no memory to write a PNG of %zux%zu pixels", im->width_px,
+                    im->height_px);
+    buf_add(out, png, (size_t)len);
+    mem_free(png);
+    return buf_status(out) == OK ? OK : fail(ERR_NOMEM, "no memory for a PNG");
+}
