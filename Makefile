@@ -59,9 +59,78 @@ $(OUT)/gen/schema_sql.h: src/store/schema.sql
 	$(Q)sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@
 $(OUT)/src/store/migrate.o: | $(OUT)/gen/schema_sql.h
 
-units: $(TEST) $(OUT)/dtrak
+# Programs of tests/{cli,e2e,screens}: X_test.c is a test, any other .c a tool for the scripts there.
+HELPER   := $(patsubst tests/%.c,$(OUT)/%,$(sort $(wildcard tests/cli/*.c tests/e2e/*.c tests/screens/*.c)))
+define helper_rule
+$(OUT)/$(1)/%: $(OUT)/tests/$(1)/%.o $(TESTLIB) $(OUT)/libdtrak.a
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) $$(ALL) $$(LDFLAGS) -o $$@ $$^ -lcmocka -lutil $$(LIBS)
+endef
+$(foreach dir,cli e2e screens,$(eval $(call helper_rule,$(dir))))
+
+units: $(TEST) $(HELPER) $(OUT)/dtrak
+
+# --- from a bare Debian 12 ---
+
+# Only deps talks to apt.  What needs the packages runs in a second make, since pkg-config's
+# answers are read when a Makefile is read.
+DEBS     := build-essential pkg-config libncurses-dev libsixel-dev libstb-dev libopenblas-dev liblapacke-dev \
+            libsqlite3-dev zlib1g-dev libxxhash-dev libcmocka-dev
+deps:
+	@tests/deps.sh $(DEBS) $(MORE_DEBS)
+
+demo: deps
+	@$(MAKE) --no-print-directory all && assets/demo.sh $(OUT)
+check: deps
+	@$(MAKE) --no-print-directory -j2 all units && tests/run $(OUT)
+
+# --- other ways to test ---
+
+layers:
+	@tests/layers.sh --self-test > /dev/null && tests/layers.sh
+sanitize:
+	@$(MAKE) --no-print-directory -j2 SAN=address,undefined CFLAGS='-O1 -g' all units
+	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 LIMIT=1200 tests/run build-address-undefined$(if $(findstring clang,$(CC)),-clang)
+tsan:
+	@$(MAKE) --no-print-directory -j2 SAN=thread CFLAGS='-O1 -g' all units
+	TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp LIMIT=1200 tests/run build-thread$(if $(findstring clang,$(CC)),-clang)
+bench: $(BENCH)
+	@for b in $(BENCH); do echo "== $$(basename $$b)"; $$b || exit 1; done
+
+# --- data ---
+
+# Both take up where they stopped.
+demo-db:
+	@$(MAKE) --no-print-directory MORE_DEBS=dataset-fashion-mnist deps
+	@$(MAKE) --no-print-directory all && assets/make-demo-db.sh $(OUT)
+cifar2: deps
+	@$(MAKE) --no-print-directory all && assets/make-cifar2.sh $(OUT)
+
+# --- install ---
+
+MAN1     := $(wildcard man/*.1)
+MAN5     := $(wildcard man/*.5)
+MANDIR   := $(PREFIX)/share/man
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(if $(MAN5),$(DESTDIR)$(MANDIR)/man5)
+	install -m 755 $(OUT)/dtrak $(DESTDIR)$(PREFIX)/bin/dtrak
+	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/)
+	$(if $(MAN5),install -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5/)
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/dtrak
+	rm -f $(foreach m,$(MAN1),$(DESTDIR)$(MANDIR)/man1/$(notdir $m))
+	rm -f $(foreach m,$(MAN5),$(DESTDIR)$(MANDIR)/man5/$(notdir $m))
+
 clean:
 	rm -rf build build-*
-.PHONY: all units clean
+.PHONY: all units deps demo check layers sanitize tsan bench demo-db cifar2 install uninstall clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+# Goals that compile need the packages; the others must work without them.
+COMPILES := $(if $(MAKECMDGOALS),$(filter-out deps demo check layers sanitize tsan demo-db cifar2 uninstall clean,$(MAKECMDGOALS)),all)
+ifneq ($(COMPILES),)
+ifneq ($(shell pkg-config --exists $(PKGS) stb 2>/dev/null && echo yes),yes)
+$(error packages are missing: run `make deps`)
+endif
+endif
