@@ -1,0 +1,103 @@
+/* unet.h - the network: diffusers' UNet2DModel as a plan over buffers.
+ *
+ * unet_new() turns a configuration into a list of operations; a unet_work is
+ * the memory to run them on up to B samples on one thread.  Any number of
+ * works share one unet and one set of packed weights.
+ *
+ * Two layouts of the parameters.  The *canonical* one is diffusers': tensors
+ * in named_parameters() order, conv [out][in][kh][kw], linear [out][in].  The
+ * *native* one, in which the engine computes, has the same tensors at the same
+ * offsets, with conv as [kh][kw][in][out] and linear as [in][out].
+ *
+ * Source: diffusers UNet2DModel (structure and names), checked for values and
+ * gradients in tests/unit/unet_test.c against tests/vectors. */
+#ifndef DTRAK_UNET_H
+#define DTRAK_UNET_H
+
+#include "dtrak/err.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { UNET_MAX_LEVELS = 8 };
+
+struct unet_config {
+    size_t sample_size;               /* H = W of the network's input */
+    size_t in_channels, out_channels;
+    size_t levels, width[UNET_MAX_LEVELS];
+    unsigned down_attention;          /* bit i: down block i is AttnDownBlock2D */
+    unsigned up_attention;            /* bit i: up block i is AttnUpBlock2D */
+    int mid_attention;
+    size_t layers;                    /* layers_per_block */
+    size_t groups;                    /* norm_num_groups */
+    size_t head_dim;                  /* attention_head_dim; 0 is null: one head */
+    size_t downsample_padding;        /* 0 or 1 */
+    int flip_sin_to_cos;
+    double freq_shift, eps;
+};
+
+/* diffusers' defaults for what is not the caller's: head_dim 8, groups 32,
+ * padding 1, flip 1, shift 0, eps 1e-5, attention in the middle. */
+struct unet_config unet_config_default(void);
+
+/* ERR_RANGE naming the field when no network has that shape. */
+enum status unet_config_check(const struct unet_config *c);
+
+struct unet_param {
+    char name[96];
+    size_t dims[4], n_dims;     /* canonical shape */
+    size_t offset, count;       /* in floats, the same in both layouts */
+};
+
+struct unet;
+enum status unet_new(struct unet **out, const struct unet_config *c);
+void unet_free(struct unet *u);
+const struct unet_config *unet_get_config(const struct unet *u);
+size_t unet_size(const struct unet *u);                    /* p, in floats */
+const struct unet_param *unet_params(const struct unet *u, size_t *count);
+
+/* dst and src hold unet_size() floats and are different arrays. */
+void unet_to_canonical(const struct unet *u, float *dst, const float *src);
+void unet_from_canonical(const struct unet *u, float *dst, const float *src);
+/* coord[i] = canonical flat index of native index i. */
+void unet_coordinates(const struct unet *u, uint32_t *coord);
+
+/* PyTorch's default initialisation: U(-1/sqrt(fan_in), 1/sqrt(fan_in)), norms 1 and 0. */
+void unet_init(const struct unet *u, float *theta, uint64_t seed);
+
+/* Useful multiply-adds of one sample: forward, and backward with all weights. */
+void unet_cost(const struct unet *u, double *forward, double *backward);
+
+/* Weights as the kernels want them; repack after every change of theta. */
+struct unet_weights;
+enum status unet_weights_new(struct unet_weights **out, const struct unet *u, int with_backward);
+void unet_weights_pack(struct unet_weights *w, const float *theta /* native */);
+void unet_weights_free(struct unet_weights *w);
+
+/* Takes the gradient of one parameter as soon as it is complete, summed over
+ * the batch; grad holds count floats in native layout and is the callee's to
+ * read until it returns.  Every parameter is handed over exactly once per
+ * backward pass, in no promised order. */
+struct unet_sink {
+    void (*take)(void *ctx, size_t param, const float *grad);
+    void *ctx;
+};
+
+struct unet_work;
+/* cancel may be NULL; when it becomes non-zero a pass stops early. */
+enum status unet_work_new(struct unet_work **out, const struct unet *u, size_t max_batch,
+                          int with_backward, atomic_int *cancel);
+void unet_work_free(struct unet_work *w);
+
+/* eps [B][C][H][W] = network(x [B][C][H][W], t [B]).  Returns 0 when it was
+ * cancelled: eps is then unfinished.  Cannot fail otherwise. */
+int unet_forward(struct unet_work *w, const struct unet_weights *weights, float *eps,
+                 const float *x, const float *t, size_t B);
+
+/* Of the latest forward pass, whose activations stay as they are (several
+ * backward passes may follow one forward).  d_eps [B][C][H][W]. */
+int unet_backward(struct unet_work *w, const struct unet_weights *weights, const float *d_eps,
+                  const struct unet_sink *sink);
+
+#endif

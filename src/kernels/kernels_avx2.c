@@ -1,0 +1,13 @@
+/* The kernels for AVX2 with FMA (16 registers of eight lanes). */
+#include "variants.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define VARIANT avx2
+#define NAME "avx2"
+#define VL 8
+#define MR 6
+#define MAX_NV 2
+#define VFMA(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#include "variant.inc"
+#endif

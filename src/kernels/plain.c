@@ -1,0 +1,90 @@
+/* plain.c - kernels that only move memory: packing, padding, resampling. */
+#include "dtrak/kernels.h"
+
+#include <string.h>
+
+void conv_pack(float *forward, float *backward, const float *w, size_t K, size_t Cin, size_t Cout) {
+    size_t taps = K * K, fo = kernel_padded(Cout), bo = kernel_padded(Cin);
+    if (forward)
+        for (size_t r = 0; r < taps * Cin; r++) {
+            memcpy(forward + r * fo, w + r * Cout, Cout * sizeof *w);
+            memset(forward + r * fo + Cout, 0, (fo - Cout) * sizeof *w);
+        }
+    if (!backward) return;
+    for (size_t k = 0; k < taps; k++) {
+        float *to = backward + (taps - 1 - k) * Cout * bo;
+        const float *from = w + k * Cin * Cout;
+        for (size_t o = 0; o < Cout; o++) {
+            for (size_t c = 0; c < Cin; c++) to[o * bo + c] = from[c * Cout + o];
+            memset(to + o * bo + Cin, 0, (bo - Cin) * sizeof *w);
+        }
+    }
+}
+
+void pad_copy(float *y, const float *x, size_t B, size_t H, size_t W, size_t C,
+              size_t step, size_t at) {
+    for (size_t b = 0; b < B; b++)
+        for (size_t i = 0; i < H / step; i++) {
+            float *row = y + ((b * (H + 2) + i * step + at) * (W + 2) + at) * C;
+            if (step == 1) {
+                memcpy(row, x, W * C * sizeof *x);
+                x += W * C;
+            } else {
+                for (size_t j = 0; j < W / step; j++, x += C)
+                    memcpy(row + j * step * C, x, C * sizeof *x);
+            }
+        }
+}
+
+void channel_sums(float *sums, const float *dy, size_t B, size_t S, size_t C) {
+    memset(sums, 0, B * C * sizeof *sums);
+    for (size_t b = 0; b < B; b++, sums += C)
+        for (size_t s = 0; s < S; s++, dy += C)
+            for (size_t c = 0; c < C; c++) sums[c] += dy[c];
+}
+
+void add_into(float *y, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+void upsample_forward(float *y, const float *x, size_t B, size_t H, size_t W, size_t C) {
+    for (size_t r = 0; r < B * H; r++) {
+        float *row = y + r * 2 * 2 * W * C;
+        for (size_t j = 0; j < W; j++, x += C) {
+            memcpy(row + 2 * j * C, x, C * sizeof *x);
+            memcpy(row + (2 * j + 1) * C, x, C * sizeof *x);
+        }
+        memcpy(row + 2 * W * C, row, 2 * W * C * sizeof *x);
+    }
+}
+
+void upsample_backward(float *dx, int add, const float *dy, size_t B, size_t H, size_t W, size_t C) {
+    for (size_t r = 0; r < B * H; r++)
+        for (size_t j = 0; j < W; j++, dx += C) {
+            const float *top = dy + (r * 2 * 2 * W + 2 * j) * C, *low = top + 2 * W * C;
+            for (size_t c = 0; c < C; c++) {
+                float s = (top[c] + top[C + c]) + (low[c] + low[C + c]);
+                dx[c] = add ? dx[c] + s : s;
+            }
+        }
+}
+
+void concat_forward(float *y, const float *a, size_t Ca, const float *b, size_t Cb, size_t P) {
+    for (size_t p = 0; p < P; p++) {
+        memcpy(y + p * (Ca + Cb), a + p * Ca, Ca * sizeof *y);
+        memcpy(y + p * (Ca + Cb) + Ca, b + p * Cb, Cb * sizeof *y);
+    }
+}
+
+static void split_part(float *d, int add, const float *dy, size_t C, size_t stride, size_t P) {
+    for (size_t p = 0; p < P; p++, d += C, dy += stride) {
+        if (add) add_into(d, dy, C);
+        else memcpy(d, dy, C * sizeof *d);
+    }
+}
+
+void concat_backward(float *da, int add_a, size_t Ca, float *db, int add_b, size_t Cb,
+                     const float *dy, size_t P) {
+    split_part(da, add_a, dy, Ca, Ca + Cb, P);
+    split_part(db, add_b, dy + Ca, Cb, Ca + Cb, P);
+}

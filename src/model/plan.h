@@ -1,0 +1,49 @@
+/* plan.h - what unet_new() builds: operations over numbered buffers.
+ *
+ * The builder (unet_build.c) writes it, the walker (unet_run.c) reads it. */
+#ifndef DTRAK_MODEL_PLAN_H
+#define DTRAK_MODEL_PLAN_H
+
+#include "dtrak/unet.h"
+
+enum { NONE = -1 };
+
+/* Activations of one sample: H x W x C, with a border of one when padded.
+ * The gradient of a buffer never has a border. */
+struct plan_buffer { size_t H, W, C; int padded, needs_gradient; };
+
+enum op_kind { OP_CONV, OP_NORM, OP_SILU, OP_ATTENTION, OP_CONCAT, OP_UPSAMPLE, OP_PAD };
+
+/* Operands are buffer numbers, NONE when absent.
+ *   CONV       y = conv(a; w, b) + add (per channel) + res;  a padded when K = 3
+ *   NORM       y = norm(a; w, b), then SiLU when flag;  y may be padded
+ *   SILU       y = silu(a)
+ *   ATTENTION  y = attention(a = q, b = k, c = v)
+ *   CONCAT     y = a beside b
+ *   UPSAMPLE   y = a twice as large
+ *   PAD        y = a with a border */
+struct plan_op {
+    enum op_kind kind;
+    int a, b, c, y, add, res;
+    int w, bias;                    /* parameter numbers */
+    size_t K, stride, start;        /* CONV; start: first tap's row and column in a */
+    size_t heads, groups;
+    int flag;
+    int add_a, add_b, add_c, add_add, add_res; /* backward adds (1) or overwrites (0) */
+    size_t pack;                    /* CONV: floats before its weights in the packed block */
+    size_t keep;                    /* NORM, ATTENTION: floats per sample kept for backward, before this one's */
+};
+
+struct unet {
+    struct unet_config config;
+    struct unet_param *params;
+    size_t n_params, size;
+    struct plan_op *ops;
+    size_t n_ops;
+    struct plan_buffer *buffers;
+    size_t n_buffers;
+    int input, time, output;        /* buffers */
+    size_t pack_forward, pack_backward, keep, largest_param;
+};
+
+#endif

@@ -1,0 +1,410 @@
+/* unet_run.c - walks a plan forward and back on one thread.
+ *
+ * Memory: every buffer has its place in one block, sized for max_batch; so has
+ * every gradient.  Nothing is allocated in a pass.  Borders of padded buffers
+ * are zeroed once and never written. */
+#include "plan.h"
+
+#include "dtrak/kernels.h"
+#include "dtrak/mem.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+struct unet_weights { const struct unet *u; float *bias, *forward, *backward; };
+
+enum status unet_weights_new(struct unet_weights **out, const struct unet *u, int with_backward) {
+    *out = NULL;
+    struct unet_weights *w = mem_array(1, sizeof *w);
+    if (!w) return fail(ERR_NOMEM, "network: out of memory");
+    w->u = u;
+    w->bias = mem_array(u->size + KERNEL_SLACK, sizeof *w->bias);
+    w->forward = mem_array(u->pack_forward + KERNEL_SLACK, sizeof *w->forward);
+    if (with_backward) w->backward = mem_array(u->pack_backward + KERNEL_SLACK, sizeof *w->backward);
+    if (!w->bias || !w->forward || (with_backward && !w->backward)) {
+        unet_weights_free(w);
+        return fail(ERR_NOMEM, "network: out of memory for %zu weights", u->size);
+    }
+    *out = w;
+    return OK;
+}
+
+void unet_weights_free(struct unet_weights *w) {
+    if (!w) return;
+    mem_free(w->bias);
+    mem_free(w->forward);
+    mem_free(w->backward);
+    mem_free(w);
+}
+
+void unet_weights_pack(struct unet_weights *w, const float *theta) {
+    const struct unet *u = w->u;
+    for (size_t i = 0; i < u->n_ops; i++) {
+        const struct plan_op *op = &u->ops[i];
+        if (op->w == NONE) continue;
+        const struct unet_param *p = &u->params[op->w], *b = &u->params[op->bias];
+        memcpy(w->bias + b->offset, theta + b->offset, b->count * sizeof *theta);
+        if (op->kind == OP_CONV)
+            conv_pack(w->forward + op->pack, w->backward ? w->backward + op->pack : NULL,
+                      theta + p->offset, op->K, u->buffers[op->a].C, u->buffers[op->y].C);
+        else
+            memcpy(w->bias + p->offset, theta + p->offset, p->count * sizeof *theta);
+    }
+}
+
+/* Scratch for dy with a border, one for each shape met; `dilated` holds those
+ * of stride 2, whose zeros between the pixels are never written either. */
+struct border { size_t H, W, C, step, at; float *data; };
+enum { MAX_BORDERS = 64 };
+
+struct unet_work {
+    const struct unet *u;
+    const struct kernels *k;
+    size_t max_batch, B;
+    int with_backward;
+    atomic_int *cancel;
+    float *block, *grad_block, *keep;
+    float **value, **grad;        /* by buffer */
+    float *dw, *sums, *scratch;
+    struct border borders[MAX_BORDERS];
+    size_t n_borders;
+};
+
+static size_t floats(const struct plan_buffer *b) {
+    size_t edge = b->padded ? 2 : 0;
+    return (b->H + edge) * (b->W + edge) * b->C;
+}
+
+static size_t scratch_floats(const struct unet *u) {
+    size_t most = 0;
+    for (size_t i = 0; i < u->n_ops; i++) {
+        const struct plan_buffer *a = &u->buffers[u->ops[i].a];
+        size_t need = u->ops[i].kind == OP_NORM ? a->H * a->W * a->C + 4 * a->C
+                    : u->ops[i].kind == OP_ATTENTION ? a->H * a->W * a->H * a->W : 0;
+        if (need > most) most = need;
+    }
+    return most;
+}
+
+static enum status place_buffers(struct unet_work *w) {
+    const struct unet *u = w->u;
+    size_t total = 0, grads = 0, widest = 0;
+    for (size_t i = 0; i < u->n_buffers; i++) {
+        const struct plan_buffer *b = &u->buffers[i];
+        total += w->max_batch * floats(b) + KERNEL_SLACK;
+        grads += w->max_batch * b->H * b->W * b->C + KERNEL_SLACK;
+        if (b->C > widest) widest = b->C;
+    }
+    w->value = mem_array(u->n_buffers, sizeof *w->value);
+    w->grad = mem_array(u->n_buffers, sizeof *w->grad);
+    w->block = mem_array(total, sizeof *w->block);
+    w->keep = mem_array(w->max_batch * u->keep + KERNEL_SLACK, sizeof *w->keep);
+    if (!w->value || !w->grad || !w->block || !w->keep) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
+    if (w->with_backward) {
+        w->grad_block = mem_array(grads, sizeof *w->grad_block);
+        w->dw = mem_array(u->largest_param + KERNEL_SLACK, sizeof *w->dw);
+        w->sums = mem_array((w->max_batch + 2) * widest + KERNEL_SLACK, sizeof *w->sums);
+        w->scratch = mem_array(scratch_floats(u) + KERNEL_SLACK, sizeof *w->scratch);
+        if (!w->grad_block || !w->dw || !w->sums || !w->scratch) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
+    }
+    size_t at = 0, g = 0;
+    for (size_t i = 0; i < u->n_buffers; i++) {
+        const struct plan_buffer *b = &u->buffers[i];
+        w->value[i] = w->block + at;
+        at += w->max_batch * floats(b) + KERNEL_SLACK;
+        if (!w->with_backward) continue;
+        w->grad[i] = w->grad_block + g;
+        g += w->max_batch * b->H * b->W * b->C + KERNEL_SLACK;
+    }
+    return OK;
+}
+
+static enum status place_borders(struct unet_work *w) {
+    const struct unet *u = w->u;
+    for (size_t i = 0; w->with_backward && i < u->n_ops; i++) {
+        const struct plan_op *op = &u->ops[i];
+        if (op->kind != OP_CONV || op->K == 1) continue;
+        struct border b = { u->buffers[op->a].H, u->buffers[op->a].W, u->buffers[op->y].C,
+                            op->stride, 1 + op->start, NULL };
+        if (op->stride == 1) b.at = 1;
+        size_t j = 0;
+        while (j < w->n_borders && memcmp(&w->borders[j], &b, offsetof(struct border, data))) j++;
+        if (j < w->n_borders) continue;
+        if (j == MAX_BORDERS) return fail(ERR_RANGE, "network: more than %d sizes of layers", MAX_BORDERS);
+        b.data = mem_array(w->max_batch * (b.H + 2) * (b.W + 2) * b.C + KERNEL_SLACK, sizeof *b.data);
+        if (!b.data) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
+        w->borders[w->n_borders++] = b;
+    }
+    return OK;
+}
+
+enum status unet_work_new(struct unet_work **out, const struct unet *u, size_t max_batch,
+                          int with_backward, atomic_int *cancel) {
+    *out = NULL;
+    struct unet_work *w = mem_array(1, sizeof *w);
+    if (!w) return fail(ERR_NOMEM, "network: out of memory");
+    *w = (struct unet_work){ .u = u, .k = kernels_best(), .max_batch = max_batch,
+                             .with_backward = with_backward, .cancel = cancel };
+    enum status st = place_buffers(w);
+    if (st == OK) st = place_borders(w);
+    if (st != OK) {
+        unet_work_free(w);
+        return st;
+    }
+    *out = w;
+    return OK;
+}
+
+void unet_work_free(struct unet_work *w) {
+    if (!w) return;
+    mem_free(w->block);
+    mem_free(w->grad_block);
+    mem_free(w->keep);
+    mem_free(w->value);
+    mem_free(w->grad);
+    mem_free(w->dw);
+    mem_free(w->sums);
+    mem_free(w->scratch);
+    for (size_t i = 0; i < w->n_borders; i++) mem_free(w->borders[i].data);
+    mem_free(w);
+}
+
+/* --- forward --- */
+
+static int stopped(const struct unet_work *w) {
+    return w->cancel && atomic_load_explicit(w->cancel, memory_order_relaxed);
+}
+
+/* First pixel inside the border, and the floats between rows and images. */
+static float *inside(const struct unet_work *w, int buffer, size_t *row, size_t *image) {
+    const struct plan_buffer *b = &w->u->buffers[buffer];
+    size_t edge = b->padded ? 1 : 0;
+    *row = (b->W + 2 * edge) * b->C;
+    *image = floats(b);
+    return w->value[buffer] + edge * (*row + b->C);
+}
+
+/* Sinusoids as diffusers computes them: angles in float32. */
+static void time_embedding(struct unet_work *w, const float *t) {
+    const struct unet_config *c = &w->u->config;
+    size_t half = c->width[0] / 2;
+    for (size_t b = 0; b < w->B; b++) {
+        float *out = w->value[w->u->time] + b * c->width[0];
+        for (size_t i = 0; i < half; i++) {
+            float exponent = (float)(-log(10000.0)) * (float)i / (float)((double)half - c->freq_shift);
+            float angle = t[b] * expf(exponent);
+            float s = (float)sin((double)angle), co = (float)cos((double)angle);
+            out[i] = c->flip_sin_to_cos ? co : s;
+            out[half + i] = c->flip_sin_to_cos ? s : co;
+        }
+        if (c->width[0] % 2) out[2 * half] = 0;
+    }
+}
+
+static void load_input(struct unet_work *w, const float *x) {
+    const struct unet_config *c = &w->u->config;
+    size_t row, image, S = c->sample_size;
+    float *in = inside(w, w->u->input, &row, &image);
+    for (size_t b = 0; b < w->B; b++)
+        for (size_t ch = 0; ch < c->in_channels; ch++)
+            for (size_t i = 0; i < S; i++)
+                for (size_t j = 0; j < S; j++)
+                    in[b * image + i * row + j * c->in_channels + ch] = *x++;
+}
+
+/* Where a convolution's first tap reads, and its strides. */
+static const float *conv_input(const struct unet_work *w, const struct plan_op *op,
+                               size_t *row, size_t *image) {
+    const struct plan_buffer *a = &w->u->buffers[op->a];
+    const float *in = inside(w, op->a, row, image);
+    if (op->K == 1) return in;
+    assert(a->padded);
+    return w->value[op->a] + op->start * (*row + a->C);
+}
+
+static struct conv_shape conv_shape_of(const struct unet_work *w, const struct plan_op *op) {
+    const struct plan_buffer *a = &w->u->buffers[op->a], *y = &w->u->buffers[op->y];
+    return (struct conv_shape){ w->B, a->H, a->W, a->C, y->C, op->K, op->stride };
+}
+
+static struct norm_shape norm_shape_of(const struct unet_work *w, const struct plan_op *op) {
+    const struct plan_buffer *a = &w->u->buffers[op->a];
+    return (struct norm_shape){ w->B, a->H, a->W, a->C, op->groups };
+}
+
+static void attention_images(struct unet_work *w, const struct plan_op *op) {
+    const struct plan_buffer *a = &w->u->buffers[op->a];
+    size_t N = a->H * a->W, n = N * a->C;
+    for (size_t b = 0; b < w->B; b++)
+        attention_forward(w->value[op->y] + b * n,
+                          w->keep + w->max_batch * op->keep + b * op->heads * N * N,
+                          w->value[op->a] + b * n, w->value[op->b] + b * n, w->value[op->c] + b * n,
+                          N, a->C, op->heads);
+}
+
+static void forward_op(struct unet_work *w, const struct unet_weights *weights, const struct plan_op *op) {
+    const struct unet *u = w->u;
+    const struct plan_buffer *a = &u->buffers[op->a];
+    size_t row, image, n = w->B * a->H * a->W * a->C;
+    const float *bias = op->bias == NONE ? NULL : weights->bias + u->params[op->bias].offset;
+    switch (op->kind) {
+    case OP_CONV: {
+        const float *x = conv_input(w, op, &row, &image);
+        w->k->conv_forward(w->value[op->y], x, row, image, weights->forward + op->pack, bias,
+                           op->add == NONE ? NULL : w->value[op->add],
+                           op->res == NONE ? NULL : w->value[op->res], conv_shape_of(w, op));
+        break;
+    }
+    case OP_NORM: {
+        float *mean = w->keep + w->max_batch * op->keep, *rstd = mean + w->B * op->groups;
+        float *y = inside(w, op->y, &row, &image);
+        w->k->norm_forward(y, row, image, mean, rstd, w->value[op->a],
+                           weights->bias + u->params[op->w].offset, bias, norm_shape_of(w, op),
+                           (float)u->config.eps, op->flag);
+        break;
+    }
+    case OP_SILU: w->k->silu_forward(w->value[op->y], w->value[op->a], n); break;
+    case OP_ATTENTION: attention_images(w, op); break;
+    case OP_CONCAT:
+        concat_forward(w->value[op->y], w->value[op->a], a->C, w->value[op->b],
+                       u->buffers[op->b].C, w->B * a->H * a->W);
+        break;
+    case OP_UPSAMPLE: upsample_forward(w->value[op->y], w->value[op->a], w->B, a->H, a->W, a->C); break;
+    case OP_PAD: pad_copy(w->value[op->y], w->value[op->a], w->B, a->H, a->W, a->C, 1, 1); break;
+    }
+}
+
+int unet_forward(struct unet_work *w, const struct unet_weights *weights, float *eps,
+                 const float *x, const float *t, size_t B) {
+    const struct unet *u = w->u;
+    assert(B >= 1 && B <= w->max_batch && weights->u == u);
+    w->B = B;
+    time_embedding(w, t);
+    load_input(w, x);
+    for (size_t i = 0; i < u->n_ops; i++) {
+        if (stopped(w)) return 0;
+        forward_op(w, weights, &u->ops[i]);
+    }
+    size_t S = u->config.sample_size * u->config.sample_size, C = u->config.out_channels;
+    const float *y = w->value[u->output];
+    for (size_t b = 0; b < B; b++)
+        for (size_t c = 0; c < C; c++)
+            for (size_t s = 0; s < S; s++) *eps++ = y[(b * S + s) * C + c];
+    return 1;
+}
+
+/* --- backward --- */
+
+static void give(const struct unet_sink *sink, int param, const float *grad) {
+    if (sink) sink->take(sink->ctx, (size_t)param, grad);
+}
+
+static void add_or_copy(float *d, int add, const float *dy, size_t n) {
+    if (add) add_into(d, dy, n);
+    else memcpy(d, dy, n * sizeof *d);
+}
+
+/* dx: the same convolution with reversed, transposed weights over dy with a
+ * border (and, for stride 2, with zeros between its pixels). */
+static void conv_backward_data(struct unet_work *w, const struct unet_weights *weights,
+                               const struct plan_op *op, struct conv_shape n) {
+    const float *x = w->grad[op->y];
+    size_t row = n.W * n.Cout, image = n.H * row;
+    struct conv_shape back = { n.B, n.H, n.W, n.Cout, n.Cin, n.K, 1 };
+    if (op->K == 3) {
+        struct border want = { n.H, n.W, n.Cout, n.stride, n.stride == 1 ? 1 : 1 + op->start, NULL };
+        const struct border *b = w->borders;
+        while (memcmp(b, &want, offsetof(struct border, data))) b++;
+        pad_copy(b->data, x, n.B, n.H, n.W, n.Cout, n.stride, b->at);
+        x = b->data;
+        row = (n.W + 2) * n.Cout;
+        image = (n.H + 2) * row;
+    }
+    float *dx = w->grad[op->a];
+    w->k->conv_forward(dx, x, row, image, weights->backward + op->pack, NULL, NULL,
+                       op->add_a ? dx : NULL, back);
+}
+
+static void backward_conv(struct unet_work *w, const struct unet_weights *weights,
+                          const struct plan_op *op, const struct unet_sink *sink) {
+    const struct unet *u = w->u;
+    struct conv_shape n = conv_shape_of(w, op);
+    const float *dy = w->grad[op->y];
+    size_t row, image, S = n.H / n.stride * (n.W / n.stride), C = n.Cout;
+    float *db = w->sums + w->max_batch * C;
+    channel_sums(w->sums, dy, n.B, S, C);
+    memset(db, 0, C * sizeof *db);
+    for (size_t b = 0; b < n.B; b++) add_into(db, w->sums + b * C, C);
+    give(sink, op->bias, db);
+    if (op->res != NONE) add_or_copy(w->grad[op->res], op->add_res, dy, n.B * S * C);
+    if (op->add != NONE) add_or_copy(w->grad[op->add], op->add_add, w->sums, n.B * C);
+    const float *x = conv_input(w, op, &row, &image);
+    w->k->conv_backward_weight(w->dw, x, row, image, dy, n);
+    give(sink, op->w, w->dw);
+    if (u->buffers[op->a].needs_gradient) conv_backward_data(w, weights, op, n);
+}
+
+static void backward_norm(struct unet_work *w, const struct unet_weights *weights,
+                          const struct plan_op *op, const struct unet_sink *sink) {
+    const struct unet *u = w->u;
+    const float *mean = w->keep + w->max_batch * op->keep, *rstd = mean + w->B * op->groups;
+    size_t C = u->buffers[op->a].C;
+    float *dgamma = w->sums, *dbeta = w->sums + C;
+    w->k->norm_backward(w->grad[op->a], op->add_a, dgamma, dbeta, w->grad[op->y], w->value[op->a],
+                        mean, rstd, weights->bias + u->params[op->w].offset,
+                        weights->bias + u->params[op->bias].offset, norm_shape_of(w, op), op->flag,
+                        w->scratch);
+    give(sink, op->w, dgamma);
+    give(sink, op->bias, dbeta);
+}
+
+static void backward_attention(struct unet_work *w, const struct plan_op *op) {
+    const struct plan_buffer *a = &w->u->buffers[op->a];
+    size_t N = a->H * a->W, n = N * a->C;
+    assert(!op->add_a && !op->add_b && !op->add_c);
+    for (size_t b = 0; b < w->B; b++)
+        attention_backward(w->grad[op->a] + b * n, w->grad[op->b] + b * n, w->grad[op->c] + b * n,
+                           w->scratch, w->grad[op->y] + b * n,
+                           w->keep + w->max_batch * op->keep + b * op->heads * N * N,
+                           w->value[op->a] + b * n, w->value[op->b] + b * n, w->value[op->c] + b * n,
+                           N, a->C, op->heads);
+}
+
+static void backward_op(struct unet_work *w, const struct unet_weights *weights,
+                        const struct plan_op *op, const struct unet_sink *sink) {
+    const struct plan_buffer *a = &w->u->buffers[op->a];
+    size_t n = w->B * a->H * a->W * a->C;
+    switch (op->kind) {
+    case OP_CONV: backward_conv(w, weights, op, sink); break;
+    case OP_NORM: backward_norm(w, weights, op, sink); break;
+    case OP_SILU:
+        w->k->silu_backward(w->grad[op->a], op->add_a, w->grad[op->y], w->value[op->a], n);
+        break;
+    case OP_ATTENTION: backward_attention(w, op); break;
+    case OP_CONCAT:
+        concat_backward(w->grad[op->a], op->add_a, a->C, w->grad[op->b], op->add_b,
+                        w->u->buffers[op->b].C, w->grad[op->y], w->B * a->H * a->W);
+        break;
+    case OP_UPSAMPLE:
+        upsample_backward(w->grad[op->a], op->add_a, w->grad[op->y], w->B, a->H, a->W, a->C);
+        break;
+    case OP_PAD: add_or_copy(w->grad[op->a], op->add_a, w->grad[op->y], n); break;
+    }
+}
+
+int unet_backward(struct unet_work *w, const struct unet_weights *weights, const float *d_eps,
+                  const struct unet_sink *sink) {
+    const struct unet *u = w->u;
+    assert(w->with_backward && weights->backward && weights->u == u);
+    size_t S = u->config.sample_size * u->config.sample_size, C = u->config.out_channels;
+    float *dy = w->grad[u->output];
+    for (size_t b = 0; b < w->B; b++)
+        for (size_t c = 0; c < C; c++)
+            for (size_t s = 0; s < S; s++) dy[(b * S + s) * C + c] = *d_eps++;
+    for (size_t i = u->n_ops; i-- > 0;) {
+        if (stopped(w)) return 0;
+        backward_op(w, weights, &u->ops[i], sink);
+    }
+    return 1;
+}

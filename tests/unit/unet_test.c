@@ -1,0 +1,342 @@
+/* The network against diffusers' values and gradients (tests/vectors), against
+ * central differences, and against itself at other batch sizes and kernels. */
+#include "dtrak/file.h"
+#include "dtrak/json.h"
+#include "dtrak/kernels.h"
+#include "dtrak/loss.h"
+#include "dtrak/mem.h"
+#include "dtrak/network.h"
+#include "dtrak/rng.h"
+#include "dtrak/safetensors.h"
+#include "dtrak/schedule.h"
+#include "dtrak/unet.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct vectors { unsigned char *bytes; size_t len; struct safetensors *s; };
+
+static void vectors_open(struct vectors *v, const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, "tests/vectors/%s.safetensors", name);
+    if (file_read(&v->bytes, &v->len, path, (size_t)8 << 20) != OK) fail_msg("%s", fail_reason());
+    if (safetensors_open(&v->s, v->bytes, v->len, path) != OK) fail_msg("%s", fail_reason());
+}
+
+static void vectors_close(struct vectors *v) {
+    safetensors_free(v->s);
+    mem_free(v->bytes);
+}
+
+static float *vectors_floats(const struct vectors *v, const char *name) {
+    const struct safetensors_entry *e = safetensors_find(v->s, name);
+    if (!e) fail_msg("no tensor %s", name);
+    float *out = mem_array(e->count + 1, sizeof *out);
+    assert_int_equal(safetensors_floats(out, e), OK);
+    return out;
+}
+
+/* Gradients arrive parameter by parameter and are put side by side. */
+struct collect { const struct unet_param *params; float *grad; size_t *times; };
+static void take(void *ctx, size_t param, const float *grad) {
+    struct collect *c = ctx;
+    memcpy(c->grad + c->params[param].offset, grad, c->params[param].count * sizeof *grad);
+    c->times[param]++;
+}
+
+static double norm_of(const float *a, const float *b, size_t n) {
+    double s = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)a[i] - (b ? (double)b[i] : 0);
+        s += d * d;
+    }
+    return sqrt(s);
+}
+
+struct net {
+    struct unet *u;
+    struct unet_weights *w;
+    struct unet_work *work;
+    float *theta, *eps, *grad, *canonical;
+    const struct unet_param *params;
+    size_t n_params, p, D;
+};
+
+static void net_open(struct net *n, const struct unet_config *c, size_t B) {
+    if (unet_new(&n->u, c) != OK) fail_msg("%s", fail_reason());
+    n->p = unet_size(n->u);
+    n->D = c->out_channels * c->sample_size * c->sample_size;
+    n->params = unet_params(n->u, &n->n_params);
+    n->theta = mem_array(n->p, sizeof(float));
+    n->grad = mem_array(n->p, sizeof(float));
+    n->canonical = mem_array(n->p, sizeof(float));
+    n->eps = mem_array(B * n->D, sizeof(float));
+    assert_int_equal(unet_weights_new(&n->w, n->u, 1), OK);
+    assert_int_equal(unet_work_new(&n->work, n->u, B, 1, NULL), OK);
+}
+
+static void net_close(struct net *n) {
+    unet_work_free(n->work);
+    unet_weights_free(n->w);
+    unet_free(n->u);
+    mem_free(n->theta);
+    mem_free(n->grad);
+    mem_free(n->canonical);
+    mem_free(n->eps);
+}
+
+static void net_gradient(struct net *n, const float *d_eps) {
+    size_t *times = mem_array(n->n_params, sizeof *times);
+    struct collect c = { n->params, n->grad, times };
+    struct unet_sink sink = { take, &c };
+    assert_true(unet_backward(n->work, n->w, d_eps, &sink));
+    for (size_t i = 0; i < n->n_params; i++) assert_int_equal(times[i], 1);
+    mem_free(times);
+}
+
+/* Every parameter's gradient within 5e-5 of the tensor's norm (float32 itself
+ * differs from float64 by up to that; to_k.bias has gradient 0 and gets the
+ * norm of the whole), the whole gradient within 1e-5. */
+static void compare_gradients(struct net *n, const struct vectors *v, const char *loss) {
+    double whole = 0, error = 0;
+    for (size_t i = 0; i < n->n_params; i++) {
+        char name[160];
+        snprintf(name, sizeof name, "g.%s.%s", loss, n->params[i].name);
+        float *want = vectors_floats(v, name);
+        double d = norm_of(n->canonical + n->params[i].offset, want, n->params[i].count);
+        double size = norm_of(want, NULL, n->params[i].count);
+        whole += size * size;
+        error += d * d;
+        if (!(d <= 5e-5 * size + 1e-6))
+            fail_msg("%s: off by %g, norm %g", name, d, size);
+        mem_free(want);
+    }
+    if (!(sqrt(error) <= 1e-5 * sqrt(whole))) fail_msg("%s: whole gradient off by %g of %g", loss, sqrt(error), sqrt(whole));
+}
+
+static void check_against(const char *file, const char *grads) {
+    struct vectors v, g;
+    struct net n;
+    struct unet_config c;
+    vectors_open(&v, file);
+    vectors_open(&g, grads);
+    const char *config = safetensors_meta(v.s, "config");
+    assert_non_null(config);
+    if (network_config_read(&c, config, strlen(config), file) != OK) fail_msg("%s", fail_reason());
+    const struct safetensors_entry *x_entry = safetensors_find(v.s, "x");
+    size_t B = x_entry->shape[0];
+    net_open(&n, &c, B);
+    if (network_weights_pick(n.theta, n.u, v.bytes, v.len, file, "p.") != OK)
+        fail_msg("%s", fail_reason());
+
+    /* The parameters stand in named_parameters() order. */
+    struct json_doc *order;
+    const char *list = safetensors_meta(v.s, "order");
+    assert_int_equal(json_parse(&order, list, strlen(list), "order"), OK);
+    assert_int_equal(json_len(json_root(order)), n.n_params);
+    for (size_t i = 0; i < n.n_params; i++)
+        assert_string_equal(json_string(json_at(json_root(order), i), ""), n.params[i].name);
+    json_free(order);
+
+    unet_weights_pack(n.w, n.theta);
+    float *x = vectors_floats(&v, "x"), *t = vectors_floats(&v, "t");
+    float *noise = vectors_floats(&v, "noise"), *want = vectors_floats(&v, "eps");
+    assert_true(unet_forward(n.work, n.w, n.eps, x, t, B));
+    for (size_t i = 0; i < B * n.D; i++)
+        if (!(fabsf(n.eps[i] - want[i]) <= 4e-6f)) fail_msg("%s: eps[%zu] = %g, diffusers has %g", file, i, (double)n.eps[i], (double)want[i]);
+
+    float *d_eps = mem_array(B * n.D, sizeof *d_eps);
+    for (int l = 0; l < LOSS_COUNT; l++) {
+        char name[32];
+        snprintf(name, sizeof name, "loss.%s", loss_name((enum loss)l));
+        float *value = vectors_floats(&v, name);
+        for (size_t b = 0; b < B; b++) {
+            double got = loss_gradient((enum loss)l, d_eps + b * n.D, n.eps + b * n.D, noise + b * n.D,
+                                       n.D, schedule_elbo_weight((size_t)t[b]), 1.0 / (double)B);
+            if (!(fabs(got - (double)value[b]) <= 1e-5 * (1e-3 + fabs((double)value[b]))))
+                fail_msg("%s %s[%zu] = %.9g, diffusers has %.9g", file, name, b, got, (double)value[b]);
+        }
+        mem_free(value);
+        if (l != LOSS_SIMPLE && l != LOSS_SQUARE && l != LOSS_L1) continue;
+        net_gradient(&n, d_eps);
+        unet_to_canonical(n.u, n.canonical, n.grad);
+        compare_gradients(&n, safetensors_find(v.s, "g.l1.conv_in.bias") || l == LOSS_SIMPLE ? &v : &g, loss_name((enum loss)l));
+    }
+    mem_free(d_eps);
+    mem_free(x);
+    mem_free(t);
+    mem_free(noise);
+    mem_free(want);
+    net_close(&n);
+    vectors_close(&v);
+    vectors_close(&g);
+    assert_int_equal(mem_live(), 0);
+}
+
+static void a_plain_network_agrees_with_diffusers(void **s) { (void)s; check_against("plain", "plain"); }
+static void attention_and_twelve_channels_agree_with_diffusers(void **s) { (void)s; check_against("attn12", "attn12.grads"); }
+static void padding_0_and_unflipped_times_agree_with_diffusers(void **s) { (void)s; check_against("noattn", "noattn"); }
+static void odd_channels_agree_with_diffusers(void **s) { (void)s; check_against("odd", "odd"); }
+
+static struct unet_config tiny(void) {
+    struct unet_config c = unet_config_default();
+    c.in_channels = c.out_channels = 3;
+    c.sample_size = 4;
+    c.levels = 2;
+    c.width[0] = 4;
+    c.width[1] = 6;
+    c.layers = 1;
+    c.groups = 2;
+    c.head_dim = 3;
+    c.mid_attention = 1;
+    c.down_attention = 2;
+    return c;
+}
+
+/* sum r . eps for a fixed random r, of the network at theta. */
+static double objective(struct net *n, const float *x, const float *t, const float *r, size_t B) {
+    unet_weights_pack(n->w, n->theta);
+    assert_true(unet_forward(n->work, n->w, n->eps, x, t, B));
+    double s = 0;
+    for (size_t i = 0; i < B * n->D; i++) s += (double)r[i] * (double)n->eps[i];
+    return s;
+}
+
+static void the_whole_gradient_matches_central_differences(void **state) {
+    (void)state;
+    enum { B = 2 };
+    struct unet_config c = tiny();
+    struct net n;
+    net_open(&n, &c, B);
+    unet_init(n.u, n.theta, 3);
+    float x[B * 48], r[B * 48], t[B] = { 11, 640 };
+    rng_normal(x, B * n.D, 1, RNG_TEST, 0, 0);
+    rng_normal(r, B * n.D, 1, RNG_TEST, 1, 0);
+    objective(&n, x, t, r, B);
+    net_gradient(&n, r);
+    float *direction = mem_array(n.p, sizeof *direction), *keep = mem_array(n.p, sizeof *keep);
+    for (unsigned trial = 0; trial < 12; trial++) {
+        /* One random direction in each of twelve slices of the parameters. */
+        size_t from = n.p * trial / 12, to = n.p * (trial + 1) / 12;
+        memset(direction, 0, n.p * sizeof *direction);
+        rng_normal(direction + from, to - from, 2, RNG_TEST, trial, 0);
+        double slope = 0, difference[2];
+        for (size_t i = from; i < to; i++) slope += (double)direction[i] * (double)n.grad[i];
+        memcpy(keep, n.theta, n.p * sizeof *keep);
+        for (int k = 0; k < 2; k++) {
+            double h = k ? 4e-3 : 2e-3;
+            for (size_t i = from; i < to; i++) n.theta[i] = keep[i] + (float)h * direction[i];
+            double up = objective(&n, x, t, r, B);
+            for (size_t i = from; i < to; i++) n.theta[i] = keep[i] - (float)h * direction[i];
+            difference[k] = (up - objective(&n, x, t, r, B)) / (2 * h);
+            memcpy(n.theta, keep, n.p * sizeof *keep);
+        }
+        double numeric = (4 * difference[0] - difference[1]) / 3;   /* Richardson: error O(h^4) */
+        if (!(fabs(numeric - slope) <= 2e-3 * (fabs(slope) + 1)))
+            fail_msg("slice %u: backward says %g, differences %g", trial, slope, numeric);
+    }
+    mem_free(direction);
+    mem_free(keep);
+    net_close(&n);
+}
+
+static void a_batch_gives_the_bits_of_its_samples_alone(void **state) {
+    (void)state;
+    enum { B = 3 };
+    struct unet_config c = tiny();
+    struct net n;
+    net_open(&n, &c, B);
+    unet_init(n.u, n.theta, 5);
+    unet_weights_pack(n.w, n.theta);
+    float x[B * 48], t[B] = { 0, 500, 999 }, alone[48];
+    rng_normal(x, B * n.D, 9, RNG_TEST, 0, 0);
+    assert_true(unet_forward(n.work, n.w, n.eps, x, t, B));
+    float all[B * 48];
+    memcpy(all, n.eps, sizeof all);
+    for (size_t b = 0; b < B; b++) {
+        assert_true(unet_forward(n.work, n.w, alone, x + b * n.D, t + b, 1));
+        assert_memory_equal(alone, all + b * n.D, sizeof alone);
+    }
+    net_close(&n);
+}
+
+static void layouts_round_trip_and_agree_with_coordinates(void **state) {
+    (void)state;
+    struct unet_config c = tiny();
+    struct net n;
+    net_open(&n, &c, 1);
+    uint32_t *coord = mem_array(n.p, sizeof *coord);
+    for (size_t i = 0; i < n.p; i++) n.theta[i] = (float)i;
+    unet_to_canonical(n.u, n.canonical, n.theta);
+    unet_from_canonical(n.u, n.grad, n.canonical);
+    assert_memory_equal(n.grad, n.theta, n.p * sizeof(float));
+    unet_coordinates(n.u, coord);
+    for (size_t i = 0; i < n.p; i++) assert_true(n.canonical[coord[i]] == n.theta[i]);
+    mem_free(coord);
+    net_close(&n);
+}
+
+static void every_allocation_may_fail_and_nothing_leaks(void **state) {
+    (void)state;
+    struct unet_config c = tiny();
+    for (long i = 0;; i++) {
+        struct unet *u = NULL;
+        struct unet_weights *w = NULL;
+        struct unet_work *work = NULL;
+        mem_fail_after(i);
+        enum status st = unet_new(&u, &c);
+        if (st == OK) st = unet_weights_new(&w, u, 1);
+        if (st == OK) st = unet_work_new(&work, u, 2, 1, NULL);
+        mem_fail_after(-1);
+        unet_work_free(work);
+        unet_weights_free(w);
+        unet_free(u);
+        assert_int_equal(mem_live(), 0);
+        if (st == OK) break;
+        assert_int_equal(st, ERR_NOMEM);
+        assert_true(i < 100);
+    }
+}
+
+static void a_config_survives_the_round_trip_and_bad_ones_are_named(void **state) {
+    (void)state;
+    struct unet_config c = tiny(), back;
+    struct buf b = BUF_INIT;
+    c.eps = 1e-6;
+    c.head_dim = 0;
+    network_config_write(&b, &c);
+    assert_int_equal(network_config_read(&back, b.data, b.len, "config.json"), OK);
+    assert_memory_equal(&back, &c, sizeof c);
+    buf_free(&b);
+    static const struct { const char *json, *says; } bad[] = {
+        { "{\"surprise\": 1}", "surprise" },
+        { "{\"resnet_time_scale_shift\": \"ada_group\"}", "resnet_time_scale_shift" },
+        { "{\"block_out_channels\": [8], \"down_block_types\": [\"SkipDownBlock2D\"], \"up_block_types\": [\"UpBlock2D\"]}", "SkipDownBlock2D" },
+        { "{\"block_out_channels\": [30], \"sample_size\": 8, \"down_block_types\": [\"DownBlock2D\"], \"up_block_types\": [\"UpBlock2D\"]}", "30 channels" },
+        { "[]", "object" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_not_equal(network_config_read(&back, bad[i].json, strlen(bad[i].json), "config.json"), OK);
+        if (!strstr(fail_reason(), bad[i].says)) fail_msg("%s does not say %s", fail_reason(), bad[i].says);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plain_network_agrees_with_diffusers),
+        cmocka_unit_test(attention_and_twelve_channels_agree_with_diffusers),
+        cmocka_unit_test(padding_0_and_unflipped_times_agree_with_diffusers),
+        cmocka_unit_test(odd_channels_agree_with_diffusers),
+        cmocka_unit_test(the_whole_gradient_matches_central_differences),
+        cmocka_unit_test(a_batch_gives_the_bits_of_its_samples_alone),
+        cmocka_unit_test(layouts_round_trip_and_agree_with_coordinates),
+        cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
+        cmocka_unit_test(a_config_survives_the_round_trip_and_bad_ones_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
