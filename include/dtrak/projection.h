@@ -44,7 +44,7 @@ enum status projection_check(const struct projection *proj);
  *   coord  in  [n]     each stored position's coordinate, < p (the flat index in
  *                      diffusers' parameter order); NULL: position i is coordinate i
  *   table  out [n][s]  bucket << 1 | sign, sign 1 meaning minus
- * About 25 ns an entry: made once per network and kept.  Cannot fail; proj must
+ * About 12 ns an entry: made once per network and kept.  Cannot fail; proj must
  * have passed projection_check(). */
 void projection_table(const struct projection *proj, const uint32_t *coord, size_t n, uint32_t *table);
 

@@ -9,7 +9,7 @@
  *   relative   r_n(l)  = ||(Phi^T Phi + l)^-1 phi_n|| = sqrt([(A+l)^-1 A (A+l)^-1]_nn)
  *
  * No inverse is ever formed.  Only the min(N, k) directions that features can
- * have are kept; eigenvalues that rounding made negative count as 0.
+ * have are kept; eigenvalues within rounding of 0 (or below) count as 0.
  * Source: TRAK, arXiv 2303.14186; D-TRAK, arXiv 2311.00500.
  * Checked against: tests/unit/ridge_test.c (explicit inverse, leave-one-out). */
 #ifndef DTRAK_RIDGE_H

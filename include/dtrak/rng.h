@@ -23,7 +23,8 @@ enum rng_use {
     RNG_LATENT,         /* first latent of a generated item */
     RNG_PROJECTION,     /* buckets and signs of a projection */
     RNG_CHOICE,         /* which items a data set keeps */
-    RNG_TEST
+    RNG_TEST,
+    RNG_SCORE           /* scores of the method `random` */
 };
 
 /* A stream: seed and use make the key; a and b (an item, a timestep, ...) are

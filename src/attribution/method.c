@@ -1,0 +1,134 @@
+/* method.c - names and needs of the methods, and the formulas of those that this
+ * program computes. */
+#include "dtrak/method.h"
+#include "dtrak/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum need { LOSS = 1, CHECKPOINT = 2, FEATURES = 4, LAMBDA = 8, PIXELS = 16, HERE = 32 };
+
+/* Sets that span several checkpoints (tracin, gas) have none of their own. */
+static const struct { const char *name, *display; unsigned need; } methods[METHOD_COUNT] = {
+    [METHOD_TRAK] = { "trak", "TRAK", LOSS | CHECKPOINT | FEATURES | LAMBDA | HERE },
+    [METHOD_GRAD_DOT] = { "grad-dot", "Gradient dot", LOSS | CHECKPOINT | FEATURES | HERE },
+    [METHOD_GRAD_COS] = { "grad-cos", "Gradient cos", LOSS | CHECKPOINT | FEATURES | HERE },
+    [METHOD_TRACIN] = { "tracin", "TracInCP", LOSS | FEATURES },
+    [METHOD_GAS] = { "gas", "GAS", LOSS | FEATURES },
+    [METHOD_RELATIVE_IF] = { "relative-if", "Relative IF", LOSS | CHECKPOINT | FEATURES | LAMBDA | HERE },
+    [METHOD_RENORM_IF] = { "renorm-if", "Renormalised IF", LOSS | CHECKPOINT | FEATURES | LAMBDA | HERE },
+    [METHOD_JOURNEY] = { "journey", "Journey TRAK", LOSS | CHECKPOINT | FEATURES | LAMBDA },
+    [METHOD_DAS] = { "das", "DAS", LOSS | CHECKPOINT | FEATURES | LAMBDA },
+    [METHOD_DAS_SIGNED] = { "das-signed", "DAS (signed)", LOSS | CHECKPOINT | FEATURES | LAMBDA },
+    [METHOD_PIXEL_DOT] = { "pixel-dot", "Pixel dot", PIXELS | HERE },
+    [METHOD_PIXEL_COS] = { "pixel-cos", "Pixel cos", PIXELS | HERE },
+    [METHOD_EMBED_DOT] = { "embed-dot", "Embedding dot", 0 },
+    [METHOD_EMBED_COS] = { "embed-cos", "Embedding cos", 0 },
+    [METHOD_EMP_INFLUENCE] = { "emp-influence", "Empirical influence", 0 },
+    [METHOD_DATAMODEL] = { "datamodel", "Datamodel", 0 },
+    [METHOD_RANDOM] = { "random", "Random", HERE },
+};
+
+static int needs(enum method m, unsigned bit) { return (unsigned)m < METHOD_COUNT && (methods[m].need & bit) != 0; }
+
+const char *method_name(enum method m) { return (unsigned)m < METHOD_COUNT ? methods[m].name : "?"; }
+int method_has_loss(enum method m) { return needs(m, LOSS); }
+int method_has_checkpoint(enum method m) { return needs(m, CHECKPOINT); }
+int method_has_features(enum method m) { return needs(m, FEATURES); }
+int method_has_lambda(enum method m) { return needs(m, LAMBDA); }
+int method_has_pixels(enum method m) { return needs(m, PIXELS); }
+int method_is_available(enum method m) { return needs(m, HERE); }
+
+enum method method_parse(const char *name, enum loss *loss) {
+    if (loss) *loss = LOSS_COUNT;
+    if (!strcmp(name, "dtrak")) {
+        if (loss) *loss = LOSS_SQUARE;
+        return METHOD_TRAK;
+    }
+    int m = 0;
+    while (m < METHOD_COUNT && strcmp(name, methods[m].name) != 0) m++;
+    return (enum method)m;
+}
+
+void method_display(char out[METHOD_DISPLAY], enum method m, enum loss loss) {
+    const char *name = (unsigned)m < METHOD_COUNT ? methods[m].display : "?";
+    if (m == METHOD_TRAK && loss == LOSS_ELBO) name = "TRAK-ELBO";
+    if (m == METHOD_TRAK && loss == LOSS_SQUARE) name = "D-TRAK";
+    int plain = loss == LOSS_SIMPLE || !method_has_loss(m) || (unsigned)loss >= LOSS_COUNT ||
+                (m == METHOD_TRAK && (loss == LOSS_ELBO || loss == LOSS_SQUARE));
+    if (plain) snprintf(out, METHOD_DISPLAY, "%s", name);
+    else snprintf(out, METHOD_DISPLAY, "%s(%s)", m == METHOD_TRAK ? "D-TRAK" : name, loss_name(loss));
+}
+
+static enum status want(enum method m, const void *field, const char *what) {
+    if (!field) return fail(ERR_MISSING, "method %s needs %s", method_name(m), what);
+    return OK;
+}
+
+/* scores[m][n] /= norm[n], and 0 where the norm is 0.  A norm that comes out of an
+ * eigenbasis is then rounding dust rather than 0, hence the floor. */
+static void divide_columns(double *scores, size_t M, size_t N, const double *norm) {
+    double largest = 0;
+    for (size_t n = 0; n < N; n++) largest = norm[n] > largest ? norm[n] : largest;
+    for (size_t m = 0; m < M; m++)
+        for (size_t n = 0; n < N; n++)
+            scores[m * N + n] = norm[n] > 1e-12 * largest ? scores[m * N + n] / norm[n] : 0;
+}
+
+static enum status scores_dot(enum method m, const struct method_inputs *in, double *scores, int cosine) {
+    TRY(want(m, in->cross, "inner products"));
+    memcpy(scores, in->cross, in->M * in->N * sizeof *scores);
+    if (!cosine) return OK;
+    TRY(want(m, in->query_norm, "the queries' norms"));
+    TRY(want(m, in->train_norm, "the training items' norms"));
+    divide_columns(scores, in->M, in->N, in->train_norm);
+    for (size_t q = 0; q < in->M; q++)
+        for (size_t n = 0; n < in->N; n++)
+            scores[q * in->N + n] = in->query_norm[q] > 0 ? scores[q * in->N + n] / in->query_norm[q] : 0;
+    return OK;
+}
+
+static enum status scores_ridge(enum method m, const struct method_inputs *in, double *scores) {
+    TRY(want(m, in->ridge, "a ridge"));
+    TRY(want(m, in->coords, "the queries' coordinates"));
+    if (m == METHOD_RELATIVE_IF) TRY(want(m, in->relative, "the norms of K^-1 phi"));
+    if (m == METHOD_RENORM_IF) TRY(want(m, in->train_norm, "the training items' norms"));
+    if (in->N != ridge_train_count(in->ridge))
+        return fail(ERR_RANGE, "method %s: %zu training items, the ridge was made of %zu", method_name(m), in->N,
+                    ridge_train_count(in->ridge));
+    TRY(ridge_scores(in->ridge, in->coords, in->M, in->lambda_abs, scores));
+    if (m == METHOD_RELATIVE_IF) divide_columns(scores, in->M, in->N, in->relative);
+    if (m == METHOD_RENORM_IF) divide_columns(scores, in->M, in->N, in->train_norm);
+    return OK;
+}
+
+static enum status scores_random(const struct method_inputs *in, double *scores) {
+    TRY(want(METHOD_RANDOM, in->query_key, "the queries' keys"));
+    for (size_t q = 0; q < in->M; q++) {
+        struct rng r = rng_at(in->seed, RNG_SCORE, in->query_key[q], 0);
+        for (size_t n = 0; n < in->N; n++) scores[q * in->N + n] = 2.0 * (double)rng_uniform(&r) - 1.0;
+    }
+    return OK;
+}
+
+static enum status scores_any(enum method m, const struct method_inputs *in, double *scores) {
+    switch (m) {
+    case METHOD_GRAD_DOT: case METHOD_PIXEL_DOT: return scores_dot(m, in, scores, 0);
+    case METHOD_GRAD_COS: case METHOD_PIXEL_COS: return scores_dot(m, in, scores, 1);
+    case METHOD_TRAK: case METHOD_RELATIVE_IF: case METHOD_RENORM_IF: return scores_ridge(m, in, scores);
+    case METHOD_RANDOM: return scores_random(in, scores);
+    default:
+        return fail(ERR_MISSING, "method %s is not computed by this program; its scores can be imported",
+                    method_name(m));
+    }
+}
+
+enum status method_scores(enum method m, const struct method_inputs *in, double *scores) {
+    TRY(scores_any(m, in, scores));
+    for (size_t i = 0; i < in->M * in->N; i++)
+        if (!isfinite(scores[i]))
+            return fail(ERR_NUMERIC, "method %s: the score of training item %zu is not finite", method_name(m),
+                        i % in->N);
+    return OK;
+}

@@ -1,0 +1,234 @@
+/* stats.c - rank correlations, overlaps and robust location. */
+#include "dtrak/stats.h"
+#include "dtrak/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+double stats_mean(const double *x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += x[i];
+    return n ? sum / (double)n : NAN;
+}
+
+double stats_sd(const double *x, size_t n) {
+    if (n < 2) return 0;
+    double mean = stats_mean(x, n), sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+    return sqrt(sum / (double)(n - 1));
+}
+
+double stats_pearson(const double *x, const double *y, size_t n) {
+    if (n < 2) return 0;
+    double mx = stats_mean(x, n), my = stats_mean(y, n), xx = 0, yy = 0, xy = 0;
+    for (size_t i = 0; i < n; i++) {
+        xx += (x[i] - mx) * (x[i] - mx);
+        yy += (y[i] - my) * (y[i] - my);
+        xy += (x[i] - mx) * (y[i] - my);
+    }
+    if (xx == 0 || yy == 0) return 0;
+    double r = xy / sqrt(xx) / sqrt(yy);
+    return r > 1 ? 1 : r < -1 ? -1 : r;   /* a NaN passes through both tests */
+}
+
+struct keyed { double key; size_t at; };
+
+static int by_key(const void *a, const void *b) {
+    const struct keyed *x = a, *y = b;
+    if (x->key != y->key) return x->key < y->key ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int has_nan(const double *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (isnan(x[i])) return 1;
+    return 0;
+}
+
+enum status stats_average_ranks(const double *x, size_t n, double *rank) {
+    if (has_nan(x, n)) {
+        for (size_t i = 0; i < n; i++) rank[i] = NAN;
+        return OK;
+    }
+    struct keyed *s = mem_array(n, sizeof *s);
+    if (!s) return fail(ERR_NOMEM, "ranks: out of memory for %zu values", n);
+    for (size_t i = 0; i < n; i++) s[i] = (struct keyed){ x[i], i };
+    qsort(s, n, sizeof *s, by_key);
+    for (size_t i = 0, j; i < n; i = j) {
+        for (j = i + 1; j < n && s[j].key == s[i].key;) j++;
+        for (size_t t = i; t < j; t++) rank[s[t].at] = ((double)(i + 1) + (double)j) / 2;
+    }
+    mem_free(s);
+    return OK;
+}
+
+enum status stats_spearman(double *out, const double *x, const double *y, size_t n) {
+    double *ranks = mem_array(2 * n, sizeof *ranks);
+    if (!ranks) return fail(ERR_NOMEM, "Spearman: out of memory for %zu values", n);
+    enum status st = stats_average_ranks(x, n, ranks);
+    if (st == OK) st = stats_average_ranks(y, n, ranks + n);
+    if (st == OK) *out = stats_pearson(ranks, ranks + n, n);
+    mem_free(ranks);
+    return st;
+}
+
+struct pair { double x, y; };
+
+static int by_x_then_y(const void *a, const void *b) {
+    const struct pair *p = a, *q = b;
+    if (p->x != q->x) return p->x < q->x ? -1 : 1;
+    return p->y < q->y ? -1 : p->y > q->y;
+}
+
+/* Sorts y ascending by merging and returns how many pairs were out of order
+ * (strictly: equal values are in order). */
+static double count_swaps(double *y, double *tmp, size_t n) {
+    double swaps = 0;
+    for (size_t width = 1; width < n; width *= 2) {
+        for (size_t lo = 0; lo < n; lo += 2 * width) {
+            size_t mid = lo + width < n ? lo + width : n, hi = mid + width < n ? mid + width : n;
+            size_t a = lo, b = mid, o = lo;
+            while (a < mid || b < hi) {
+                if (b >= hi || (a < mid && y[a] <= y[b])) {
+                    tmp[o++] = y[a++];
+                } else {
+                    swaps += (double)(mid - a);
+                    tmp[o++] = y[b++];
+                }
+            }
+        }
+        memcpy(y, tmp, n * sizeof *y);
+    }
+    return swaps;
+}
+
+static double pairs_of(size_t n) { return (double)n * ((double)n - 1) / 2; }
+
+/* Knight's algorithm: sort by x, count the exchanges that sort y. */
+enum status stats_kendall(double *out, const double *x, const double *y, size_t n) {
+    *out = 0;
+    if (has_nan(x, n) || has_nan(y, n)) *out = NAN;
+    if (n < 2 || isnan(*out)) return OK;
+    struct pair *p = mem_array(n, sizeof *p);
+    double *v = mem_array(2 * n, sizeof *v);
+    if (!p || !v) {
+        mem_free(p);
+        mem_free(v);
+        return fail(ERR_NOMEM, "Kendall: out of memory for %zu values", n);
+    }
+    for (size_t i = 0; i < n; i++) p[i] = (struct pair){ x[i], y[i] };
+    qsort(p, n, sizeof *p, by_x_then_y);
+    double tied_x = 0, tied_both = 0, tied_y = 0;
+    for (size_t i = 0, j; i < n; i = j) {
+        for (j = i + 1; j < n && p[j].x == p[i].x;) j++;
+        tied_x += pairs_of(j - i);
+    }
+    for (size_t i = 0, j; i < n; i = j) {
+        for (j = i + 1; j < n && p[j].x == p[i].x && p[j].y == p[i].y;) j++;
+        tied_both += pairs_of(j - i);
+    }
+    for (size_t i = 0; i < n; i++) v[i] = p[i].y;
+    double swaps = count_swaps(v, v + n, n);
+    for (size_t i = 0, j; i < n; i = j) {
+        for (j = i + 1; j < n && v[j] == v[i];) j++;
+        tied_y += pairs_of(j - i);
+    }
+    double all = pairs_of(n), scale = sqrt(all - tied_x) * sqrt(all - tied_y);
+    if (scale > 0) *out = (all - tied_x - tied_y + tied_both - 2 * swaps) / scale;
+    mem_free(p);
+    mem_free(v);
+    return OK;
+}
+
+static int by_number(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+enum status stats_overlap(double *out, const uint32_t *a, const uint32_t *b, size_t k) {
+    if (!k) return fail(ERR_RANGE, "overlap: of the first 0 items");
+    uint32_t *s = mem_array(2 * k, sizeof *s);
+    if (!s) return fail(ERR_NOMEM, "overlap: out of memory for %zu items", k);
+    memcpy(s, a, k * sizeof *s);
+    memcpy(s + k, b, k * sizeof *s);
+    qsort(s, k, sizeof *s, by_number);
+    qsort(s + k, k, sizeof *s, by_number);
+    size_t i = 0, j = 0, common = 0;
+    while (i < k && j < k) {
+        uint32_t x = s[i], y = s[k + j];
+        common += x == y;
+        i += x <= y;
+        j += y <= x;
+    }
+    *out = (double)common / (double)k;
+    mem_free(s);
+    return OK;
+}
+
+struct seen { uint32_t item; size_t depth; };   /* depth 1 is the first place */
+
+static int by_item(const void *a, const void *b) {
+    const struct seen *x = a, *y = b;
+    return x->item < y->item ? -1 : x->item > y->item;
+}
+
+/* An item becomes common at the deeper of its two places; so the overlap at every
+ * depth follows from a count per depth.  RBO_ext for equal lists of length n:
+ * X_n / n p^n + (1 - p) / p sum_d X_d / d p^d. */
+enum status stats_rbo(double *out, const uint32_t *a, const uint32_t *b, size_t n, double p) {
+    if (!n || !(p > 0) || !(p < 1)) return fail(ERR_RANGE, "rank-biased overlap: %zu items, persistence %g", n, p);
+    struct seen *s = mem_array(n, sizeof *s);
+    size_t *gained = mem_array(n + 1, sizeof *gained);
+    if (!s || !gained) {
+        mem_free(s);
+        mem_free(gained);
+        return fail(ERR_NOMEM, "rank-biased overlap: out of memory for %zu items", n);
+    }
+    for (size_t i = 0; i < n; i++) s[i] = (struct seen){ a[i], i + 1 };
+    qsort(s, n, sizeof *s, by_item);
+    for (size_t i = 0; i < n; i++) {
+        struct seen key = { b[i], 0 };
+        const struct seen *hit = bsearch(&key, s, n, sizeof *s, by_item);
+        if (hit) gained[hit->depth > i + 1 ? hit->depth : i + 1]++;
+    }
+    double sum = 0, power = 1, common = 0;
+    for (size_t d = 1; d <= n; d++) {
+        common += (double)gained[d];
+        power *= p;
+        sum += common / (double)d * power;
+    }
+    *out = common / (double)n * power + (1 - p) / p * sum;
+    mem_free(s);
+    mem_free(gained);
+    return OK;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double sorted_median(double *v, size_t n) {
+    qsort(v, n, sizeof *v, by_value);
+    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+enum status stats_median(double *median, double *mad, const double *x, size_t n) {
+    if (!n) return fail(ERR_RANGE, "median of no values");
+    if (has_nan(x, n)) {
+        *median = NAN;
+        if (mad) *mad = NAN;
+        return OK;
+    }
+    double *v = mem_array(n, sizeof *v);
+    if (!v) return fail(ERR_NOMEM, "median: out of memory for %zu values", n);
+    memcpy(v, x, n * sizeof *v);
+    *median = sorted_median(v, n);
+    if (mad) {
+        for (size_t i = 0; i < n; i++) v[i] = fabs(x[i] - *median);
+        *mad = 1.4826 * sorted_median(v, n);
+    }
+    mem_free(v);
+    return OK;
+}
