@@ -84,6 +84,8 @@ static void console_report(void *ctx, double done, double total, const char *wha
 
 void console_start(struct console *c) {
     *c = (struct console){ .terminal = isatty(STDERR_FILENO) };
+    /* A log wants its first line after a second, not the very first report. */
+    if (!c->terminal) c->shown_at = clock_s() - 4;
     c->progress = (struct progress){ console_report, c, &cancel_asked };
     atomic_store(&cancel_asked, 0);
     for (size_t i = 0; i < 3; i++) {

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FILTER IMAGE_CATMULL_ROM
 enum { BATCH = 256, PADDED = 32 };
@@ -48,6 +49,23 @@ static enum status open_source(struct maker *m) {
     return fail(ERR_RANGE, "new: no such kind of source");
 }
 
+/* By number, by name, or by name in another case; info->labels when there is none. */
+static size_t find_class(const struct maker *m, const char *word) {
+    size_t label = dataset_label_parse(m->ds, word);
+    for (size_t i = 0; label >= m->info->labels && i < m->info->labels; i++)
+        if (!strcasecmp(dataset_label_name(m->ds, i), word)) label = i;
+    return label;
+}
+
+static enum status no_such_class(const struct maker *m, const char *word) {
+    char names[400] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < m->info->labels && len < sizeof names - 80; i++)
+        len += (size_t)snprintf(names + len, sizeof names - len, "%s%zu %.64s", i ? ", " : "", i,
+                                dataset_label_name(m->ds, i));
+    return fail(ERR_USAGE, "class '%s' is not in the data set, which has %zu: %s", word, m->info->labels, names);
+}
+
 static enum status read_classes(struct maker *m) {
     size_t labels = m->info->labels;
     m->wanted = mem_array(labels, 1);
@@ -64,10 +82,8 @@ static enum status read_classes(struct maker *m) {
         if (len >= sizeof word) return fail(ERR_USAGE, "class name '%.40s...' is too long", s);
         memcpy(word, s, len);
         word[len] = 0;
-        size_t label = dataset_label_parse(m->ds, word);
-        if (label >= labels)
-            return fail(ERR_USAGE, "class '%s' is not in the data set: it has the numbers 0 to %zu and names "
-                        "like '%s'", word, labels - 1, dataset_label_name(m->ds, 0));
+        size_t label = find_class(m, word);
+        if (label >= labels) return no_such_class(m, word);
         if (!m->wanted[label]) m->classes++;
         m->wanted[label] = 1;
         s += len + (s[len] == ',');
@@ -186,8 +202,8 @@ done:
 static enum status add_batch(struct maker *m, enum split split, const uint32_t *item, size_t count) {
     enum status st;
     struct buf png[BATCH];
-    const void *images[BATCH];
-    struct item items[BATCH];
+    const void *images[BATCH] = { NULL };
+    struct item items[BATCH] = { { 0 } };
     char original[BATCH][256];
     for (size_t i = 0; i < count; i++) png[i] = (struct buf)BUF_INIT;
     for (size_t i = 0; i < count; i++) {
@@ -243,7 +259,7 @@ static enum status add_project(struct maker *m) {
     struct project p = { .width = m->width, .height = m->height, .channels = m->info->channels,
                          .patch = o->patch, .value_low = -1, .value_high = 1 };
     char how[128] = "";
-    if (m->info->prepared) snprintf(how, sizeof how, "; %s", m->info->prepared);
+    if (m->info->prepared && m->info->prepared[0]) snprintf(how, sizeof how, "; %s", m->info->prepared);
     else if (m->width == PADDED && m->info->width_px == 28) snprintf(how, sizeof how, "; padded with black to 32x32");
     else if (m->width != m->info->width_px)
         snprintf(how, sizeof how, "; resized to %zux%zu, %s filter", m->width, m->height, image_filter_name(FILTER));
@@ -270,6 +286,7 @@ enum status pipeline_new(const char *path, const struct new_options *o, const st
     TRY_TO(progress_check(p));
     TRY_TO(store_publish(m.store));
 done:
+    if (st == ERR_CANCELLED) st = fail(st, "stopped as asked; nothing was made");
     store_close(m.store);
     dataset_free(m.ds);
     mem_free(m.wanted);
