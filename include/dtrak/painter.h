@@ -25,6 +25,7 @@ struct paint_how {
     enum colour_depth depth;   /* half blocks */
     size_t colours;            /* sixel: palette, 2..256; 0: 64 up to 160 pixels a side, else 256 */
     size_t cell_w, cell_h;     /* sixel: pixels of a cell */
+    size_t max_w, max_h;       /* sixel: the largest the terminal takes; 0: any */
 };
 
 /* Where in a box of rows x cols cells the picture stands. */

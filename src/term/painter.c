@@ -1,0 +1,201 @@
+/* painter.c - pixels to bytes: sixel through libsixel, half blocks, ASCII.
+ *
+ * Of libsixel only the palette, the output and sixel_encode() are used: its
+ * readers of foreign bytes are where its security holes were. */
+#include "dtrak/painter.h"
+#include "dtrak/mem.h"
+
+#include <limits.h>
+#include <sixel.h>
+#include <string.h>
+
+#define THUMBNAIL_PX 160   /* up to this side, 64 colours without dither look like 256 */
+
+/* Writes into a struct buf; the signature is libsixel's. */
+static int append_sixel(char *data, int size, void *ctx) {
+    struct buf *out = ctx;
+    if (size > 0) buf_add(out, data, (size_t)size);
+    return size;
+}
+
+static enum status encode_sixel(struct buf *out, unsigned char *rgb, const struct paint_fit *fit,
+                                size_t colours) {
+    enum status st = OK;
+    sixel_output_t *output = NULL;
+    sixel_dither_t *dither = NULL;
+    int small = fit->width <= THUMBNAIL_PX && fit->height <= THUMBNAIL_PX;
+    int w = (int)fit->width, h = (int)fit->height;
+    if (colours == 0) colours = small ? 64 : 256;
+    if (colours < 2) colours = 2;
+    if (colours > 256) colours = 256;
+
+    SIXELSTATUS s = sixel_output_new(&output, append_sixel, out, NULL);
+    if (SIXEL_FAILED(s)) goto failed;
+    sixel_output_set_encode_policy(output, SIXEL_ENCODEPOLICY_SIZE);
+    s = sixel_dither_new(&dither, (int)colours, NULL);
+    if (SIXEL_FAILED(s)) goto failed;
+    s = sixel_dither_initialize(dither, rgb, w, h, SIXEL_PIXELFORMAT_RGB888, SIXEL_LARGE_NORM,
+                                SIXEL_REP_AVERAGE_PIXELS, SIXEL_QUALITY_HIGH);
+    if (SIXEL_FAILED(s)) goto failed;
+    sixel_dither_set_diffusion_type(dither, small && colours >= 64 ? SIXEL_DIFFUSE_NONE
+                                                                   : SIXEL_DIFFUSE_FS);
+    s = sixel_encode(rgb, w, h, 3, dither, output);   /* may change the pixels */
+    if (SIXEL_FAILED(s)) goto failed;
+    st = buf_status(out);
+    goto done;
+failed:
+    st = s == SIXEL_BAD_ALLOCATION ? fail(ERR_NOMEM, "sixel: out of memory")
+                                   : fail(ERR_RANGE, "sixel: a picture of %d x %d pixels: %s", w, h,
+                                          sixel_helper_format_error(s));
+done:
+    sixel_dither_unref(dither);
+    sixel_output_unref(output);
+    return st;
+}
+
+static unsigned distance(const unsigned char *a, const unsigned char *b) {
+    unsigned sum = 0;
+    for (int c = 0; c < 3; c++) {
+        int d = a[c] - b[c];
+        sum += (unsigned)(d * d);
+    }
+    return sum;
+}
+
+/* The nearest of the 6x6x6 cube and the 24 greys; 0..15 vary with the user's theme. */
+static unsigned nearest_256(const unsigned char *p) {
+    static const unsigned char level[6] = { 0, 95, 135, 175, 215, 255 };
+    unsigned char cube[3], grey[3];
+    unsigned index[3];
+    for (int c = 0; c < 3; c++) {
+        unsigned i = p[c] < 48 ? 0u : p[c] < 115 ? 1u : ((unsigned)p[c] - 35) / 40;
+        index[c] = i;
+        cube[c] = level[i];
+    }
+    unsigned mean = ((unsigned)p[0] + p[1] + p[2]) / 3;
+    unsigned step = mean < 8 ? 0 : (mean - 3) / 10;
+    if (step > 23) step = 23;
+    memset(grey, (int)(8 + 10 * step), sizeof grey);
+    if (distance(p, grey) < distance(p, cube)) return 232 + step;
+    return 16 + 36 * index[0] + 6 * index[1] + index[2];
+}
+
+static unsigned nearest_16(const unsigned char *p) {
+    static const unsigned char xterm[16][3] = {
+        { 0, 0, 0 }, { 205, 0, 0 }, { 0, 205, 0 }, { 205, 205, 0 }, { 0, 0, 238 }, { 205, 0, 205 },
+        { 0, 205, 205 }, { 229, 229, 229 }, { 127, 127, 127 }, { 255, 0, 0 }, { 0, 255, 0 },
+        { 255, 255, 0 }, { 92, 92, 255 }, { 255, 0, 255 }, { 0, 255, 255 }, { 255, 255, 255 },
+    };
+    unsigned best = 0;
+    for (unsigned i = 1; i < 16; i++)
+        if (distance(p, xterm[i]) < distance(p, xterm[best])) best = i;
+    return best;
+}
+
+/* Red, green, blue as the terminal will see it: equal numbers, equal colours. */
+static uint32_t colour_number(const unsigned char *p, enum colour_depth depth) {
+    if (depth == COLOUR_TRUE) return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+    return depth == COLOUR_256 ? nearest_256(p) : nearest_16(p);
+}
+
+/* The SGR parameters of a colour; ground is 3 (text) or 4 (behind it). */
+static void add_colour(struct buf *out, int ground, uint32_t n, enum colour_depth depth) {
+    if (depth == COLOUR_TRUE)
+        buf_printf(out, "\033[%d8;2;%u;%u;%um", ground, (unsigned)(n >> 16), (unsigned)(n >> 8 & 255),
+                   (unsigned)(n & 255));
+    else if (depth == COLOUR_256)
+        buf_printf(out, "\033[%d8;5;%um", ground, (unsigned)n);
+    else
+        buf_printf(out, "\033[%um", (unsigned)(n < 8 ? (unsigned)ground * 10 + n
+                                                     : (unsigned)ground * 10 + 60 + n - 8));
+}
+
+static unsigned luminance(const unsigned char *p) {
+    return (2126u * p[0] + 7152u * p[1] + 722u * p[2] + 5000) / 10000;
+}
+
+#define UPPER "\xE2\x96\x80"   /* U+2580 */
+#define LOWER "\xE2\x96\x84"   /* U+2584 */
+#define FULL "\xE2\x96\x88"    /* U+2588 */
+
+/* One line of half blocks from two rows of pixels; below is NULL after an odd
+ * last one, whose cells then show the terminal's own background. */
+static void half_line(struct buf *out, const unsigned char *above, const unsigned char *below,
+                      size_t width, enum colour_depth depth) {
+    const uint32_t unset = UINT32_MAX;
+    uint32_t fg = unset, bg = unset;
+    for (size_t x = 0; x < width; x++) {
+        if (depth == COLOUR_MONO) {
+            int a = luminance(above + 3 * x) > 127, b = below && luminance(below + 3 * x) > 127;
+            buf_text(out, a && b ? FULL : a ? UPPER : b ? LOWER : " ");
+            continue;
+        }
+        uint32_t top = colour_number(above + 3 * x, depth);
+        uint32_t bottom = below ? colour_number(below + 3 * x, depth) : unset;
+        if (bottom != bg) { add_colour(out, 4, bottom, depth); bg = bottom; }
+        if (top == bottom) { buf_text(out, " "); continue; }
+        if (top != fg) { add_colour(out, 3, top, depth); fg = top; }
+        buf_text(out, UPPER);
+    }
+    buf_text(out, "\033[m");
+}
+
+static void encode_half(struct buf *out, const unsigned char *rgb, const struct paint_fit *fit,
+                        enum colour_depth depth) {
+    size_t stride = fit->width * 3;
+    for (size_t y = 0; y < fit->height; y += 2) {
+        if (y) buf_text(out, "\n");
+        half_line(out, rgb + y * stride, y + 1 < fit->height ? rgb + (y + 1) * stride : NULL,
+                  fit->width, depth);
+    }
+}
+
+static void encode_ascii(struct buf *out, const unsigned char *rgb, const struct paint_fit *fit) {
+    static const char ramp[] = " .:-=+*#%@";
+    for (size_t y = 0; y < fit->height; y++) {
+        if (y) buf_text(out, "\n");
+        for (size_t x = 0; x < fit->width; x++) {
+            unsigned l = luminance(rgb + (y * fit->width + x) * 3);
+            buf_add(out, &ramp[(l * (sizeof ramp - 2) + 127) / 255], 1);
+        }
+        buf_text(out, "\033[m");
+    }
+}
+
+enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
+                         const struct paint_how *how) {
+    if (!fit->width || !fit->height || !pic->width || !pic->height || pic->width > PAINT_SIDE
+        || pic->height > PAINT_SIDE || fit->width > PAINT_SIDE || fit->height > PAINT_SIDE)
+        return fail(ERR_RANGE, "picture: %zu x %zu pixels shown as %zu x %zu, expected 1..%d a side",
+                    pic->width, pic->height, fit->width, fit->height, PAINT_SIDE);
+    unsigned char *rgb = mem_array(fit->width * fit->height, 3);
+    if (!rgb) return fail(ERR_NOMEM, "picture: out of memory");
+    paint_scale(rgb, fit->width, fit->height, pic);
+    enum status st = OK;
+    switch (how->painter) {
+    case GRAPHICS_SIXEL: st = encode_sixel(out, rgb, fit, how->colours); break;
+    case GRAPHICS_HALF: encode_half(out, rgb, fit, how->depth); break;
+    case GRAPHICS_ASCII: encode_ascii(out, rgb, fit); break;
+    default: st = fail(ERR_RANGE, "picture: nothing paints with '%s'", graphics_name(how->painter));
+    }
+    mem_free(rgb);
+    return st == OK ? buf_status(out) : st;
+}
+
+void paint_emit(struct buf *out, const char *bytes, size_t len, enum graphics painter,
+                size_t row, size_t col) {
+    if (painter == GRAPHICS_SIXEL) {
+        buf_printf(out, "\033[%zu;%zuH", row + 1, col + 1);
+        buf_add(out, bytes, len);
+        return;
+    }
+    while (len) {
+        const char *end = memchr(bytes, '\n', len);
+        size_t n = end ? (size_t)(end - bytes) : len;
+        buf_printf(out, "\033[%zu;%zuH\033[m", ++row, col + 1);
+        buf_add(out, bytes, n);
+        if (end) n++;
+        bytes += n;
+        len -= n;
+    }
+}

@@ -1,0 +1,396 @@
+/* Painters: what they emit, read back by other code, is the picture. */
+#include "dtrak/mem.h"
+#include "dtrak/painter.h"
+#include "dtrak/rng.h"
+#include "dtrak/text.h"
+#include "../lib/sixel_decode.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* Something like a photograph: smooth shades, an edge, a little grain. */
+static unsigned char *photo(size_t w, size_t h) {
+    unsigned char *p = malloc(w * h * 4);
+    struct rng r = rng_at(3, RNG_TEST, (uint32_t)w, (uint32_t)h);
+    assert_non_null(p);
+    for (size_t y = 0; y < h; y++)
+        for (size_t x = 0; x < w; x++) {
+            double u = (double)x / (double)w, v = (double)y / (double)h;
+            double edge = (u - .5) * (u - .5) + (v - .5) * (v - .5) < .09 ? 60 : 0;
+            double grain = (double)rng_uniform(&r) * 6;
+            unsigned char *q = p + (y * w + x) * 4;
+            q[0] = (unsigned char)(30 + 120 * u + edge + grain);
+            q[1] = (unsigned char)(180 - 140 * v + grain);
+            q[2] = (unsigned char)(60 + 60 * sin(6 * (u + v)) + edge + grain);
+            q[3] = 255;
+        }
+    return p;
+}
+
+static double psnr(const unsigned char *rgba, const unsigned char *rgb, size_t pixels) {
+    double sum = 0;
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < 3; c++) {
+            double d = (double)rgba[4 * i + c] - rgb[3 * i + c];
+            sum += d * d;
+        }
+    return sum > 0 ? 10 * log10(255.0 * 255.0 * 3 * (double)pixels / sum) : 99;
+}
+
+static struct paint_how sixel(size_t colours, size_t cw, size_t ch) {
+    return (struct paint_how){ .painter = GRAPHICS_SIXEL, .colours = colours, .cell_w = cw, .cell_h = ch };
+}
+
+static void a_sixel_decodes_to_the_scaled_picture(void **state) {
+    (void)state;
+    static const struct { size_t w, h, rows, cols, colours; double least_db; size_t most_bytes; } t[] = {
+        { 32, 32, 6, 12, 0, 29.5, 5000 },      /* a thumbnail, three times as large */
+        { 32, 32, 6, 12, 16, 22, 5000 },
+        { 28, 28, 5, 10, 0, 29.5, 5000 },
+        { 300, 200, 12, 40, 0, 31.5, 80000 }, /* shrunk a little, 256 colours */
+        { 500, 700, 6, 12, 0, 29, 8000 },
+        { 80, 40, 12, 60, 0, 31.5, 80000 },   /* grown, interpolated */
+        { 1, 1, 1, 1, 0, 40, 500 },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        unsigned char *rgba = photo(t[i].w, t[i].h);
+        struct picture pic = { rgba, t[i].w, t[i].h };
+        struct paint_how how = sixel(t[i].colours, 10, 20);
+        struct paint_fit fit;
+        struct buf out = BUF_INIT;
+        struct sixel_image img;
+        paint_fit(&fit, &how, pic.width, pic.height, t[i].rows, t[i].cols);
+        assert_int_equal(paint_encode(&out, &pic, &fit, &how), OK);
+        assert_int_equal(sixel_decode(&img, out.data, out.len), out.len);
+        assert_int_equal(img.raster_w, fit.width);
+        assert_int_equal(img.raster_h, fit.height);
+        assert_true(img.painted_h <= t[i].rows * 20);
+        assert_true(img.colours <= (t[i].colours ? t[i].colours : 256));
+        unsigned char *rgb = malloc(fit.width * fit.height * 3);
+        paint_scale(rgb, fit.width, fit.height, &pic);
+        for (size_t k = 0; k < fit.width * fit.height; k++) assert_int_equal(img.rgba[4 * k + 3], 255);
+        double db = psnr(img.rgba, rgb, fit.width * fit.height);
+        print_message("%zux%zu -> %zux%zu: %zu colours, %.1f dB, %zu bytes\n", t[i].w, t[i].h,
+                      fit.width, fit.height, img.colours, db, out.len);
+        assert_true(db >= t[i].least_db);
+        assert_true(out.len <= t[i].most_bytes);
+        free(rgb);
+        free(img.rgba);
+        free(rgba);
+        buf_free(&out);
+    }
+}
+
+static void no_pixel_and_no_band_leaves_the_box(void **state) {
+    (void)state;
+    static const size_t sides[] = { 1, 2, 7, 28, 32, 63, 64, 65, 100, 511, 3000 };
+    static const size_t cells[][2] = { { 10, 20 }, { 9, 18 }, { 6, 13 }, { 8, 16 }, { 7, 15 }, { 4, 5 } };
+    static const size_t boxes[][2] = { { 1, 1 }, { 1, 9 }, { 5, 1 }, { 6, 12 }, { 7, 13 }, { 30, 100 } };
+    static const enum graphics painters[] = { GRAPHICS_SIXEL, GRAPHICS_HALF, GRAPHICS_ASCII };
+    for (size_t a = 0; a < 11; a++)
+        for (size_t b = 0; b < 11; b++)
+            for (size_t c = 0; c < 6; c++)
+                for (size_t d = 0; d < 6; d++)
+                    for (size_t e = 0; e < 3; e++) {
+                        struct paint_how how = sixel(0, cells[c][0], cells[c][1]);
+                        struct paint_fit fit;
+                        how.painter = painters[e];
+                        paint_fit(&fit, &how, sides[a], sides[b], boxes[d][0], boxes[d][1]);
+                        if (!fit.width) {
+                            /* Only a box too low for one band of sixels stays empty. */
+                            assert_true(how.painter == GRAPHICS_SIXEL && boxes[d][0] * cells[c][1] < 6);
+                            continue;
+                        }
+                        assert_true(fit.row + fit.rows <= boxes[d][0]);
+                        assert_true(fit.col + fit.cols <= boxes[d][1]);
+                        if (how.painter == GRAPHICS_SIXEL) {
+                            assert_true(fit.width <= fit.cols * how.cell_w);
+                            assert_true((fit.height + 5) / 6 * 6 <= fit.rows * how.cell_h);
+                        }
+                    }
+}
+
+static void small_pictures_grow_by_whole_factors(void **state) {
+    (void)state;
+    struct paint_how how = sixel(0, 10, 20);
+    struct paint_fit fit;
+    paint_fit(&fit, &how, 32, 32, 6, 12);
+    assert_int_equal(fit.width, 96);
+    assert_int_equal(fit.height, 96);
+    assert_int_equal(fit.cols, 10);
+    assert_int_equal(fit.rows, 5);
+    assert_int_equal(fit.col, 1);
+    paint_fit(&fit, &how, 320, 160, 6, 12);   /* larger ones fill the box */
+    assert_int_equal(fit.width, 120);
+    assert_int_equal(fit.height, 60);
+    how.max_w = 50;                            /* what the terminal takes at most */
+    paint_fit(&fit, &how, 320, 160, 6, 12);
+    assert_int_equal(fit.width, 50);
+    assert_int_equal(fit.height, 25);
+    paint_fit(&fit, &how, 0, 5, 6, 12);
+    assert_int_equal(fit.width, 0);
+    paint_fit(&fit, &how, 9000, 5, 6, 12);
+    assert_int_equal(fit.width, 0);
+}
+
+static void scaling_keeps_squares_and_means(void **state) {
+    (void)state;
+    unsigned char two[16] = { 10, 20, 30, 255, 40, 50, 60, 255, 70, 80, 90, 255, 100, 110, 120, 255 };
+    struct picture pic = { two, 2, 2 };
+    unsigned char rgb[6 * 6 * 3];
+    paint_scale(rgb, 6, 6, &pic);
+    for (size_t y = 0; y < 6; y++)
+        for (size_t x = 0; x < 6; x++)
+            for (size_t c = 0; c < 3; c++)
+                assert_int_equal(rgb[(y * 6 + x) * 3 + c], two[((y / 3) * 2 + x / 3) * 4 + c]);
+    paint_scale(rgb, 1, 1, &pic);
+    assert_int_equal(rgb[0], 55);
+    assert_int_equal(rgb[2], 75);
+    two[3] = two[7] = two[11] = two[15] = 0;   /* clear pixels show black */
+    paint_scale(rgb, 1, 1, &pic);
+    assert_int_equal(rgb[0], 0);
+    unsigned char ramp[5 * 4];
+    for (size_t i = 0; i < 20; i++) ramp[i] = i % 4 == 3 ? 255 : (unsigned char)(i / 4 * 50);
+    pic = (struct picture){ ramp, 5, 1 };
+    paint_scale(rgb, 3, 1, &pic);              /* shares of 5/3 pixels: 20, 100, 180 */
+    assert_int_equal(rgb[0], 20);
+    assert_int_equal(rgb[3], 100);
+    assert_int_equal(rgb[6], 180);
+}
+
+/* Reads half-block text back to pixels; returns the number of lines. */
+static size_t read_blocks(const char *s, size_t len, enum colour_depth depth, unsigned char *rgb,
+                          size_t width) {
+    static const unsigned char level[6] = { 0, 95, 135, 175, 215, 255 };
+    unsigned char fg[3] = { 0 }, bg[3] = { 0 };
+    const char *end = s + len;
+    size_t x = 0, line = 0;
+    while (s < end) {
+        if (*s == '\n') { assert_int_equal(x, width); x = 0; line++; s++; continue; }
+        if (*s == '\033') {
+            unsigned a, b, c[3], n;
+            if (s[2] == 'm') { s += 3; continue; }
+            if (depth == COLOUR_TRUE) {
+                assert_int_equal(sscanf(s, "\033[%u;%u;%u;%u;%um", &a, &b, &c[0], &c[1], &c[2]), 5);
+                assert_int_equal(b, 2);
+            } else {
+                assert_int_equal(sscanf(s, "\033[%u;%u;%um", &a, &b, &n), 3);
+                assert_int_equal(b, 5);
+                assert_in_range(n, 16, 255);
+                for (unsigned i = 0, d = 36; i < 3; i++, d /= 6)
+                    c[i] = n >= 232 ? 8 + 10 * (n - 232) : level[(n - 16) / d % 6];
+            }
+            for (int i = 0; i < 3; i++) (a == 38 ? fg : bg)[i] = (unsigned char)c[i];
+            assert_true(a == 38 || a == 48);
+            s = strchr(s, 'm') + 1;
+            continue;
+        }
+        uint32_t cp;
+        s += text_decode(s, &cp);
+        assert_true(cp == ' ' || cp == 0x2580);
+        memcpy(rgb + (2 * line * width + x) * 3, cp == ' ' ? bg : fg, 3);
+        memcpy(rgb + ((2 * line + 1) * width + x) * 3, bg, 3);
+        x++;
+    }
+    assert_int_equal(x, width);
+    return line + 1;
+}
+
+static void half_blocks_read_back_as_the_picture(void **state) {
+    (void)state;
+    static const enum colour_depth depths[] = { COLOUR_TRUE, COLOUR_256 };
+    static const double least_db[] = { 98, 22 };
+    unsigned char *rgba = photo(64, 64);
+    struct picture pic = { rgba, 64, 64 };
+    for (size_t i = 0; i < 2; i++) {
+        struct paint_how how = { .painter = GRAPHICS_HALF, .depth = depths[i] };
+        struct paint_fit fit;
+        struct buf out = BUF_INIT;
+        unsigned char rgb[64 * 64 * 3], back[64 * 64 * 4], three[64 * 64 * 3];
+        paint_fit(&fit, &how, 64, 64, 10, 24);
+        assert_int_equal(fit.width, 20);
+        assert_int_equal(fit.height, 20);
+        assert_int_equal(fit.col, 2);
+        assert_int_equal(paint_encode(&out, &pic, &fit, &how), OK);
+        assert_int_equal(read_blocks(out.data, out.len, depths[i], three, fit.width), 10);
+        paint_scale(rgb, fit.width, fit.height, &pic);
+        for (size_t k = 0; k < 400; k++) memcpy(back + 4 * k, three + 3 * k, 3);
+        assert_true(psnr(back, rgb, 400) >= least_db[i]);
+        buf_free(&out);
+    }
+    free(rgba);
+}
+
+static void poor_terminals_get_plain_letters(void **state) {
+    (void)state;
+    unsigned char *rgba = photo(32, 32);
+    struct picture pic = { rgba, 32, 32 };
+    struct paint_how how = { .painter = GRAPHICS_ASCII };
+    struct paint_fit fit;
+    struct buf out = BUF_INIT;
+    paint_fit(&fit, &how, 32, 32, 6, 12);
+    assert_int_equal(paint_encode(&out, &pic, &fit, &how), OK);
+    size_t lines = 1, letters = 0;
+    for (size_t i = 0; i < out.len; i++) {
+        unsigned char c = (unsigned char)out.data[i];
+        assert_true(c < 0x7F && (c >= 0x20 || c == '\n' || c == '\033'));
+        lines += c == '\n';
+        letters += strchr(".:-=+*#%@", c) != NULL;
+    }
+    assert_int_equal(lines, fit.rows);
+    assert_int_equal(lines, 6);
+    assert_true(letters > 60);
+    buf_free(&out);
+    how = (struct paint_how){ .painter = GRAPHICS_HALF, .depth = COLOUR_16 };
+    paint_fit(&fit, &how, 32, 32, 6, 12);
+    assert_int_equal(paint_encode(&out, &pic, &fit, &how), OK);
+    out.data[out.len - 1] = 0;
+    assert_null(strstr(out.data, "8;"));     /* no colour beyond the sixteen */
+    buf_free(&out);
+    how.depth = COLOUR_MONO;
+    assert_int_equal(paint_encode(&out, &pic, &fit, &how), OK);
+    assert_null(strstr(out.data, "\033[3"));
+    buf_free(&out);
+    free(rgba);
+}
+
+static void emitted_lines_stand_below_each_other(void **state) {
+    (void)state;
+    struct buf out = BUF_INIT;
+    paint_emit(&out, "ab\ncd\ne", 7, GRAPHICS_HALF, 4, 9);
+    assert_string_equal(out.data, "\033[5;10H\033[mab\033[6;10H\033[mcd\033[7;10H\033[me");
+    buf_clear(&out);
+    paint_emit(&out, "\033Pq\n\033\\", 6, GRAPHICS_SIXEL, 0, 0);
+    assert_string_equal(out.data, "\033[1;1H\033Pq\n\033\\");
+    buf_free(&out);
+}
+
+static void what_cannot_be_painted_is_refused(void **state) {
+    (void)state;
+    unsigned char px[4] = { 0 };
+    struct picture pic = { px, 1, 1 };
+    struct paint_how how = sixel(0, 10, 20);
+    struct paint_fit fit = { .width = 0 };
+    struct buf out = BUF_INIT;
+    assert_int_equal(paint_encode(&out, &pic, &fit, &how), ERR_RANGE);
+    fit.width = fit.height = PAINT_SIDE + 1;
+    assert_int_equal(paint_encode(&out, &pic, &fit, &how), ERR_RANGE);
+    fit.width = fit.height = 6;
+    how.painter = GRAPHICS_NONE;
+    assert_int_equal(paint_encode(&out, &pic, &fit, &how), ERR_RANGE);
+    assert_int_equal(out.len, 0);
+    buf_free(&out);
+}
+
+/* Puts `len` bytes of the letter c under image key k. */
+static void put(struct paint_cache *cache, uint64_t k, size_t len, char c) {
+    struct buf b = BUF_INIT;
+    struct paint_key key = { .image = k, .rows = 1, .cols = 2 };
+    struct paint_fit fit = { .width = len };
+    for (size_t i = 0; i < len; i++) buf_add(&b, &c, 1);
+    assert_int_equal(paint_cache_put(cache, &key, &b, &fit), OK);
+    assert_null(b.data);
+}
+
+static int get(struct paint_cache *cache, uint64_t k, char c, size_t len) {
+    struct paint_key key = { .image = k, .rows = 1, .cols = 2 };
+    struct paint_entry e;
+    if (!paint_cache_get(cache, &key, &e)) return 0;
+    assert_int_equal(e.len, len);
+    assert_int_equal(e.fit.width, len);
+    for (size_t i = 0; i < len; i++) assert_int_equal(e.bytes[i], c);
+    return 1;
+}
+
+static void the_cache_drops_what_was_not_used_longest(void **state) {
+    (void)state;
+    long live = mem_live();
+    struct paint_cache *cache;
+    assert_int_equal(paint_cache_new(&cache, 100), OK);
+    put(cache, 1, 40, 'a');
+    put(cache, 2, 40, 'b');
+    assert_true(get(cache, 1, 'a', 40));      /* now 2 is the oldest */
+    put(cache, 3, 30, 'c');
+    assert_false(get(cache, 2, 'b', 40));
+    assert_true(get(cache, 1, 'a', 40));
+    assert_true(get(cache, 3, 'c', 30));
+    assert_int_equal(paint_cache_bytes(cache), 70);
+    put(cache, 1, 10, 'z');                   /* replaced, not doubled */
+    assert_true(get(cache, 1, 'z', 10));
+    assert_int_equal(paint_cache_count(cache), 2);
+    put(cache, 4, 500, 'd');                  /* over the cap: alone */
+    assert_int_equal(paint_cache_count(cache), 1);
+    assert_true(get(cache, 4, 'd', 500));
+    for (uint64_t k = 0; k < 5000; k++) put(cache, k, 9, 'k');
+    assert_int_equal(paint_cache_count(cache), 11);
+    for (uint64_t k = 4989; k < 5000; k++) assert_true(get(cache, k, 'k', 9));
+    paint_cache_free(cache);
+    assert_int_equal(mem_live(), live);
+}
+
+static void a_cache_entry_is_for_one_size_and_painter_only(void **state) {
+    (void)state;
+    struct paint_cache *cache;
+    struct paint_entry e;
+    assert_int_equal(paint_cache_new(&cache, 1000), OK);
+    put(cache, 1, 5, 'a');
+    struct paint_key key = { .image = 1, .rows = 1, .cols = 2 };
+    assert_true(paint_cache_get(cache, &key, &e));
+    key.cols = 3;
+    assert_false(paint_cache_get(cache, &key, &e));
+    key.cols = 2;
+    key.how.painter = GRAPHICS_HALF;
+    assert_false(paint_cache_get(cache, &key, &e));
+    key.how.painter = 0;
+    key.how.cell_h = 18;
+    assert_false(paint_cache_get(cache, &key, &e));
+    paint_cache_free(cache);
+}
+
+static void failed_allocations_leave_nothing_behind(void **state) {
+    (void)state;
+    long live = mem_live();
+    unsigned char *rgba = photo(16, 16);
+    struct picture pic = { rgba, 16, 16 };
+    struct paint_how how = sixel(16, 10, 20);
+    struct paint_fit fit;
+    paint_fit(&fit, &how, 16, 16, 4, 8);
+    for (long n = 0;; n++) {
+        struct paint_cache *cache = NULL;
+        struct buf out = BUF_INIT;
+        struct paint_key key = { .image = 1, .rows = 4, .cols = 8, .how = how };
+        mem_fail_after(n);
+        enum status st = paint_cache_new(&cache, 1000);
+        if (st == OK) st = paint_encode(&out, &pic, &fit, &how);
+        if (st == OK) st = paint_cache_put(cache, &key, &out, &fit);
+        mem_fail_after(-1);
+        buf_free(&out);
+        paint_cache_free(cache);
+        assert_int_equal(mem_live(), live);
+        if (st == OK) { assert_true(n >= 4); break; }
+        assert_int_equal(st, ERR_NOMEM);
+    }
+    free(rgba);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sixel_decodes_to_the_scaled_picture),
+        cmocka_unit_test(no_pixel_and_no_band_leaves_the_box),
+        cmocka_unit_test(small_pictures_grow_by_whole_factors),
+        cmocka_unit_test(scaling_keeps_squares_and_means),
+        cmocka_unit_test(half_blocks_read_back_as_the_picture),
+        cmocka_unit_test(poor_terminals_get_plain_letters),
+        cmocka_unit_test(emitted_lines_stand_below_each_other),
+        cmocka_unit_test(what_cannot_be_painted_is_refused),
+        cmocka_unit_test(the_cache_drops_what_was_not_used_longest),
+        cmocka_unit_test(a_cache_entry_is_for_one_size_and_painter_only),
+        cmocka_unit_test(failed_allocations_leave_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
