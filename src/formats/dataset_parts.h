@@ -33,6 +33,16 @@ size_t dataset_item_size(const struct dataset *ds);
 char *dataset_path(const char *dir, const char *name);
 int dataset_file_exists(const char *path);
 
+/* IDX files in memory, already inflated; names are for messages. */
+struct idx_bytes {
+    const char *images_name, *labels_name;
+    unsigned char *images, *labels;
+    size_t images_len, labels_len;
+};
+/* test may be NULL; the bytes are copied. */
+enum status idx_parse(struct dataset **out, const struct idx_bytes *train,
+                      const struct idx_bytes *test);
+
 #define CIFAR_CLASSES 10
 #define CIFAR_SIDE 32
 #define CIFAR_PER_BATCH 10000

@@ -18,8 +18,9 @@ static const char *const fashion_names[10] = {
 
 /* One split as it lies in its two files. */
 struct pair {
-    const char *images_path, *labels_path;
-    unsigned char *images, *labels;      /* whole files */
+    const char *images_name, *labels_name;
+    const unsigned char *images, *labels;
+    size_t images_len, labels_len;
     size_t count, rows, cols;
 };
 
@@ -39,29 +40,28 @@ static enum status check_head(const unsigned char *p, size_t len, unsigned char 
     return OK;
 }
 
-static enum status read_pair(struct pair *q) {
-    size_t len;
-    TRY(file_read_gz(&q->images, &len, q->images_path, DATASET_BYTES_MAX));
-    TRY(check_head(q->images, len, 3, "images", q->images_path));
+static enum status check_pair(struct pair *q) {
+    TRY(check_head(q->images, q->images_len, 3, "images", q->images_name));
     q->count = be32(q->images + 4);
     q->rows = be32(q->images + 8);
     q->cols = be32(q->images + 12);
     if (q->count < 1 || q->count > DATASET_ITEMS_MAX || q->rows < 1 || q->rows > IMAGE_SIDE_MAX
         || q->cols < 1 || q->cols > IMAGE_SIDE_MAX)
         return fail(ERR_FORMAT, "%s: %zu images of %zux%zu; 1 to %zu with sides of 1 to %u are "
-                    "read", q->images_path, q->count, q->cols, q->rows, DATASET_ITEMS_MAX,
+                    "read", q->images_name, q->count, q->cols, q->rows, DATASET_ITEMS_MAX,
                     IMAGE_SIDE_MAX);
-    if ((len - 16) / (q->rows * q->cols) != q->count || (len - 16) % (q->rows * q->cols))
+    size_t have = q->images_len - 16, size = q->rows * q->cols;
+    if (have / size != q->count || have % size)
         return fail(ERR_FORMAT, "%s: %zu bytes of pixels; the header promises %zu images of "
-                    "%zux%zu", q->images_path, len - 16, q->count, q->cols, q->rows);
-    TRY(file_read_gz(&q->labels, &len, q->labels_path, DATASET_ITEMS_MAX + 8));
-    TRY(check_head(q->labels, len, 1, "labels", q->labels_path));
-    if (be32(q->labels + 4) != len - 8)
+                    "%zux%zu", q->images_name, have, q->count, q->cols, q->rows);
+    TRY(check_head(q->labels, q->labels_len, 1, "labels", q->labels_name));
+    size_t labels = q->labels_len - 8;
+    if (be32(q->labels + 4) != labels)
         return fail(ERR_FORMAT, "%s: %zu bytes of labels; the header promises %zu",
-                    q->labels_path, len - 8, be32(q->labels + 4));
-    if (len - 8 != q->count)
-        return fail(ERR_FORMAT, "%s: %zu labels; %s has %zu images", q->labels_path, len - 8,
-                    q->images_path, q->count);
+                    q->labels_name, labels, be32(q->labels + 4));
+    if (labels != q->count)
+        return fail(ERR_FORMAT, "%s: %zu labels; %s has %zu images", q->labels_name, labels,
+                    q->images_name, q->count);
     return OK;
 }
 
@@ -69,7 +69,7 @@ static enum status copy_pair(struct dataset *ds, struct pair *q, size_t at, size
     size_t size = q->rows * q->cols;
     if (q->rows != ds->info.height_px || q->cols != ds->info.width_px)
         return fail(ERR_FORMAT, "%s: images of %zux%zu; those for training are %zux%zu",
-                    q->images_path, q->cols, q->rows, ds->info.width_px, ds->info.height_px);
+                    q->images_name, q->cols, q->rows, ds->info.width_px, ds->info.height_px);
     memcpy(ds->pixels + at * size, q->images + 16, q->count * size);
     for (size_t i = 0; i < q->count; i++) {
         ds->labels[at + i] = q->labels[8 + i];
@@ -84,32 +84,58 @@ static int says_fashion(const char *path) {
     return 0;
 }
 
+enum status idx_parse(struct dataset **out, const struct idx_bytes *train,
+                      const struct idx_bytes *test) {
+    enum status st = OK;
+    struct pair a = { 0 }, b = { 0 };
+    struct dataset *ds = NULL;
+    size_t n_labels = 0;
+
+    *out = NULL;
+    a = (struct pair){ train->images_name, train->labels_name, train->images, train->labels,
+                       train->images_len, train->labels_len, 0, 0, 0 };
+    TRY_TO(check_pair(&a));
+    if (test) {
+        b = (struct pair){ test->images_name, test->labels_name, test->images, test->labels,
+                           test->images_len, test->labels_len, 0, 0, 0 };
+        TRY_TO(check_pair(&b));
+    }
+    TRY_TO(dataset_new(&ds, "idx", a.count, b.count, a.cols, a.rows, 1, a.images_name));
+    TRY_TO(copy_pair(ds, &a, 0, &n_labels));
+    if (test) TRY_TO(copy_pair(ds, &b, a.count, &n_labels));
+    int fashion = n_labels == 10 && (says_fashion(a.images_name) || says_fashion(a.labels_name));
+    TRY_TO(dataset_name_labels(ds, fashion ? fashion_names : NULL, n_labels));
+    *out = ds;
+    ds = NULL;
+done:
+    dataset_free(ds);
+    return st;
+}
+
+/* The two files of one split; freed by the caller also after a failure. */
+static enum status read_files(struct idx_bytes *q, const char *images, const char *labels) {
+    q->images_name = images;
+    q->labels_name = labels;
+    TRY(file_read_gz(&q->images, &q->images_len, images, DATASET_BYTES_MAX));
+    return file_read_gz(&q->labels, &q->labels_len, labels, DATASET_ITEMS_MAX + 8);
+}
+
 enum status dataset_open_idx(struct dataset **out, const char *images, const char *labels,
                              const char *test_images, const char *test_labels) {
     enum status st = OK;
-    struct pair train = { .images_path = images, .labels_path = labels };
-    struct pair test = { .images_path = test_images, .labels_path = test_labels };
-    struct dataset *ds = NULL;
-    size_t n_labels = 0;
+    struct idx_bytes train = { 0 }, test = { 0 };
 
     *out = NULL;
     if (!images || !labels || !test_images != !test_labels)
         return fail(ERR_RANGE, "IDX: an images file and a labels file belong together; one of "
                     "them is not given");
-    TRY_TO(read_pair(&train));
-    if (test_images) TRY_TO(read_pair(&test));
-    TRY_TO(dataset_new(&ds, "idx", train.count, test.count, train.cols, train.rows, 1, images));
-    TRY_TO(copy_pair(ds, &train, 0, &n_labels));
-    if (test_images) TRY_TO(copy_pair(ds, &test, train.count, &n_labels));
-    int fashion = n_labels == 10 && (says_fashion(images) || says_fashion(labels));
-    TRY_TO(dataset_name_labels(ds, fashion ? fashion_names : NULL, n_labels));
-    *out = ds;
-    ds = NULL;
+    TRY_TO(read_files(&train, images, labels));
+    if (test_images) TRY_TO(read_files(&test, test_images, test_labels));
+    st = idx_parse(out, &train, test_images ? &test : NULL);
 done:
     mem_free(train.images);
     mem_free(train.labels);
     mem_free(test.images);
     mem_free(test.labels);
-    dataset_free(ds);
     return st;
 }

@@ -297,7 +297,7 @@ static enum status parse_container(struct parser *s, struct json *v) {
     }
     v->len = s->open.len - base;
     v->at = s->doc->pool.len;
-    TRY(push(s, &s->doc->pool, s->open.v + base, v->len));
+    if (v->len) TRY(push(s, &s->doc->pool, s->open.v + base, v->len));
     s->open.len = base;
     if (object) s->members += v->len;
     s->depth--;
