@@ -1,0 +1,45 @@
+#!/bin/sh
+# make install and uninstall in a directory of their own; the layers; the manual page.
+. "$(dirname "$0")/../lib/tap.inc"
+
+in_root() { make -s -C "$root" OUT="$OUT" PREFIX=/opt/x DESTDIR="$WORK/dest" "$@" > make.txt 2>&1 < /dev/null; }
+# Only what is there already is installed: nothing is compiled by a test.
+in_root install -o "$OUT/dtrak"
+says install_works $? "$(cat make.txt)"
+[ -x dest/opt/x/bin/dtrak ] && [ -s dest/opt/x/share/man/man1/dtrak.1 ]
+says program_and_manual_are_installed $? "$(find dest)"
+dest/opt/x/bin/dtrak --version > out.txt 2>&1
+says the_installed_program_runs $? "$(cat out.txt)"
+in_root uninstall
+says uninstall_works $? "$(cat make.txt)"
+left=$(find dest -type f -o -type l)
+says uninstall_leaves_nothing "$([ -z "$left" ] && echo 0 || echo 1)" "$left"
+
+"$root/tests/layers.sh" --self-test
+failures=$((failures + $?))
+"$root/tests/layers.sh" > out.txt 2>&1
+says the_arrows_run_downwards $? "$(cat out.txt)"
+
+for page in "$root"/man/*.[15]; do
+    name=$(basename "$page" | tr . _ | tr - _)
+    if command -v man > /dev/null 2>&1 && man --version > /dev/null 2>&1 && command -v groff > /dev/null 2>&1; then
+        said=$(MANROFFSEQ='' MANWIDTH=90 LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l "$page" 2>&1 > /dev/null)
+        says "no_warnings_in_${name}" "$([ -z "$said" ] && echo 0 || echo 1)" "$said"
+    elif command -v mandoc > /dev/null 2>&1; then
+        said=$(mandoc -T lint -W warning "$page" 2>&1)
+        says "no_warnings_in_${name}" "$([ -z "$said" ] && echo 0 || echo 1)" "$said"
+    else
+        skip "no_warnings_in_${name}" "neither man nor mandoc is here"
+    fi
+done
+# The manual page names every command and every option that there is.
+"$DTRAK" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' > commands.txt
+missing=
+while read -r c; do
+    grep -q "^\.SS $c\\b\|^\.B dtrak $c\\b" "$root/man/dtrak.1" || missing="$missing $c"
+    for option in $("$DTRAK" "$c" --help | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p'); do
+        sed 's/\\-/-/g' "$root/man/dtrak.1" | sed -n "/^\.SS $c\\b/,/^\.S[SH] /p" | grep -q -e "--$option\\b" || missing="$missing $c:--$option"
+    done
+done < commands.txt
+says the_manual_names_every_command_and_option "$([ -z "$missing" ] && echo 0 || echo 1)" "missing:$missing"
+finish

@@ -1,0 +1,68 @@
+#!/bin/sh
+# Help, version, and what a wrong command line gets.
+. "$(dirname "$0")/../lib/tap.inc"
+
+"$DTRAK" --help > help.txt 2> err.txt
+says help_is_printed_on_stdout "$?" "$(cat err.txt)"
+commands="view new train sample features score work rank sheet info check backup"
+for c in $commands; do
+    grep -q "^  $c " help.txt
+    says "help_names_$c" $?
+    "$DTRAK" "$c" --help > one.txt 2> err.txt
+    status=$?
+    [ $status = 0 ] && [ ! -s err.txt ] && grep -q "^usage: dtrak $c DB" one.txt && grep -q '^example' one.txt &&
+        grep -q "^  dtrak .*" one.txt && ! grep -q '.\{111,\}' one.txt
+    says "help_of_${c}_has_usage_and_an_example" $? "$(cat one.txt err.txt)"
+    # Every option in an example exists.
+    bad=
+    for option in $(sed -n '/^example/,$p' one.txt | grep "dtrak $c " | grep -o -e '--[a-z0-9-]*'); do
+        grep -q "^  $option\\b" one.txt || bad="$bad $option"
+    done
+    says "examples_of_${c}_use_its_options" "$([ -z "$bad" ] && echo 0 || echo 1)" "unknown:$bad"
+    exits "${c}_refuses_an_unknown_option" 2 "unknown option --frobnicate" "$c" some.db --frobnicate
+    exits "${c}_needs_a_database" 2 "needs DB" "$c"
+done
+"$DTRAK" --version | grep -Eq '^dtrak [0-9]+\.[0-9]+\.[0-9]+$'
+says version_is_printed $?
+
+exits nothing_given_is_wrong_usage 2 "no database and no command"
+exits a_word_that_is_nothing_is_wrong_usage 2 "neither a command nor a file" frobnicate
+exits an_option_alone_is_wrong_usage 2 "unknown option --frobnicate" --frobnicate
+exits a_short_option_is_wrong_usage 2 "unknown option -x" info some.db -x
+exits an_option_without_its_value_is_named 2 "--loss needs a value" features some.db --loss
+exits an_option_given_twice_is_named 2 "--seed is given twice" train some.db --seed 1 --seed=2
+exits a_flag_with_a_value_is_named 2 "--json takes no value" info some.db --json=yes
+exits a_number_that_is_none_is_named 2 "--steps 'many' is not a whole number" train some.db --steps many
+exits a_negative_number_is_named 2 "--steps '-3' is not a whole number" train some.db --steps -3
+exits a_number_too_large_is_named 2 "--steps '99999999999999999999' is not" train some.db --steps 99999999999999999999
+exits a_rate_that_is_nan_is_named 2 "--lr 'nan' is not a number" train some.db --lr nan
+exits steps_and_epochs_exclude_each_other 2 "twice" train some.db --steps 3 --epochs 3
+exits a_width_of_zero_is_named 2 "--width '0'" train some.db --width 32,0
+exits attention_beyond_the_levels_is_named 2 "--attention '3'" train some.db --width 8,8 --attention 3
+exits checkpoints_must_rise 2 "--checkpoints '20'" train some.db --checkpoints 50,20,100
+exits checkpoints_must_end_at_100 2 "end with 100" train some.db --checkpoints 50
+exits an_unknown_loss_is_named 2 "--loss 'huber'" features some.db --loss simple,huber
+exits timesteps_must_divide_1000 2 "does not divide 1000" features some.db --timesteps 7
+exits an_unknown_method_is_named 2 "--method 'magic'" score some.db --method trak,magic
+exits a_negative_lambda_is_wrong_usage 2 "lambda" score some.db --lambda -1
+exits an_unknown_split_is_named 2 "--split 'test'" features some.db --split test
+exits rank_needs_a_query 2 "--query" rank some.db
+exits a_query_that_is_no_item_is_named 2 "gen17" rank some.db --query gen17
+exits json_and_csv_exclude_each_other 2 "not both" rank some.db --query gen:1 --json --csv
+exits a_sheet_needs_a_file 2 "--out" sheet some.db
+exits a_size_that_is_none_is_named 2 "--size '120'" view some.db --size 120 --keys q
+exits a_third_file_is_too_many 2 "one word too many" backup a.db b.db c.db
+exits a_backup_needs_two_files 2 "needs DB OUT" backup a.db
+esc=$(printf '\033')
+exits control_bytes_are_escaped 2 'neither a command' "x${esc}[31m"
+exits control_bytes_in_a_path_are_escaped 1 '\x1B[31m' info "./x${esc}[31m.db"
+
+"$DTRAK" info --json -- --json > out.txt 2> err.txt
+[ $? = 1 ] && grep -q -e '--json' err.txt
+says two_dashes_end_the_options $? "$(cat err.txt)"
+if [ -e /dev/full ]; then
+    "$DTRAK" --help > /dev/full 2> err.txt
+    [ $? = 1 ] && grep -q 'standard output' err.txt
+    says a_full_disk_is_an_error $? "$(cat err.txt)"
+fi
+finish
