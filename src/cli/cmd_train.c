@@ -23,6 +23,7 @@ static const struct option options[] = {
     { "seed", 1, "S", "of weights, order and noise (0)" },
     { "checkpoints", 1, "P,Q,...", "percent of the steps at which weights are kept (10,25,50,100)" },
     { "float32", 0, NULL, "keep checkpoints as float32 instead of float16" },
+    { "save-every", 1, "S", "seconds between saves of the state to resume from (120)" },
     { "threads", 1, "N", "threads (all processors)" },
     { NULL, 0, NULL, NULL },
 };
@@ -88,6 +89,7 @@ static enum status read_options(const struct args *a, struct train_options *o) {
     o->flip = args_has(a, "flip");
     TRY(args_u64(a, "seed", &o->seed));
     if (args_has(a, "float32")) o->half_weights = 0;
+    TRY(args_real(a, "save-every", 0, 300, &o->save_every_s));
     return args_size(a, "threads", 1, 1024, &o->threads);
 }
 

@@ -5,7 +5,7 @@ data=$OUT/cli/data
 json=$OUT/cli/json
 
 info() { "$DTRAK" info "$1" --json | "$json" "$2"; }
-equal() { says "$1" "$([ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
+equal() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
 
 "$data" idx idx 60 && "$data" cifar cifar 100 && "$data" strips strips 100 && "$data" folder folder 12
 says the_data_sets_are_drawn $?

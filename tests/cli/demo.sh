@@ -1,0 +1,25 @@
+#!/bin/sh
+# What `make demo` does without a terminal, on the demo database that is shipped.
+. "$(dirname "$0")/../lib/tap.inc"
+
+mkdir tree && cp -r "$root/assets" tree/ && rm -f tree/assets/demo.db && mkdir tree/build && ln -s "$DTRAK" tree/build/dtrak
+(cd tree && assets/demo.sh build) > out.txt 2> err.txt < /dev/null
+[ $? = 1 ] && [ "$(wc -l < err.txt)" = 1 ] && grep -q 'make demo-db' err.txt
+says without_a_database_it_names_make_demo_db $? "$(cat out.txt err.txt)"
+if [ ! -f "$root/assets/demo.db" ]; then
+    skip the_demo_prints_a_ranking "assets/demo.db is not there"
+    finish
+fi
+cp "$root/assets/demo.db" tree/assets/
+(cd tree && assets/demo.sh build) > out.txt 2> err.txt < /dev/null
+says the_demo_works $? "$(cat err.txt)"
+grep -q '  TRAK' out.txt && grep -q '  D-TRAK' out.txt && [ "$(grep -c ' train:' out.txt)" = 10 ]
+says the_demo_prints_two_rankings $? "$(cat out.txt)"
+grep -q 'build/demo.png' out.txt && [ "$(head -c 4 tree/build/demo.png | tail -c 3)" = PNG ]
+says and_names_the_picture_it_wrote $? "$(cat out.txt)"
+cmp -s tree/assets/demo.db "$root/assets/demo.db"
+says the_original_is_untouched $?
+[ "$(wc -c < "$root/assets/demo.db")" -le 30000000 ]
+says it_is_at_most_30_mb $?
+holds it_is_clean "$DTRAK" check tree/build/demo.db
+finish

@@ -1,0 +1,154 @@
+#!/bin/sh
+# The whole way, small: new, train, sample, features, score, rank, on pictures drawn here with a
+# tiny network.  The same again with kill -9 and SIGTERM in between must give the same bytes, and
+# the ranking must be what tests/cli/features.c gets from the stored features by elimination.
+. "$(dirname "$0")/../lib/tap.inc"
+data=$OUT/cli/data json=$OUT/cli/json features=$OUT/cli/features
+
+equal() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
+value() { "$DTRAK" info "$1" --json | "$json" "$2"; }
+make_db() { "$DTRAK" new "$1" --idx d/images.idx d/labels.idx --classes 0,1 --per-class 24 --held-out 4 --patch 2 2> /dev/null; }
+train() { "$DTRAK" train "$1" --width 8,16 --steps 300 --batch 8 --seed 3 --save-every 0.1 --threads 1; }
+compute() { "$DTRAK" features "$1" --loss simple,square --timesteps 10 --dims 256 --threads 1; }
+weights() { for i in 0 1 2 3; do value "$1" checkpoints.$i.sha256; done; }
+
+"$data" idx d 90
+says the_pictures_are_drawn $?
+
+# --- without a kill ---
+make_db a.db && train a.db > out.txt 2> err.txt
+says train_works $? "$(tail -n 3 err.txt)"
+[ ! -s out.txt ] && grep -q '^train 100%' err.txt && ! grep -q "$(printf '\r')" err.txt
+says progress_is_plain_lines_without_a_terminal $? "$(cat err.txt)"
+equal four_checkpoints_are_kept "$(value a.db checkpoints.#)" 4
+equal they_stand_at_the_stated_steps "$(for i in 0 1 2 3; do value a.db checkpoints.$i.step; done | tr '\n' ' ')" "30 75 150 300 "
+train a.db > out.txt 2> err.txt
+says a_finished_training_is_finished $? "$(tail -n 3 err.txt)"
+equal and_adds_no_checkpoint "$(value a.db checkpoints.#)" 4
+holds sample_works "$DTRAK" sample a.db --count 6 --steps 10 --threads 1
+equal six_are_generated "$(value a.db splits.gen)" 6
+holds features_work compute a.db
+holds scores_work "$DTRAK" score a.db --method trak,grad-dot,grad-cos,pixel-cos --loss simple,square --self
+holds the_database_is_clean "$DTRAK" check a.db
+equal one_file_is_left "$(ls -d a.db* | tr '\n' ' ')" "a.db "
+
+# --- killed ---
+# Kills the command with the signal as soon as the database holds bytes of that kind.
+kill_when() {   # SIGNAL DB KIND COMMAND...
+    signal=$1 db=$2 kind=$3
+    shift 3
+    "$@" > out.txt 2> err.txt & pid=$!
+    killed=no
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+        kill -0 $pid 2> /dev/null || break
+        if [ "$(value "$db" "sizes.$kind" 2> /dev/null || echo 0)" -gt 0 ]; then kill -"$signal" $pid && killed=yes; break; fi
+        sleep 0.1
+    done
+    wait $pid 2> /dev/null
+    status=$?
+}
+# exec: the signal must reach dtrak itself, not a shell around it.
+train_exec() { exec "$DTRAK" train "$1" --width 8,16 --steps 300 --batch 8 --seed 3 --save-every 0.1 --threads 1; }
+compute_exec() { exec "$DTRAK" features "$1" --loss simple,square --timesteps 10 --dims 256 --threads 1; }
+
+make_db b.db
+kill_when KILL b.db train_state train_exec b.db
+equal training_is_killed_in_the_middle "$killed" yes
+holds after_the_kill_the_database_is_clean "$DTRAK" check b.db
+train b.db > out.txt 2> err.txt
+says training_goes_on_after_a_kill $? "$(tail -n 3 err.txt)"
+equal with_the_same_weights_as_without "$(weights b.db)" "$(weights a.db)"
+"$DTRAK" sample b.db --count 6 --steps 10 --threads 1 2> err.txt
+kill_when KILL b.db features compute_exec b.db
+equal features_are_killed_in_the_middle "$killed" yes
+holds after_that_kill_too_the_database_is_clean "$DTRAK" check b.db
+holds features_go_on_after_a_kill compute b.db
+equal with_the_same_features_as_without "$("$features" hash b.db | sort)" "$("$features" hash a.db | sort)"
+holds and_the_database_is_clean "$DTRAK" check b.db
+
+make_db c.db
+kill_when TERM c.db train_state train_exec c.db
+equal training_is_stopped_by_sigterm "$killed" yes
+equal it_ends_with_status_1 "$status" 1
+equal with_one_line_of_reason "$(grep -c '^dtrak: stopped' err.txt)" 1
+equal one_file_is_left_after_sigterm "$(ls -d c.db* | tr '\n' ' ')" "c.db "
+holds training_goes_on_after_sigterm train c.db
+equal with_the_same_weights_again "$(weights c.db)" "$(weights a.db)"
+"$DTRAK" sample c.db --count 3 --seed 1 --steps 10 --threads 2 2> err.txt
+"$DTRAK" sheet a.db --first 1 --count 3 --out a3.png && "$DTRAK" sheet c.db --count 3 --out c3.png
+# The captions differ (gen:1 and gen:0); the pictures do not: ranking by pixels sees them alike.
+"$DTRAK" score c.db --method pixel-cos 2> err.txt
+"$DTRAK" rank c.db --query gen:0 --method pixel-cos --csv > one.txt && "$DTRAK" rank a.db --query gen:1 --method pixel-cos --csv > two.txt
+cmp -s one.txt two.txt
+says an_item_is_the_same_generated_alone $? "$(diff one.txt two.txt)"
+
+# --- rank ---
+same_ranking() {   # NAME QUERY LOSS: dtrak rank against elimination
+    "$DTRAK" rank a.db --query "$2" --method trak --loss "$3" --top 10 --bottom 10 --csv > mine.csv 2> err.txt &&
+        "$features" rank a.db "$2" "$3" > other.csv 2>> err.txt &&
+        paste -d, mine.csv other.csv | awk -F, '
+            NR == 1 { next }
+            NR == 2 { size = $5 < 0 ? -$5 : $5 }
+            { d = $5 - $10; if (d < 0) d = -d
+              if ($1 != $6 || $2 != $7 || $3 != $8 || d > 1e-4 * size) { print "rank says " $0; bad = 1 } }
+            END { if (NR != 21) { print NR " lines"; bad = 1 } exit bad }' >> err.txt
+    says "$1" $? "$(cat err.txt)"
+}
+same_ranking trak_of_gen_0_is_what_elimination_gives gen:0 simple
+same_ranking d_trak_of_gen_0_is_what_elimination_gives gen:0 square
+same_ranking trak_of_gen_5_is_what_elimination_gives gen:5 simple
+same_ranking d_trak_of_val_3_is_what_elimination_gives val:3 square
+
+"$DTRAK" rank a.db --query gen:2 --method dtrak --top 4 --bottom 2 --json > r.json 2> err.txt
+says rank_prints_json $? "$(cat err.txt)"
+equal json_names_the_query "$("$json" query < r.json)" gen:2
+equal the_alias_is_printed_as_the_method "$("$json" method < r.json)" trak
+equal and_as_the_loss "$("$json" loss < r.json)" square
+equal json_names_the_step "$("$json" checkpoint < r.json)" 300
+equal json_has_the_proponents "$("$json" proponents.# < r.json)" 4
+equal json_has_the_opponents "$("$json" opponents.# < r.json)" 2
+equal ranks_start_at_one "$("$json" proponents.0.rank < r.json)" 1
+"$DTRAK" rank a.db --query gen:2 --method dtrak --checkpoint 100% --lambda auto --top 4 --bottom 2 --csv > r.csv
+equal csv_and_json_agree "$("$json" proponents.3.item < r.json),$("$json" opponents.1.item < r.json)" \
+    "$(awk -F, 'NR == 5 { a = $3 } NR == 7 { print a "," $3 }' r.csv)"
+"$DTRAK" rank a.db --query gen:2 --method dtrak --top 4 --bottom 2 > r.txt
+grep -q 'D-TRAK' r.txt && grep -q "$("$json" proponents.3.item < r.json)" r.txt && [ "$(grep -c ' train:' r.txt)" = 6 ]
+says the_text_names_them_too $? "$(cat r.txt)"
+"$DTRAK" rank a.db --query gen:2 --method pixel-cos --top 1000 --bottom 0 --csv > all.csv
+equal a_top_beyond_the_end_is_everything "$(awk -F, 'NR > 1 { print $3 }' all.csv | sort -u | wc -l | tr -d ' ')" 48
+awk -F, 'NR > 2 && $5 > last { exit 1 } { last = $5 }' all.csv
+says scores_descend $?
+"$DTRAK" rank a.db --query gen:2 --method dtrak --sheet r.png > /dev/null && [ "$(head -c 4 r.png | tail -c 3)" = PNG ]
+says a_ranking_is_drawn $?
+
+exits an_item_beyond_the_end_is_wrong_usage 2 "the last one is gen:5" rank a.db --query gen:6 --method dtrak
+exits a_training_item_is_no_query 2 "train:0" rank a.db --query train:0 --method dtrak
+exits an_alias_with_another_loss_is_wrong_usage 2 "square" rank a.db --query gen:0 --method dtrak --loss avg
+exits an_unknown_method_in_rank_is_wrong_usage 2 "magic" rank a.db --query gen:0 --method magic
+exits a_checkpoint_that_is_not_there_is_named 1 "77" rank a.db --query gen:0 --checkpoint 77
+exits a_ranking_is_of_one_checkpoint 2 "one checkpoint" rank a.db --query gen:0 --checkpoint all
+
+# A setting that is not computed names the commands that compute it, and they do.
+exits what_is_not_computed_is_said 1 "make them with: dtrak features a.db" rank a.db --query gen:0 --method trak --loss avg --checkpoint 25%
+sed -n 's/.*make them with: //p' err.txt | sed "s#dtrak \\(features\\|score\\)#\"\$DTRAK\" \\1#g" > named.sh
+DTRAK=$DTRAK sh -e named.sh > out.txt 2>&1
+says the_commands_that_are_named_run $? "$(cat named.sh out.txt)"
+holds and_make_what_was_asked_for "$DTRAK" rank a.db --query gen:0 --method trak --loss avg --checkpoint 25%
+exits another_lambda_is_not_substituted 1 "--lambda 0.2" rank a.db --query gen:0 --method trak --lambda 0.2
+holds a_stated_lambda_is_scored "$DTRAK" score a.db --method trak --lambda 0.2
+"$DTRAK" rank a.db --query gen:0 --method trak --lambda 0.2 --json > r.json 2> err.txt
+equal and_ranked "$("$json" lambda < r.json)" 0.2
+
+# --- info, backup ---
+"$DTRAK" info a.db > info.txt 2> err.txt
+says info_is_text_too $? "$(cat err.txt)"
+equal info_lists_the_losses "$(value a.db losses.#)" 3
+equal info_lists_the_methods "$(value a.db methods.#)" 4
+holds backup_works "$DTRAK" backup a.db copy.db
+holds the_copy_is_clean "$DTRAK" check copy.db
+equal the_copy_has_the_features "$("$features" hash copy.db)" "$("$features" hash a.db)"
+exits a_backup_does_not_overwrite 1 "copy.db" backup a.db copy.db
+exits a_sheet_of_nothing_is_refused 1 "no gen items" sheet "$(make_db e.db; echo e.db)" --out e.png
+exits features_without_a_checkpoint_name_train 1 "dtrak train" features e.db
+exits scores_without_features_name_the_command 1 "dtrak features" score c.db --method dtrak
+finish
