@@ -1,0 +1,165 @@
+/* score_rows.c - the rows of a score set, and the index of their ends. */
+#include "db.h"
+
+#include "dtrak/hash.h"
+#include "dtrak/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- writing --- */
+
+static enum status put_top(struct store *s, const struct score_set *set, size_t query, const float *row,
+                           int opponents) {
+    struct ranked top[100];
+    int64_t depth = 0;
+    TRY(db_number(s, &depth, "SELECT top FROM score_set WHERE id = ?", "i", set->id));
+    size_t count = depth < 0 ? 0 : depth > 100 ? 100 : (size_t)depth;
+    if (count > set->n) count = set->n;
+    TRY(score_row_top(top, count, row, set->n, opponents));
+    for (size_t i = 0; i < count; i++) {
+        int64_t rank = (int64_t)top[i].rank;
+        TRY(db_exec(s, "INSERT INTO score_top (score_set, item, query, rank) VALUES (?, ?, ?, ?)", "izzi",
+                    set->id, top[i].item, query, opponents ? -rank : rank));
+    }
+    return OK;
+}
+
+static enum status put(struct store *s, const struct score_set *set, size_t query, const float *row,
+                       int format, const unsigned char *bytes, size_t len) {
+    int64_t there = 0;
+    TRY(db_number(s, &there, "SELECT id FROM score WHERE score_set = ? AND query = ?", "iz", set->id, query));
+    if (there) {
+        TRY(db_exec(s, "DELETE FROM score WHERE id = ?", "i", there));
+        TRY(db_exec(s, "DELETE FROM score_top WHERE score_set = ? AND query = ?", "iz", set->id, query));
+    }
+    TRY(db_exec(s, "INSERT INTO score (score_set, query, format, xxh3, bytes) VALUES (?, ?, ?, ?, ?)",
+                "iznub", set->id, query, format, hash_xxh3(bytes, len), bytes, len));
+    TRY(put_top(s, set, query, row, 0));
+    return put_top(s, set, query, row, 1);
+}
+
+enum status store_score_put(struct store *s, const struct score_set *set, size_t query,
+                            const float *scores) {
+    enum status st = OK;
+    size_t n = set->n, len;
+    int format;
+    if (query >= set->rows)
+        return fail(ERR_RANGE, "score set %lld: query %zu of %zu", (long long)set->id, query, set->rows);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(scores[i]))
+            return fail(ERR_NUMERIC, "score of train:%zu for %s:%zu (%s) is not finite", i,
+                        split_name(set->split), query, set->method);
+    float *row = mem_array(n, sizeof *row);
+    unsigned char *bytes = mem_array(2 * n, 4);
+    if (!row || !bytes) { st = fail(ERR_NOMEM, "score row: out of memory"); goto done; }
+    for (size_t i = 0; i < n; i++) row[i] = score_round(scores[i], set->mantissa_bits);
+    TRY_TO(score_row_encode(bytes, &len, &format, bytes + 4 * n, row, n));
+    TRY_TO(db_unit_begin(s));
+    st = db_unit_end(s, put(s, set, query, row, format, bytes, len));
+done:
+    mem_free(row);
+    mem_free(bytes);
+    return st;
+}
+
+/* --- reading --- */
+
+enum status store_score_read(struct store *s, const struct score_set *set, size_t query, float *out) {
+    sqlite3_stmt *q;
+    int row;
+    size_t len;
+    TRY(db_query(s, &q, "SELECT format, xxh3, bytes FROM score WHERE score_set = ? AND query = ?", "iz",
+                 set->id, query));
+    TRY(db_step(s, q, &row));
+    if (!row)
+        return fail(ERR_MISSING, "%s: no %s scores for %s:%zu; `dtrak score` makes them", s->path,
+                    set->method, split_name(set->split), query);
+    const void *bytes = col_blob(q, 2, &len);
+    enum status st = ERR_FORMAT;
+    if (hash_xxh3(bytes, len) == col_u64(q, 1))
+        st = score_row_decode(out, set->n, col_int(q, 0), bytes, len);
+    if (st == ERR_FORMAT)
+        st = fail(ERR_FORMAT, "%s: the scores of %s:%zu in score set %lld (%s) are damaged: "
+                              "their checksum does not match", s->path, split_name(set->split), query,
+                  (long long)set->id, set->method);
+    db_end(q);
+    return st;
+}
+
+enum status store_scores_missing(struct store *s, const struct score_set *set, struct index_list *out) {
+    sqlite3_stmt *q = NULL;
+    enum status st = OK;
+    int row = 1;
+    memset(out, 0, sizeof *out);
+    char *there = mem_array(set->rows + 1, 1);
+    size_t *index = mem_array(set->rows + 1, sizeof *index);
+    if (!there || !index) { st = fail(ERR_NOMEM, "missing scores: out of memory"); goto done; }
+    TRY_TO(db_query(s, &q, "SELECT query FROM score WHERE score_set = ?", "i", set->id));
+    for (;;) {
+        TRY_TO(db_step(s, q, &row));
+        if (!row) break;
+        if (col_size(q, 0) < set->rows) there[col_size(q, 0)] = 1;
+    }
+    out->index = index;
+    index = NULL;
+    for (size_t i = 0; i < set->rows; i++)
+        if (!there[i]) out->index[out->count++] = i;
+done:
+    db_end(q);
+    mem_free(there);
+    mem_free(index);
+    return st;
+}
+
+enum status store_score_top(struct store *s, const struct score_set *set, size_t query, int opponents,
+                            size_t count, struct ranked *out, size_t *got) {
+    *got = 0;
+    if (count > set->n) count = set->n;
+    float *row = mem_array(set->n, sizeof *row);
+    if (!row) return fail(ERR_NOMEM, "ranking: out of memory");
+    enum status st = store_score_read(s, set, query, row);
+    if (st == OK) st = score_row_top(out, count, row, set->n, opponents);
+    if (st == OK) *got = count;
+    mem_free(row);
+    return st;
+}
+
+/* The scores stand in the rows; score_top has its own only for rankings that
+ * came without rows. */
+static enum status fill_scores(struct store *s, const struct score_set *set, size_t item,
+                               struct ranked *out, size_t count) {
+    float *row = mem_array(set->n, sizeof *row);
+    enum status st = row ? OK : fail(ERR_NOMEM, "ranking: out of memory");
+    for (size_t i = 0; i < count && st == OK; i++)
+        if (isnan(out[i].score)) {
+            st = store_score_read(s, set, out[i].item, row);
+            if (st == OK) out[i].score = row[item];
+        }
+    mem_free(row);
+    return st;
+}
+
+enum status store_score_supported(struct store *s, const struct score_set *set, size_t item,
+                                  int opponents, size_t count, struct ranked *out, size_t *got) {
+    sqlite3_stmt *q;
+    int row;
+    size_t have = 0;
+    *got = 0;
+    if (item >= set->n)
+        return fail(ERR_RANGE, "score set %lld: train:%zu of %zu", (long long)set->id, item, set->n);
+    TRY(db_query(s, &q, "SELECT query, abs(rank), score FROM score_top WHERE score_set = ?1 AND item = ?2"
+                        " AND rank * ?3 > 0 ORDER BY abs(rank), query LIMIT ?4", "iznz", set->id, item,
+                 opponents ? -1 : 1, count));
+    for (;;) {
+        TRY(db_step(s, q, &row));
+        if (!row) break;
+        if (have == count) continue;
+        out[have].item = col_size(q, 0);
+        out[have].rank = col_size(q, 1);
+        out[have++].score = (float)col_double(q, 2);
+    }
+    TRY(fill_scores(s, set, item, out, have));
+    *got = have;
+    return OK;
+}
