@@ -1,9 +1,12 @@
 /* PNG and JPEG through stb_image and stb_image_write, kept on a leash.
  *
- * stb checks neither PNG checksums nor whether a JPEG is whole, and lets a
- * small file inflate without bound; so the frame of the file is walked here
- * first, and while stb works no single allocation may pass a limit that
- * follows from the size in the header.  Compression is zlib's. */
+ * stb checks neither PNG checksums nor whether a JPEG is whole, writes past
+ * its tables for hostile Huffman lengths (2.27), and lets a small file inflate
+ * without bound; so the frame of the file is walked here first, and while stb
+ * works no single allocation may pass a limit that follows from the size in
+ * the header.  Its blocks come zeroed, which it also relies on: a Huffman
+ * table that a file uses but never defines then decodes to zeros.
+ * Compression is zlib's. */
 #include "dtrak/image.h"
 
 #include "dtrak/mem.h"
@@ -14,7 +17,11 @@
 #include <string.h>
 
 /* What stb's allocator did on this thread since the last decode began. */
-static _Thread_local struct { size_t max_block; int over, out_of_memory; } leash;
+static _Thread_local struct {
+    size_t max_block;
+    int over, out_of_memory;
+    unsigned char *deflated;   /* stb loses it when its next allocation fails */
+} leash;
 
 static void *stb_resize(void *p, size_t old_size, size_t new_size) {
     if (new_size > leash.max_block) { leash.over = 1; return NULL; }
@@ -52,8 +59,18 @@ static uint32_t be32(const unsigned char *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+static size_t be16(const unsigned char *p) { return (size_t)p[0] << 8 | p[1]; }
+
+/* What the walk over a file found out. */
+struct frame { size_t width_px, height_px; };
+
 /* Every chunk inside the file, with its checksum, up to IEND. */
-static enum status check_png(const unsigned char *p, size_t len, const char *name) {
+static enum status check_png(struct frame *f, const unsigned char *p, size_t len,
+                             const char *name) {
+    if (len >= 33) {
+        f->width_px = be32(p + 16);
+        f->height_px = be32(p + 20);
+    }
     for (size_t at = sizeof png_signature;;) {
         if (len - at < 12)
             return fail(ERR_FORMAT, "%s: the PNG ends at byte %zu, before its IEND chunk", name,
@@ -73,8 +90,29 @@ static enum status check_png(const unsigned char *p, size_t len, const char *nam
     }
 }
 
-/* Walks markers and scans to the end marker. */
-static enum status check_jpeg(const unsigned char *p, size_t len, const char *name) {
+/* Huffman tables: each inside its segment, with fewer than 256 symbols.  256
+ * are legal, but no 8-bit picture has more than 176, and stb takes number 255
+ * for its mark of a long code. */
+static enum status check_huffman(const unsigned char *p, size_t size, const char *name) {
+    while (size > 0) {
+        size_t symbols = 0;
+        for (size_t i = 1; size >= 17 && i <= 16; i++) symbols += p[i];
+        if (size < 17 || symbols > 255 || symbols > size - 17)
+            return fail(ERR_FORMAT, "%s: JPEG Huffman table of %zu symbols in %zu bytes", name,
+                        symbols, size);
+        p += 17 + symbols;
+        size -= 17 + symbols;
+    }
+    return OK;
+}
+
+static int is_frame_marker(unsigned m) {
+    return m >= 0xc0 && m <= 0xcf && m != 0xc4 && m != 0xc8 && m != 0xcc;
+}
+
+/* Walks markers and scans to the end marker, as stb does. */
+static enum status check_jpeg(struct frame *f, const unsigned char *p, size_t len,
+                              const char *name) {
     size_t at = 2;
     while (at < len) {
         while (at < len && p[at] != 0xff) at++;     /* scan data, or padding */
@@ -84,26 +122,46 @@ static enum status check_jpeg(const unsigned char *p, size_t len, const char *na
         if (m == 0xd9) return OK;
         if (m == 0 || m == 1 || (m >= 0xd0 && m <= 0xd8)) continue;
         if (len - at < 2) break;
-        size_t size = (size_t)p[at] << 8 | p[at + 1];
+        size_t size = be16(p + at);
         if (size < 2)
             return fail(ERR_FORMAT, "%s: JPEG segment of %zu bytes at byte %zu; at least 2 are "
                         "expected", name, size, at);
         if (size > len - at) break;
+        if (m == 0xc4) TRY(check_huffman(p + at + 2, size - 2, name));
+        if (is_frame_marker(m) && size >= 8) {
+            f->height_px = be16(p + at + 3);
+            f->width_px = be16(p + at + 5);
+        }
         at += size;
     }
     return fail(ERR_FORMAT, "%s: the JPEG ends at byte %zu, before its end marker", name, len);
 }
 
-static enum status check_frame(const unsigned char *p, size_t len, const char *name) {
+static enum status walk(struct frame *f, const unsigned char *p, size_t len, const char *name) {
     if (len > IMAGE_BYTES_MAX)
         return fail(ERR_FORMAT, "%s: %zu bytes of picture; at most %zu are read", name, len,
                     IMAGE_BYTES_MAX);
-    if (len >= 8 && memcmp(p, png_signature, 8) == 0) return check_png(p, len, name);
-    if (len >= 3 && p[0] == 0xff && p[1] == 0xd8 && p[2] == 0xff) return check_jpeg(p, len, name);
+    if (len >= 8 && memcmp(p, png_signature, 8) == 0) return check_png(f, p, len, name);
+    if (len >= 3 && p[0] == 0xff && p[1] == 0xd8 && p[2] == 0xff)
+        return check_jpeg(f, p, len, name);
     if (len < 8)
         return fail(ERR_FORMAT, "%s: %zu bytes; a PNG or JPEG picture is expected", name, len);
     return fail(ERR_FORMAT, "%s: starts with %02x %02x %02x %02x; a PNG or JPEG picture is "
                 "expected", name, p[0], p[1], p[2], p[3]);
+}
+
+/* The whole frame, and a size that is within the limits. */
+static enum status check_frame(const unsigned char *p, size_t len, const char *name) {
+    struct frame f = { 0, 0 };
+    TRY(walk(&f, p, len, name));
+    if (f.width_px < 1 || f.height_px < 1 || f.width_px > IMAGE_SIDE_MAX
+        || f.height_px > IMAGE_SIDE_MAX)
+        return fail(ERR_FORMAT, "%s: %zux%zu pixels; sides of 1 to %u are read", name,
+                    f.width_px, f.height_px, IMAGE_SIDE_MAX);
+    if (f.width_px * f.height_px > IMAGE_PIXELS_MAX)
+        return fail(ERR_FORMAT, "%s: %zux%zu pixels; at most %zu in all are read", name,
+                    f.width_px, f.height_px, IMAGE_PIXELS_MAX);
+    return OK;
 }
 
 static enum status refuse_stb(const char *name) {
@@ -115,31 +173,23 @@ static enum status refuse_stb(const char *name) {
                 why ? why : "no reason given");
 }
 
-/* Header only; stb counts grey with alpha as 2 channels, which is passed on. */
+/* Header only, as stb sees it: that decides how much it will allocate.  Grey
+ * with alpha counts as 2 channels, which is passed on. */
 static enum status measure(int *w, int *h, int *n, const unsigned char *p, size_t len,
                            const char *name) {
+    TRY(check_frame(p, len, name));
     leash.max_block = 1 << 20;
     leash.over = leash.out_of_memory = 0;
-    if (!stbi_info_from_memory(p, (int)len, w, h, n)) {
-        const char *why = stbi_failure_reason();
-        if (!leash.out_of_memory && why && strcmp(why, "too large") == 0)
-            return fail(ERR_FORMAT, "%s: a side is longer than %u pixels, the most that is read",
-                        name, IMAGE_SIDE_MAX);
-        return refuse_stb(name);
-    }
-    if (*w < 1 || *h < 1 || *w > (int)IMAGE_SIDE_MAX || *h > (int)IMAGE_SIDE_MAX)
-        return fail(ERR_FORMAT, "%s: %dx%d pixels; sides of 1 to %u are read", name, *w, *h,
-                    IMAGE_SIDE_MAX);
-    if ((size_t)*w * (size_t)*h > IMAGE_PIXELS_MAX)
-        return fail(ERR_FORMAT, "%s: %dx%d pixels; at most %zu in all are read", name, *w, *h,
-                    IMAGE_PIXELS_MAX);
+    if (!stbi_info_from_memory(p, (int)len, w, h, n)) return refuse_stb(name);
+    if (*w < 1 || *h < 1 || *w > (int)IMAGE_SIDE_MAX || *h > (int)IMAGE_SIDE_MAX
+        || (size_t)*w * (size_t)*h > IMAGE_PIXELS_MAX)
+        return fail(ERR_FORMAT, "%s: contradicts itself about its size", name);
     return OK;
 }
 
 enum status image_measure(size_t *width_px, size_t *height_px, size_t *channels,
                           const void *bytes, size_t len, const char *name) {
     int w, h, n;
-    TRY(check_frame(bytes, len, name));
     TRY(measure(&w, &h, &n, bytes, len, name));
     *width_px = (size_t)w;
     *height_px = (size_t)h;
@@ -165,7 +215,6 @@ enum status image_decode(struct image *out, const void *bytes, size_t len, size_
     *out = (struct image){ 0, 0, 0, NULL };
     if (channels == 2 || channels > 4)
         return fail(ERR_RANGE, "picture with %zu channels; 1, 3 or 4 are handled", channels);
-    TRY(check_frame(bytes, len, name));
     TRY(measure(&w, &h, &n, bytes, len, name));
 
     /* The most one block may hold: 16 bits x 4 channels, doubled by growth of
@@ -210,7 +259,7 @@ static unsigned char *stb_deflate(unsigned char *data, int len, int *out_len, in
     int r = deflate(&z, Z_FINISH);
     *out_len = (int)z.total_out;
     deflateEnd(&z);
-    if (r == Z_STREAM_END) return out;
+    if (r == Z_STREAM_END) return leash.deflated = out;
     mem_free(out);
 oom:
     leash.out_of_memory = 1;
@@ -226,12 +275,15 @@ enum status image_encode_png(struct buf *out, const struct image *im) {
                     im->width_px, im->height_px, IMAGE_SIDE_MAX);
     leash.max_block = INT_MAX;
     leash.over = leash.out_of_memory = 0;
+    leash.deflated = NULL;
     unsigned char *png = stbi_write_png_to_mem(im->pixels, (int)(im->width_px * im->channels),
                                                (int)im->width_px, (int)im->height_px,
                                                (int)im->channels, &len);
-    if (!png)
+    if (!png) {
+        mem_free(leash.deflated);
         return fail(ERR_NOMEM, "no memory to write a PNG of %zux%zu pixels", im->width_px,
                     im->height_px);
+    }
     buf_add(out, png, (size_t)len);
     mem_free(png);
     return buf_status(out) == OK ? OK : fail(ERR_NOMEM, "no memory for a PNG");

@@ -42,7 +42,8 @@ put("image", "greyalpha.png", encoded(alpha.convert("LA"), format="PNG"))
 put("image", "palette.png", encoded(im.quantize(8), format="PNG"))
 put("image", "onebit.png", encoded(Image.fromarray(rgb[:, :, 0]).convert("1"), format="PNG"))
 put("image", "deep.png", encoded(Image.fromarray((x * 6000).astype(np.uint16)), format="PNG"))
-for name, how in {"baseline": {}, "progressive": {"progressive": True},
+for name, how in {"baseline": {"subsampling": 0},
+                  "progressive": {"progressive": True, "subsampling": 0},
                   "subsampled": {"subsampling": 2, "restart_marker_blocks": 1}}.items():
     put("image", name + ".jpg", encoded(im, format="JPEG", quality=95, **how))
 put("image", "grey.jpg", encoded(Image.fromarray(rgb[:, :, 0]), format="JPEG", quality=95))
