@@ -22,7 +22,7 @@ enum status file_read_gz(unsigned char **bytes, size_t *len, const char *path, s
 enum status file_inflate(unsigned char **out, size_t *out_len, const void *bytes, size_t len,
                          size_t max, const char *name);
 
-/* Writes path.<random>, flushes it to the disk and renames it to path, so that
+/* Writes a new file beside path, flushes it to the disk and renames it to path, so that
  * path holds either what it held before or all of the new bytes. */
 enum status file_write(const char *path, const void *bytes, size_t len);
 

@@ -7,9 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -204,25 +203,31 @@ static void flush_directory(const char *path) {
     mem_free(dir);
 }
 
+/* A new file beside path; its name goes to temp.  Not mkstemp(): that makes
+ * 0600, and asking for the umask to undo it would race with other threads. */
+static enum status create_beside(int *fd, struct buf *temp, const char *path) {
+    static atomic_uint counter;
+    for (int tries = 0; tries < 100; tries++) {
+        buf_clear(temp);
+        buf_printf(temp, "%s.%ld-%u", path, (long)getpid(), atomic_fetch_add(&counter, 1));
+        if (buf_status(temp) != OK) return fail(ERR_NOMEM, "%s: out of memory", path);
+        *fd = open(temp->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*fd >= 0) return OK;
+        if (errno != EEXIST) return refuse_errno(path);
+    }
+    return fail(ERR_IO, "%s: 100 temporary files of this name are left; remove %s.*", path, path);
+}
+
 enum status file_write(const char *path, const void *bytes, size_t len) {
     enum status st = OK;
     struct buf temp = BUF_INIT;
     struct stat sb;
     int fd = -1;
 
-    buf_printf(&temp, "%s.XXXXXX", path);
-    if (buf_status(&temp) != OK) { st = fail(ERR_NOMEM, "%s: out of memory", path); goto done; }
-    if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode)) {
-        st = fail(ERR_IO, "%s: is a directory; a file name is expected", path);
-        goto done;
-    }
-    fd = mkstemp(temp.data);
-    if (fd < 0) { st = refuse_errno(path); goto done; }
+    if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode))
+        return fail(ERR_IO, "%s: is a directory; a file name is expected", path);
+    TRY_TO(create_beside(&fd, &temp, path));
     st = write_all(fd, bytes, len, path);
-    /* mkstemp makes 0600; what we write is as shareable as any other output. */
-    mode_t mask = umask(0);
-    umask(mask);
-    if (st == OK && fchmod(fd, 0666 & ~mask) != 0) st = refuse_errno(path);
     if (st == OK && fsync(fd) != 0) st = refuse_errno(path);
     if (close(fd) != 0 && st == OK) st = refuse_errno(path);
     if (st == OK && rename(temp.data, path) != 0) st = refuse_errno(path);
