@@ -1,0 +1,213 @@
+/* pty.c - a scripted terminal around a child process. */
+#include "pty.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <utmp.h>
+
+#define CELL_W 10
+#define CELL_H 20
+
+struct pty {
+    int fd, slave, is_over;
+    pid_t pid;
+    enum pty_kind kind;
+    size_t rows, cols;
+    struct termios before;
+    struct vt *vt;
+    char *out;
+    size_t len, cap;
+};
+
+static long now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void pty_keys(struct pty *p, const char *bytes) {
+    size_t left = strlen(bytes);
+    while (left) {
+        ssize_t n = write(p->fd, bytes, left);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return;
+        bytes += n;
+        left -= (size_t)n;
+    }
+}
+
+static void answer(void *ctx, const char *q) {
+    struct pty *p = ctx;
+    char text[64];
+    int full = p->kind == PTY_SIXEL;
+    if (p->kind == PTY_SILENT) return;
+    if (strcmp(q, "c") == 0) {
+        pty_keys(p, full || p->kind == PTY_SIXEL_BARE ? "\033[?62;4;22c"
+                    : p->kind == PTY_TMUX             ? "\033[?1;2c" : "\033[?62;22c");
+    } else if (strcmp(q, "16t") == 0 && (full || p->kind == PTY_PLAIN)) {
+        snprintf(text, sizeof text, "\033[6;%d;%dt", CELL_H, CELL_W);
+        pty_keys(p, text);
+    } else if (strcmp(q, "14t") == 0 && full) {
+        snprintf(text, sizeof text, "\033[4;%zu;%zut", p->rows * CELL_H, p->cols * CELL_W);
+        pty_keys(p, text);
+    } else if (strcmp(q, "?1;1;0S") == 0 && full) {
+        pty_keys(p, "\033[?1;0;256S");
+    } else if (strcmp(q, "?2;1;0S") == 0 && full) {
+        pty_keys(p, "\033[?2;0;4000;4000S");
+    } else if (strcmp(q, "?2026$p") == 0 && full) {
+        pty_keys(p, "\033[?2026;2$y");
+    } else if (strcmp(q, ">0q") == 0 && full) {
+        pty_keys(p, "\033P>|scripted(1)\033\\");
+    }
+}
+
+static struct winsize window(size_t rows, size_t cols) {
+    struct winsize w;
+    memset(&w, 0, sizeof w);
+    w.ws_row = (unsigned short)rows;
+    w.ws_col = (unsigned short)cols;
+    w.ws_xpixel = (unsigned short)(cols * CELL_W);
+    w.ws_ypixel = (unsigned short)(rows * CELL_H);
+    return w;
+}
+
+static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_t rows, size_t cols,
+                         enum pty_kind kind) {
+    struct pty *p = calloc(1, sizeof *p);
+    struct winsize w = window(rows, cols);
+    if (!p) return NULL;
+    p->kind = kind;
+    p->rows = rows;
+    p->cols = cols;
+    /* The slave stays open here, so that its modes can be read after the child. */
+    if (openpty(&p->fd, &p->slave, NULL, NULL, &w) != 0) { free(p); return NULL; }
+    fcntl(p->fd, F_SETFD, FD_CLOEXEC);
+    tcgetattr(p->slave, &p->before);
+    fflush(NULL);
+    p->pid = fork();
+    if (p->pid == 0) {
+        setenv("TERM", "xterm-256color", 1);
+        unsetenv("TMUX");
+        unsetenv("COLORTERM");
+        unsetenv("TERM_PROGRAM");
+        if (kind == PTY_TMUX) setenv("TMUX", "scripted", 1);
+        login_tty(p->slave);
+        if (argv) {
+            execvp(argv[0], argv);
+            _exit(127);
+        }
+        exit(fn(ctx));
+    }
+    if (p->pid < 0) { close(p->fd); close(p->slave); free(p); return NULL; }
+    fcntl(p->slave, F_SETFD, FD_CLOEXEC);
+    p->vt = vt_new(rows, cols, CELL_W, CELL_H);
+    vt_on_question(p->vt, answer, p);
+    return p;
+}
+
+struct pty *pty_run(char *const argv[], size_t rows, size_t cols, enum pty_kind kind) {
+    return start(argv, NULL, NULL, rows, cols, kind);
+}
+
+struct pty *pty_call(int (*fn)(void *), void *ctx, size_t rows, size_t cols, enum pty_kind kind) {
+    return start(NULL, fn, ctx, rows, cols, kind);
+}
+
+void pty_resize(struct pty *p, size_t rows, size_t cols) {
+    struct winsize w = window(rows, cols);
+    p->rows = rows;
+    p->cols = cols;
+    vt_resize(p->vt, rows, cols);
+    ioctl(p->fd, TIOCSWINSZ, &w);   /* the kernel sends SIGWINCH */
+}
+
+void pty_signal(struct pty *p, int sig) { kill(p->pid, sig); }
+
+/* Reads what there is within timeout_ms: 1 something, 0 nothing, -1 the end. */
+static int pump(struct pty *p, int timeout_ms) {
+    struct pollfd q = { p->fd, POLLIN, 0 };
+    if (p->is_over) return -1;
+    int n = poll(&q, 1, timeout_ms);
+    if (n <= 0) return 0;
+    if (p->len + 65536 + 1 > p->cap) {
+        p->cap = p->cap * 2 + 131072;
+        p->out = realloc(p->out, p->cap);
+        if (!p->out) abort();
+    }
+    ssize_t got = read(p->fd, p->out + p->len, 65536);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
+    if (got <= 0) { p->is_over = 1; return -1; }
+    p->len += (size_t)got;
+    p->out[p->len] = 0;
+    vt_feed(p->vt, p->out + p->len - (size_t)got, (size_t)got);
+    return 1;
+}
+
+int pty_settle(struct pty *p, int quiet_ms) {
+    long end = now_ms() + 20000;
+    int got;
+    while ((got = pump(p, quiet_ms)) > 0 && now_ms() < end) { }
+    return got == 0;
+}
+
+int pty_wait_for(struct pty *p, const char *text, int timeout_ms) {
+    long end = now_ms() + timeout_ms;
+    while (!vt_find(p->vt, text, NULL, NULL)) {
+        if (now_ms() >= end || pump(p, 50) < 0) return vt_find(p->vt, text, NULL, NULL);
+    }
+    return 1;
+}
+
+const struct vt *pty_screen(const struct pty *p) { return p->vt; }
+size_t pty_bytes(const struct pty *p) { return p->len; }
+const char *pty_output(const struct pty *p) { return p->out ? p->out : ""; }
+pid_t pty_pid(const struct pty *p) { return p->pid; }
+
+int pty_is_restored(const struct pty *p) {
+    struct termios now;
+    if (tcgetattr(p->slave, &now) != 0) return 0;
+    return now.c_iflag == p->before.c_iflag && now.c_oflag == p->before.c_oflag
+        && now.c_cflag == p->before.c_cflag && now.c_lflag == p->before.c_lflag
+        && memcmp(now.c_cc, p->before.c_cc, sizeof now.c_cc) == 0;
+}
+
+int pty_wait_end(struct pty *p, int timeout_ms) {
+    long end = now_ms() + timeout_ms;
+    int status = -1;
+    while (p->pid > 0) {
+        pump(p, 20);
+        if (waitpid(p->pid, &status, WNOHANG) == p->pid) { p->pid = 0; break; }
+        if (now_ms() >= end) {
+            kill(p->pid, SIGKILL);
+            waitpid(p->pid, NULL, 0);
+            p->pid = 0;
+            return -1;
+        }
+    }
+    while (pump(p, 20) > 0) { }
+    return status;
+}
+
+void pty_free(struct pty *p) {
+    if (!p) return;
+    if (p->pid > 0) {
+        kill(p->pid, SIGKILL);
+        waitpid(p->pid, NULL, 0);
+    }
+    vt_free(p->vt);
+    close(p->fd);
+    close(p->slave);
+    free(p->out);
+    free(p);
+}

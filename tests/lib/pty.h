@@ -1,0 +1,55 @@
+/* pty.h - runs a program on a pseudo-terminal that answers like a real one.
+ *
+ *     struct pty *p = pty_run(argv, 36, 120, PTY_SIXEL);
+ *     pty_wait_for(p, "proponents", 5000);       pumps until the text shows
+ *     pty_keys(p, "f");  pty_settle(p, 150);     sends, pumps until it is quiet
+ *     vt_picture_at(pty_screen(p), row, col);    what is on the screen
+ *     status = pty_end(p, 5000);
+ * Cells are 10x20 pixels. */
+#ifndef TESTS_PTY_H
+#define TESTS_PTY_H
+
+#include "vt.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+enum pty_kind {
+    PTY_SIXEL,         /* DA1 with 4, 16t, 256 registers, synchronised updates */
+    PTY_SIXEL_BARE,    /* DA1 with 4 and nothing else, as xterm -ti vt340 */
+    PTY_PLAIN,         /* DA1 without 4, 16t */
+    PTY_TMUX,          /* as tmux 3.3a: ?1;2c only */
+    PTY_SILENT         /* says nothing */
+};
+
+struct pty;
+
+/* Either a program (argv, environment of this process, TERM=xterm-256color,
+ * no TMUX) or a function in a child process.  NULL when no terminal is to be had. */
+struct pty *pty_run(char *const argv[], size_t rows, size_t cols, enum pty_kind kind);
+struct pty *pty_call(int (*fn)(void *), void *ctx, size_t rows, size_t cols, enum pty_kind kind);
+
+void pty_keys(struct pty *p, const char *bytes);   /* as typed: "\033[A" is the up arrow */
+void pty_resize(struct pty *p, size_t rows, size_t cols);
+void pty_signal(struct pty *p, int sig);
+
+/* Reads and answers until nothing came for quiet_ms; 0 when the program ended
+ * its side. */
+int pty_settle(struct pty *p, int quiet_ms);
+/* ... until text is on the screen; 0 when it was not within timeout_ms. */
+int pty_wait_for(struct pty *p, const char *text, int timeout_ms);
+
+const struct vt *pty_screen(const struct pty *p);
+size_t pty_bytes(const struct pty *p);             /* received so far */
+const char *pty_output(const struct pty *p);       /* all of them */
+
+/* The terminal's modes are those it had before the program started. */
+int pty_is_restored(const struct pty *p);
+
+/* Waits for the end and returns waitpid()'s status, or -1 after timeout_ms, when
+ * it is killed.  The output up to the end is read. */
+int pty_wait_end(struct pty *p, int timeout_ms);
+void pty_free(struct pty *p);
+pid_t pty_pid(const struct pty *p);
+
+#endif

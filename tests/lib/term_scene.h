@@ -1,0 +1,23 @@
+/* term_scene.h - a small program on term.h: six pictures with labels, a status
+ * line, and keys to change, cover and crash it. */
+#ifndef TESTS_TERM_SCENE_H
+#define TESTS_TERM_SCENE_H
+
+#include "dtrak/probe.h"
+
+/* What picture `key` shows: rgba[32 * 32 * 4]. */
+void scene_pixels(unsigned char *rgba, unsigned key);
+
+struct scene {
+    enum graphics graphics;
+    int probe_ms;
+    int late_ms;      /* > 0: pictures come from a thread, that much later */
+};
+
+/* Runs until q, a signal or the end of the terminal.  Keys: n other pictures,
+ * m a window over them, t toggles text beside them, l draws all again,
+ * e exit() from within, s SIGSEGV, a abort(), o stack overflow.  Returns 0
+ * after q, 3 after a hangup, 10 + the signal after one. */
+int scene_run(void *scene);
+
+#endif

@@ -1,0 +1,298 @@
+/* vt.c - a small terminal for tests. */
+#include "vt.h"
+#include "dtrak/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PICTURES 4096
+
+struct vcell { uint32_t cp; size_t pic; };   /* pic: index + 1, 0 none */
+
+struct vt {
+    size_t rows, cols, cell_w, cell_h;
+    struct vcell *cells;
+    size_t row, col, saved_row, saved_col;
+    uint32_t last;              /* the last character, for REP */
+    char *seq;                  /* an unfinished sequence or character */
+    size_t seq_len, seq_cap;
+    struct vt_picture *pics;
+    size_t pic_count;
+    struct vt_state state;
+    void (*ask)(void *, const char *);
+    void *ctx;
+};
+
+struct vt *vt_new(size_t rows, size_t cols, size_t cell_w, size_t cell_h) {
+    struct vt *v = calloc(1, sizeof *v);
+    if (!v) abort();
+    v->cell_w = cell_w;
+    v->cell_h = cell_h;
+    v->pics = calloc(PICTURES, sizeof *v->pics);
+    if (!v->pics) abort();
+    vt_resize(v, rows, cols);
+    return v;
+}
+
+void vt_free(struct vt *v) {
+    if (!v) return;
+    for (size_t i = 0; i < v->pic_count; i++) free(v->pics[i].image.rgba);
+    free(v->pics);
+    free(v->cells);
+    free(v->seq);
+    free(v);
+}
+
+void vt_on_question(struct vt *v, void (*ask)(void *, const char *), void *ctx) {
+    v->ask = ask;
+    v->ctx = ctx;
+}
+
+static struct vcell *cell(const struct vt *v, size_t row, size_t col) {
+    return &v->cells[row * v->cols + col];
+}
+
+static void blank(struct vt *v, size_t row, size_t from, size_t to) {
+    if (row >= v->rows) return;
+    for (size_t c = from; c < to && c < v->cols; c++) *cell(v, row, c) = (struct vcell){ ' ', 0 };
+}
+
+void vt_resize(struct vt *v, size_t rows, size_t cols) {
+    struct vcell *old = v->cells;
+    size_t old_rows = v->rows, old_cols = v->cols;
+    v->cells = calloc(rows * cols, sizeof *v->cells);
+    if (!v->cells) abort();
+    v->rows = rows;
+    v->cols = cols;
+    for (size_t r = 0; r < rows; r++) {
+        blank(v, r, 0, cols);
+        for (size_t c = 0; c < cols && r < old_rows && c < old_cols; c++)
+            cell(v, r, c)->cp = old[r * old_cols + c].cp;
+    }
+    free(old);
+    if (v->row >= rows) v->row = rows - 1;
+    if (v->col >= cols) v->col = cols - 1;
+}
+
+static void scroll(struct vt *v) {
+    memmove(v->cells, v->cells + v->cols, (v->rows - 1) * v->cols * sizeof *v->cells);
+    blank(v, v->rows - 1, 0, v->cols);
+}
+
+static void line_feed(struct vt *v) {
+    if (v->row + 1 < v->rows) v->row++;
+    else scroll(v);
+}
+
+static void put(struct vt *v, uint32_t cp) {
+    size_t width = (size_t)text_cp_width(cp);
+    if (width == 0) return;
+    if (v->col + width > v->cols) { v->col = 0; line_feed(v); }
+    *cell(v, v->row, v->col) = (struct vcell){ cp, 0 };
+    if (width == 2) *cell(v, v->row, v->col + 1) = (struct vcell){ 0, 0 };
+    v->col += width;
+    v->last = cp;
+}
+
+/* Draws a whole DCS at the cursor. */
+static void picture(struct vt *v, const char *bytes, size_t len) {
+    struct sixel_image img;
+    if (sixel_decode(&img, bytes, len) != len || v->pic_count == PICTURES) {
+        v->state.bad_pictures++;
+        return;
+    }
+    struct vt_picture *p = &v->pics[v->pic_count++];
+    size_t touched = (img.height + 5) / 6 * 6;   /* whole bands */
+    *p = (struct vt_picture){ v->row, v->col, (touched + v->cell_h - 1) / v->cell_h,
+                              (img.width + v->cell_w - 1) / v->cell_w, img };
+    v->state.pictures_drawn++;
+    if (p->row + p->rows >= v->rows) v->state.on_last_row++;
+    for (size_t r = p->row; r < p->row + p->rows && r < v->rows; r++)
+        for (size_t c = p->col; c < p->col + p->cols && c < v->cols; c++)
+            cell(v, r, c)->pic = v->pic_count;
+}
+
+static void unknown(struct vt *v, const char *what) {
+    if (!v->state.unknown++) snprintf(v->state.unknown_text, sizeof v->state.unknown_text, "%s", what);
+}
+
+static void erase_display(struct vt *v, unsigned how) {
+    if (how == 0) blank(v, v->row, v->col, v->cols);
+    if (how == 1) blank(v, v->row, 0, v->col + 1);
+    for (size_t r = 0; r < v->rows; r++)
+        if (how >= 2 || (how == 0 && r > v->row) || (how == 1 && r < v->row)) blank(v, r, 0, v->cols);
+    v->state.clears += how >= 2 || (how == 0 && v->row == 0 && v->col == 0);
+}
+
+static void mode(struct vt *v, unsigned n, int on) {
+    if (n == 1049) v->state.is_alternate = on;
+    else if (n == 25) v->state.is_cursor_hidden = !on;
+    else if (n == 1000) v->state.is_mouse_on = on;
+    else if (n == 2026) v->state.is_in_sync = on;
+}
+
+static size_t at_most(size_t a, size_t b) { return a < b ? a : b; }
+
+/* s: parameters and final byte of a CSI sequence. */
+static void csi(struct vt *v, const char *s) {
+    size_t len = strlen(s);
+    char final = s[len - 1];
+    unsigned a = 0, b = 0;
+    int n = sscanf(s, "%u;%u", &a, &b);
+    size_t one = n >= 1 && a ? a : 1;
+    if (s[0] == '?' && (final == 'h' || final == 'l')) {
+        for (const char *p = s + 1; p; p = strchr(p, ';') ? strchr(p, ';') + 1 : NULL)
+            mode(v, (unsigned)atoi(p), final == 'h');
+        return;
+    }
+    if (s[0] == '?' || s[0] == '>' || s[0] == '=') {
+        if (v->ask && (final == 'S' || final == 'c' || final == 'p' || final == 'q' || final == 'n'))
+            v->ask(v->ctx, s);
+        return;
+    }
+    switch (final) {
+    case 'm': case 'r': case 'h': case 'l': return;
+    case 'H': case 'f':
+        v->row = at_most(one - 1, v->rows - 1);
+        v->col = at_most(n >= 2 && b ? b - 1 : 0, v->cols - 1);
+        return;
+    case 'A': v->row -= at_most(one, v->row); return;
+    case 'B': v->row = at_most(v->row + one, v->rows - 1); return;
+    case 'C': v->col = at_most(v->col + one, v->cols - 1); return;
+    case 'D': v->col = at_most(v->col, v->cols - 1); v->col -= at_most(one, v->col); return;
+    case 'G': v->col = at_most(one - 1, v->cols - 1); return;
+    case 'd': v->row = at_most(one - 1, v->rows - 1); return;
+    case 'X': blank(v, v->row, v->col, v->col + one); return;
+    case 'K':
+        if (a == 0) blank(v, v->row, v->col, v->cols);
+        else if (a == 1) blank(v, v->row, 0, v->col + 1);
+        else blank(v, v->row, 0, v->cols);
+        return;
+    case 'J': erase_display(v, a); return;
+    case 'b': for (size_t i = 0; i < one; i++) put(v, v->last); return;
+    case 't': case 'c': case 'n': if (v->ask) v->ask(v->ctx, s); return;
+    default: unknown(v, s);
+    }
+}
+
+/* A whole sequence in v->seq, which begins with ESC. */
+static void dispatch(struct vt *v) {
+    char *s = v->seq;
+    s[v->seq_len] = 0;
+    switch (s[1]) {
+    case '[': csi(v, s + 2); break;
+    case 'P': picture(v, s, v->seq_len); break;
+    case '_': if (v->ask && s[2] == 'G') v->ask(v->ctx, s + 2); break;
+    case '7': v->saved_row = v->row; v->saved_col = v->col; break;
+    case '8': v->row = v->saved_row; v->col = v->saved_col; break;
+    case '(': case ')': case '=': case '>': case '\\': case ']': case '^': break;
+    default: unknown(v, s + 1);
+    }
+    v->seq_len = 0;
+}
+
+/* Whether v->seq is complete. */
+static int complete(const struct vt *v) {
+    const char *s = v->seq;
+    size_t n = v->seq_len;
+    char last = s[n - 1];
+    if (n < 2) return 0;
+    if (s[1] == '[') return n > 2 && last >= 0x40 && last <= 0x7E;
+    if (s[1] == '(' || s[1] == ')') return n == 3;
+    if (s[1] == 'P' || s[1] == '_' || s[1] == ']' || s[1] == '^')
+        return (n > 3 && s[n - 2] == '\033' && last == '\\') || (s[1] == ']' && last == 7);
+    return 1;
+}
+
+static void text_byte(struct vt *v, unsigned char b) {
+    if (b == '\r') v->col = 0;
+    else if (b == '\n') line_feed(v);
+    else if (b == '\b') v->col = at_most(v->col, v->cols - 1), v->col -= v->col > 0;
+    else if (b == '\t') v->col = at_most((v->col / 8 + 1) * 8, v->cols - 1);
+    else if (b >= 0x20) put(v, b);
+}
+
+void vt_feed(struct vt *v, const char *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        unsigned char b = (unsigned char)bytes[i];
+        if (!v->seq_len && b < 0x80 && b != 0x1B) { text_byte(v, b); continue; }
+        if (v->seq_len + 2 > v->seq_cap) {
+            v->seq_cap = v->seq_cap * 2 + 256;
+            v->seq = realloc(v->seq, v->seq_cap);
+            if (!v->seq) abort();
+        }
+        v->seq[v->seq_len++] = (char)b;
+        if (v->seq[0] == 0x1B) {
+            if (complete(v)) dispatch(v);
+            continue;
+        }
+        unsigned char lead = (unsigned char)v->seq[0];
+        size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+        if (v->seq_len < need) continue;
+        uint32_t cp;
+        v->seq[need] = 0;
+        text_decode(v->seq, &cp);
+        v->seq_len = 0;
+        put(v, cp);
+    }
+}
+
+const char *vt_row(const struct vt *v, size_t row) {
+    static char text[8192];
+    size_t at = 0, end = 0;
+    for (size_t c = 0; row < v->rows && c < v->cols && at + 5 < sizeof text; c++) {
+        uint32_t cp = cell(v, row, c)->cp;
+        if (cp == 0) continue;
+        at += text_encode(text + at, cp);
+        if (cp != ' ') end = at;
+    }
+    text[end] = 0;
+    return text;
+}
+
+int vt_find(const struct vt *v, const char *text, size_t *row, size_t *col) {
+    for (size_t r = 0; r < v->rows; r++) {
+        char line[8192];
+        snprintf(line, sizeof line, "%s", vt_row(v, r));
+        char *hit = strstr(line, text);
+        if (!hit) continue;
+        *hit = 0;
+        if (row) *row = r;
+        if (col) *col = text_width(line);
+        return 1;
+    }
+    return 0;
+}
+
+static size_t cells_left(const struct vt *v, size_t index) {
+    size_t n = 0;
+    for (size_t i = 0; i < v->rows * v->cols; i++) n += v->cells[i].pic == index + 1;
+    return n;
+}
+
+size_t vt_pictures(const struct vt *v, const struct vt_picture **out, size_t max) {
+    size_t n = 0;
+    for (size_t i = 0; i < v->pic_count; i++)
+        if (cells_left(v, i) == v->pics[i].rows * v->pics[i].cols && n < max) out[n++] = &v->pics[i];
+    return n;
+}
+
+const struct vt_picture *vt_picture_at(const struct vt *v, size_t row, size_t col) {
+    if (row >= v->rows || col >= v->cols || !cell(v, row, col)->pic) return NULL;
+    size_t i = cell(v, row, col)->pic - 1;
+    const struct vt_picture *p = &v->pics[i];
+    if (p->row != row || p->col != col || cells_left(v, i) != p->rows * p->cols) return NULL;
+    return p;
+}
+
+size_t vt_torn_cells(const struct vt *v) {
+    size_t torn = 0;
+    for (size_t i = 0; i < v->pic_count; i++) {
+        size_t left = cells_left(v, i);
+        if (left != v->pics[i].rows * v->pics[i].cols) torn += left;
+    }
+    return torn;
+}
+
+struct vt_state vt_state(const struct vt *v) { return v->state; }

@@ -1,0 +1,56 @@
+/* vt.h - a small terminal for tests: bytes in, a grid of text and pictures out.
+ *
+ * It knows what curses sends for TERM=xterm-256color and what the program sends
+ * itself.  Text written over a cell of a picture destroys the picture there, as
+ * terminals do, and so does erasing.  Questions are handed to a callback. */
+#ifndef TESTS_VT_H
+#define TESTS_VT_H
+
+#include "sixel_decode.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct vt_picture {
+    size_t row, col;             /* of its top left cell, from 0 */
+    size_t rows, cols;           /* cells covered */
+    struct sixel_image image;
+};
+
+struct vt;
+
+/* Cells of cell_w x cell_h pixels. */
+struct vt *vt_new(size_t rows, size_t cols, size_t cell_w, size_t cell_h);
+void vt_free(struct vt *v);
+
+/* ask is called with "c", "16t", "?2026$p", ">0q", "G..." and so on. */
+void vt_on_question(struct vt *v, void (*ask)(void *ctx, const char *question), void *ctx);
+void vt_feed(struct vt *v, const char *bytes, size_t len);
+void vt_resize(struct vt *v, size_t rows, size_t cols);   /* pictures go, text stays */
+
+/* Row as UTF-8 without trailing blanks, in a static buffer. */
+const char *vt_row(const struct vt *v, size_t row);
+/* Row and column of a text, 1 when it is on the screen. */
+int vt_find(const struct vt *v, const char *text, size_t *row, size_t *col);
+
+/* The picture that is whole on the screen with its top left in the cell. */
+const struct vt_picture *vt_picture_at(const struct vt *v, size_t row, size_t col);
+/* Pictures of which every cell is still there; [max], returns how many. */
+size_t vt_pictures(const struct vt *v, const struct vt_picture **out, size_t max);
+/* Cells that still show part of a picture that is not whole any more. */
+size_t vt_torn_cells(const struct vt *v);
+
+/* What the program did so far. */
+struct vt_state {
+    int is_alternate;          /* alternate screen */
+    int is_cursor_hidden, is_mouse_on, is_in_sync;
+    size_t pictures_drawn;     /* ever */
+    size_t bad_pictures;       /* malformed, or not closed by ST */
+    size_t on_last_row;        /* pictures that reached the last row */
+    size_t clears;             /* of the whole screen */
+    size_t unknown;            /* sequences this terminal does not know */
+    char unknown_text[64];     /* the first of them */
+};
+struct vt_state vt_state(const struct vt *v);
+
+#endif

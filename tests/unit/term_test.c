@@ -1,0 +1,400 @@
+/* A whole session on a scripted terminal: keys in, bytes out, pictures decoded. */
+#include "dtrak/frame.h"
+#include "../lib/pty.h"
+#include "../lib/term_scene.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#define ROWS 24
+#define COLS 80
+
+static struct pty *start(struct scene *scene, enum pty_kind kind) {
+    struct pty *p = pty_call(scene_run, scene, ROWS, COLS, kind);
+    assert_non_null(p);
+    return p;
+}
+
+/* Mean squared difference between picture and item `key`, shown three times as large. */
+static double difference(const struct vt_picture *p, unsigned key) {
+    unsigned char rgba[32 * 32 * 4];
+    double sum = 0;
+    scene_pixels(rgba, key);
+    assert_int_equal(p->image.width, 96);
+    assert_int_equal(p->image.height, 96);
+    for (size_t y = 0; y < 96; y++)
+        for (size_t x = 0; x < 96; x++)
+            for (size_t c = 0; c < 3; c++) {
+                double d = (double)p->image.rgba[(y * 96 + x) * 4 + c] - rgba[(y / 3 * 32 + x / 3) * 4 + c];
+                sum += d * d;
+            }
+    return sum / (96 * 96 * 3);
+}
+
+/* Every box shows its own picture, and a picture of no other item is as near. */
+static void check_pictures(struct pty *p, unsigned base) {
+    const struct vt *v = pty_screen(p);
+    for (unsigned i = 0; i < 6; i++) {
+        size_t row = 3 + i / 3 * 8, col = 2 + i % 3 * 14;
+        char label[32];
+        size_t at_row, at_col;
+        snprintf(label, sizeof label, "train:%u ", base + i);
+        assert_true(vt_find(v, label, &at_row, &at_col) || vt_find(v, "train:", NULL, NULL));
+        /* 96 pixels in 120: one cell from the left. */
+        const struct vt_picture *pic = vt_picture_at(v, row, col + 1);
+        assert_non_null(pic);
+        double own = difference(pic, base + i);
+        assert_true(own < 130);
+        for (unsigned other = base; other < base + 12; other++)
+            if (other != base + i) assert_true(difference(pic, other) > 4 * own);
+    }
+    assert_int_equal(vt_torn_cells(v), 0);
+    assert_int_equal(vt_state(v).bad_pictures, 0);
+    assert_int_equal(vt_state(v).on_last_row, 0);
+    assert_string_equal(vt_state(v).unknown_text, "");
+}
+
+static void quit_and_check(struct pty *p) {
+    pty_keys(p, "q");
+    int status = pty_wait_end(p, 8000);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(pty_is_restored(p));
+    struct vt_state s = vt_state(pty_screen(p));
+    assert_false(s.is_alternate || s.is_cursor_hidden || s.is_mouse_on || s.is_in_sync);
+    pty_free(p);
+}
+
+static void pictures_stand_in_their_boxes(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO };
+    struct pty *p = start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 200);
+    assert_true(vt_state(pty_screen(p)).is_alternate);
+    check_pictures(p, 0);
+    assert_non_null(strstr(vt_row(pty_screen(p), 1), "┌ pictures λ 日本 ─"));
+    quit_and_check(p);
+}
+
+static void a_bare_sixel_terminal_gets_the_same_pictures(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO };
+    struct pty *p = start(&scene, PTY_SIXEL_BARE);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 200);
+    check_pictures(p, 0);
+    assert_null(strstr(pty_output(p), "\033[?2026h"));
+    quit_and_check(p);
+}
+
+static void only_what_changed_is_sent(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_SIXEL };
+    struct pty *p = start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 200);
+    size_t drawn = vt_state(pty_screen(p)).pictures_drawn, bytes = pty_bytes(p);
+    assert_int_equal(drawn, 6);
+    pty_keys(p, "t");                       /* text beside, on the pictures' own rows */
+    assert_true(pty_wait_for(p, "some text beside", 3000));
+    pty_keys(p, "t");
+    pty_settle(p, 200);
+    assert_false(vt_find(pty_screen(p), "some text beside", NULL, NULL));
+    assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, drawn);
+    assert_true(pty_bytes(p) - bytes < 1000);
+    check_pictures(p, 0);
+    pty_keys(p, "n");
+    assert_true(pty_wait_for(p, "train:11", 3000));
+    pty_settle(p, 200);
+    assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, drawn + 6);
+    check_pictures(p, 6);
+    quit_and_check(p);
+}
+
+static void a_window_over_pictures_removes_them_and_they_come_back(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_SIXEL };
+    struct pty *p = start(&scene, PTY_SIXEL);
+    const struct vt_picture *left[8];
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 200);
+    pty_keys(p, "m");
+    assert_true(pty_wait_for(p, "window", 3000));
+    pty_settle(p, 200);
+    assert_int_equal(vt_torn_cells(pty_screen(p)), 0);
+    assert_int_equal(vt_pictures(pty_screen(p), left, 8), 2);   /* the right column */
+    pty_keys(p, "m");
+    pty_settle(p, 200);
+    assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 6 + 4);
+    check_pictures(p, 0);
+    quit_and_check(p);
+}
+
+static void redraw_and_resize_send_all_again(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO };
+    struct pty *p = start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 200);
+    size_t clears = vt_state(pty_screen(p)).clears;
+    pty_keys(p, "l");
+    pty_settle(p, 200);
+    assert_true(vt_state(pty_screen(p)).clears > clears);
+    check_pictures(p, 0);
+    pty_resize(p, 30, 100);
+    assert_true(pty_wait_for(p, "scene 100x30", 3000));
+    pty_settle(p, 200);
+    check_pictures(p, 0);
+    pty_resize(p, 14, 50);                  /* the lower row of boxes is cut, or gone */
+    assert_true(pty_wait_for(p, "scene 50x14", 3000));
+    pty_settle(p, 200);
+    assert_int_equal(vt_state(pty_screen(p)).on_last_row, 0);
+    assert_non_null(vt_picture_at(pty_screen(p), 3, 3));
+    pty_resize(p, 1, 1);
+    pty_settle(p, 200);
+    pty_resize(p, 24, 80);
+    assert_true(pty_wait_for(p, "scene 80x24", 3000));
+    pty_settle(p, 200);
+    check_pictures(p, 0);
+    quit_and_check(p);
+}
+
+static void a_plain_terminal_gets_half_blocks(void **state) {
+    (void)state;
+    static const enum pty_kind kinds[] = { PTY_PLAIN, PTY_TMUX };
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene = { .graphics = GRAPHICS_AUTO };
+        struct pty *p = start(&scene, kinds[i]);
+        assert_true(pty_wait_for(p, "half", 5000));
+        pty_settle(p, 200);
+        assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 0);
+        assert_non_null(strstr(vt_row(pty_screen(p), 4), "▀"));
+        assert_true(vt_find(pty_screen(p), "train:5", NULL, NULL));
+        assert_string_equal(vt_state(pty_screen(p)).unknown_text, "");
+        pty_keys(p, "m");
+        assert_true(pty_wait_for(p, "window", 3000));
+        pty_settle(p, 200);
+        assert_non_null(strstr(vt_row(pty_screen(p), 7), "│         │                  │"));
+        quit_and_check(p);
+    }
+}
+
+static void a_silent_terminal_shows_text_at_once_and_pictures_after_the_deadline(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO, .probe_ms = 700 };
+    struct pty *p = start(&scene, PTY_SILENT);
+    assert_true(pty_wait_for(p, "scene 80x24 auto", 600));
+    assert_true(pty_wait_for(p, "half", 3000));
+    pty_keys(p, "\033[?62;4;22c");          /* an answer later than anybody waits */
+    assert_true(pty_wait_for(p, "sixel", 3000));
+    pty_settle(p, 200);
+    assert_false(vt_find(pty_screen(p), "key", NULL, NULL));
+    check_pictures(p, 0);
+    quit_and_check(p);
+}
+
+static void none_and_ascii_are_obeyed(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_NONE };
+    struct pty *p = start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "none", 5000));
+    pty_settle(p, 200);
+    assert_null(strstr(pty_output(p), "\033P"));
+    quit_and_check(p);
+    scene.graphics = GRAPHICS_ASCII;
+    p = start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "ascii", 5000));
+    pty_settle(p, 200);
+    assert_null(strstr(pty_output(p), "\033P"));
+    assert_null(strstr(vt_row(pty_screen(p), 4), "▀"));
+    assert_non_null(strpbrk(vt_row(pty_screen(p), 4), ".:-=+*#%@"));
+    quit_and_check(p);
+}
+
+static void pictures_that_come_later_are_painted_when_they_come(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_SIXEL, .late_ms = 600 };
+    struct pty *p = start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 100);
+    assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 0);
+    pty_settle(p, 1200);
+    check_pictures(p, 0);
+    quit_and_check(p);
+}
+
+static void keys_mouse_and_escape_arrive(void **state) {
+    (void)state;
+    static const char *const t[][2] = {
+        { "\033[B", "key down" }, { "\033OA", "key up" }, { "\f", "key ctrl-l" }, { "\xC3\xA9", "key é" },
+        { "\033", "key esc" }, { "\033[6~", "key pgdn" }, { "\033[<0;11;6M", "mouse 5,10" },
+    };
+    struct scene scene = { .graphics = GRAPHICS_HALF };
+    struct pty *p = start(&scene, PTY_PLAIN);
+    assert_true(pty_wait_for(p, "q quit", 5000));
+    for (size_t i = 0; i < 7; i++) {
+        pty_keys(p, t[i][0]);
+        assert_true(pty_wait_for(p, t[i][1], 3000));
+    }
+    assert_true(vt_state(pty_screen(p)).is_mouse_on);
+    quit_and_check(p);
+}
+
+static void signals_end_it_in_order(void **state) {
+    (void)state;
+    static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+    for (size_t i = 0; i < 3; i++) {
+        struct scene scene = { .graphics = GRAPHICS_SIXEL };
+        struct pty *p = start(&scene, PTY_SIXEL);
+        assert_true(pty_wait_for(p, "sixel", 5000));
+        pty_signal(p, signals[i]);
+        int status = pty_wait_end(p, 8000);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 10 + signals[i]);
+        assert_true(pty_is_restored(p));
+        assert_false(vt_state(pty_screen(p)).is_alternate);
+        pty_free(p);
+    }
+}
+
+static void fatal_signals_and_exit_restore_the_terminal(void **state) {
+    (void)state;
+    static const struct { const char *key; int sig; } t[] = {
+        { "s", SIGSEGV }, { "a", SIGABRT }, { "o", SIGSEGV }, { "e", 0 },
+    };
+    for (size_t i = 0; i < 4; i++) {
+        struct scene scene = { .graphics = GRAPHICS_SIXEL };
+        struct pty *p = start(&scene, PTY_SIXEL);
+        assert_true(pty_wait_for(p, "sixel", 5000));
+        pty_settle(p, 150);
+        assert_false(pty_is_restored(p));
+        pty_keys(p, t[i].key);
+        int status = pty_wait_end(p, 15000);
+        if (t[i].sig) {
+            assert_true(WIFSIGNALED(status));
+            assert_int_equal(WTERMSIG(status), t[i].sig);
+        } else {
+            assert_int_equal(WEXITSTATUS(status), 7);
+        }
+        assert_true(pty_is_restored(p));
+        struct vt_state s = vt_state(pty_screen(p));
+        assert_false(s.is_alternate || s.is_cursor_hidden || s.is_mouse_on || s.is_in_sync);
+        assert_int_equal(s.bad_pictures, 0);
+        pty_free(p);
+    }
+}
+
+static void after_a_stop_everything_is_painted_again(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_SIXEL };
+    struct pty *p = start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 150);
+    pty_signal(p, SIGSTOP);
+    pty_settle(p, 100);
+    pty_signal(p, SIGCONT);
+    assert_true(pty_wait_for(p, "resumed", 3000));
+    pty_settle(p, 200);
+    check_pictures(p, 0);
+    assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 12);
+    quit_and_check(p);
+}
+
+/* In a process group without a shell over it the kernel ignores the stop; the
+ * terminal is left and entered all the same. */
+static void suspending_leaves_the_alternate_screen(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_SIXEL };
+    struct pty *p = start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 150);
+    size_t before = pty_bytes(p);
+    pty_keys(p, "z");
+    assert_true(pty_wait_for(p, "resumed", 3000));
+    pty_settle(p, 200);
+    const char *left = strstr(pty_output(p) + before, "\033[?1049l");
+    assert_non_null(left);
+    assert_non_null(strstr(left, "\033[?1049h"));
+    check_pictures(p, 0);
+    quit_and_check(p);
+}
+
+static void keys_during_a_repaint_lose_no_picture(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_SIXEL };
+    struct pty *p = start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 150);
+    for (int i = 0; i < 5; i++) pty_keys(p, "nnxnmmn");
+    pty_settle(p, 300);
+    check_pictures(p, 6 * 20);
+    quit_and_check(p);
+}
+
+static int run_without_terminal(void *term) {
+    struct scene scene = { .graphics = GRAPHICS_AUTO };
+    setenv("TERM", term, 1);
+    return scene_run(&scene);
+}
+
+static void a_dumb_terminal_is_refused_in_one_line(void **state) {
+    (void)state;
+    static char dumb[] = "dumb", odd[] = "no-such-terminal";
+    char *const names[] = { dumb, odd };
+    for (size_t i = 0; i < 2; i++) {
+        struct pty *p = pty_call(run_without_terminal, names[i], ROWS, COLS, PTY_SILENT);
+        int status = pty_wait_end(p, 8000);
+        assert_int_equal(WEXITSTATUS(status), 8);
+        assert_true(vt_find(pty_screen(p), "TERM=", NULL, NULL));
+        assert_null(strchr(pty_output(p), '\033'));
+        assert_true(pty_is_restored(p));
+        pty_free(p);
+    }
+}
+
+static int run_in_c_locale(void *scene) {
+    setenv("LC_ALL", "C", 1);
+    return scene_run(scene);
+}
+
+static void without_utf8_lines_are_ascii(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO };
+    struct pty *p = pty_call(run_in_c_locale, &scene, ROWS, COLS, PTY_PLAIN);
+    assert_true(pty_wait_for(p, "ascii", 5000));
+    pty_settle(p, 200);
+    assert_non_null(strstr(vt_row(pty_screen(p), 1), "+ pictures l ? ?  ---"));
+    for (const char *s = pty_output(p); *s; s++) assert_true((unsigned char)*s < 0x80);
+    quit_and_check(p);
+}
+
+int main(void) {
+    setenv("LC_ALL", "C.UTF-8", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pictures_stand_in_their_boxes),
+        cmocka_unit_test(a_bare_sixel_terminal_gets_the_same_pictures),
+        cmocka_unit_test(only_what_changed_is_sent),
+        cmocka_unit_test(a_window_over_pictures_removes_them_and_they_come_back),
+        cmocka_unit_test(redraw_and_resize_send_all_again),
+        cmocka_unit_test(a_plain_terminal_gets_half_blocks),
+        cmocka_unit_test(a_silent_terminal_shows_text_at_once_and_pictures_after_the_deadline),
+        cmocka_unit_test(none_and_ascii_are_obeyed),
+        cmocka_unit_test(pictures_that_come_later_are_painted_when_they_come),
+        cmocka_unit_test(keys_mouse_and_escape_arrive),
+        cmocka_unit_test(signals_end_it_in_order),
+        cmocka_unit_test(fatal_signals_and_exit_restore_the_terminal),
+        cmocka_unit_test(after_a_stop_everything_is_painted_again),
+        cmocka_unit_test(suspending_leaves_the_alternate_screen),
+        cmocka_unit_test(keys_during_a_repaint_lose_no_picture),
+        cmocka_unit_test(a_dumb_terminal_is_refused_in_one_line),
+        cmocka_unit_test(without_utf8_lines_are_ascii),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
