@@ -110,33 +110,54 @@ static void add_checkpoints_text(struct buf *b, const struct facts *f) {
     }
 }
 
-static void add_sets_text(struct buf *b, const struct facts *f) {
-    char lambda[LAMBDA_TEXT];
+/* The word and blanks up to a width. */
+static void add_column(struct buf *b, const char *text, size_t cells) {
+    char safe[256];
+    text_escape(safe, sizeof safe, text);
+    buf_text(b, safe);
+    for (size_t w = text_width(safe); w < cells; w++) buf_text(b, " ");
+    buf_text(b, "  ");
+}
+
+static void add_features_text(struct buf *b, const struct facts *f) {
     buf_printf(b, "\nfeature sets %zu\n", f->features.count);
     for (size_t i = 0; i < f->features.count; i++) {
         const struct feature_set *s = &f->features.set[i];
         buf_text(b, "  ");
-        add_safe(b, s->identity.loss);
-        buf_printf(b, "  step %zu  %s  %zu timesteps  k %zu  %zu/%zu rows%s\n", step_of(f, s->checkpoint),
+        add_column(b, s->identity.loss, 6);
+        buf_printf(b, "step %-7zu  %-5s  %3zu timesteps  k %-5zu  %zu/%zu rows%s\n", step_of(f, s->checkpoint),
                    split_name(s->identity.split), s->identity.timesteps, s->identity.k, s->rows_done, s->rows,
                    s->dropped ? "  (dropped)" : "");
     }
+}
+
+static void add_scores_text(struct buf *b, const struct facts *f) {
+    char cell[64];
     buf_printf(b, "\nscore sets  %zu\n", f->scores.count);
     for (size_t i = 0; i < f->scores.count; i++) {
         const struct score_set *s = &f->scores.set[i];
         buf_text(b, "  ");
-        add_safe(b, s->method);
-        buf_text(b, s->loss[0] ? " " : "");
-        add_safe(b, s->loss);
-        if (s->checkpoints == 1) buf_printf(b, "  step %zu", step_of(f, s->checkpoint[0]));
-        if (s->checkpoints > 1) buf_printf(b, "  %zu checkpoints", s->checkpoints);
-        if (s->timesteps) buf_printf(b, "  %zu timesteps  k %zu", s->timesteps, s->k);
+        add_column(b, s->method, 9);
+        add_column(b, s->loss, 6);
+        cell[0] = 0;
+        if (s->checkpoints == 1) snprintf(cell, sizeof cell, "step %zu", step_of(f, s->checkpoint[0]));
+        if (s->checkpoints > 1) snprintf(cell, sizeof cell, "%zu checkpoints", s->checkpoints);
+        add_column(b, cell, 12);
+        cell[0] = 0;
+        if (s->timesteps) snprintf(cell, sizeof cell, "%3zu timesteps  k %zu", s->timesteps, s->k);
+        add_column(b, cell, 22);
+        cell[0] = 0;
         if (isfinite(s->lambda_rel)) {
-            lambda_format_value(lambda, s->lambda_rel);
-            buf_printf(b, "  lambda %s%s", lambda, strcmp(s->lambda_spec, "auto") ? "" : " (auto)");
+            char value[LAMBDA_TEXT];
+            lambda_format_value(value, s->lambda_rel);
+            snprintf(cell, sizeof cell, "lambda %s%s", value, strcmp(s->lambda_spec, "auto") ? "" : " (auto)");
         }
-        buf_printf(b, "  %s %zu/%zu\n", split_name(s->split), s->rows_done, s->rows);
+        add_column(b, cell, 22);
+        buf_printf(b, "%-3s %zu/%zu\n", split_name(s->split), s->rows_done, s->rows);
     }
+}
+
+static void add_stats_text(struct buf *b, const struct facts *f) {
     if (f->stats.count) buf_printf(b, "\nnumbers per item\n");
     for (size_t i = 0; i < f->stats.count; i++) {
         const struct stat_set *s = &f->stats.set[i];
@@ -160,7 +181,9 @@ enum status report_info_text(struct buf *b, struct store *s) {
     TRY(facts_read(&f, s));
     add_project_text(b, f);
     add_checkpoints_text(b, f);
-    add_sets_text(b, f);
+    add_features_text(b, f);
+    add_scores_text(b, f);
+    add_stats_text(b, f);
     if (f->jobs.count) buf_printf(b, "\njobs        %zu:", f->jobs.count);
     count_jobs(f, jobs);
     for (int i = 0; i < JOB_STATE_COUNT; i++)

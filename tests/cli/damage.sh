@@ -8,18 +8,15 @@ data=$OUT/cli/data
 says a_database_is_made $? "$(cat err.txt)"
 
 put() { printf "$2" | dd of="$1" bs=1 seek="$3" conv=notrunc 2> /dev/null; }   # FILE BYTES OFFSET
-each_command() {   # NAME FILE TEXT: every command that opens it says TEXT
+each_command() {   # CLAIM FILE TEXT: every command that opens the file says TEXT
+    claim=$1 file=$2
     for c in info rank sheet train sample features score work view; do
         case $c in
-        rank) set -- "$1" "$2" "$3" rank "$2" --query gen:0 ;;
-        sheet) set -- "$1" "$2" "$3" sheet "$2" --out x.png ;;
-        view) set -- "$1" "$2" "$3" view "$2" --size 80x24 --graphics none --keys q ;;
-        *) set -- "$1" "$2" "$3" $c "$2" ;;
+        rank) exits "${claim}_in_$c" 1 "$3" $c "$file" --query gen:0 ;;
+        sheet) exits "${claim}_in_$c" 1 "$3" $c "$file" --out x.png ;;
+        view) exits "${claim}_in_$c" 1 "$3" $c "$file" --size 80x24 --graphics none --keys q ;;
+        *) exits "${claim}_in_$c" 1 "$3" $c "$file" ;;
         esac
-        name=$1 file=$2 text=$3
-        shift 3
-        exits "${name}_in_$c" 1 "$text" "$@"
-        set -- "$name" "$file" "$text"
     done
 }
 each_command a_file_that_is_not_there gone.db "gone.db"
