@@ -410,7 +410,9 @@ static enum status backup(struct store *to, struct store *from, const struct pro
     TRY(db_script(to, "PRAGMA synchronous = OFF"));
     TRY(copy_pages(to, from, p));
     TRY(db_script(to, "PRAGMA journal_mode = DELETE"));   /* the copy may say WAL */
-    TRY(db_script(to, "VACUUM"));                         /* free pages are not worth copying */
+    /* Free pages are not worth copying.  VACUUM attaches a file of its own. */
+    sqlite3_limit(to->db, SQLITE_LIMIT_ATTACHED, 1);
+    TRY(db_script(to, "VACUUM"));
     db_disconnect(to);
     TRY(publish_file(to->file, to->path));
     mem_free(to->file);
