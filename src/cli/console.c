@@ -42,6 +42,7 @@ static void format_line(const struct console *c, char *line, size_t size, double
     char bar[32] = "", eta[16] = "", rate[32] = "", safe[128];
     double share = total > 0 ? done / total : 0, left = rate_eta_s(&c->rate, total);
     share = share < 0 ? 0 : share > 1 ? 1 : share;
+    if (done > total) done = total;
     if (c->terminal) format_bar(bar, 20, share);
     if (c->rate.per_s >= 1) snprintf(rate, sizeof rate, "  %.1f/s", c->rate.per_s);
     else if (c->rate.per_s > 0) snprintf(rate, sizeof rate, "  %.1f s each", 1 / c->rate.per_s);
