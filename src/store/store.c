@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -119,17 +120,22 @@ static void stop_log(struct store *s) {
 
 /* --- create and publish --- */
 
+/* The folder of a path; "" when the path is longer than the system allows. */
+static void folder_of(char dir[PATH_MAX], const char *path) {
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+    dir[0] = 0;
+    if (!slash) db_copy(dir, PATH_MAX, ".");
+    else if (len < PATH_MAX) snprintf(dir, PATH_MAX, "%.*s", (int)len, path);
+}
+
 static void sync_folder(const char *path) {
-    char *dir = mem_copy_string(path);
-    if (!dir) return;
-    char *slash = strrchr(dir, '/');
-    if (slash) slash[slash == dir] = 0;
-    int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    mem_free(dir);
+    char dir[PATH_MAX];
+    folder_of(dir, path);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
 }
 
 /* "path.new-PID", which the caller frees. */
@@ -216,12 +222,10 @@ enum status store_publish(struct store *s) {
 /* --- open --- */
 
 static int exists_beside(const char *path, const char *suffix) {
-    struct buf b = BUF_INIT;
+    char name[PATH_MAX + 16];
     struct stat st;
-    buf_printf(&b, "%s%s", path, suffix);
-    int there = buf_status(&b) == OK && stat(b.data, &st) == 0 && st.st_size > 0;
-    buf_free(&b);
-    return there;
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    return stat(name, &st) == 0 && st.st_size > 0;
 }
 
 static uint32_t big_endian(const unsigned char *p) {
@@ -244,6 +248,8 @@ static enum status look_at_header(const char *path) {
         return fail(ERR_DB, "%s: not a database: it does not start with \"SQLite format 3\"", path);
     uint64_t page = (uint64_t)h[16] << 8 | h[17];
     if (page == 1) page = 65536;
+    if ((size_t)got == sizeof h && (page < 512 || (page & (page - 1))))
+        return fail(ERR_DB, "%s: not a database: pages of %llu bytes", path, (unsigned long long)page);
     uint64_t promised = page * big_endian(h + 28);
     int current = big_endian(h + 24) == big_endian(h + 92);   /* else the count is not kept up */
     int truncated = (size_t)got < sizeof h || (current && (uint64_t)st.st_size < promised);
@@ -254,13 +260,9 @@ static enum status look_at_header(const char *path) {
 }
 
 static int folder_is_writable(const char *path) {
-    char *dir = mem_copy_string(path);
-    if (!dir) return 0;
-    char *slash = strrchr(dir, '/');
-    if (slash) slash[slash == dir] = 0;
-    int ok = access(slash ? dir : ".", W_OK) == 0;
-    mem_free(dir);
-    return ok;
+    char dir[PATH_MAX];
+    folder_of(dir, path);
+    return access(dir, W_OK) == 0;
 }
 
 /* Is it ours, and of a schema that this program knows? */
@@ -384,14 +386,16 @@ static enum status copy_pages(struct store *to, struct store *from, const struct
     if (!b) return db_error(to, sqlite3_errcode(to->db));
     enum status st = OK;
     int rc = SQLITE_OK, waits = 0;
-    while (st == OK && rc != SQLITE_DONE) {
+    while (rc != SQLITE_DONE && (st = progress_check(p)) == OK) {
         rc = sqlite3_backup_step(b, PAGES);
         int total = sqlite3_backup_pagecount(b), left = sqlite3_backup_remaining(b);
         progress_report(p, total - left, total, "backup", "");
         int busy = (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED;
         if (busy && waits++ < DB_BUSY_MS / 100) sqlite3_sleep(100);
-        else if (rc != SQLITE_OK && rc != SQLITE_DONE) st = db_error(busy ? from : to, rc);
-        if (st == OK && rc != SQLITE_DONE) st = progress_check(p);
+        else if (rc != SQLITE_OK && rc != SQLITE_DONE) {
+            st = db_error(busy ? from : to, rc);
+            break;
+        }
     }
     sqlite3_backup_finish(b);
     return st;
@@ -408,6 +412,8 @@ static enum status backup(struct store *to, struct store *from, const struct pro
     close(fd);
     TRY(db_connect(to, to->file, SQLITE_OPEN_READWRITE, 0));
     TRY(db_script(to, "PRAGMA synchronous = OFF"));
+    /* One snapshot for all steps: else each commit of a writer starts the copy anew. */
+    TRY(db_script(from, "BEGIN; SELECT count(*) FROM sqlite_schema"));
     TRY(copy_pages(to, from, p));
     TRY(db_script(to, "PRAGMA journal_mode = DELETE"));   /* the copy may say WAL */
     /* Free pages are not worth copying.  VACUUM attaches a file of its own. */
