@@ -16,14 +16,14 @@ data=/usr/share/datasets/fashion-mnist    # Debian's dataset-fashion-mnist
     --idx "$data/train-images-idx3-ubyte.gz" "$data/train-labels-idx1-ubyte.gz" \
     --test-idx "$data/t10k-images-idx3-ubyte.gz" "$data/t10k-labels-idx1-ubyte.gz" \
     --classes 5,9 --per-class 500 --held-out 48 --patch 2 --seed 0
-"$dtrak" train "$db" --width 32,64,64 --layers 1 --steps 8000 --batch 64 --lr 1e-3 --ema --seed 0
+"$dtrak" train "$db" --width 32,64,64 --layers 1 --attention 1,2 --steps 10000 --batch 64 --lr 2e-3 --ema --seed 0
 "$dtrak" sample "$db" --count 96 --seed 0
 
 # Every loss at every checkpoint, and the last one with more timesteps, where it matters.
 "$dtrak" features "$db" --loss all --checkpoint all --timesteps 10 --dims 2048
-"$dtrak" features "$db" --loss simple,square --checkpoint last --timesteps 50 --dims 2048
+"$dtrak" features "$db" --loss all --checkpoint last --timesteps 50 --dims 2048
 "$dtrak" score "$db" --method trak --loss all --checkpoint all --timesteps 10 --self --bits 16 --no-kernel
-"$dtrak" score "$db" --method trak --loss simple,square --checkpoint last --timesteps 50 --self --bits 16
+"$dtrak" score "$db" --method trak --loss all --checkpoint last --timesteps 50 --self --bits 16 --no-kernel
 "$dtrak" score "$db" --method grad-dot,grad-cos --loss simple,square --checkpoint last --timesteps 50 --bits 16
 "$dtrak" score "$db" --method pixel-cos --bits 16
 

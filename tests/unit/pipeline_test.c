@@ -1,0 +1,346 @@
+/* train, sample and features on a tiny database: what stops and resumes gives
+ * the same bits, features are the projected gradients they claim to be, and
+ * nothing depends on threads, blocks or which items were asked for. */
+#include "dtrak/items.h"
+#include "dtrak/kernels.h"
+#include "dtrak/loss.h"
+#include "dtrak/mem.h"
+#include "dtrak/pipeline.h"
+#include "dtrak/projection.h"
+#include "dtrak/rng.h"
+#include "dtrak/schedule.h"
+#include "dtrak/store.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "../lib/near.h"
+
+enum { N = 37, SIDE = 8, D = SIDE * SIDE };
+
+static char dir[] = "/tmp/dtrak-pipeline-XXXXXX";
+static char path_buffer[64];
+static const char *path(const char *name) {
+    snprintf(path_buffer, sizeof path_buffer, "%s/%s.db", dir, name);
+    return path_buffer;
+}
+
+/* near.h undefines cmocka's fail, which fail_msg needs. */
+#define die(...) do { print_error(__VA_ARGS__); _fail(__FILE__, __LINE__); } while (0)
+static void ok(enum status st) { if (st != OK) die("%s", fail_reason()); }
+
+static void add_images(struct store *s, enum split split, size_t count) {
+    struct item items[N];
+    struct buf png[N];
+    const void *images[N];
+    struct rng r = rng_at(7, RNG_TEST, split, 0);
+    for (size_t i = 0; i < count; i++) {
+        struct image im;
+        ok(image_new(&im, SIDE, SIDE, 1));
+        for (size_t j = 0; j < D; j++) im.pixels[j] = (unsigned char)(rng_u32(&r) % 2 ? 20 * (i % 5) + j : 200);
+        png[i] = (struct buf)BUF_INIT;
+        ok(image_encode_png(&png[i], &im));
+        image_free(&im);
+        images[i] = png[i].data;
+        items[i] = (struct item){ .label = (int)(i % 2), .label_name = i % 2 ? "odd" : "even", .width_px = SIDE,
+                                  .height_px = SIDE, .image_bytes = png[i].len };
+    }
+    ok(store_items_add(s, split, items, images, count, NULL));
+    for (size_t i = 0; i < count; i++) buf_free(&png[i]);
+}
+
+static struct store *new_database(const char *name) {
+    struct store *s;
+    struct project p = { .name = "test", .width = SIDE, .height = SIDE, .channels = 1, .patch = 2,
+                         .value_low = -1, .value_high = 1 };
+    ok(store_create(&s, path(name)));
+    ok(store_project_set(s, &p));
+    add_images(s, SPLIT_TRAIN, N);
+    add_images(s, SPLIT_VAL, 5);
+    ok(store_publish(s));
+    return s;
+}
+
+static struct train_options tiny_training(void) {
+    struct train_options o = TRAIN_DEFAULTS;
+    o.levels = 2;
+    o.width[0] = 8;
+    o.width[1] = 16;
+    o.steps = 12;
+    o.batch = 10;
+    o.ema = .9;
+    o.flip = 1;
+    o.lr = 2e-3;
+    o.threads = 2;
+    return o;
+}
+
+/* The weights' hashes, one after the other. */
+static void hashes(struct store *s, char *out) {
+    struct checkpoint_list l;
+    ok(store_checkpoints_list(s, &l));
+    *out = 0;
+    for (size_t i = 0; i < l.count; i++) strcat(out, l.checkpoint[i].sha256);
+    checkpoint_list_free(&l);
+}
+
+struct stopper { atomic_int cancel; double at; };
+static void stop_at(void *ctx, double done, double total, const char *what, const char *note) {
+    (void)total; (void)what; (void)note;
+    struct stopper *s = ctx;
+    if (done >= s->at) atomic_store(&s->cancel, 1);
+}
+
+static void a_training_that_is_stopped_twice_ends_with_the_same_weights(void **state) {
+    (void)state;
+    char want[400], got[400];
+    struct train_options o = tiny_training();
+    struct store *s = new_database("whole");
+    ok(pipeline_train(s, &o, NULL));
+    hashes(s, want);
+    assert_int_equal(strlen(want), 4 * 64);
+    store_close(s);
+
+    s = new_database("stopped");
+    o.threads = 1;
+    for (double at = 4; at < 10; at += 3) {
+        struct stopper stop = { 0, at };
+        struct progress p = { stop_at, &stop, &stop.cancel };
+        assert_int_equal(pipeline_train(s, &o, &p), ERR_CANCELLED);
+        store_close(s);
+        ok(store_open(&s, path("stopped"), STORE_WRITE));
+    }
+    ok(pipeline_train(s, &o, NULL));
+    hashes(s, got);
+    assert_string_equal(got, want);
+    ok(pipeline_train(s, &o, NULL));     /* all done: does nothing */
+    hashes(s, got);
+    assert_string_equal(got, want);
+    o.lr = 1e-3;
+    assert_int_equal(pipeline_train(s, &o, NULL), ERR_RANGE);
+    assert_non_null(strstr(fail_reason(), "lr"));
+    store_close(s);
+}
+
+static void items_survive_the_way_to_the_network_and_back(void **state) {
+    (void)state;
+    struct project p = { .width = 4, .height = 4, .channels = 3, .patch = 2, .value_low = -1, .value_high = 1 };
+    struct image im, back;
+    float x[48];
+    ok(image_new(&im, 4, 4, 3));
+    for (size_t i = 0; i < 48; i++) im.pixels[i] = (unsigned char)(5 * i);
+    ok(items_to_network(x, &im, &p));
+    /* Channel 1 (green), dy 1, dx 0: channel 6; its pixel (1, 0) is pixel (3, 0). */
+    assert_near((double)x[(6 * 2 + 1) * 2 + 0], im.pixels[(3 * 4 + 0) * 3 + 1] / 127.5 - 1, 1e-6, 0);
+    ok(items_from_network(&back, x, &p));
+    assert_memory_equal(back.pixels, im.pixels, 48);
+    image_free(&im);
+    image_free(&back);
+}
+
+static void a_sample_depends_on_its_seed_alone(void **state) {
+    (void)state;
+    struct store *s;
+    struct sample_options o = SAMPLE_DEFAULTS;
+    struct item_list a;
+    void *one, *other;
+    size_t len, other_len, count;
+    ok(store_open(&s, path("whole"), STORE_WRITE));
+    o.steps = 10;
+    o.count = 5;
+    o.seed = 100;
+    o.threads = 2;
+    ok(pipeline_sample(s, &o, NULL));
+    o.count = 3;
+    o.seed = 103;           /* 103 and 104 are there, 105 is new */
+    ok(pipeline_sample(s, &o, NULL));
+    ok(store_items_count(s, SPLIT_GEN, &count));
+    assert_int_equal(count, 6);
+    ok(store_items_read(s, SPLIT_GEN, 0, 6, &a));
+    for (size_t i = 0; i < 6; i++) assert_int_equal(a.item[i].seed, 100 + i);
+    item_list_free(&a);
+    ok(store_image_read(s, (struct item_ref){ SPLIT_GEN, 5 }, &one, &len));
+    store_close(s);
+
+    struct store *alone = new_database("alone");
+    struct train_options t = tiny_training();
+    ok(pipeline_train(alone, &t, NULL));
+    o.count = 1;
+    o.seed = 105;
+    ok(pipeline_sample(alone, &o, NULL));
+    ok(store_image_read(alone, (struct item_ref){ SPLIT_GEN, 0 }, &other, &other_len));
+    assert_int_equal(len, other_len);
+    assert_memory_equal(one, other, len);
+    mem_free(one);
+    mem_free(other);
+    store_close(alone);
+}
+
+/* --- features --- */
+
+struct sum { const struct unet_param *params; double *total; };
+static void add_gradient(void *ctx, size_t param, const float *grad) {
+    struct sum *s = ctx;
+    for (size_t i = 0; i < s->params[param].count; i++) s->total[s->params[param].offset + i] += (double)grad[i];
+}
+
+/* The feature of one item by its definition: gradients one timestep at a time,
+ * averaged in double, then projected coordinate by coordinate. */
+static void feature_by_definition(double *out, struct store *s, struct checkpoint *c, enum split split, size_t index,
+                                  enum loss loss, size_t K, size_t k, uint64_t noise_seed, uint64_t projection_seed) {
+    struct stored_network net;
+    struct project project;
+    struct unet_work *work;
+    float x[D], x_t[D], noise[D], eps[D], d[D];
+    size_t n_params;
+    ok(store_project_get(s, &project));
+    ok(items_load(s, &project, split, index, 1, x));
+    ok(stored_network_open(&net, s, c, 1));
+    ok(unet_work_new(&work, net.u, 1, 1, NULL));
+    size_t p = unet_size(net.u);
+    struct sum sum = { unet_params(net.u, &n_params), mem_array(p, sizeof(double)) };
+    struct unet_sink sink = { add_gradient, &sum };
+    for (size_t i = 0; i < K; i++) {
+        size_t t = i * (SCHEDULE_T / K);
+        float time = (float)t;
+        rng_normal(noise, D, noise_seed, RNG_NOISE, (uint32_t)split << 29 | (uint32_t)index, (uint32_t)t);
+        schedule_noised(x_t, x, noise, D, t);
+        unet_forward(work, net.weights, eps, x_t, &time, 1);
+        loss_gradient(loss, d, eps, noise, D, schedule_elbo_weight(t), 1.0 / (double)K);
+        unet_backward(work, net.weights, d, &sink);
+    }
+    struct projection proj = { PROJECTION_SJLT, projection_seed, p, (uint32_t)k, 1, PROJECTION_VERSION };
+    uint32_t *coord = mem_array(p, sizeof *coord), *table = mem_array(p, sizeof *table);
+    unet_coordinates(net.u, coord);
+    projection_table(&proj, NULL, p, table);
+    memset(out, 0, k * sizeof *out);
+    for (size_t i = 0; i < p; i++) {
+        uint32_t e = table[coord[i]];
+        out[e >> 1] += e & 1 ? -sum.total[i] : sum.total[i];
+    }
+    mem_free(coord);
+    mem_free(table);
+    mem_free(sum.total);
+    unet_work_free(work);
+    stored_network_close(&net);
+}
+
+static struct features_options tiny_features(void) {
+    struct features_options o = FEATURES_DEFAULTS;
+    o.losses = (1u << LOSS_COUNT) - 1;
+    o.timesteps = 20;       /* two batches of ten */
+    o.dims = 64;
+    o.float32 = 1;
+    o.threads = 2;
+    o.noise_seed = 3;
+    return o;
+}
+
+static void read_set(struct store *s, enum split split, enum loss loss, float *out, struct checkpoint *c) {
+    struct feature_set_list l;
+    size_t found = 0;
+    ok(store_feature_sets_list(s, &l));
+    for (size_t i = 0; i < l.count; i++)
+        if (l.set[i].identity.split == split && !strcmp(l.set[i].identity.loss, loss_name(loss))
+            && l.set[i].checkpoint == c->id) {
+            found++;
+            ok(store_features_read(s, &l.set[i], 0, l.set[i].rows, out));
+        }
+    assert_int_equal(found, 1);
+    feature_set_list_free(&l);
+}
+
+static void features_are_the_projected_gradients_of_every_loss(void **state) {
+    (void)state;
+    struct store *s;
+    struct features_options o = tiny_features();
+    struct checkpoint_list c;
+    float rows[N * 64];
+    double want[64];
+    ok(store_open(&s, path("whole"), STORE_WRITE));
+    ok(pipeline_features(s, &o, NULL));
+    ok(store_checkpoints_resolve(s, "last", &c));
+    static const struct { enum split split; size_t index; } some[] = { { SPLIT_TRAIN, 0 }, { SPLIT_TRAIN, 36 }, { SPLIT_VAL, 4 }, { SPLIT_GEN, 1 } };
+    for (size_t i = 0; i < 4; i++)
+        for (int l = 0; l < LOSS_COUNT; l++) {
+            double size = 0, error = 0;
+            read_set(s, some[i].split, (enum loss)l, rows, &c.checkpoint[0]);
+            feature_by_definition(want, s, &c.checkpoint[0], some[i].split, some[i].index, (enum loss)l, 20, 64, 3, 42);
+            for (size_t j = 0; j < 64; j++) {
+                size += want[j] * want[j];
+                error += pow(want[j] - (double)rows[some[i].index * 64 + j], 2);
+            }
+            if (!(sqrt(error) <= 2e-5 * sqrt(size))) die("%s of item %zu: off by %g of %g", loss_name((enum loss)l), i, sqrt(error), sqrt(size));
+        }
+    checkpoint_list_free(&c);
+    store_close(s);
+}
+
+static void threads_losses_and_a_stop_change_no_bit_of_a_feature(void **state) {
+    (void)state;
+    struct store *s, *other = new_database("again");
+    struct features_options o = tiny_features();
+    struct train_options t = tiny_training();
+    struct checkpoint_list c, d;
+    float a[N * 64], b[N * 64];
+    ok(store_open(&s, path("whole"), STORE_READ));
+    ok(pipeline_train(other, &t, NULL));
+    o.threads = 1;
+    o.splits = 1u << SPLIT_TRAIN;
+    o.losses = 1u << LOSS_SQUARE;
+    struct stopper stop = { 0, 1 };
+    struct progress p = { stop_at, &stop, &stop.cancel };
+    assert_int_equal(pipeline_features(other, &o, &p), ERR_CANCELLED);
+    ok(pipeline_features(other, &o, NULL));
+    ok(store_checkpoints_resolve(s, "last", &c));
+    ok(store_checkpoints_resolve(other, "last", &d));
+    assert_string_equal(c.checkpoint[0].sha256, d.checkpoint[0].sha256);
+    read_set(s, SPLIT_TRAIN, LOSS_SQUARE, a, &c.checkpoint[0]);
+    read_set(other, SPLIT_TRAIN, LOSS_SQUARE, b, &d.checkpoint[0]);
+    assert_memory_equal(a, b, sizeof a);
+    checkpoint_list_free(&c);
+    checkpoint_list_free(&d);
+    store_close(s);
+    store_close(other);
+}
+
+static void what_cannot_be_done_is_said(void **state) {
+    (void)state;
+    struct store *s;
+    struct features_options o = tiny_features();
+    struct sample_options q = SAMPLE_DEFAULTS;
+    ok(store_open(&s, path("whole"), STORE_WRITE));
+    o.timesteps = 7;
+    assert_int_equal(pipeline_features(s, &o, NULL), ERR_RANGE);
+    assert_non_null(strstr(fail_reason(), "divisor"));
+    o = tiny_features();
+    o.checkpoints = "33%";
+    assert_int_equal(pipeline_features(s, &o, NULL), ERR_MISSING);
+    q.count = 1;
+    q.steps = 30;
+    assert_int_equal(pipeline_sample(s, &q, NULL), ERR_RANGE);
+    store_close(s);
+}
+
+static int set_up(void **state) { (void)state; return mkdtemp(dir) ? 0 : -1; }
+static int tear_down(void **state) {
+    (void)state;
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_training_that_is_stopped_twice_ends_with_the_same_weights),
+        cmocka_unit_test(items_survive_the_way_to_the_network_and_back),
+        cmocka_unit_test(a_sample_depends_on_its_seed_alone),
+        cmocka_unit_test(features_are_the_projected_gradients_of_every_loss),
+        cmocka_unit_test(threads_losses_and_a_stop_change_no_bit_of_a_feature),
+        cmocka_unit_test(what_cannot_be_done_is_said),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
