@@ -29,7 +29,7 @@ struct state {
     struct term *t;
     const struct scene *scene;
     unsigned base;
-    int with_window, with_text;
+    int with_window, with_text, is_bare;
     atomic_int is_ready;
     unsigned char rgba[32 * 32 * 4];
     char note[64];
@@ -58,7 +58,7 @@ static void draw(const struct state *s, struct frame *f) {
     frame_fill(f, 0, 0, 1, cols, STYLE_BAR, ' ');
     frame_printf(f, 0, 1, cols, STYLE_BAR, "scene %zux%zu %s", cols, rows,
                  graphics_name(term_graphics(s->t)));
-    frame_box(f, 1, 0, rows - 2, cols, STYLE_BORDER, "pictures λ 日本");
+    if (!s->is_bare) frame_box(f, 1, 0, rows - 2, cols, STYLE_BORDER, "pictures λ 日本");
     for (size_t i = 0; i < COUNT; i++) {
         size_t row = 3 + i / 3 * 8, col = 2 + i % 3 * 14;
         char label[32];
@@ -98,6 +98,7 @@ static int act(struct state *s, const struct term_event *ev, int *status) {
     case 'n': s->base += COUNT; return 1;
     case 'm': s->with_window = !s->with_window; return 1;
     case 't': s->with_text = !s->with_text; return 1;
+    case 'b': s->is_bare = !s->is_bare; return 1;
     case 'l': term_redraw(s->t); return 1;
     case 'z': term_suspend(s->t); return 1;
     case 'e': exit(7);

@@ -15,7 +15,8 @@ struct scene {
 };
 
 /* Runs until q, a signal or the end of the terminal.  Keys: n other pictures,
- * m a window over them, t toggles text beside them, l draws all again,
+ * m a window over them, t text beside them, b lines around them, l draws all
+ * again,
  * e exit() from within, s SIGSEGV, a abort(), o stack overflow.  Returns 0
  * after q, 3 after a hangup, 10 + the signal after one. */
 int scene_run(void *scene);
