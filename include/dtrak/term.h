@@ -11,7 +11,8 @@
  * is read here and never by curses.  Text shows at once: what the terminal can
  * do arrives while it stands (TERM_PROBED) and pictures follow.  Only boxes
  * that changed are sent, and a key press stops the sending between two pictures
- * (TERM_REPAINT comes when it is quiet again).
+ * (TERM_REPAINT comes when it is quiet again).  So does a slow line: the program
+ * never runs far ahead of what the terminal has shown.
  *
  * The terminal is put back by term_close(), by exit() and by fatal signals.
  * One session at a time in a process. */
@@ -38,6 +39,8 @@ struct term_options {
     int no_mouse;
     int probe_ms;                /* deadline of the probe; 0: 1500 */
     size_t cache_bytes;          /* encoded pictures kept; 0: 32 MiB */
+    size_t ahead_bytes;          /* pictures sent before the terminal said that it has
+                                  * shown them; 0: 128 KiB */
 };
 
 enum term_event_kind {

@@ -18,6 +18,8 @@
 #define PROBE_MS 1500
 #define RESIZE_MS 40          /* a window being dragged sends many sizes */
 #define CACHE_BYTES ((size_t)32 << 20)
+#define AHEAD_BYTES ((size_t)128 << 10)
+#define SHOWN_MS 3000         /* a terminal that answers at all has answered by then */
 #define SYNC_ON "\033[?2026h"
 #define SYNC_OFF "\033[?2026l"
 #define MOUSE_ON "\033[?1000h\033[?1006h"
@@ -45,7 +47,10 @@ struct term {
     struct paint_cache *cache;
     struct shown shown[FRAME_IMAGES];
     size_t shown_count;
-    int is_pending;           /* pictures of the last frame were left out for a key */
+    int is_pending;           /* pictures of the last frame were left out */
+    size_t ahead;             /* picture bytes sent since the terminal was last asked */
+    long shown_end;           /* until when to wait for its answer; 0: not waiting */
+    int never_tells;          /* it does not answer: go on without */
 
     struct input input;
     unsigned char bytes[512];
@@ -169,6 +174,7 @@ enum status term_open(struct term **out, const struct term_options *opt) {
     t->wake[0] = t->wake[1] = -1;
     if (opt) t->opt = *opt;
     if (t->opt.probe_ms <= 0) t->opt.probe_ms = PROBE_MS;
+    if (t->opt.ahead_bytes == 0) t->opt.ahead_bytes = AHEAD_BYTES;
     TRY_TO(open_tty(t));
     TRY_TO(open_pipe(t));
     TRY_TO(paint_cache_new(&t->cache, t->opt.cache_bytes ? t->opt.cache_bytes : CACHE_BYTES));
@@ -340,6 +346,19 @@ static int key_is_waiting(struct term *t) {
     return poll(&p, 1, 0) > 0;
 }
 
+/* Whether the terminal still works on what it was sent. */
+static int is_behind(const struct term *t) { return t->shown_end && now_ms() < t->shown_end; }
+
+/* Without this the kernel and sshd would hold seconds of pictures that nobody
+ * wants any more.  Its answer (DSR) comes after the pictures before it. */
+static void count_ahead(struct term *t, size_t bytes, struct buf *out) {
+    t->ahead += bytes;
+    if (t->ahead < t->opt.ahead_bytes || !t->probe.answered || t->never_tells) return;
+    t->ahead = 0;
+    t->shown_end = now_ms() + SHOWN_MS;
+    buf_text(out, "\033[5n");
+}
+
 static int same_fit(const struct paint_fit *a, const struct paint_fit *b) {
     return a->row == b->row && a->col == b->col && a->rows == b->rows && a->cols == b->cols
         && a->width == b->width && a->height == b->height;
@@ -365,6 +384,7 @@ static int paint_box(struct term *t, const struct image_box *b, const struct pai
     buf_text(out, "\0338");
     t->stats.pictures++;
     t->stats.picture_bytes += out->len - before;
+    count_ahead(t, out->len - before, out);
     if (!old && t->shown_count < FRAME_IMAGES) old = &t->shown[t->shown_count++];
     if (old) *old = (struct shown){ *b, *how, e.fit };
     return 1;
@@ -396,7 +416,7 @@ enum status term_paint(struct term *t, const struct frame *f, const struct term_
         if (!usable_box(t, &how, &b)) continue;
         /* One picture at least goes out each time, so that a held key cannot
          * keep the screen empty for ever. */
-        if (sent && key_is_waiting(t)) { t->is_pending = 1; break; }
+        if ((sent && key_is_waiting(t)) || is_behind(t)) { t->is_pending = 1; break; }
         sent |= paint_box(t, &b, &how, images, &out);
         TRY_TO(flush(t, &out));
     }
@@ -485,6 +505,7 @@ static void act_on_reply(struct term *t, const struct input_event *ev) {
         probe_ended(t);
         return;
     }
+    if (ev->reply == REPLY_STATUS) t->shown_end = 0;
     if (!t->probe.done) return;
     read_cell_size(t);
     if (t->cell_w != w || t->cell_h != h) t->is_resized_news = 1;
@@ -560,7 +581,11 @@ void term_next_event(struct term *t, struct term_event *ev, int timeout_ms) {
         if (rest) wait = sooner(wait, t->byte_ms + rest - now);
         if (!t->probe.done) wait = sooner(wait, t->probe_end - now);
         if (t->resize_at) wait = sooner(wait, t->resize_at - now);
-        if (t->is_pending) wait = 0;
+        if (t->shown_end && now >= t->shown_end) {
+            t->shown_end = 0;
+            t->never_tells = 1;
+        }
+        if (t->is_pending) wait = sooner(wait, t->shown_end ? t->shown_end - now : 0);
 
         struct pollfd p[2] = { { t->fd, POLLIN, 0 }, { t->wake[0], POLLIN, 0 } };
         int n = poll(p, 2, wait);
@@ -576,7 +601,7 @@ void term_next_event(struct term *t, struct term_event *ev, int timeout_ms) {
             t->event_at = 0;
             continue;
         }
-        if (t->is_pending) {
+        if (t->is_pending && !is_behind(t)) {
             t->is_pending = 0;
             take(ev, TERM_REPAINT);
             return;

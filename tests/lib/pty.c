@@ -67,6 +67,8 @@ static void answer(void *ctx, const char *q) {
         pty_keys(p, "\033[?2;0;4000;4000S");
     } else if (strcmp(q, "?2026$p") == 0 && full) {
         pty_keys(p, "\033[?2026;2$y");
+    } else if (strcmp(q, "5n") == 0 && full) {
+        pty_keys(p, "\033[0n");
     } else if (strcmp(q, ">0q") == 0 && full) {
         pty_keys(p, "\033P>|scripted(1)\033\\");
     }

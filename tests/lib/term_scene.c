@@ -112,7 +112,8 @@ static int act(struct state *s, const struct term_event *ev, int *status) {
 int scene_run(void *ctx) {
     static struct state s;
     struct term_options opt = { .graphics = ((struct scene *)ctx)->graphics,
-                                .probe_ms = ((struct scene *)ctx)->probe_ms };
+                                .probe_ms = ((struct scene *)ctx)->probe_ms,
+                                .ahead_bytes = ((struct scene *)ctx)->ahead_bytes };
     struct frame *f = NULL;
     struct term_images images = { get, &s };
     pthread_t worker;

@@ -5,6 +5,8 @@
 
 #include "dtrak/probe.h"
 
+#include <stddef.h>
+
 /* What picture `key` shows: rgba[32 * 32 * 4]. */
 void scene_pixels(unsigned char *rgba, unsigned key);
 
@@ -12,6 +14,7 @@ struct scene {
     enum graphics graphics;
     int probe_ms;
     int late_ms;      /* > 0: pictures come from a thread, that much later */
+    size_t ahead_bytes;
 };
 
 /* Runs until q, a signal or the end of the terminal.  Keys: n other pictures,

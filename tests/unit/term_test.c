@@ -348,6 +348,39 @@ static void keys_during_a_repaint_lose_no_picture(void **state) {
     quit_and_check(p);
 }
 
+static size_t times(const char *text, const char *what) {
+    size_t n = 0;
+    while ((text = strstr(text, what))) { n++; text += strlen(what); }
+    return n;
+}
+
+static void pictures_wait_for_a_terminal_that_is_behind(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_SIXEL, .ahead_bytes = 4000 };
+    struct pty *p = start(&scene, PTY_SIXEL);        /* answers at once */
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 300);
+    assert_in_range(times(pty_output(p), "\033[5n"), 2, 6);
+    check_pictures(p, 0);
+    quit_and_check(p);
+
+    p = start(&scene, PTY_SIXEL_BARE);               /* answers when this test does */
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 200);
+    size_t drawn = vt_state(pty_screen(p)).pictures_drawn;
+    assert_in_range(drawn, 1, 3);
+    pty_keys(p, "t");                                /* text is never held back */
+    assert_true(pty_wait_for(p, "some text beside", 1000));
+    assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, drawn);
+    pty_keys(p, "\033[0n");
+    pty_settle(p, 200);
+    assert_true(vt_state(pty_screen(p)).pictures_drawn > drawn);
+    assert_true(vt_state(pty_screen(p)).pictures_drawn < 6);
+    pty_settle(p, 3500);                             /* it never answers: go on without */
+    check_pictures(p, 0);
+    quit_and_check(p);
+}
+
 static int run_without_terminal(void *term) {
     struct scene scene = { .graphics = GRAPHICS_AUTO };
     setenv("TERM", term, 1);
@@ -403,6 +436,7 @@ int main(void) {
         cmocka_unit_test(after_a_stop_everything_is_painted_again),
         cmocka_unit_test(suspending_leaves_the_alternate_screen),
         cmocka_unit_test(keys_during_a_repaint_lose_no_picture),
+        cmocka_unit_test(pictures_wait_for_a_terminal_that_is_behind),
         cmocka_unit_test(a_dumb_terminal_is_refused_in_one_line),
         cmocka_unit_test(without_utf8_lines_are_ascii),
     };
