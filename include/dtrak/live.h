@@ -1,0 +1,41 @@
+/* live.h - ridge scores of one query at any lambda, from what is stored.
+ *
+ * A thread of its own decomposes the Gram matrix of a score set's features
+ * once (from the stored kernel, or from the features themselves) and keeps it;
+ * after that each lambda of each query is a few milliseconds.  Nothing is
+ * written.  All functions but the callback run on the interface's thread. */
+#ifndef DTRAK_LIVE_H
+#define DTRAK_LIVE_H
+
+#include "dtrak/err.h"
+#include "dtrak/lambda.h"
+#include "dtrak/store_item.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct live;
+
+struct live_request {
+    int64_t score_set;        /* a stored set of one checkpoint: its method, features and split are meant */
+    struct item_ref query;
+    struct lambda lambda;     /* relative or absolute; auto works too */
+};
+
+/* db is opened by the thread, for reading.  on_change(ctx) is called on the
+ * thread after each request that ended; it may be NULL. */
+enum status live_open(struct live **out, const char *db, void (*on_change)(void *ctx), void *ctx);
+void live_close(struct live *l);   /* NULL is fine; stops what is running */
+
+/* 1: *score holds *n numbers, the caller's to mem_free(), and *lambda_rel and
+ * *lambda_abs are set.  0: being computed; on_change() says when; a request
+ * before it that has not ended is given up unless it was the same.
+ * -1: it cannot be: fail_reason() says why. */
+int live_get(struct live *l, const struct live_request *r, float **score, size_t *n,
+             double *lambda_rel, double *lambda_abs);
+int live_busy(struct live *l);
+
+/* Another callback, or NULL: none.  The old one is not called any more after this. */
+void live_on_change(struct live *l, void (*fn)(void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,366 @@
+/* app.c - the state that screens share: opening, drawing, keys, mouse, news. */
+#include "app.h"
+
+#include "dtrak/live.h"
+#include "dtrak/mem.h"
+#include "dtrak/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define LOOK_S 1.0           /* between looks at whether others changed the file */
+#define DOUBLE_CLICK_S 0.4
+
+/* --- messages, clicks, screens --- */
+
+void app_say(struct app *a, enum style style, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(a->message, sizeof a->message, fmt, args);
+    va_end(args);
+    a->message_style = style;
+}
+
+void app_spot(struct app *a, size_t row, size_t col, size_t rows, size_t cols, size_t id) {
+    if (a->n_spots < SPOTS) a->spot[a->n_spots++] = (struct spot){ row, col, rows, cols, id };
+}
+
+const struct screen *app_top(const struct app *a) { return a->stack[a->depth - 1]; }
+
+static int is_overlay(const struct screen *s) {
+    return s == &screen_detail || s == &screen_help || s == &screen_ask;
+}
+
+static void push(struct app *a, const struct screen *s) {
+    if (a->depth == STACK) a->depth--;
+    a->stack[a->depth++] = s;
+    if (s->open) s->open(a);
+}
+
+void app_show(struct app *a, const struct screen *s) {
+    while (a->depth && is_overlay(app_top(a))) a->depth--;
+    for (size_t i = 0; i < a->depth; i++)
+        if (a->stack[i] == s) {
+            a->depth = i + 1;
+            if (s->open) s->open(a);
+            return;
+        }
+    push(a, s);
+}
+
+void app_over(struct app *a, const struct screen *s) {
+    if (a->depth && app_top(a) == s) return;
+    push(a, s);
+}
+
+void app_back(struct app *a) {
+    if (a->depth > 1) a->depth--;
+    else app_leave(a);
+}
+
+void app_leave(struct app *a) {
+    struct jobs_now now = jobs_snapshot(a->jobs);
+    if (now.id == 0 && now.queued == 0) { a->done = 1; return; }
+    a->question = now.id ? "A job is running. Leave and stop it? Finished parts stay, it can be resumed.  y yes  n no"
+                         : "Jobs are queued. Leave? They stay in the queue.  y yes  n no";
+    app_over(a, &screen_ask);
+}
+
+/* --- the query --- */
+
+static void find_nearest(struct app *a) {
+    struct score_query q = { method_name(METHOD_PIXEL_COS), "", 0, a->query.split, NULL, 0, 0 };
+    struct score_set set;
+    struct ranked top;
+    size_t got = 0;
+    a->ranking.has_nearest = 0;
+    if (store_score_set_find(a->store, &q, &set) != OK ||
+        store_score_top(a->store, &set, a->query.index, 0, 1, &top, &got) != OK || got != 1)
+        return;
+    a->ranking.nearest = (struct item_ref){ SPLIT_TRAIN, top.item };
+    a->ranking.nearest_cos = top.score;
+    a->ranking.has_nearest = 1;
+}
+
+void app_set_query(struct app *a, struct item_ref ref) {
+    int other_split = !a->has_query || ref.split != a->gallery.split;
+    a->query = ref;
+    a->has_query = 1;
+    if (other_split) {
+        a->gallery.split = ref.split;
+        gallery_refilter(a);
+    }
+    for (size_t i = 0; i < a->gallery.count; i++)
+        if (a->gallery.index[i] == ref.index) a->gallery.cursor = i;
+    find_nearest(a);
+    row_load(a);
+}
+
+static enum status first_query(struct app *a) {
+    struct item_ref ref = { a->catalog.count[SPLIT_GEN] ? SPLIT_GEN : SPLIT_VAL, 0 };
+    a->gallery.split = ref.split;
+    if (a->o.query) {
+        TRY(item_ref_parse(&ref, a->o.query));
+        if (ref.split == SPLIT_TRAIN)
+            return fail(ERR_USAGE, "%s: a query is a gen or a val item", a->o.query);
+        if (ref.index >= a->catalog.count[ref.split])
+            return fail(ERR_USAGE, "there is no item %s: the database has %zu %s items", a->o.query,
+                        a->catalog.count[ref.split], split_name(ref.split));
+    } else if (a->catalog.count[ref.split] == 0) {
+        setting_start(a);
+        gallery_refilter(a);
+        return OK;
+    }
+    a->query.split = ref.split;
+    setting_start(a);
+    app_set_query(a, ref);
+    return OK;
+}
+
+/* --- opening --- */
+
+static enum status first_screen(struct app *a) {
+    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_jobs };
+    const char *name = a->o.screen ? a->o.screen : a->o.query ? "ranking" : "gallery";
+    for (size_t i = 0; i < sizeof main_screen / sizeof main_screen[0]; i++)
+        if (strcmp(name, main_screen[i]->name) == 0) {
+            push(a, main_screen[i]);
+            return OK;
+        }
+    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking or jobs", name);
+}
+
+static void offer_interrupted(struct app *a) {
+    size_t n = 0;
+    jobs_reload(a);
+    for (size_t i = 0; i < a->job.list.count; i++) n += a->job.list.job[i].state == JOB_INTERRUPTED;
+    if (n && a->jobs)
+        app_say(a, STYLE_WARN, "%zu interrupted job%s: 6 shows %s, r there resumes", n, n == 1 ? "" : "s",
+                n == 1 ? "it" : "them");
+}
+
+static enum status open_work(struct app *a) {
+    struct jobs_options j = { a->o.db, a->o.threads, NULL };
+    if (a->o.read_only) {
+        snprintf(a->why_read_only, sizeof a->why_read_only, "opened with --read-only: nothing is computed");
+    } else if (store_is_read_only(a->store)) {
+        snprintf(a->why_read_only, sizeof a->why_read_only,
+                 "the database cannot be written, so nothing is computed; a copy (dtrak backup) can");
+    } else if (jobs_open(&a->jobs, &j) != OK) {
+        snprintf(a->why_read_only, sizeof a->why_read_only, "no jobs: %.140s", fail_reason());
+        a->jobs = NULL;
+    }
+    return live_open(&a->live, a->o.db, NULL, NULL);
+}
+
+enum status app_open(struct app **out, const struct tui_options *o) {
+    enum status st = OK;
+    *out = NULL;
+    struct app *a = mem_array(1, sizeof *a);
+    if (!a) return fail(ERR_NOMEM, "explorer: out of memory");
+    a->o = *o;
+    a->cell_aspect = 2;
+    a->row.lambda_rel = a->row.lambda_abs = NAN;
+    TRY_TO(store_open(&a->store, o->db, o->read_only ? STORE_READ : STORE_WRITE_OR_READ));
+    TRY_TO(catalog_load(a));
+    TRY_TO(open_work(a));
+    TRY_TO(first_query(a));
+    TRY_TO(first_screen(a));
+    TRY_TO(frame_new(&a->frame, o->rows ? o->rows : 24, o->cols ? o->cols : 80));
+    TRY_TO(store_data_version(a->store, &a->data_version));
+    offer_interrupted(a);
+    *out = a;
+    a = NULL;
+done:
+    app_close(a);
+    return st;
+}
+
+void app_close(struct app *a) {
+    if (!a) return;
+    jobs_close(a->jobs);
+    live_close(a->live);
+    pictures_close(a->pictures);
+    row_free(&a->row);
+    job_list_free(&a->job.list);
+    mem_free(a->gallery.index);
+    catalog_free(&a->catalog);
+    frame_free(a->frame);
+    store_close(a->store);
+    mem_free(a);
+}
+
+enum status app_resize(struct app *a, size_t rows, size_t cols) { return frame_resize(a->frame, rows, cols); }
+
+void app_draw(struct app *a) {
+    struct frame *f = a->frame;
+    size_t rows = frame_rows(f), cols = frame_cols(f);
+    frame_clear(f);
+    a->n_spots = 0;
+    if (rows > 2) app_top(a)->draw(a, f, (struct area){ 1, 0, rows - 2, cols });
+    draw_title(a, f);
+    draw_footer(a, f);
+}
+
+/* --- news --- */
+
+/* What the file says now; the shown row is read anew when it could differ. */
+static void reread(struct app *a, int row_too) {
+    size_t before = a->catalog.count[a->gallery.split];
+    if (catalog_load(a) != OK) {
+        app_say(a, STYLE_ERROR, "%s", fail_reason());
+        return;
+    }
+    if (a->catalog.count[a->gallery.split] != before) gallery_refilter(a);
+    if (!catalog_checkpoint(&a->catalog, a->setting.checkpoint) && a->catalog.checkpoints.count)
+        a->setting.checkpoint = a->catalog.checkpoints.checkpoint[a->catalog.checkpoints.count - 1].id;
+    facts_forget(a);
+    jobs_reload(a);
+    if (!a->has_query && a->catalog.count[SPLIT_GEN] + a->catalog.count[SPLIT_VAL]) {
+        first_query(a);
+    } else if (row_too || a->row.state != ROW_STORED) {
+        if (a->has_query) find_nearest(a);
+        row_load(a);
+    }
+}
+
+static void news_of_jobs(struct app *a, const struct jobs_now *now) {
+    a->jobs_ended = now->ended;
+    reread(a, 1);
+    if (!jobs_busy(a->jobs)) a->has_asked = 0;
+    if (now->last_id == 0 || a->prompt != PROMPT_NONE) return;
+    const char *kind = "";
+    for (size_t i = 0; i < a->job.list.count; i++)
+        if (a->job.list.job[i].id == now->last_id) kind = a->job.list.job[i].kind;
+    app_say(a, now->last_status == OK ? STYLE_GOOD : now->last_status == ERR_CANCELLED ? STYLE_WARN : STYLE_ERROR,
+            "job %lld %s: %s", (long long)now->last_id, kind, now->last_message);
+}
+
+/* How fast features go, for estimates: a unit of that phase is an image. */
+static void learn_rate(struct app *a, const struct jobs_now *now) {
+    if (strncmp(now->what, "features", 8) == 0 && now->per_s > 0 && a->row.set.timesteps)
+        a->image_steps_per_s = now->per_s * (double)a->row.set.timesteps;
+}
+
+int app_poll(struct app *a) {
+    struct jobs_now now = jobs_snapshot(a->jobs);
+    int64_t version = a->data_version;
+    int changed = now.id != 0;
+
+    learn_rate(a, &now);
+    if (now.ended != a->jobs_ended) { news_of_jobs(a, &now); changed = 1; }
+    if (a->row.state == ROW_WAITING && !live_busy(a->live)) { row_load(a); changed = 1; }
+    if (clock_s() - a->looked < LOOK_S) return changed;
+    a->looked = clock_s();
+    if (store_data_version(a->store, &version) == OK && version != a->data_version) {
+        a->data_version = version;
+        reread(a, 0);
+        changed = 1;
+    }
+    return changed;
+}
+
+/* --- keys --- */
+
+static void begin_prompt(struct app *a, enum prompt p) {
+    a->prompt = p;
+    snprintf(a->typed, sizeof a->typed, "%s", p == PROMPT_FILTER ? a->filter : "");
+}
+
+static void end_prompt(struct app *a) {
+    enum prompt p = a->prompt;
+    a->prompt = PROMPT_NONE;
+    if (p == PROMPT_FILTER) {
+        snprintf(a->filter, sizeof a->filter, "%s", a->typed);
+        gallery_refilter(a);
+    } else {
+        if (a->typed[0]) snprintf(a->search, sizeof a->search, "%s", a->typed);
+        if (app_top(a) == &screen_ranking) ranking_search(a, 1);
+        else gallery_search(a, 1);
+    }
+}
+
+static void type(struct app *a, const struct input_event *key) {
+    size_t len = strlen(a->typed);
+    char bytes[4];
+    if (key->code == INPUT_ENTER) { end_prompt(a); return; }
+    if (key->code == INPUT_ESC || (key->code == 'c' && key->mods & INPUT_CTRL)) { a->prompt = PROMPT_NONE; return; }
+    if (key->code == INPUT_BACKSPACE) {
+        if (len == 0) { a->prompt = PROMPT_NONE; return; }
+        do len--; while (len && ((unsigned char)a->typed[len] & 0xc0) == 0x80);
+        a->typed[len] = 0;
+    } else if (key->code == 'u' && key->mods & INPUT_CTRL) {
+        a->typed[0] = 0;
+    } else if (key->code >= ' ' && key->code < INPUT_UP && key->code != 0x7f && !(key->mods & (INPUT_CTRL | INPUT_ALT))) {
+        size_t n = text_encode(bytes, key->code);
+        if (len + n >= sizeof a->typed) return;
+        memcpy(a->typed + len, bytes, n);
+        a->typed[len + n] = 0;
+    }
+}
+
+static void cancel_running(struct app *a) {
+    struct jobs_now now = jobs_snapshot(a->jobs);
+    if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
+    else if (now.id == 0) app_say(a, STYLE_NORMAL, "no job is running");
+    else if (jobs_cancel(a->jobs, now.id) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
+    else app_say(a, STYLE_NORMAL, "stopping %s; finished parts stay", now.title);
+}
+
+static void search_again(struct app *a, int by) {
+    if (app_top(a) == &screen_ranking) ranking_search(a, by);
+    else gallery_search(a, by);
+}
+
+/* Actions that mean the same on every screen. */
+static void act_anywhere(struct app *a, enum action k) {
+    switch (k) {
+    case ACT_quit: app_leave(a); break;
+    case ACT_back: app_back(a); break;
+    case ACT_gallery: app_show(a, &screen_gallery); break;
+    case ACT_ranking: app_show(a, &screen_ranking); break;
+    case ACT_jobs: app_show(a, &screen_jobs); break;
+    case ACT_help: app_over(a, &screen_help); break;
+    case ACT_cancel: cancel_running(a); break;
+    case ACT_query_next: gallery_step_query(a, 1); break;
+    case ACT_query_back: gallery_step_query(a, -1); break;
+    case ACT_search: begin_prompt(a, PROMPT_SEARCH); break;
+    case ACT_search_next: search_again(a, 1); break;
+    case ACT_search_back: search_again(a, -1); break;
+    case ACT_filter: begin_prompt(a, PROMPT_FILTER); break;
+    case ACT_redraw: if (a->term) term_redraw(a->term); break;
+    case ACT_suspend: if (a->term) term_suspend(a->term); break;
+    default: break;
+    }
+}
+
+void app_key(struct app *a, const struct input_event *key) {
+    if (a->prompt != PROMPT_NONE) { type(a, key); return; }
+    enum action k = keys_action(app_top(a)->context, key);
+    a->message[0] = 0;
+    if (k == ACT_NONE) return;
+    if (!app_top(a)->act(a, k)) act_anywhere(a, k);
+}
+
+void app_mouse(struct app *a, const struct input_event *m) {
+    const struct screen *s = app_top(a);
+    if (a->prompt != PROMPT_NONE || m->press != 1) return;
+    if (m->button == INPUT_WHEEL_UP || m->button == INPUT_WHEEL_DOWN) {
+        a->message[0] = 0;
+        if (s->wheel) s->wheel(a, m->button == INPUT_WHEEL_DOWN);
+        return;
+    }
+    if (m->button != INPUT_BUTTON_LEFT || !s->click) return;
+    for (size_t i = a->n_spots; i-- > 0;) {
+        const struct spot *p = &a->spot[i];
+        if (m->row < p->row || m->row >= p->row + p->rows || m->col < p->col || m->col >= p->col + p->cols) continue;
+        double now = clock_s();
+        int twice = p->id == a->clicked_id && now - a->clicked < DOUBLE_CLICK_S;
+        a->message[0] = 0;
+        a->clicked = twice ? 0 : now;
+        a->clicked_id = p->id;
+        s->click(a, p->id, twice);
+        return;
+    }
+}

@@ -1,0 +1,271 @@
+/* app.h - the explorer's state, shared by its screens.
+ *
+ * One thread: it reads the store in small steps, draws, and acts on keys.  Work
+ * is in jobs.h, decoding in pictures.h, ridge strengths that are not stored in
+ * live.h; each calls back only to wake the loop.
+ *
+ * A screen is a table of functions over this state.  draw() depends on the
+ * state and the frame's size alone; what it looks up about items on the way
+ * (facts.c) is a cache of what the store says. */
+#ifndef TUI_APP_H
+#define TUI_APP_H
+
+#include "keys.h"
+
+#include "dtrak/err.h"
+#include "dtrak/frame.h"
+#include "dtrak/jobs.h"
+#include "dtrak/lambda.h"
+#include "dtrak/method.h"
+#include "dtrak/pictures.h"
+#include "dtrak/progress.h"
+#include "dtrak/store.h"
+#include "dtrak/term.h"
+#include "dtrak/tui.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct app;
+struct term;
+struct live;
+
+/* --- what the database holds (catalog.c); read at the start and when it changed --- */
+
+struct catalog {
+    struct project project;
+    size_t count[SPLIT_COUNT];
+    struct checkpoint_list checkpoints;   /* one per step */
+    struct score_set_list scores;
+    struct feature_set_list features;
+    struct stat_set_list stats;
+    enum method method[METHOD_COUNT];     /* those that exist or can be computed */
+    size_t n_methods;
+};
+
+/* --- what is shown (setting.c) --- */
+
+struct setting {
+    enum method method;
+    enum loss loss;
+    int64_t checkpoint;          /* id; 0: there is none */
+    char lambda[LAMBDA_TEXT];    /* "": the stored one that store_score_set_find() prefers */
+};
+
+enum row_state {
+    ROW_EMPTY,       /* not looked up, or there is nothing to look up */
+    ROW_ABSENT,      /* not computed */
+    ROW_BAD,         /* stored, but could not be read: message says why */
+    ROW_STORED,
+    ROW_LIVE,        /* computed just now from a stored set's kernel or features */
+    ROW_WAITING      /* being computed so */
+};
+
+struct row {
+    enum row_state state;
+    struct score_set set;        /* STORED: where it is from; LIVE, WAITING: the set stepped from */
+    struct score_set base;       /* a set of the same setting at a stored lambda; id 0: none */
+    double lambda_rel, lambda_abs;   /* of what is shown; NAN: none or unknown */
+    size_t n;
+    float *score;                /* n */
+    uint32_t *order;             /* n: training items, highest score first */
+    float largest;               /* magnitude */
+    char message[240];
+};
+
+/* --- items (facts.c) --- */
+
+struct facts {
+    struct item_ref ref;
+    int known;                   /* 0: the slot is empty; -1: there is no such item */
+    int label;
+    char name[64];               /* of the label; may be "" */
+    char caption[160], original[96], sampler[16], sha256[65];
+    uint64_t seed;
+    size_t steps, width_px, height_px, image_bytes;
+    int64_t checkpoint;
+};
+enum { FACTS = 2048 };
+
+/* --- the line at the bottom --- */
+
+enum prompt { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER };
+
+/* --- what can be clicked --- */
+
+struct spot { size_t row, col, rows, cols, id; };
+enum { SPOTS = 1024 };
+
+struct area { size_t row, col, rows, cols; };
+
+/* --- screens --- */
+
+struct screen {
+    const char *name;
+    enum context context;
+    void (*open)(struct app *a);            /* becomes visible; may be NULL */
+    void (*draw)(struct app *a, struct frame *f, struct area in);
+    int (*act)(struct app *a, enum action k);               /* 0: not mine */
+    void (*click)(struct app *a, size_t id, int twice);     /* may be NULL */
+    void (*wheel)(struct app *a, int down);                 /* may be NULL */
+};
+extern const struct screen screen_gallery, screen_ranking, screen_jobs, screen_detail, screen_help,
+    screen_ask;
+
+enum { STACK = 16 };
+
+struct app {
+    struct tui_options o;
+    struct store *store;
+    struct jobs *jobs;           /* NULL: nothing can be computed */
+    struct pictures *pictures;
+    struct live *live;           /* NULL as above */
+    struct term *term;           /* NULL without a terminal */
+    struct frame *frame;
+    int done;
+    char why_read_only[160];
+    int64_t data_version;
+    uint64_t jobs_ended;
+    double looked;               /* when the data version was last asked for */
+    struct catalog catalog;
+    struct setting setting;
+    struct item_ref query;
+    int has_query;
+    struct row row;
+    struct setting asked;        /* what r queued last, while it is not done */
+    enum split asked_split;
+    int has_asked;
+    double image_steps_per_s;    /* images x timesteps x losses per second, as measured; 0: not yet */
+    struct facts facts[FACTS];
+    double cell_aspect;          /* height of a cell over its width */
+
+    const struct screen *stack[STACK];
+    size_t depth;                /* the top one is shown; overlays are screens too */
+    struct spot spot[SPOTS];
+    size_t n_spots;
+    double clicked;              /* for double clicks */
+    size_t clicked_id;
+
+    char message[240];           /* in place of the footer until the next key */
+    enum style message_style;
+    enum prompt prompt;
+    char typed[128];
+    char search[128], filter[128];
+
+    struct {
+        enum split split;
+        size_t *index, count;    /* items that pass the filter */
+        size_t cursor, top;      /* positions in index; top: first of the page */
+        size_t across, per_page; /* of the last draw */
+    } gallery;
+    struct {
+        int pane;                /* 0 proponents, 1 opponents */
+        size_t cursor[2];
+        size_t across, per_page; /* of the last draw */
+        struct item_ref nearest; /* to the query, by pixel-cos; if stored */
+        float nearest_cos;
+        int has_nearest;
+        double self_influence;   /* of the item under the cursor; NAN: not stored */
+    } ranking;
+    struct {
+        struct job_list list;
+        size_t cursor, top, per_page;
+    } job;
+    struct {
+        struct item_ref ref;
+        int opponents;           /* which queries are listed */
+        size_t count;
+        struct ranked other[8];
+        char message[160];
+    } detail;
+    struct { size_t top, lines, rows; } help;
+    const char *question;
+};
+
+/* --- app.c --- */
+enum status app_open(struct app **out, const struct tui_options *o);
+void app_close(struct app *a);
+void app_draw(struct app *a);
+void app_key(struct app *a, const struct input_event *key);
+void app_mouse(struct app *a, const struct input_event *mouse);
+/* Looks at jobs, pictures and the file; 1 when something that shows has changed. */
+int app_poll(struct app *a);
+enum status app_resize(struct app *a, size_t rows, size_t cols);
+void app_leave(struct app *a);   /* asks first while a job runs */
+
+void app_show(struct app *a, const struct screen *s);   /* a main screen: on top of what was there */
+void app_over(struct app *a, const struct screen *s);   /* an overlay */
+void app_back(struct app *a);
+const struct screen *app_top(const struct app *a);
+__attribute__((format(printf, 3, 4)))
+void app_say(struct app *a, enum style style, const char *fmt, ...);
+void app_spot(struct app *a, size_t row, size_t col, size_t rows, size_t cols, size_t id);
+/* The item the keys , . and the screens speak of; loads its row. */
+void app_set_query(struct app *a, struct item_ref ref);
+
+/* --- script.c: keys from a text --- */
+enum status script_run(struct app *a, const char *keys);
+
+/* --- catalog.c --- */
+enum status catalog_load(struct app *a);
+void catalog_free(struct catalog *c);
+const struct checkpoint *catalog_checkpoint(const struct catalog *c, int64_t id);   /* or NULL */
+size_t catalog_checkpoint_index(const struct catalog *c, int64_t id);               /* from 0; count: none */
+
+/* --- setting.c, row.c --- */
+void setting_start(struct app *a);      /* the first setting: D-TRAK or what there is */
+void setting_step_method(struct app *a, int by);
+void setting_step_loss(struct app *a, int by);
+void setting_step_checkpoint(struct app *a, int by);
+void setting_step_lambda(struct app *a, int by);
+void row_load(struct app *a);           /* of the present setting and query */
+void row_free(struct row *r);
+void setting_compute(struct app *a);    /* the r key */
+/* What r would do, in a few words; how long, when that can be told. */
+void setting_estimate(struct app *a, char *out, size_t size);
+void setting_name(const struct app *a, char *out, size_t size);   /* "D-TRAK at step 8000" */
+double setting_self_influence(struct app *a, size_t train_item);  /* NAN: not stored */
+
+/* --- facts.c --- */
+const struct facts *facts_of(struct app *a, struct item_ref ref);
+void facts_forget(struct app *a);
+/* "sandal", "label 5" or "". */
+void facts_label(const struct facts *f, char *out, size_t size);
+
+/* --- draw.c: pieces that screens share --- */
+struct grid { size_t rows, across, image_rows, image_cols, tile_rows, tile_cols; };
+/* Tiles of a picture with `text` lines, at least `least` columns wide: pictures as
+ * large as `want` of them on the page allow, else as many as there is room for. */
+struct grid draw_grid(const struct app *a, size_t rows, size_t cols, size_t text, size_t least,
+                      size_t want);
+size_t draw_image_cols(const struct app *a, size_t rows);   /* of a box that tall */
+size_t draw_image_rows(const struct app *a, size_t cols);
+void draw_image(struct app *a, struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
+                struct item_ref ref);
+/* Shows a tile as selected: caption, side columns and `below` lines under the
+ * picture, never the picture. */
+void draw_selection(struct frame *f, size_t row, size_t col, const struct grid *g, size_t below);
+void draw_title(struct app *a, struct frame *f);
+void draw_footer(struct app *a, struct frame *f);
+/* How scores are written so that one column fits them all: scale is a power
+ * of ten they are divided by, 0 when it is 1. */
+struct score_format { int decimals, scale; };
+struct score_format draw_score_format(float largest);
+void draw_score(char out[24], struct score_format s, float score);
+void draw_number(char out[24], double x);   /* 3 digits, short */
+/* Paragraph: breaks at blanks; returns the rows used (at most rows). */
+size_t draw_paragraph(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
+                      enum style style, const char *text);
+
+/* --- between screens --- */
+void gallery_refilter(struct app *a);
+void gallery_step_query(struct app *a, int by);
+void gallery_search(struct app *a, int by);
+void ranking_search(struct app *a, int by);
+struct item_ref ranking_selected(const struct app *a, size_t *rank, float *score, int *has);
+void jobs_reload(struct app *a);
+void detail_open(struct app *a, struct item_ref ref);
+/* Does a label, id or caption contain text, whatever the case? */
+int item_matches(const struct facts *f, const char *text);
+
+#endif

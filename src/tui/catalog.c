@@ -1,0 +1,66 @@
+/* catalog.c - what the database holds: splits, checkpoints, sets. */
+#include "app.h"
+
+#include <string.h>
+
+void catalog_free(struct catalog *c) {
+    checkpoint_list_free(&c->checkpoints);
+    score_set_list_free(&c->scores);
+    feature_set_list_free(&c->features);
+    stat_set_list_free(&c->stats);
+    memset(c, 0, sizeof *c);
+}
+
+const struct checkpoint *catalog_checkpoint(const struct catalog *c, int64_t id) {
+    for (size_t i = 0; i < c->checkpoints.count; i++)
+        if (c->checkpoints.checkpoint[i].id == id) return &c->checkpoints.checkpoint[i];
+    return NULL;
+}
+
+size_t catalog_checkpoint_index(const struct catalog *c, int64_t id) {
+    size_t i = 0;
+    while (i < c->checkpoints.count && c->checkpoints.checkpoint[i].id != id) i++;
+    return i;
+}
+
+static int has_scores(const struct catalog *c, enum method m) {
+    for (size_t i = 0; i < c->scores.count; i++)
+        if (strcmp(c->scores.set[i].method, method_name(m)) == 0) return 1;
+    return 0;
+}
+
+/* Methods to go through: what exists, and what could be computed here.  The
+ * random baseline is for measuring others, so it shows only where it is stored. */
+static void list_methods(struct catalog *c) {
+    c->n_methods = 0;
+    for (int i = 0; i < METHOD_COUNT; i++) {
+        enum method m = (enum method)i;
+        int possible = method_is_available(m) && m != METHOD_RANDOM &&
+                       (!method_has_checkpoint(m) || c->checkpoints.count);
+        if (possible || has_scores(c, m)) c->method[c->n_methods++] = m;
+    }
+}
+
+enum status catalog_load(struct app *a) {
+    struct catalog c;
+    enum status st = OK;
+
+    memset(&c, 0, sizeof c);
+    TRY_TO(store_project_get(a->store, &c.project));
+    for (int s = 0; s < SPLIT_COUNT; s++)
+        TRY_TO(store_items_count(a->store, (enum split)s, &c.count[s]));
+    TRY_TO(store_score_sets_list(a->store, &c.scores));
+    TRY_TO(store_feature_sets_list(a->store, &c.features));
+    TRY_TO(store_stats_list(a->store, &c.stats));
+    /* "all" leaves one checkpoint per step; none at all is fine for a new database. */
+    st = store_checkpoints_resolve(a->store, "all", &c.checkpoints);
+    if (st == ERR_MISSING) st = OK;
+    if (st != OK) goto done;
+    list_methods(&c);
+    catalog_free(&a->catalog);
+    a->catalog = c;
+    return OK;
+done:
+    catalog_free(&c);
+    return st;
+}

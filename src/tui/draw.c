@@ -1,0 +1,322 @@
+/* draw.c - pieces that several screens are made of. */
+#include "app.h"
+
+#include "dtrak/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* --- pictures in grids --- */
+
+size_t draw_image_cols(const struct app *a, size_t rows) {
+    const struct project *p = &a->catalog.project;
+    double aspect = p->height ? (double)p->width / (double)p->height : 1;
+    double cols = (double)rows * a->cell_aspect * aspect;
+    return cols < 1 ? 1 : (size_t)lround(cols);
+}
+
+size_t draw_image_rows(const struct app *a, size_t cols) {
+    size_t rows = 1;
+    while (rows < 200 && draw_image_cols(a, rows + 1) <= cols) rows++;
+    return rows;
+}
+
+struct grid draw_grid(const struct app *a, size_t rows, size_t cols, size_t text, size_t least,
+                      size_t want) {
+    struct grid best = { 0, 0, 0, 0, 0, 0 };
+    size_t most = 0;
+
+    for (size_t h = 20; h >= 2; h--) {
+        struct grid g;
+        g.image_rows = h;
+        g.image_cols = draw_image_cols(a, h);
+        g.tile_rows = h + text;
+        g.tile_cols = (g.image_cols > least ? g.image_cols : least) + 2;
+        g.rows = rows / g.tile_rows;
+        g.across = cols / g.tile_cols;
+        size_t n = g.rows * g.across;
+        if (n > most) { best = g; most = n; }
+        if (n >= want) break;
+    }
+    return best;
+}
+
+void draw_image(struct app *a, struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
+                struct item_ref ref) {
+    char label[32];
+    (void)a;
+    item_ref_format(label, ref);
+    frame_image(f, row, col, rows, cols, pictures_key(ref), label);
+}
+
+void draw_selection(struct frame *f, size_t row, size_t col, const struct grid *g, size_t below) {
+    frame_restyle(f, row, col, 1, g->tile_cols, STYLE_SELECTED);
+    frame_fill(f, row + 1, col, g->image_rows, 1, STYLE_SELECTED, ' ');
+    frame_fill(f, row + 1, col + 1 + g->image_cols, g->image_rows, g->tile_cols - 1 - g->image_cols,
+               STYLE_SELECTED, ' ');
+    frame_restyle(f, row + 1 + g->image_rows, col, below, g->tile_cols, STYLE_SELECTED);
+}
+
+/* --- numbers --- */
+
+struct score_format draw_score_format(float largest) {
+    struct score_format s = { 2, 0 };
+    if (!(largest > 0) || !isfinite(largest)) return s;
+    int e = (int)floor(log10((double)largest));
+    if (e < -2 || e > 4) { s.scale = e; e = 0; }
+    s.decimals = e >= 2 ? 0 : 2 - e;
+    return s;
+}
+
+void draw_score(char out[24], struct score_format s, float score) {
+    double x = (double)score / pow(10, s.scale);
+    if (fabs(x) > 1e7) x = x < 0 ? -1e7 : 1e7;
+    snprintf(out, 24, "%+.*f", s.decimals, x);
+}
+
+void draw_number(char out[24], double x) {
+    char text[LAMBDA_TEXT];
+    if (!isfinite(x)) { snprintf(out, 24, "?"); return; }
+    lambda_format_value(text, x);
+    snprintf(out, 24, "%.23s", text);
+}
+
+size_t draw_paragraph(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
+                      enum style style, const char *text) {
+    size_t used = 0;
+    if (cols == 0 || cols > FRAME_SIDE) return 0;
+    while (*text && used < rows && rows <= FRAME_SIDE) {
+        char line[512];
+        while (*text == ' ') text++;
+        size_t len = text_fit(text, cols);
+        if (text[len] && text[len] != ' ') {        /* back to the last blank, if there is one */
+            size_t k = len;
+            while (k > 0 && text[k] != ' ') k--;
+            if (k > 0) len = k;
+        }
+        if (len == 0 || len >= sizeof line) break;
+        memcpy(line, text, len);
+        line[len] = 0;
+        text += len;
+        if (used + 1 == rows && *text) frame_printf(f, row + used, col, cols, style, "%s…", line);
+        else frame_text_in(f, row + used, col, cols, style, line);
+        used++;
+    }
+    return used;
+}
+
+/* --- the line on top --- */
+
+struct piece { char text[80]; enum style style; int rank; };   /* rank: the higher, the sooner it goes */
+enum { PIECES = 12 };
+
+__attribute__((format(printf, 5, 6)))
+static void piece(struct piece *p, size_t *n, int rank, enum style style, const char *fmt, ...) {
+    va_list args;
+    if (*n == PIECES) return;
+    va_start(args, fmt);
+    vsnprintf(p[*n].text, sizeof p[*n].text, fmt, args);
+    va_end(args);
+    p[*n].style = style;
+    p[*n].rank = rank;
+    ++*n;
+}
+
+static void lambda_piece(const struct app *a, struct piece *p, size_t *n) {
+    const struct row *r = &a->row;
+    char rel[24], abs_text[24];
+    if (!method_has_lambda(a->setting.method)) return;
+    const char *aside = r->state == ROW_LIVE || r->state == ROW_WAITING ? " live" : "";
+    if (r->lambda_rel > 0 && (r->state == ROW_STORED || r->state == ROW_LIVE)) {
+        draw_number(rel, r->lambda_rel);
+        draw_number(abs_text, r->lambda_abs);
+        int is_auto = r->state == ROW_STORED && strcmp(r->set.lambda_spec, "auto") == 0;
+        piece(p, n, 2, STYLE_BAR, "λ %s%s%s", is_auto ? "auto " : "", rel, aside);
+        if (r->lambda_abs > 0) piece(p, n, 7, STYLE_BAR, "(=%s)", abs_text);
+    } else {
+        piece(p, n, 2, STYLE_BAR, "λ %s%s", a->setting.lambda[0] ? a->setting.lambda : "auto", aside);
+    }
+}
+
+static size_t title_pieces(const struct app *a, struct piece *p) {
+    const struct setting *t = &a->setting;
+    const struct catalog *c = &a->catalog;
+    char name[METHOD_DISPLAY], ref[32];
+    size_t n = 0;
+    const char *base = strrchr(a->o.db, '/');
+
+    piece(p, &n, 4, STYLE_BAR, "%.40s", base ? base + 1 : a->o.db);
+    if (a->has_query) {
+        item_ref_format(ref, a->query);
+        piece(p, &n, 0, STYLE_BAR_KEY, "%s/%zu", ref, c->count[a->query.split]);
+    }
+    if (!a->has_query && c->count[SPLIT_TRAIN] == 0) return n;
+    method_display(name, t->method, t->loss);
+    piece(p, &n, 1, STYLE_BAR_KEY, "%s", name);
+    if (method_has_loss(t->method)) piece(p, &n, 5, STYLE_BAR, "loss %s", loss_name(t->loss));
+    const struct checkpoint *k = catalog_checkpoint(c, t->checkpoint);
+    if (method_has_checkpoint(t->method) && k) {
+        piece(p, &n, 3, STYLE_BAR, "ckpt %zu/%zu", catalog_checkpoint_index(c, t->checkpoint) + 1,
+              c->checkpoints.count);
+        piece(p, &n, 6, STYLE_BAR, "(%zu)", k->step);
+    }
+    if (a->row.set.id && a->row.set.k) {
+        piece(p, &n, 9, STYLE_BAR, "T %zu", a->row.set.timesteps);
+        piece(p, &n, 8, STYLE_BAR, "k %zu", a->row.set.k);
+    }
+    lambda_piece(a, p, &n);
+    return n;
+}
+
+/* Cells of all pieces: two blanks between them, one before a "(". */
+static size_t pieces_width(const struct piece *p, size_t n) {
+    size_t w = 1;
+    for (size_t i = 0; i < n; i++) w += text_width(p[i].text) + (i == 0 ? 0 : p[i].text[0] == '(' ? 1 : 2);
+    return w + 1;
+}
+
+static void drop_piece(struct piece *p, size_t *n) {
+    size_t worst = 0;
+    if (*n == 0 || *n > PIECES) return;
+    for (size_t i = 1; i < *n; i++)
+        if (p[i].rank > p[worst].rank) worst = i;
+    memmove(p + worst, p + worst + 1, (*n - worst - 1) * sizeof *p);
+    --*n;
+}
+
+/* The running job at the right end; returns the cells it took. */
+static size_t draw_running(struct app *a, struct frame *f) {
+    struct jobs_now now = jobs_snapshot(a->jobs);
+    char percent[32] = "", rate[32] = "", eta[24] = "", text[160];
+    size_t cols = frame_cols(f);
+
+    if (now.id == 0) return 0;
+    double part = now.total > 0 ? now.done / now.total : NAN;
+    if (now.total > 0) snprintf(percent, sizeof percent, " %3.0f%%", 100 * part);
+    if (cols >= 110 && now.per_s > 0) snprintf(rate, sizeof rate, " %.3g/s", now.per_s);
+    if (now.eta_s >= 0 && !now.cancelling) {
+        char clock[16];
+        clock_format(clock, now.eta_s);
+        snprintf(eta, sizeof eta, " %s", clock);
+    }
+    snprintf(text, sizeof text, "%s%s%s", now.cancelling ? " stopping" : percent, rate, eta);
+    size_t name = cols >= 100 ? 26 : cols >= 60 ? 18 : 0, meter = cols >= 60 ? 8 : 0;
+    const char *what = now.what[0] ? now.what : now.title;
+    size_t w = text_width(what) < name ? text_width(what) : name;
+    size_t all = 2 + w + (meter ? meter + 1 : 0) + text_width(text) + 1;
+    if (all >= cols) return 0;
+    size_t at = cols - all;
+    at += frame_text(f, 0, at, STYLE_BAR_KEY, "▶ ");
+    at += frame_text_in(f, 0, at, w, STYLE_BAR, what);
+    if (meter) {
+        at += 1;
+        frame_meter(f, 0, at, meter, STYLE_METER, part);
+        at += meter;
+    }
+    frame_text(f, 0, at, STYLE_BAR, text);
+    return all;
+}
+
+void draw_title(struct app *a, struct frame *f) {
+    struct piece p[PIECES];
+    size_t cols = frame_cols(f), n;
+
+    frame_fill(f, 0, 0, 1, cols, STYLE_BAR, ' ');
+    size_t right = draw_running(a, f);
+    n = title_pieces(a, p);
+    while (n > 1 && pieces_width(p, n) + right > cols) drop_piece(p, &n);
+    size_t at = 1;
+    for (size_t i = 0; i < n && at + right < cols; i++) {
+        if (i) at += p[i].text[0] == '(' ? 1 : 2;
+        if (at + right >= cols) break;
+        at += frame_text_in(f, 0, at, cols - right - at, p[i].style, p[i].text);
+    }
+}
+
+/* --- the line at the bottom --- */
+
+/* Does the key do something now? */
+static int works(const struct app *a, enum action k) {
+    const struct setting *t = &a->setting;
+    switch (k) {
+    case ACT_loss_next: return method_has_loss(t->method);
+    case ACT_ckpt_next: return method_has_checkpoint(t->method) && a->catalog.checkpoints.count > 1;
+    case ACT_lambda_up: case ACT_lambda_down: return method_has_lambda(t->method);
+    case ACT_recompute: return a->jobs && a->has_query && a->row.state != ROW_STORED &&
+                               a->row.state != ROW_LIVE && method_is_available(t->method);
+    case ACT_detail: return a->row.n > 0;
+    case ACT_pane: return a->row.n > 0;
+    case ACT_cancel: return a->jobs && (jobs_snapshot(a->jobs).id || jobs_snapshot(a->jobs).queued);
+    case ACT_resume: return a->jobs && a->job.list.count > 0;
+    case ACT_open: return a->gallery.count > 0;
+    case ACT_split: return a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];
+    case ACT_query_back: return a->catalog.count[a->query.split] > 1;
+    case ACT_search: return a->has_query;
+    case ACT_filter: return a->has_query;
+    case ACT_other_queries: return a->row.set.id != 0 && a->detail.ref.split == SPLIT_TRAIN;
+    default: return 1;
+    }
+}
+
+/* The keys and the word of a line; "1 2 6 screens" brings its keys along. */
+static void footer_parts(const struct key_line *l, char *keys, size_t size, const char **word) {
+    const char *last = strrchr(l->footer, ' ');
+    if (last && l->footer[0] == l->key[0] && l->footer[1] == ' ') {
+        snprintf(keys, size, "%.*s", (int)(last - l->footer), l->footer);
+        *word = last + 1;
+    } else {
+        snprintf(keys, size, "%s", l->key);
+        *word = l->footer;
+    }
+}
+
+static size_t footer_width(const struct key_line *l) {
+    char keys[24];
+    const char *word;
+    footer_parts(l, keys, sizeof keys, &word);
+    return text_width(keys) + 1 + text_width(word) + 2;
+}
+
+static void draw_keys(const struct app *a, struct frame *f, size_t row) {
+    struct key_line l[80];
+    size_t n = 0, all = keys_lines(app_top(a)->context, l, 80), cols = frame_cols(f), width = 1;
+
+    for (size_t i = 0; i < all; i++)
+        if (l[i].footer[0] && works(a, l[i].action)) { l[n++] = l[i]; width += footer_width(&l[i]); }
+    /* What does not fit goes from the end; the way to the full list stays. */
+    for (size_t i = n; i-- > 0 && width > cols + 2;) {
+        if (l[i].action == ACT_help || l[i].action == ACT_help_close) continue;
+        width -= footer_width(&l[i]);
+        memmove(l + i, l + i + 1, (--n - i) * sizeof *l);
+    }
+    size_t at = 1;
+    for (size_t i = 0; i < n; i++) {
+        char keys[24];
+        const char *word;
+        footer_parts(&l[i], keys, sizeof keys, &word);
+        at += frame_text(f, row, at, STYLE_BAR_KEY, keys);
+        at += frame_text(f, row, at, STYLE_BAR, " ");
+        at += frame_text(f, row, at, STYLE_BAR, word) + 2;
+    }
+}
+
+void draw_footer(struct app *a, struct frame *f) {
+    size_t rows = frame_rows(f), cols = frame_cols(f);
+    if (rows < 2) return;
+    frame_fill(f, rows - 1, 0, 1, cols, STYLE_BAR, ' ');
+    if (a->prompt != PROMPT_NONE) {
+        size_t at = frame_printf(f, rows - 1, 1, SIZE_MAX, STYLE_BAR_KEY, "%s",
+                                 a->prompt == PROMPT_SEARCH ? "/" : "&");
+        at += frame_text(f, rows - 1, 1 + at, STYLE_BAR, a->typed);
+        frame_text(f, rows - 1, 1 + at, STYLE_BAR_KEY, "▏");
+        if (cols > at + 30)
+            frame_text(f, rows - 1, at + 5, STYLE_DIM, "Enter takes it, Esc does not");
+    } else if (app_top(a) == &screen_ask) {
+        frame_text_in(f, rows - 1, 1, cols - 1, STYLE_WARN, a->question);
+    } else if (a->message[0] && cols > 2) {
+        frame_text_in(f, rows - 1, 1, cols - 2, a->message_style, a->message);
+    } else {
+        draw_keys(a, f, rows - 1);
+    }
+}

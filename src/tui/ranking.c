@@ -1,0 +1,385 @@
+/* ranking.c - the training items behind one query: the main screen.
+ *
+ * The query stands at the left with what is known of it; its proponents above,
+ * its opponents below.  Opponents count from the lowest score, as everywhere.
+ * A setting without scores shows what it lacks instead of a ranking. */
+#include "app.h"
+
+#include "dtrak/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+enum { PANE = 1 << 24 };   /* a spot's id: the place in the list, plus this for opponents */
+
+/* Item at place `at` (from 0) of a pane. */
+static size_t item_at(const struct row *r, int opponents, size_t at) {
+    return r->order[opponents ? r->n - 1 - at : at];
+}
+
+struct item_ref ranking_selected(const struct app *a, size_t *rank, float *score, int *has) {
+    const struct row *r = &a->row;
+    struct item_ref ref = { SPLIT_TRAIN, 0 };
+    size_t at = a->ranking.cursor[a->ranking.pane];
+    *has = r->n > 0 && at < r->n;
+    if (!*has) return ref;
+    ref.index = item_at(r, a->ranking.pane, at);
+    *rank = at + 1;
+    *score = r->score[ref.index];
+    return ref;
+}
+
+/* --- acting --- */
+
+static void move_to(struct app *a, size_t at) {
+    size_t n = a->row.n;
+    if (n == 0) return;
+    a->ranking.cursor[a->ranking.pane] = at < n ? at : n - 1;
+}
+
+void ranking_search(struct app *a, int by) {
+    const struct row *r = &a->row;
+    size_t n = r->n, from = a->ranking.cursor[a->ranking.pane];
+    if (!a->search[0] || n == 0) {
+        app_say(a, STYLE_NORMAL, "nothing to search for: / takes a text");
+        return;
+    }
+    for (size_t k = 1; k <= n; k++) {
+        size_t at = (from + (by < 0 ? n - k : k)) % n;
+        struct item_ref ref = { SPLIT_TRAIN, item_at(r, a->ranking.pane, at) };
+        if (!item_matches(facts_of(a, ref), a->search)) continue;
+        move_to(a, at);
+        if (k == n) app_say(a, STYLE_NORMAL, "the only match");
+        else if (by < 0 ? at > from : at < from) app_say(a, STYLE_NORMAL, "went round the end");
+        return;
+    }
+    app_say(a, STYLE_WARN, "no training item matches '%s'", a->search);
+}
+
+/* The cursor crosses from one pane to the other where the grid ends. */
+static void move_down(struct app *a, size_t across) {
+    size_t *c = a->ranking.cursor, per = a->ranking.per_page ? a->ranking.per_page : 1;
+    if (a->ranking.pane == 0 && c[0] % per + across >= per) {
+        a->ranking.pane = 1;
+        move_to(a, c[1] / per * per + c[0] % across);
+    } else if (c[a->ranking.pane] + across < a->row.n) {
+        move_to(a, c[a->ranking.pane] + across);
+    }
+}
+
+static void move_up(struct app *a, size_t across) {
+    size_t *c = a->ranking.cursor, per = a->ranking.per_page ? a->ranking.per_page : 1;
+    if (a->ranking.pane == 1 && c[1] % per < across) {
+        a->ranking.pane = 0;
+        move_to(a, c[0] / per * per + (per / across - 1) * across + c[1] % across);
+    } else if (c[a->ranking.pane] >= across) {
+        move_to(a, c[a->ranking.pane] - across);
+    }
+}
+
+static int act(struct app *a, enum action k) {
+    size_t at = a->ranking.cursor[a->ranking.pane], n = a->row.n,
+           across = a->ranking.across ? a->ranking.across : 1,
+           page = a->ranking.per_page ? a->ranking.per_page : 1;
+    switch (k) {
+    case ACT_method_next: setting_step_method(a, 1); return 1;
+    case ACT_method_back: setting_step_method(a, -1); return 1;
+    case ACT_loss_next: setting_step_loss(a, 1); return 1;
+    case ACT_loss_back: setting_step_loss(a, -1); return 1;
+    case ACT_ckpt_next: setting_step_checkpoint(a, 1); return 1;
+    case ACT_ckpt_back: setting_step_checkpoint(a, -1); return 1;
+    case ACT_lambda_up: setting_step_lambda(a, 1); return 1;
+    case ACT_lambda_down: setting_step_lambda(a, -1); return 1;
+    case ACT_recompute: setting_compute(a); return 1;
+    case ACT_pane: if (n) a->ranking.pane = !a->ranking.pane; return 1;
+    case ACT_left: if (at) move_to(a, at - 1); return 1;
+    case ACT_right: move_to(a, at + 1); return 1;
+    case ACT_up: if (n) move_up(a, across); return 1;
+    case ACT_down: if (n) move_down(a, across); return 1;
+    case ACT_page_up: move_to(a, at > page ? at - page : 0); return 1;
+    case ACT_page_down: move_to(a, at + page); return 1;
+    case ACT_first: move_to(a, 0); return 1;
+    case ACT_last: move_to(a, n ? n - 1 : 0); return 1;
+    case ACT_detail: {
+        size_t rank;
+        float score;
+        int has;
+        struct item_ref ref = ranking_selected(a, &rank, &score, &has);
+        if (has) detail_open(a, ref);
+        else if (a->has_query) setting_compute(a);
+        return 1;
+    }
+    default: return 0;
+    }
+}
+
+enum { QUERY_SPOT = PANE * 2 };
+
+static void click(struct app *a, size_t id, int twice) {
+    if (id == QUERY_SPOT) {
+        if (twice && a->has_query) detail_open(a, a->query);
+        return;
+    }
+    a->ranking.pane = id >= PANE;
+    move_to(a, id % PANE);
+    if (twice) act(a, ACT_detail);
+}
+
+static void wheel(struct app *a, int down) { act(a, down ? ACT_page_down : ACT_page_up); }
+
+/* --- drawing: the query --- */
+
+struct fact_lines { struct frame *f; size_t row, col, end, cols; };
+
+__attribute__((format(printf, 3, 4)))
+static void fact(struct fact_lines *l, enum style style, const char *fmt, ...) {
+    char text[256];
+    va_list args;
+    if (l->row >= l->end) return;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (text[0]) frame_text_in(l->f, l->row++, l->col, l->cols, style, text);
+}
+
+/* Query facts, most telling first: what does not fit is cut from the end. */
+static void draw_query_facts(struct app *a, struct fact_lines *l) {
+    const struct facts *q = facts_of(a, a->query);
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, q->checkpoint);
+    char label[80];
+
+    facts_label(q, label, sizeof label);
+    fact(l, STYLE_BOLD, "%s", label);
+    if (q->sampler[0]) fact(l, STYLE_NORMAL, "seed %llu · %s %zu", (unsigned long long)q->seed, q->sampler, q->steps);
+    if (c) fact(l, STYLE_NORMAL, "from step %zu", c->step);
+    if (q->caption[0]) fact(l, STYLE_NORMAL, "%s", q->caption);
+    if (a->ranking.has_nearest) {
+        char id[32];
+        item_ref_format(id, a->ranking.nearest);
+        fact(l, STYLE_NORMAL, "nearest %s", id);
+        fact(l, STYLE_DIM, "  pixel cos %.3f", (double)a->ranking.nearest_cos);
+    }
+}
+
+static void draw_row_facts(struct app *a, struct fact_lines *l) {
+    const struct row *r = &a->row;
+    char d[24];
+    if (r->n == 0) return;
+    if (r->set.k) fact(l, STYLE_DIM, "T %zu  k %zu  n %zu", r->set.timesteps, r->set.k, r->n);
+    else fact(l, STYLE_DIM, "n %zu", r->n);
+    if (r->state == ROW_STORED && r->set.d_eff > 0) {
+        draw_number(d, r->set.d_eff);
+        fact(l, STYLE_DIM, "effective dim. %s", d);
+    }
+}
+
+/* The selected item at the same size below the query, so that the two can be compared. */
+static void draw_selected(struct app *a, struct frame *f, struct area in) {
+    size_t rank = 0;
+    float score = 0;
+    int has;
+    char id[32], label[80], text[24];
+    struct item_ref ref = ranking_selected(a, &rank, &score, &has);
+    if (!has) return;
+    item_ref_format(id, ref);
+    facts_label(facts_of(a, ref), label, sizeof label);
+    size_t h = draw_image_rows(a, in.cols);
+    if (h + 3 > in.rows) h = in.rows - 3;
+    frame_printf(f, in.row, in.col, in.cols, STYLE_FOCUS, "%s %s", id, label);
+    draw_image(a, f, in.row + 1, in.col, h, draw_image_cols(a, h), ref);
+    draw_score(text, draw_score_format(a->row.largest), score);
+    frame_printf(f, in.row + 1 + h, in.col, in.cols, STYLE_NORMAL, "%s %zu of %zu  %s",
+                 a->ranking.pane ? "opponent" : "proponent", rank, a->row.n, text);
+    double leverage = setting_self_influence(a, ref.index);
+    if (isfinite(leverage)) frame_printf(f, in.row + 2 + h, in.col, in.cols, STYLE_DIM, "self-influence %.3f", leverage);
+}
+
+static void draw_query(struct app *a, struct frame *f, struct area in) {
+    char id[32];
+    item_ref_format(id, a->query);
+    frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, id);
+    struct area inner = { in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
+    size_t facts = 7, h = draw_image_rows(a, inner.cols);
+    /* Two pictures when both get at least seven rows. */
+    int two = inner.rows >= 2 * 7 + facts + 4 && a->row.n > 0;
+    size_t room = two ? (inner.rows - facts - 4) / 2 : inner.rows > facts ? inner.rows - facts : inner.rows;
+    if (h > room) h = room;
+    draw_image(a, f, inner.row, inner.col, h, draw_image_cols(a, h), a->query);
+    app_spot(a, inner.row, inner.col, h, inner.cols, QUERY_SPOT);
+    struct fact_lines l = { f, inner.row + h, inner.col, inner.row + h + (two ? facts : inner.rows - h), inner.cols };
+    draw_query_facts(a, &l);
+    draw_row_facts(a, &l);
+    if (two) {
+        size_t used = l.row + 1 - inner.row;
+        draw_selected(a, f, (struct area){ inner.row + used, inner.col, inner.rows - used, inner.cols });
+    }
+}
+
+/* --- drawing: the panes --- */
+
+static void draw_bar(struct app *a, struct frame *f, size_t row, size_t col, size_t cols, float score) {
+    if (a->row.largest > 0)
+        frame_meter(f, row, col, cols, score < 0 ? STYLE_METER_LOW : STYLE_METER,
+                    (double)fabsf(score) / (double)a->row.largest);
+}
+
+/* Cells of the widest score of the row. */
+static size_t score_width(const struct app *a) {
+    char text[24];
+    draw_score(text, draw_score_format(a->row.largest), -a->row.largest);
+    return strlen(text);
+}
+
+static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, const struct grid *g,
+                      size_t below, int pane, size_t at) {
+    struct item_ref ref = { SPLIT_TRAIN, item_at(&a->row, pane, at) };
+    float score = a->row.score[ref.index];
+    char id[32], label[80], text[24];
+    size_t w = score_width(a);
+    int selected = pane == a->ranking.pane && at == a->ranking.cursor[pane];
+
+    item_ref_format(id, ref);
+    facts_label(facts_of(a, ref), label, sizeof label);
+    frame_printf(f, row, col, g->tile_cols, STYLE_NORMAL, "%s%zu %s", selected ? ">" : " ", at + 1, id);
+    draw_image(a, f, row + 1, col + 1, g->image_rows, g->image_cols, ref);
+    size_t line = row + 1 + g->image_rows;
+    if (below >= 2) frame_text_in(f, line++, col + 1, g->tile_cols - 2, STYLE_DIM, label);
+    draw_score(text, draw_score_format(a->row.largest), score);
+    frame_printf(f, line, col + 1, g->tile_cols - 1, STYLE_ACCENT, "%*s", (int)w, text);
+    if (selected) draw_selection(f, row, col, g, below);
+    if (g->tile_cols > w + 4) draw_bar(a, f, line, col + w + 2, g->tile_cols - w - 4, score);
+    app_spot(a, row, col, g->tile_rows, g->tile_cols, at + (pane ? PANE : 0));
+}
+
+static void draw_line(struct app *a, struct frame *f, size_t row, struct area in, size_t digits, int pane, size_t at) {
+    struct item_ref ref = { SPLIT_TRAIN, item_at(&a->row, pane, at) };
+    float score = a->row.score[ref.index];
+    char id[32], label[80], text[24];
+    size_t w = score_width(a), used;
+    int selected = pane == a->ranking.pane && at == a->ranking.cursor[pane];
+    enum style style = selected ? STYLE_SELECTED : STYLE_NORMAL;
+
+    item_ref_format(id, ref);
+    facts_label(facts_of(a, ref), label, sizeof label);
+    draw_score(text, draw_score_format(a->row.largest), score);
+    if (selected) frame_fill(f, row, in.col, 1, in.cols, style, ' ');
+    used = frame_printf(f, row, in.col, in.cols, style, "%s%*zu %*s %-11s", selected ? ">" : " ", (int)digits, at + 1,
+                        (int)w, text, id);
+    if (in.cols > used + 4) frame_text_in(f, row, in.col + used + 1, in.cols - used - 1, style, label);
+    app_spot(a, row, in.col, 1, in.cols, at + (pane ? PANE : 0));
+}
+
+static void pane_title(const struct app *a, int pane, size_t first, size_t last, char *out, size_t size) {
+    struct score_format s = draw_score_format(a->row.largest);
+    char scale[24] = "";
+    if (s.scale) snprintf(scale, sizeof scale, "  score x 1e%d", s.scale);
+    snprintf(out, size, "%s %zu-%zu of %zu%s", pane ? "opponents" : "proponents", first, last, a->row.n, scale);
+}
+
+/* fit: rows that tiles may take, the same in both panes so that they look alike. */
+static void draw_pane(struct app *a, struct frame *f, struct area in, size_t fit, int pane) {
+    char title[80];
+    size_t n = a->row.n, digits = 1;
+    enum style style = pane == a->ranking.pane ? STYLE_FOCUS : STYLE_BORDER;
+    int boxed = in.rows >= 5 && in.cols >= 20;
+    struct area inner = boxed ? (struct area){ in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 }
+                              : (struct area){ in.row + 1, in.col, in.rows - 1, in.cols };
+    if (in.rows < 2) return;
+    /* A caption and the score; the label too when the picture keeps five rows. */
+    size_t below = fit >= 8 ? 2 : 1;
+    struct grid g = draw_grid(a, fit, inner.cols, 1 + below, 12, 12);
+    int tiles = boxed && fit >= 6 && g.rows && g.across >= 2 && g.image_rows >= 3;
+    size_t across = tiles ? g.across : 1, per = tiles ? g.rows * g.across : inner.rows;
+    if (per == 0) return;
+    a->ranking.across = across;
+    a->ranking.per_page = per;
+    size_t top = a->ranking.cursor[pane] / per * per, last = top + per < n ? top + per : n;
+    for (size_t x = last; x >= 10; x /= 10) digits++;
+    pane_title(a, pane, top + 1, last, title, sizeof title);
+    if (boxed) frame_box(f, in.row, in.col, in.rows, in.cols, style, title);
+    else frame_text_in(f, in.row, in.col, in.cols, style, title);
+    for (size_t i = 0; top + i < last; i++) {
+        if (tiles) draw_tile(a, f, inner.row + i / across * g.tile_rows, inner.col + i % across * g.tile_cols,
+                             &g, below, pane, top + i);
+        else draw_line(a, f, inner.row + i, inner, digits, pane, top + i);
+    }
+}
+
+/* --- drawing: no scores --- */
+
+static void draw_absent(struct app *a, struct frame *f, struct area in) {
+    char name[96], text[400], estimate[200];
+    size_t row = in.row + (in.rows > 8 ? in.rows / 4 : 0), end = in.row + in.rows,
+           col = in.col + 2, cols = in.cols > 4 ? in.cols - 4 : in.cols;
+    const struct row *r = &a->row;
+    struct jobs_now now = jobs_snapshot(a->jobs);
+
+    if (in.rows >= 5 && in.cols >= 20) frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, "ranking");
+    if (row == in.row && in.rows >= 5) row++;
+    setting_name(a, name, sizeof name);
+    if (r->state == ROW_WAITING) {
+        snprintf(text, sizeof text, "%s: the kernel is being decomposed; every λ is at hand after that.", name);
+        draw_paragraph(f, row, col, end - row, cols, STYLE_NORMAL, text);
+        return;
+    }
+    if (r->state == ROW_BAD) {
+        draw_paragraph(f, row, col, end - row, cols, STYLE_ERROR, r->message);
+        return;
+    }
+    snprintf(text, sizeof text, "%s%s%s: not computed for %s items%s", name,
+             a->setting.lambda[0] ? " with λ " : "", a->setting.lambda, split_name(a->query.split), a->jobs ? ": press r" : "");
+    row += draw_paragraph(f, row, col, end - row, cols, STYLE_WARN, text) + 1;
+    if (row >= end) return;
+    if (a->jobs && (now.id || now.queued) && a->has_asked) {
+        snprintf(text, sizeof text, "%s  %s %s", now.title, now.what, now.note);
+        row += draw_paragraph(f, row, col, end - row, cols, STYLE_NORMAL, text);
+        if (row + 1 < end && now.total > 0)
+            frame_meter(f, row, col, cols < 60 ? cols : 60, STYLE_METER, now.done / now.total);
+    } else if (a->jobs && method_is_available(a->setting.method)) {
+        setting_estimate(a, estimate, sizeof estimate);
+        draw_paragraph(f, row, col, end - row, cols, STYLE_NORMAL, estimate);
+    } else if (!a->jobs) {
+        draw_paragraph(f, row, col, end - row, cols, STYLE_DIM, a->why_read_only);
+    }
+}
+
+/* --- drawing: the whole --- */
+
+static void draw_panes(struct app *a, struct frame *f, struct area in) {
+    if (a->row.n == 0) { draw_absent(a, f, in); return; }
+    size_t upper = (in.rows + 1) / 2, fit = in.rows / 2 > 2 ? in.rows / 2 - 2 : 0;
+    draw_pane(a, f, (struct area){ in.row, in.col, upper, in.cols }, fit, 0);
+    draw_pane(a, f, (struct area){ in.row + upper, in.col, in.rows - upper, in.cols }, fit, 1);
+}
+
+static size_t query_cols(struct area in) {
+    size_t w = in.cols * 27 / 100;
+    return w < 22 ? 22 : w > 46 ? 46 : w;
+}
+
+static void draw(struct app *a, struct frame *f, struct area in) {
+    if (!a->has_query) {
+        draw_paragraph(f, in.row + in.rows / 3, in.col + 2, in.rows, in.cols > 4 ? in.cols - 4 : 1, STYLE_DIM,
+                       "No generated or held-out items to rank yet: dtrak sample makes generated ones.");
+        return;
+    }
+    if (in.cols >= 60 && in.rows >= 14) {
+        size_t w = query_cols(in);
+        draw_query(a, f, (struct area){ in.row, in.col, in.rows, w });
+        draw_panes(a, f, (struct area){ in.row, in.col + w, in.rows, in.cols - w });
+    } else if (in.cols >= 34 && in.rows >= 5) {
+        /* One picture and a text list. */
+        size_t h = in.rows - 1 < 6 ? in.rows - 1 : 6, w = draw_image_cols(a, h);
+        if (w > in.cols / 3) { w = in.cols / 3; h = draw_image_rows(a, w); }
+        draw_image(a, f, in.row, in.col, h, w, a->query);
+        app_spot(a, in.row, in.col, h, w, QUERY_SPOT);
+        struct fact_lines l = { f, in.row + h, in.col, in.row + in.rows, w };
+        draw_query_facts(a, &l);
+        draw_panes(a, f, (struct area){ in.row, in.col + w + 1, in.rows, in.cols - w - 1 });
+    } else {
+        draw_panes(a, f, in);
+    }
+}
+
+const struct screen screen_ranking = { "ranking", IN_RANKING, NULL, draw, act, click, wheel };

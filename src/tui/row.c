@@ -1,0 +1,115 @@
+/* row.c - the scores of the query under the present setting. */
+#include "app.h"
+
+#include "dtrak/live.h"
+#include "dtrak/mem.h"
+#include "dtrak/ranking.h"
+
+#include <math.h>
+#include <string.h>
+
+void row_free(struct row *r) {
+    mem_free(r->score);
+    mem_free(r->order);
+    memset(r, 0, sizeof *r);
+    r->lambda_rel = r->lambda_abs = NAN;
+}
+
+/* Takes n scores into r and sorts them. */
+static enum status take(struct row *r, float *score, size_t n) {
+    size_t count = 0;
+    struct ranking_entry *e = mem_array(n ? n : 1, sizeof *e);
+    r->score = score;
+    r->order = mem_array(n ? n : 1, sizeof *r->order);
+    r->n = n;
+    enum status st = e && r->order ? OK : fail(ERR_NOMEM, "ranking: out of memory");
+    if (st == OK && n) st = ranking_top(score, n, n, e, &count);
+    if (st == OK) {
+        for (size_t i = 0; i < count; i++) r->order[i] = (uint32_t)e[i].index;
+        for (size_t i = 0; i < n; i++) r->largest = fmaxf(r->largest, fabsf(score[i]));
+    }
+    mem_free(e);
+    return st;
+}
+
+static void bad(struct row *r, enum row_state state) {
+    mem_free(r->score);
+    mem_free(r->order);
+    r->score = NULL;
+    r->order = NULL;
+    r->n = 0;
+    r->state = state;
+    snprintf(r->message, sizeof r->message, "%s", fail_reason());
+}
+
+static struct score_query asked(const struct app *a) {
+    const struct setting *s = &a->setting;
+    struct score_query q = { method_name(s->method), method_has_loss(s->method) ? loss_name(s->loss) : "",
+                             method_has_checkpoint(s->method) ? s->checkpoint : 0, a->query.split,
+                             NULL, 0, 0 };
+    return q;
+}
+
+static void read_stored(struct app *a) {
+    struct row *r = &a->row;
+    float *score = mem_array(r->set.n ? r->set.n : 1, sizeof *score);
+    enum status st = score ? store_score_read(a->store, &r->set, a->query.index, score)
+                           : fail(ERR_NOMEM, "ranking: out of memory");
+    if (st != OK) {
+        mem_free(score);
+        bad(r, st == ERR_MISSING ? ROW_ABSENT : ROW_BAD);
+        return;
+    }
+    if (take(r, score, r->set.n) != OK) {
+        bad(r, ROW_BAD);
+        return;
+    }
+    r->state = ROW_STORED;
+    r->lambda_rel = r->set.lambda_rel;
+    r->lambda_abs = r->set.lambda_abs;
+}
+
+/* A ridge strength that is not stored: asked of the live thread. */
+static void ask_live(struct app *a) {
+    struct row *r = &a->row;
+    struct lambda l;
+    r->set = r->base;
+    r->state = ROW_ABSENT;
+    if (!r->base.id || !a->live || lambda_parse(&l, a->setting.lambda) != OK) return;
+    struct live_request q = { r->base.id, a->query, l };
+    float *score = NULL;
+    size_t n = 0;
+    int answer = live_get(a->live, &q, &score, &n, &r->lambda_rel, &r->lambda_abs);
+    if (answer < 0) bad(r, ROW_ABSENT);
+    else if (answer == 0) r->state = ROW_WAITING;
+    else if (take(r, score, n) != OK) bad(r, ROW_BAD);
+    else r->state = ROW_LIVE;
+}
+
+void row_load(struct app *a) {
+    struct row *r = &a->row;
+    row_free(r);
+    if (!a->has_query) return;
+    if (method_has_checkpoint(a->setting.method) && a->setting.checkpoint == 0) {
+        r->state = ROW_ABSENT;
+        return;
+    }
+    struct score_query q = asked(a);
+    enum status st = store_score_set_find(a->store, &q, &r->base);
+    if (st != OK) {
+        memset(&r->base, 0, sizeof r->base);
+        bad(r, st == ERR_MISSING ? ROW_ABSENT : ROW_BAD);
+        return;
+    }
+    r->set = r->base;
+    if (method_has_lambda(a->setting.method) && a->setting.lambda[0]) {
+        /* Another lambda of the same features, not whatever else has that lambda. */
+        q.lambda_spec = a->setting.lambda;
+        q.timesteps = r->base.timesteps;
+        q.k = r->base.k;
+        st = store_score_set_find(a->store, &q, &r->set);
+        if (st == ERR_MISSING) { ask_live(a); return; }
+        if (st != OK) { bad(r, ROW_BAD); return; }
+    }
+    read_stored(a);
+}

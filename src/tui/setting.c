@@ -1,0 +1,271 @@
+/* setting.c - method, loss, checkpoint and lambda: going through them, and
+ * computing what is not there. */
+#include "app.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- the start --- */
+
+static int complete(const struct score_set *s, enum split split) {
+    return s->split == split && s->rows > 0 && s->rows_done == s->rows && s->checkpoints <= 1;
+}
+
+/* How much a stored set is what people want to see first. */
+static int appeal(const struct app *a, const struct score_set *s) {
+    const struct checkpoint_list *c = &a->catalog.checkpoints;
+    int x = 1;
+    if (strcmp(s->method, "trak") == 0) x += 4;
+    if (strcmp(s->loss, "square") == 0) x += 2;
+    if (s->checkpoints && c->count && s->checkpoint[0] == c->checkpoint[c->count - 1].id) x += 8;
+    return x;
+}
+
+void setting_start(struct app *a) {
+    struct setting *t = &a->setting;
+    const struct checkpoint_list *c = &a->catalog.checkpoints;
+    int best = 0;
+
+    memset(t, 0, sizeof *t);
+    t->method = METHOD_TRAK;
+    t->loss = LOSS_SQUARE;
+    if (c->count) t->checkpoint = c->checkpoint[c->count - 1].id;
+    for (size_t i = 0; i < a->catalog.scores.count; i++) {
+        const struct score_set *s = &a->catalog.scores.set[i];
+        enum method m = method_parse(s->method, NULL);
+        enum loss l = loss_parse(s->loss);
+        if (m == METHOD_COUNT || !complete(s, a->query.split) || appeal(a, s) <= best) continue;
+        best = appeal(a, s);
+        t->method = m;
+        if (l != LOSS_COUNT) t->loss = l;
+        if (s->checkpoints) t->checkpoint = s->checkpoint[0];
+    }
+}
+
+/* --- going through --- */
+
+void setting_name(const struct app *a, char *out, size_t size) {
+    char name[METHOD_DISPLAY];
+    const struct setting *t = &a->setting;
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, t->checkpoint);
+    method_display(name, t->method, t->loss);
+    if (method_has_checkpoint(t->method) && c) snprintf(out, size, "%s at step %zu", name, c->step);
+    else snprintf(out, size, "%s", name);
+}
+
+static void name_only(const struct app *a, char name[METHOD_DISPLAY]) {
+    method_display(name, a->setting.method, a->setting.loss);
+}
+
+static size_t wrap(size_t at, int by, size_t n) { return (at + n + (size_t)(by < 0 ? n - 1 : 1)) % n; }
+
+void setting_step_method(struct app *a, int by) {
+    const struct catalog *c = &a->catalog;
+    size_t i = 0;
+    if (c->n_methods == 0) return;
+    while (i < c->n_methods && c->method[i] != a->setting.method) i++;
+    a->setting.method = c->method[i < c->n_methods ? wrap(i, by, c->n_methods) : 0];
+    row_load(a);
+}
+
+void setting_step_loss(struct app *a, int by) {
+    char name[METHOD_DISPLAY];
+    if (!method_has_loss(a->setting.method)) {
+        name_only(a, name);
+        app_say(a, STYLE_WARN, "%s does not depend on a loss function; m picks another method", name);
+        return;
+    }
+    a->setting.loss = (enum loss)wrap((size_t)a->setting.loss, by, LOSS_COUNT);
+    row_load(a);
+}
+
+void setting_step_checkpoint(struct app *a, int by) {
+    const struct checkpoint_list *l = &a->catalog.checkpoints;
+    char name[METHOD_DISPLAY];
+    name_only(a, name);
+    if (!method_has_checkpoint(a->setting.method)) {
+        app_say(a, STYLE_WARN, "%s does not depend on a checkpoint; m picks another method", name);
+    } else if (l->count == 0) {
+        app_say(a, STYLE_WARN, "there is no checkpoint yet: dtrak train makes them");
+    } else {
+        size_t i = catalog_checkpoint_index(&a->catalog, a->setting.checkpoint);
+        a->setting.checkpoint = l->checkpoint[i < l->count ? wrap(i, by, l->count) : l->count - 1].id;
+        if (l->count == 1) app_say(a, STYLE_NORMAL, "this is the only checkpoint");
+        row_load(a);
+    }
+}
+
+/* The stops are the grid and, between two of them, the stored lambda (auto):
+ * stepping over it shows it again. */
+void setting_step_lambda(struct app *a, int by) {
+    struct setting *t = &a->setting;
+    char name[METHOD_DISPLAY];
+    const struct row *r = &a->row;
+
+    name_only(a, name);
+    if (!method_has_lambda(t->method)) {
+        app_say(a, STYLE_WARN, "%s has no lambda", name);
+        return;
+    }
+    double base = r->base.id ? r->base.lambda_rel : NAN, now = base;
+    struct lambda l = { LAMBDA_AUTO, 0 };
+    if (t->lambda[0] && lambda_parse(&l, t->lambda) == OK && l.kind == LAMBDA_RELATIVE) now = l.value;
+    if (!(now > 0)) now = lambda_grid(LAMBDA_GRID_COUNT / 2);
+    double next = lambda_step(now, by);
+    int at_stored = t->lambda[0] == 0;
+    int crosses = base > 0 && !at_stored && (by > 0 ? now < base && base <= next : next <= base && base < now);
+    if (crosses) {
+        t->lambda[0] = 0;
+    } else if (at_stored || fabs(next - now) > 1e-9 * now) {
+        l.kind = LAMBDA_RELATIVE;
+        l.value = next;
+        lambda_format(t->lambda, l);
+    } else {
+        app_say(a, STYLE_NORMAL, "this is the end of the grid");
+    }
+    row_load(a);
+}
+
+/* --- computing --- */
+
+/* The features that scores of the present setting come from: those there are,
+ * else such as the other sets of this database were made with. */
+static struct features_options wanted_features(const struct app *a) {
+    struct features_options o = FEATURES_DEFAULTS;
+    const struct setting *t = &a->setting;
+    int best = 0;
+
+    for (size_t i = 0; i < a->catalog.features.count; i++) {
+        const struct feature_set *f = &a->catalog.features.set[i];
+        int x = 1 + 4 * (f->checkpoint == t->checkpoint) +
+                2 * (strcmp(f->identity.loss, loss_name(t->loss)) == 0) +
+                (f->identity.split == SPLIT_TRAIN);
+        if (x < best || (x == best && f->identity.timesteps < o.timesteps)) continue;
+        best = x;
+        o.timesteps = f->identity.timesteps;
+        o.dims = f->identity.k;
+        o.noise_seed = f->identity.noise_seed;
+        o.projection_seed = f->identity.projection_seed;
+        o.float32 = f->identity.float32;
+    }
+    o.losses = 1u << t->loss;
+    o.splits = 1u << SPLIT_TRAIN | 1u << a->query.split;
+    return o;
+}
+
+/* Rows still missing from the feature set of a split. */
+static size_t rows_missing(const struct app *a, const struct features_options *o, enum split split) {
+    for (size_t i = 0; i < a->catalog.features.count; i++) {
+        const struct feature_set *f = &a->catalog.features.set[i];
+        if (f->checkpoint == a->setting.checkpoint && f->identity.split == split && !f->dropped &&
+            strcmp(f->identity.loss, loss_name(a->setting.loss)) == 0 &&
+            f->identity.timesteps == o->timesteps && f->identity.k == o->dims)
+            return f->rows - f->rows_done;
+    }
+    return a->catalog.count[split];
+}
+
+void setting_estimate(struct app *a, char *out, size_t size) {
+    const struct setting *t = &a->setting;
+    const struct catalog *c = &a->catalog;
+    const char *split = split_name(a->query.split);
+    size_t queries = c->count[a->query.split], n = c->count[SPLIT_TRAIN];
+
+    if (!method_has_features(t->method)) {
+        snprintf(out, size, "compares %zu %s items with %zu training images: seconds", queries, split, n);
+        return;
+    }
+    struct features_options o = wanted_features(a);
+    size_t train = rows_missing(a, &o, SPLIT_TRAIN), gen = rows_missing(a, &o, a->query.split);
+    if (train + gen == 0) {
+        snprintf(out, size, "scores of %zu %s items from stored features (%zu timesteps, k %zu): seconds",
+                 queries, split, o.timesteps, o.dims);
+        return;
+    }
+    double passes = (double)(train + gen) * (double)o.timesteps;
+    size_t at = (size_t)snprintf(out, size, "features of %zu training and %zu %s images (%zu timesteps, k %zu), "
+                                 "then scores: ", train, gen, split, o.timesteps, o.dims);
+    if (at >= size) return;
+    if (a->image_steps_per_s > 0) {
+        char time[16];
+        clock_format(time, passes / a->image_steps_per_s);
+        snprintf(out + at, size - at, "about %s", time);
+    } else {
+        snprintf(out + at, size - at, "%.0f passes through the network", passes);
+    }
+}
+
+static int same_setting(const struct setting *x, const struct setting *y) {
+    return x->method == y->method && x->loss == y->loss && x->checkpoint == y->checkpoint &&
+           strcmp(x->lambda, y->lambda) == 0;
+}
+
+static int may_compute(struct app *a) {
+    char name[METHOD_DISPLAY];
+    const struct setting *t = &a->setting;
+    name_only(a, name);
+    if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
+    else if (!a->has_query) app_say(a, STYLE_WARN, "there is nothing to score: no generated or held-out items");
+    else if (!method_is_available(t->method))
+        app_say(a, STYLE_WARN, "%s was imported and cannot be computed here", name);
+    else if (method_has_checkpoint(t->method) && !catalog_checkpoint(&a->catalog, t->checkpoint))
+        app_say(a, STYLE_WARN, "there is no checkpoint to compute from: dtrak train makes them");
+    else if (a->has_asked && same_setting(&a->asked, t) && a->asked_split == a->query.split && jobs_busy(a->jobs))
+        app_say(a, STYLE_NORMAL, "%s is in the queue already; x stops it", name);
+    else if (a->row.state == ROW_STORED && a->row.set.rows_done == a->row.set.rows)
+        app_say(a, STYLE_NORMAL, "%s is computed already (%s)", name, a->row.set.created);
+    else return 1;
+    return 0;
+}
+
+void setting_compute(struct app *a) {
+    const struct setting *t = &a->setting;
+    char step[32] = "", name[96];
+
+    if (!may_compute(a)) return;
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, t->checkpoint);
+    struct features_options f = wanted_features(a);
+    struct score_options o = SCORE_DEFAULTS;
+    if (c) snprintf(step, sizeof step, "%zu", c->step);
+    f.checkpoints = o.checkpoints = c ? step : NULL;
+    o.methods = method_name(t->method);
+    o.losses = 1u << t->loss;
+    o.lambda = t->lambda[0] ? t->lambda : "auto";
+    o.timesteps = method_has_features(t->method) ? f.timesteps : 0;
+    o.splits = 1u << a->query.split;
+    o.self_influence = t->method == METHOD_TRAK;
+    if (jobs_add_score(a->jobs, &o, method_has_features(t->method) ? &f : NULL) != OK) {
+        app_say(a, STYLE_ERROR, "%s", fail_reason());
+        return;
+    }
+    a->asked = *t;
+    a->asked_split = a->query.split;
+    a->has_asked = 1;
+    setting_name(a, name, sizeof name);
+    app_say(a, STYLE_GOOD, "queued: %s; it shows here when it is done, 6 shows the queue", name);
+}
+
+/* --- leverage --- */
+
+double setting_self_influence(struct app *a, size_t train_item) {
+    const struct setting *t = &a->setting;
+    const struct stat_set *best = NULL;
+    double value = NAN;
+    size_t present = 0, len = strlen(loss_name(t->loss));
+    char wanted[24];
+
+    if (t->method != METHOD_TRAK) return NAN;
+    snprintf(wanted, sizeof wanted, " t%zu", a->row.set.timesteps);
+    for (size_t i = 0; i < a->catalog.stats.count; i++) {
+        const struct stat_set *s = &a->catalog.stats.set[i];
+        if (strcmp(s->name, "self_influence") != 0 || s->checkpoint != t->checkpoint ||
+            s->split != SPLIT_TRAIN || strncmp(s->key, loss_name(t->loss), len) != 0 ||
+            (s->key[len] != ' ' && s->key[len] != 0))
+            continue;
+        if (!best || strstr(s->key, wanted)) best = s;
+    }
+    if (!best) return NAN;
+    struct stat_key key = { best->name, best->key, best->checkpoint, best->split };
+    if (store_stat_get(a->store, &key, train_item, 1, &value, &present) != OK) return NAN;
+    return value;
+}

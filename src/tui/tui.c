@@ -1,0 +1,121 @@
+/* tui.c - the loop: on a terminal, or over a script. */
+#include "app.h"
+
+#include "dtrak/live.h"
+
+#include <errno.h>
+#include <string.h>
+
+static enum status parse_graphics(const char *name, enum graphics *out) {
+    static const char *const names[] = { "auto", "sixel", "half", "ascii", "none" };
+    *out = GRAPHICS_AUTO;
+    if (!name) return OK;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(names[i], name) == 0) {
+            *out = (enum graphics)i;
+            return OK;
+        }
+    return fail(ERR_USAGE, "there is no graphics '%s': auto, sixel, half, ascii or none", name);
+}
+
+/* --- without a terminal --- */
+
+static enum status dump(const struct app *a, const char *path) {
+    if (strcmp(path, "-") == 0) {
+        frame_dump(a->frame, stdout);
+        return fflush(stdout) == 0 ? OK : fail(ERR_IO, "standard output: %s", strerror(errno));
+    }
+    FILE *f = fopen(path, "w");
+    if (!f) return fail(ERR_IO, "%s: %s", path, strerror(errno));
+    frame_dump(a->frame, f);
+    int bad = ferror(f);
+    if (fclose(f) != 0 || bad) return fail(ERR_IO, "%s: %s", path, strerror(errno));
+    return OK;
+}
+
+static enum status run_script(struct app *a) {
+    TRY(script_run(a, a->o.keys ? a->o.keys : ""));
+    app_draw(a);
+    return a->o.dump ? dump(a, a->o.dump) : OK;
+}
+
+/* --- on a terminal --- */
+
+static void wake(void *ctx) { term_wake(ctx); }
+
+static int get_picture(void *ctx, uint64_t key, struct picture *out) {
+    struct app *a = ctx;
+    return pictures_get(a->pictures, pictures_ref(key), &out->rgba, &out->width, &out->height);
+}
+
+static enum status fit(struct app *a) {
+    size_t w = 0, h = 0;
+    term_cell_size(a->term, &w, &h);
+    if (w && h) a->cell_aspect = (double)h / (double)w;
+    size_t rows = term_rows(a->term), cols = term_cols(a->term);
+    if (rows == frame_rows(a->frame) && cols == frame_cols(a->frame)) return OK;
+    return app_resize(a, rows ? rows : 1, cols ? cols : 1);
+}
+
+/* Acts on one event; 1 when the screen may look different now. */
+static int handle(struct app *a, const struct term_event *ev) {
+    switch (ev->kind) {
+    case TERM_KEY: app_key(a, &ev->input); return 1;
+    case TERM_MOUSE: app_mouse(a, &ev->input); return 1;
+    case TERM_QUIT: case TERM_HANGUP: a->done = 1; return 0;
+    case TERM_NOTHING: return 0;
+    default: return 1;
+    }
+}
+
+static enum status loop(struct app *a) {
+    struct term_images images = { get_picture, a };
+    int stale = 1;
+    enum status st = OK;
+    while (!a->done) {
+        struct term_event ev;
+        if (app_poll(a) || stale) {
+            TRY(fit(a));
+            app_draw(a);
+            pictures_begin(a->pictures);
+            st = term_paint(a->term, a->frame, &images);
+            if (st == ERR_IO) return OK;         /* the terminal is gone: an ordinary way to leave */
+            if (st != OK) return st;
+        }
+        memset(&ev, 0, sizeof ev);
+        term_next_event(a->term, &ev, 500);
+        stale = handle(a, &ev);
+    }
+    return OK;
+}
+
+static enum status run_terminal(struct app *a, enum graphics graphics) {
+    enum status st = OK;
+    struct term_options t;
+    memset(&t, 0, sizeof t);
+    t.graphics = graphics;
+    t.no_mouse = !a->o.mouse;
+    TRY(term_open(&a->term, &t));
+    TRY_TO(pictures_open(&a->pictures, a->o.db, 0, wake, a->term));
+    jobs_on_change(a->jobs, wake, a->term);
+    live_on_change(a->live, wake, a->term);
+    st = loop(a);
+done:
+    jobs_on_change(a->jobs, NULL, NULL);
+    live_on_change(a->live, NULL, NULL);
+    pictures_close(a->pictures);
+    a->pictures = NULL;
+    term_close(a->term);
+    a->term = NULL;
+    return st;
+}
+
+enum status tui_run(const struct tui_options *o) {
+    struct app *a = NULL;
+    enum graphics graphics;
+    TRY(parse_graphics(o->graphics, &graphics));
+    TRY(app_open(&a, o));
+    enum status st = o->keys || o->dump ? run_script(a) : run_terminal(a, graphics);
+    app_close(a);
+    return st;
+}
