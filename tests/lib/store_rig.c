@@ -64,7 +64,7 @@ float rig_value(size_t a, size_t b) {
 
 static void add_items(struct store *s, enum split split, size_t count, int64_t checkpoint) {
     struct item items[RIG_TRAIN];
-    char bytes[RIG_TRAIN][64], name[RIG_TRAIN][16];
+    char bytes[RIG_TRAIN][64], name[RIG_TRAIN][32];
     const void *images[RIG_TRAIN];
     memset(items, 0, sizeof items);
     for (size_t i = 0; i < count; i++) {
