@@ -19,7 +19,7 @@ static int append_sixel(char *data, int size, void *ctx) {
 }
 
 static enum status encode_sixel(struct buf *out, unsigned char *rgb, const struct paint_fit *fit,
-                                size_t colours) {
+                                size_t colours, int is_grown) {
     enum status st = OK;
     sixel_output_t *output = NULL;
     sixel_dither_t *dither = NULL;
@@ -37,8 +37,9 @@ static enum status encode_sixel(struct buf *out, unsigned char *rgb, const struc
     s = sixel_dither_initialize(dither, rgb, w, h, SIXEL_PIXELFORMAT_RGB888, SIXEL_LARGE_NORM,
                                 SIXEL_REP_AVERAGE_PIXELS, SIXEL_QUALITY_HIGH);
     if (SIXEL_FAILED(s)) goto failed;
-    sixel_dither_set_diffusion_type(dither, small && colours >= 64 ? SIXEL_DIFFUSE_NONE
-                                                                   : SIXEL_DIFFUSE_FS);
+    /* Squares of one colour are better flat, and several times shorter so. */
+    int is_flat = (small || is_grown) && colours >= 64;
+    sixel_dither_set_diffusion_type(dither, is_flat ? SIXEL_DIFFUSE_NONE : SIXEL_DIFFUSE_FS);
     s = sixel_encode(rgb, w, h, 3, dither, output);   /* may change the pixels */
     if (SIXEL_FAILED(s)) goto failed;
     st = buf_status(out);
@@ -173,7 +174,9 @@ enum status paint_encode(struct buf *out, const struct picture *pic, const struc
     paint_scale(rgb, fit->width, fit->height, pic);
     enum status st = OK;
     switch (how->painter) {
-    case GRAPHICS_SIXEL: st = encode_sixel(out, rgb, fit, how->colours); break;
+    case GRAPHICS_SIXEL:
+        st = encode_sixel(out, rgb, fit, how->colours, fit->width > pic->width && fit->width % pic->width == 0);
+        break;
     case GRAPHICS_HALF: encode_half(out, rgb, fit, how->depth); break;
     case GRAPHICS_ASCII: encode_ascii(out, rgb, fit); break;
     default: st = fail(ERR_RANGE, "picture: nothing paints with '%s'", graphics_name(how->painter));
