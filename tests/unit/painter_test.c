@@ -55,7 +55,7 @@ static void a_sixel_decodes_to_the_scaled_picture(void **state) {
         { 300, 200, 12, 40, 0, 31.5, 80000 }, /* shrunk a little, 256 colours */
         { 500, 700, 6, 12, 0, 29, 8000 },
         { 80, 40, 12, 60, 0, 33, 20000 },     /* six times as large */
-        { 75, 40, 12, 56, 0, 31.5, 90000 },  /* grown by a fraction: interpolated */
+        { 75, 41, 12, 56, 0, 30.5, 90000 },  /* grown by a fraction: interpolated */
         { 32, 32, 20, 40, 0, 34, 20000 },    /* the same in the large view */
         { 1, 1, 1, 1, 0, 40, 500 },
     };
