@@ -239,8 +239,8 @@ static void news_of_jobs(struct app *a, const struct jobs_now *now) {
 
 /* How fast features go, for estimates: a unit of that phase is an image. */
 static void learn_rate(struct app *a, const struct jobs_now *now) {
-    if (strncmp(now->what, "features", 8) == 0 && now->per_s > 0 && a->row.set.timesteps)
-        a->image_steps_per_s = now->per_s * (double)a->row.set.timesteps;
+    if (strncmp(now->what, "features", 8) == 0 && now->per_s > 0)
+        a->image_steps_per_s = now->per_s * (double)setting_timesteps(a);
 }
 
 int app_poll(struct app *a) {
@@ -274,6 +274,10 @@ static void end_prompt(struct app *a) {
     if (p == PROMPT_FILTER) {
         snprintf(a->filter, sizeof a->filter, "%s", a->typed);
         gallery_refilter(a);
+        /* What is selected is what Enter ranks, so it has to be one that shows. */
+        if (a->gallery.count && (a->query.split != a->gallery.split ||
+                                 a->query.index != a->gallery.index[a->gallery.cursor]))
+            app_set_query(a, (struct item_ref){ a->gallery.split, a->gallery.index[a->gallery.cursor] });
     } else {
         if (a->typed[0]) snprintf(a->search, sizeof a->search, "%s", a->typed);
         if (app_top(a) == &screen_ranking) ranking_search(a, 1);

@@ -223,6 +223,7 @@ void row_free(struct row *r);
 void setting_compute(struct app *a);    /* the r key */
 /* What r would do, in a few words; how long, when that can be told. */
 void setting_estimate(struct app *a, char *out, size_t size);
+size_t setting_timesteps(const struct app *a);   /* of the features that r would make */
 void setting_name(const struct app *a, char *out, size_t size);   /* "D-TRAK at step 8000" */
 double setting_self_influence(struct app *a, size_t train_item);  /* NAN: not stored */
 

@@ -64,7 +64,7 @@ struct score_format draw_score_format(float largest) {
     struct score_format s = { 2, 0 };
     if (!(largest > 0) || !isfinite(largest)) return s;
     int e = (int)floor(log10((double)largest));
-    if (e < -2 || e > 4) { s.scale = e; e = 0; }
+    if (e < -2 || e > 3) { s.scale = e; e = 0; }
     s.decimals = e >= 2 ? 0 : 2 - e;
     return s;
 }
@@ -84,8 +84,11 @@ void draw_number(char out[24], double x) {
 
 size_t draw_paragraph(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
                       enum style style, const char *text) {
+    char safe[1024];
     size_t used = 0;
     if (cols == 0 || cols > FRAME_SIDE) return 0;
+    text_escape(safe, sizeof safe, text);   /* before measuring: an escaped byte is wider */
+    text = safe;
     while (*text && used < rows && rows <= FRAME_SIDE) {
         char line[512];
         while (*text == ' ') text++;
@@ -202,7 +205,9 @@ static size_t draw_running(struct app *a, struct frame *f) {
     }
     snprintf(text, sizeof text, "%s%s%s", now.cancelling ? " stopping" : percent, rate, eta);
     size_t name = cols >= 100 ? 26 : cols >= 60 ? 18 : 0, meter = cols >= 60 ? 8 : 0;
-    const char *what = now.what[0] ? now.what : now.title;
+    char what[140];
+    if (now.what[0]) snprintf(what, sizeof what, "%s%s%s", now.what, now.note[0] ? " " : "", now.note);
+    else snprintf(what, sizeof what, "%s", now.title);
     size_t w = text_width(what) < name ? text_width(what) : name;
     size_t all = 2 + w + (meter ? meter + 1 : 0) + text_width(text) + 1;
     if (all >= cols) return 0;

@@ -133,17 +133,17 @@ static void wheel(struct app *a, int down) {
 
 /* --- drawing --- */
 
-static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, const struct grid *g, size_t at) {
+static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, const struct grid *g, size_t below, size_t at) {
     struct item_ref ref = { a->gallery.split, a->gallery.index[at] };
-    char id[32], label[80], text[120];
+    char id[32], label[80];
     int selected = at == a->gallery.cursor;
 
     item_ref_format(id, ref);
     facts_label(facts_of(a, ref), label, sizeof label);
-    snprintf(text, sizeof text, "%s%s%s%s", selected ? ">" : " ", id, label[0] ? " " : "", label);
-    frame_text_in(f, row, col, g->tile_cols - 1, STYLE_NORMAL, text);
+    frame_printf(f, row, col, g->tile_cols - 1, STYLE_NORMAL, "%s%s", selected ? ">" : " ", id);
     draw_image(a, f, row + 1, col + 1, g->image_rows, g->image_cols, ref);
-    if (selected) draw_selection(f, row, col, g, 0);
+    if (below) frame_text_in(f, row + 1 + g->image_rows, col + 1, g->tile_cols - 2, STYLE_DIM, label);
+    if (selected) draw_selection(f, row, col, g, below);
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at);
 }
 
@@ -183,14 +183,19 @@ static void draw(struct app *a, struct frame *f, struct area in) {
         inner = (struct area){ in.row + 1, in.col + 2, in.rows - 2, in.cols - 3 };
     }
     if (n == 0) { draw_empty(a, f, inner); return; }
-    struct grid g = draw_grid(a, inner.rows, inner.cols, 1, 9, 24);
+    /* A line for labels where there are any: generated items of most models have none. */
+    struct item_ref shown = { a->gallery.split, a->gallery.index[a->gallery.cursor] };
+    char label[80];
+    facts_label(facts_of(a, shown), label, sizeof label);
+    size_t below = label[0] && inner.rows >= 10;
+    struct grid g = draw_grid(a, inner.rows, inner.cols, 1 + below, below ? 10 : 8, 24);
     int pictures = g.rows && g.across && in.cols >= 20;
     a->gallery.across = pictures ? g.across : 1;
     a->gallery.per_page = pictures ? g.rows * g.across : inner.rows ? inner.rows : 1;
     a->gallery.top = a->gallery.cursor / a->gallery.per_page * a->gallery.per_page;
     if (!pictures) { draw_list(a, f, inner); return; }
     for (size_t i = 0; i < a->gallery.per_page && a->gallery.top + i < n; i++)
-        draw_tile(a, f, inner.row + i / g.across * g.tile_rows, inner.col + i % g.across * g.tile_cols, &g,
+        draw_tile(a, f, inner.row + i / g.across * g.tile_rows, inner.col + i % g.across * g.tile_cols, &g, below,
                   a->gallery.top + i);
     size_t pages = (n + a->gallery.per_page - 1) / a->gallery.per_page;
     if (pages > 1 && in.rows >= 6)

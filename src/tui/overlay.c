@@ -109,7 +109,7 @@ static void say_queries(struct app *a, struct lines *l) {
         char id[32], text[24];
         item_ref_format(id, q);
         draw_score(text, draw_score_format(a->row.largest), a->detail.other[i].score);
-        say(l, STYLE_NORMAL, i ? "" : name, "%-10s rank %-4zu %s", id, a->detail.other[i].rank, text);
+        say(l, STYLE_NORMAL, i ? "" : name, "%-8s rank %-3zu %s", id, a->detail.other[i].rank, text);
     }
 }
 
@@ -176,10 +176,11 @@ static void add_rows(enum context c, const char *heading, struct help_row *out, 
 static size_t help_rows(const struct app *a, struct help_row *out, size_t max) {
     unsigned char seen[ACT_COUNT] = { 0 };
     size_t n = 0;
+    /* The screen it was called from comes first, without a gap to what is on everywhere. */
     enum context here = a->depth >= 2 ? a->stack[a->depth - 2]->context : IN_GALLERY;
     static const enum context all[] = { IN_GALLERY, IN_RANKING, IN_JOBS, IN_DETAIL };
     seen[ACT_yes] = seen[ACT_no] = seen[ACT_help_close] = 1;
-    add_rows(here, "here", out, &n, max, seen);
+    add_rows(here, context_name(here), out, &n, max, seen);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) add_rows(all[i], context_name(all[i]), out, &n, max, seen);
     return n;
 }

@@ -175,7 +175,7 @@ static void draw_row_facts(struct app *a, struct fact_lines *l) {
 }
 
 /* The selected item at the same size below the query, so that the two can be compared. */
-static void draw_selected(struct app *a, struct frame *f, struct area in) {
+static void draw_selected(struct app *a, struct frame *f, struct area in, size_t h) {
     size_t rank = 0;
     float score = 0;
     int has;
@@ -184,8 +184,6 @@ static void draw_selected(struct app *a, struct frame *f, struct area in) {
     if (!has) return;
     item_ref_format(id, ref);
     facts_label(facts_of(a, ref), label, sizeof label);
-    size_t h = draw_image_rows(a, in.cols);
-    if (h + 3 > in.rows) h = in.rows - 3;
     frame_printf(f, in.row, in.col, in.cols, STYLE_FOCUS, "%s %s", id, label);
     draw_image(a, f, in.row + 1, in.col, h, draw_image_cols(a, h), ref);
     draw_score(text, draw_score_format(a->row.largest), score);
@@ -200,7 +198,7 @@ static void draw_query(struct app *a, struct frame *f, struct area in) {
     item_ref_format(id, a->query);
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, id);
     struct area inner = { in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
-    size_t facts = 7, h = draw_image_rows(a, inner.cols);
+    size_t facts = 6, h = draw_image_rows(a, inner.cols);
     /* Two pictures when both get at least seven rows. */
     int two = inner.rows >= 2 * 7 + facts + 4 && a->row.n > 0;
     size_t room = two ? (inner.rows - facts - 4) / 2 : inner.rows > facts ? inner.rows - facts : inner.rows;
@@ -212,7 +210,7 @@ static void draw_query(struct app *a, struct frame *f, struct area in) {
     draw_row_facts(a, &l);
     if (two) {
         size_t used = l.row + 1 - inner.row;
-        draw_selected(a, f, (struct area){ inner.row + used, inner.col, inner.rows - used, inner.cols });
+        draw_selected(a, f, (struct area){ inner.row + used, inner.col, inner.rows - used, inner.cols }, h);
     }
 }
 

@@ -153,6 +153,8 @@ static struct features_options wanted_features(const struct app *a) {
     return o;
 }
 
+size_t setting_timesteps(const struct app *a) { return wanted_features(a).timesteps; }
+
 /* Rows still missing from the feature set of a split. */
 static size_t rows_missing(const struct app *a, const struct features_options *o, enum split split) {
     for (size_t i = 0; i < a->catalog.features.count; i++) {
@@ -172,18 +174,18 @@ void setting_estimate(struct app *a, char *out, size_t size) {
     size_t queries = c->count[a->query.split], n = c->count[SPLIT_TRAIN];
 
     if (!method_has_features(t->method)) {
-        snprintf(out, size, "compares %zu %s items with %zu training images: seconds", queries, split, n);
+        snprintf(out, size, "Compares %zu %s items with %zu training images: seconds", queries, split, n);
         return;
     }
     struct features_options o = wanted_features(a);
     size_t train = rows_missing(a, &o, SPLIT_TRAIN), gen = rows_missing(a, &o, a->query.split);
     if (train + gen == 0) {
-        snprintf(out, size, "scores of %zu %s items from stored features (%zu timesteps, k %zu): seconds",
+        snprintf(out, size, "Scores of %zu %s items from stored features (%zu timesteps, k %zu): seconds",
                  queries, split, o.timesteps, o.dims);
         return;
     }
     double passes = (double)(train + gen) * (double)o.timesteps;
-    size_t at = (size_t)snprintf(out, size, "features of %zu training and %zu %s images (%zu timesteps, k %zu), "
+    size_t at = (size_t)snprintf(out, size, "Features of %zu training and %zu %s images (%zu timesteps, k %zu), "
                                  "then scores: ", train, gen, split, o.timesteps, o.dims);
     if (at >= size) return;
     if (a->image_steps_per_s > 0) {
