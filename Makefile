@@ -88,6 +88,10 @@ check: deps
 
 # --- other ways to test ---
 
+# Rewrites what is compared as text: screens, and the keys in the manual.  Review the difference.
+bless: all units
+	@tests/lib/bless-keys.sh $(OUT)
+	@OUT=$(abspath $(OUT)) DTRAK=$(abspath $(OUT))/dtrak BLESS=1 WORK=$$(mktemp -d) tests/screens/screens.sh > /dev/null
 layers:
 	@tests/layers.sh --self-test > /dev/null && tests/layers.sh
 sanitize:
@@ -125,7 +129,7 @@ uninstall:
 
 clean:
 	rm -rf build build-*
-.PHONY: all units deps demo check layers sanitize tsan bench demo-db cifar2 install uninstall clean
+.PHONY: all units deps demo check bless layers sanitize tsan bench demo-db cifar2 install uninstall clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 

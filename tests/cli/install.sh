@@ -32,6 +32,11 @@ for page in "$root"/man/*.[15]; do
         skip "no_warnings_in_${name}" "neither man nor mandoc is here"
     fi
 done
+# Its keys are the program's.
+sed -n '/^\.\\" keys/,/^\.\\" end of keys/p' "$root/man/dtrak.1" | sed '1d;$d' > manual.txt
+"$OUT/cli/keys" > keys.txt && [ -s keys.txt ] && cmp -s keys.txt manual.txt
+says the_manual_has_the_keys_of_the_program $? "make bless writes them: $(diff manual.txt keys.txt)"
+
 # The manual page names every command and every option that there is.
 "$DTRAK" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' > commands.txt
 missing=
