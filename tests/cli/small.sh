@@ -39,10 +39,11 @@ kill_when() {   # SIGNAL DB KIND COMMAND...
     shift 3
     "$@" > out.txt 2> err.txt & pid=$!
     killed=no
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-        kill -0 $pid 2> /dev/null || break
+    left=600
+    while [ $left -gt 0 ] && kill -0 $pid 2> /dev/null; do
         if [ "$(value "$db" "sizes.$kind" 2> /dev/null || echo 0)" -gt 0 ]; then kill -"$signal" $pid && killed=yes; break; fi
         sleep 0.1
+        left=$((left - 1))
     done
     wait $pid 2> /dev/null
     status=$?
