@@ -43,6 +43,8 @@ equal cifar_is_colour "$(info cifar.db project.channels)" 3
 equal cifar_items_are_counted "$(info cifar.db splits.train)" 20
 equal held_out_comes_from_the_test_batch "$(info cifar.db splits.val)" 4
 equal strips_and_cifar_hold_the_same_pictures "$(pictures strips.db)" "$(pictures cifar.db)"
+"$DTRAK" view strips.db --size 80x24 --graphics none --dump shown.txt 2> err.txt && grep -q '\[val:0 ' shown.txt && grep -q '\[val:3 ' shown.txt
+says they_reach_the_screen $? "$(cat err.txt shown.txt)"
 
 # --- a folder ---
 holds new_from_a_folder "$DTRAK" new folder.db --images folder --size 16 --classes ring
