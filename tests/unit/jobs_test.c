@@ -1,0 +1,394 @@
+/* The queue and its threads, with kinds of work made for the test: slow ones
+ * that can be stopped, failing ones, and one that counts how often it ran. */
+#include "../lib/store_rig.h"
+#include "dtrak/jobs.h"
+#include "dtrak/live.h"
+#include "dtrak/mem.h"
+#include "dtrak/pictures.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static atomic_int ran, resumed_at;
+
+static void nap(long ms) {
+    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+    nanosleep(&t, NULL);
+}
+
+/* Fifty units of 10 ms; which are done stands in the database, as with a real verb. */
+static enum status run_slow(struct store *s, const char *params, size_t threads, const struct progress *p) {
+    (void)params;
+    (void)threads;
+    double value[50];
+    size_t done = 0;
+    struct stat_key key = { "units", "", 0, SPLIT_TRAIN };
+    if (store_stat_get(s, &key, 0, RIG_TRAIN, value, &done) != OK) done = 0;
+    atomic_store(&resumed_at, (int)done);
+    for (; done < RIG_TRAIN; done++) {
+        double one = 1;
+        TRY(progress_check(p));
+        nap(10);
+        TRY(store_stat_put(s, &key, done, 1, &one));
+        progress_report(p, (double)(done + 1), RIG_TRAIN, "slow", "unit");
+    }
+    atomic_fetch_add(&ran, 1);
+    return OK;
+}
+
+/* Says nothing and hears nothing but a cancel, like one long decomposition. */
+static enum status run_mute(struct store *s, const char *params, size_t threads, const struct progress *p) {
+    (void)s;
+    (void)params;
+    (void)threads;
+    for (int i = 0; i < 600; i++) {
+        TRY(progress_check(p));
+        nap(10);
+    }
+    return OK;
+}
+
+static enum status run_quick(struct store *s, const char *params, size_t threads, const struct progress *p) {
+    (void)s;
+    (void)threads;
+    (void)p;
+    atomic_fetch_add(&ran, 1);
+    /* In brackets: cmocka has a macro of that name. */
+    if (strstr(params, "fail")) return (fail)(ERR_NUMERIC, "the loss is not finite at step 7");
+    return OK;
+}
+
+static void say(const char *params, char *out, size_t size) { snprintf(out, size, "%s", params); }
+
+static const struct job_kind kinds[] = {
+    { "slow", run_slow, say }, { "mute", run_mute, say }, { "quick", run_quick, NULL }, { NULL, NULL, NULL }
+};
+
+static struct jobs_options options(const char *path) {
+    struct jobs_options o = { path, 1, kinds };
+    return o;
+}
+
+static const char *fresh(const char *name) {
+    const char *path = rig_path(name);
+    store_close(rig_project(path));
+    atomic_store(&ran, 0);
+    return path;
+}
+
+static struct job newest(const char *path) {
+    struct store *s;
+    struct job_list l;
+    struct job j;
+    assert_int_equal(store_open(&s, path, STORE_READ), OK);
+    assert_int_equal(store_jobs_list(s, &l), OK);
+    assert_true(l.count > 0);
+    j = l.job[0];
+    job_list_free(&l);
+    store_close(s);
+    return j;
+}
+
+static void wait_for(struct jobs *j, double done) {
+    for (int i = 0; i < 1000 && !(jobs_snapshot(j).done >= done && jobs_snapshot(j).id); i++) nap(5);
+    assert_true(jobs_snapshot(j).id != 0);
+}
+
+static void jobs_run_in_order_and_report(void **state) {
+    (void)state;
+    const char *path = fresh("order.db");
+    struct jobs *j;
+    struct jobs_options o = options(path);
+    assert_int_equal(jobs_open(&j, &o), OK);
+    assert_int_equal(jobs_add(j, "slow", "{}"), OK);
+    assert_int_equal(jobs_add(j, "quick", "{}"), OK);
+    assert_int_equal(jobs_add(j, "quick", "{\"x\":\"fail\"}"), OK);
+    assert_true(jobs_busy(j));
+    wait_for(j, 20);
+    struct jobs_now now = jobs_snapshot(j);
+    assert_string_equal(now.what, "slow");
+    assert_string_equal(now.title, "slow {}");
+    assert_true(now.total > 39 && now.total < 41);
+    assert_true(now.per_s > 1);
+    assert_true(now.eta_s > 0);
+    assert_int_equal(now.queued, 2);
+    assert_false(jobs_wait(j, 30));
+    now = jobs_snapshot(j);
+    assert_int_equal(now.ended, 3);
+    assert_int_equal(now.last_status, ERR_NUMERIC);
+    assert_string_equal(now.last_message, "the loss is not finite at step 7");
+    assert_int_equal(atomic_load(&ran), 3);
+    jobs_close(j);
+    struct job last = newest(path);
+    assert_int_equal(last.state, JOB_FAILED);
+    assert_string_equal(last.message, "the loss is not finite at step 7");
+}
+
+static void a_job_of_an_unknown_kind_is_refused(void **state) {
+    (void)state;
+    const char *path = fresh("kind.db");
+    struct jobs *j;
+    struct store *s;
+    struct jobs_options o = options(path);
+    assert_int_equal(jobs_open(&j, &o), OK);
+    assert_int_equal(jobs_add(j, "dance", "{}"), ERR_RANGE);
+    jobs_close(j);
+    /* One that another program queued fails in words. */
+    assert_int_equal(store_open(&s, path, STORE_WRITE), OK);
+    assert_int_equal(store_job_enqueue(s, "dance", "{}", NULL), OK);
+    store_close(s);
+    size_t count;
+    assert_int_equal(jobs_run_queue(&o, 0, NULL, &count), ERR_RANGE);
+    assert_int_equal(count, 1);
+    assert_non_null(strstr(newest(path).message, "'dance'"));
+}
+
+static void a_cancel_is_heard_within_a_second_and_keeps_what_is_done(void **state) {
+    (void)state;
+    const char *path = fresh("cancel.db");
+    struct jobs *j;
+    struct jobs_options o = options(path);
+    assert_int_equal(jobs_open(&j, &o), OK);
+    assert_int_equal(jobs_add(j, "slow", "{}"), OK);
+    wait_for(j, 3);
+    int64_t id = jobs_snapshot(j).id;
+    double t = clock_s();
+    assert_int_equal(jobs_cancel(j, id), OK);
+    assert_false(jobs_wait(j, 5));
+    assert_true(clock_s() - t < 1);
+    assert_int_equal(jobs_snapshot(j).last_status, ERR_CANCELLED);
+    assert_int_equal(newest(path).state, JOB_CANCELLED);
+    /* Resumed, it does not begin anew. */
+    assert_int_equal(jobs_resume(j, id), OK);
+    assert_false(jobs_wait(j, 30));
+    assert_true(atomic_load(&resumed_at) >= 3);
+    assert_int_equal(atomic_load(&ran), 1);
+    assert_int_equal(newest(path).state, JOB_DONE);
+    jobs_close(j);
+}
+
+static void a_queued_job_is_cancelled_at_once(void **state) {
+    (void)state;
+    const char *path = fresh("queued.db");
+    struct jobs *j;
+    struct jobs_options o = options(path);
+    assert_int_equal(jobs_open(&j, &o), OK);
+    assert_int_equal(jobs_add(j, "mute", "{}"), OK);
+    assert_int_equal(jobs_add(j, "quick", "{}"), OK);
+    for (int i = 0; i < 400 && !(jobs_snapshot(j).id && jobs_snapshot(j).queued == 1); i++) nap(5);
+    struct job waiting = newest(path);
+    assert_int_equal(waiting.state, JOB_QUEUED);
+    assert_int_equal(jobs_cancel(j, waiting.id), OK);
+    for (int i = 0; i < 400 && newest(path).state == JOB_QUEUED; i++) nap(5);
+    assert_int_equal(newest(path).state, JOB_CANCELLED);
+    assert_true(jobs_snapshot(j).id != 0);
+    jobs_close(j);
+    assert_int_equal(atomic_load(&ran), 0);
+}
+
+static void leaving_interrupts_and_the_next_program_resumes(void **state) {
+    (void)state;
+    const char *path = fresh("leave.db");
+    struct jobs *j;
+    struct jobs_options o = options(path);
+    size_t count;
+    assert_int_equal(jobs_open(&j, &o), OK);
+    assert_int_equal(jobs_add(j, "slow", "{}"), OK);
+    wait_for(j, 3);
+    double t = clock_s();
+    jobs_close(j);
+    assert_true(clock_s() - t < 1);
+    assert_int_equal(newest(path).state, JOB_INTERRUPTED);
+    /* Not by itself: only when asked. */
+    assert_int_equal(jobs_run_queue(&o, 0, NULL, &count), OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(jobs_run_queue(&o, 1, NULL, &count), OK);
+    assert_int_equal(count, 1);
+    assert_true(atomic_load(&resumed_at) >= 3);
+    assert_int_equal(newest(path).state, JOB_DONE);
+}
+
+static void a_silent_job_keeps_its_lease_and_hears_other_programs(void **state) {
+    (void)state;
+    const char *path = fresh("lease.db");
+    struct jobs *j;
+    struct store *s;
+    struct job other;
+    struct jobs_options o = options(path);
+    assert_int_equal(jobs_open(&j, &o), OK);
+    assert_int_equal(jobs_add(j, "mute", "{}"), OK);
+    for (int i = 0; i < 400 && !jobs_snapshot(j).id; i++) nap(5);
+    nap(2300);
+    struct job now = newest(path);
+    assert_int_equal(now.state, JOB_RUNNING);
+    assert_true(now.lease_left_s > JOB_LEASE_S - 2);   /* renewed though the job said nothing */
+    assert_int_equal(store_open(&s, path, STORE_WRITE), OK);
+    assert_int_equal(store_job_claim(s, now.id, "thief", &other), ERR_MISSING);
+    double t = clock_s();
+    assert_int_equal(store_job_cancel(s, now.id), OK);
+    store_close(s);
+    assert_false(jobs_wait(j, 10));
+    assert_true(clock_s() - t < 2.5);
+    assert_int_equal(newest(path).state, JOB_CANCELLED);
+    jobs_close(j);
+}
+
+static void a_killed_program_loses_one_unit_at_most(void **state) {
+    (void)state;
+    const char *path = fresh("kill.db");
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct jobs *j;
+        struct jobs_options o = options(path);
+        if (jobs_open(&j, &o) != OK || jobs_add(j, "slow", "{}") != OK) _exit(9);
+        while (jobs_snapshot(j).done < 5) nap(2);
+        kill(getpid(), SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    struct job dead = newest(path);
+    assert_int_equal(dead.state, JOB_RUNNING);
+    /* Its lease still runs; when it is over the job shows as interrupted. */
+    rig_sql(path, "UPDATE job SET lease_until = 0");
+    assert_int_equal(newest(path).state, JOB_INTERRUPTED);
+    struct jobs *j;
+    struct jobs_options o = options(path);
+    assert_int_equal(jobs_open(&j, &o), OK);
+    assert_int_equal(jobs_resume(j, dead.id), OK);
+    assert_false(jobs_wait(j, 30));
+    jobs_close(j);
+    assert_true(atomic_load(&resumed_at) >= 5);
+    assert_int_equal(newest(path).state, JOB_DONE);
+}
+
+static void two_programs_never_run_one_job_twice(void **state) {
+    (void)state;
+    const char *path = fresh("two.db");
+    struct jobs *a, *b;
+    struct jobs_options o = options(path);
+    assert_int_equal(jobs_open(&a, &o), OK);
+    assert_int_equal(jobs_open(&b, &o), OK);
+    for (int i = 0; i < 20; i++) assert_int_equal(jobs_add(i % 2 ? a : b, "quick", "{}"), OK);
+    for (int i = 0; i < 600 && (jobs_wait(a, 1) || jobs_wait(b, 1)); i++) nap(10);
+    assert_int_equal(atomic_load(&ran), 20);
+    jobs_close(a);
+    jobs_close(b);
+}
+
+static void the_queue_stops_when_asked(void **state) {
+    (void)state;
+    const char *path = fresh("work.db");
+    struct store *s;
+    atomic_int cancel;
+    atomic_init(&cancel, 1);
+    struct progress p = { NULL, NULL, &cancel };
+    struct jobs_options o = options(path);
+    size_t count;
+    assert_int_equal(store_open(&s, path, STORE_WRITE), OK);
+    assert_int_equal(store_job_enqueue(s, "quick", "{}", NULL), OK);
+    store_close(s);
+    assert_int_equal(jobs_run_queue(&o, 0, &p, &count), ERR_CANCELLED);
+    assert_int_equal(count, 0);
+    assert_int_equal(newest(path).state, JOB_QUEUED);
+}
+
+static void parameters_survive_the_table(void **state) {
+    (void)state;
+    const char *path = fresh("params.db");
+    struct jobs *j;
+    struct jobs_options o = { path, 1, NULL };
+    struct score_options score = SCORE_DEFAULTS;
+    struct features_options f = FEATURES_DEFAULTS;
+    char about[96];
+    assert_int_equal(jobs_open(&j, &o), OK);
+    score.losses = 1u << LOSS_SQUARE;
+    score.checkpoints = f.checkpoints = "999999";     /* there is none: the job fails before it works */
+    score.lambda = "0.05";
+    f.losses = score.losses;
+    f.dims = 512;
+    assert_int_equal(jobs_add_score(j, &score, &f), OK);
+    assert_false(jobs_wait(j, 20));
+    jobs_close(j);
+    struct job made = newest(path);
+    assert_string_equal(made.kind, "score");
+    assert_int_equal(made.state, JOB_FAILED);
+    assert_string_equal(made.params, "{\"methods\":\"trak\",\"losses\":\"square\",\"checkpoints\":\"999999\","
+                        "\"lambda\":\"0.05\",\"features\":{\"losses\":\"square\",\"checkpoints\":\"999999\","
+                        "\"timesteps\":10,\"dims\":512}}");
+    for (const struct job_kind *k = job_kinds; k->name; k++)
+        if (strcmp(k->name, "score") == 0) k->describe(made.params, about, sizeof about);
+    assert_string_equal(about, "D-TRAK at 999999");
+}
+
+static void hostile_parameters_are_refused_in_words(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "", "[]", "{", "{\"losses\":\"sinister\"}", "{\"timesteps\":-1}", "{\"timesteps\":1e99}",
+        "{\"splits\":\"moon\"}", "{\"dims\":\"many\"}", "{\"losses\":7,\"dims\":1.5}",
+    };
+    char about[96];
+    const char *path = fresh("hostile.db");
+    struct store *s;
+    assert_int_equal(store_open(&s, path, STORE_WRITE), OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        for (const struct job_kind *k = job_kinds; k->name; k++) {
+            k->describe(bad[i], about, sizeof about);
+            if (strcmp(k->name, "features") != 0) continue;
+            assert_int_not_equal(k->run(s, bad[i], 1, NULL), OK);
+            assert_true(strlen(fail_reason()) > 10);
+        }
+    store_close(s);
+}
+
+static void pictures_come_and_bad_ones_say_so(void **state) {
+    (void)state;
+    const char *path = fresh("pictures.db");
+    struct pictures *p;
+    const unsigned char *rgba;
+    size_t w, h;
+    struct item_ref ref = { SPLIT_TRAIN, 3 }, none = { SPLIT_TRAIN, 3000 };
+    assert_int_equal(pictures_open(&p, path, 0, NULL, NULL), OK);
+    assert_int_equal(pictures_get(p, ref, &rgba, &w, &h), 0);
+    for (int i = 0; i < 400 && pictures_busy(p); i++) nap(5);
+    assert_int_equal(pictures_get(p, ref, &rgba, &w, &h), -1);   /* the rig's images are no PNG */
+    assert_int_equal(pictures_get(p, none, &rgba, &w, &h), 0);
+    for (int i = 0; i < 400 && pictures_busy(p); i++) nap(5);
+    assert_int_equal(pictures_get(p, none, &rgba, &w, &h), -1);
+    pictures_close(p);
+    struct item_ref back = pictures_ref(pictures_key(none));
+    assert_int_equal(back.split, SPLIT_TRAIN);
+    assert_int_equal(back.index, 3000);
+}
+
+static int clear(void **state) {
+    (void)state;
+    rig_clear();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(jobs_run_in_order_and_report),
+        cmocka_unit_test(a_job_of_an_unknown_kind_is_refused),
+        cmocka_unit_test(a_cancel_is_heard_within_a_second_and_keeps_what_is_done),
+        cmocka_unit_test(a_queued_job_is_cancelled_at_once),
+        cmocka_unit_test(leaving_interrupts_and_the_next_program_resumes),
+        cmocka_unit_test(a_silent_job_keeps_its_lease_and_hears_other_programs),
+        cmocka_unit_test(a_killed_program_loses_one_unit_at_most),
+        cmocka_unit_test(two_programs_never_run_one_job_twice),
+        cmocka_unit_test(the_queue_stops_when_asked),
+        cmocka_unit_test(parameters_survive_the_table),
+        cmocka_unit_test(hostile_parameters_are_refused_in_words),
+        cmocka_unit_test(pictures_come_and_bad_ones_say_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, clear);
+}

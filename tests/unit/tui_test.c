@@ -1,0 +1,248 @@
+/* The explorer without a terminal: what scripts do, what it refuses, and that
+ * no key on any size of screen brings it down. */
+#include "../lib/store_rig.h"
+#include "dtrak/jobs.h"
+#include "dtrak/mem.h"
+#include "dtrak/rng.h"
+#include "dtrak/tui.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+/* Scores of square at the last checkpoint for the gen items, pixel-cos beside them. */
+static void add_scores(struct store *s, const char *method, const char *loss, int64_t checkpoint) {
+    struct score_set want = { .split = SPLIT_GEN, .mantissa_bits = 24, .n = RIG_TRAIN, .rows = RIG_GEN,
+                              .lambda_rel = NAN, .lambda_abs = NAN, .d_eff = NAN, .version = 1 };
+    float row[RIG_TRAIN];
+    snprintf(want.method, sizeof want.method, "%s", method);
+    snprintf(want.loss, sizeof want.loss, "%s", loss);
+    if (checkpoint) { want.checkpoint[0] = checkpoint; want.checkpoints = 1; want.timesteps = 10; want.k = 6; }
+    if (strcmp(method, "trak") == 0) snprintf(want.lambda_spec, sizeof want.lambda_spec, "auto");
+    assert_int_equal(store_score_set_ensure(s, &want, NULL, &want), OK);
+    assert_int_equal(store_score_set_lambda(s, want.id, .05, 1.25, 3), OK);
+    for (size_t q = 0; q < RIG_GEN; q++) {
+        for (size_t i = 0; i < RIG_TRAIN; i++) row[i] = rig_value(q * 1000 + i, strlen(method));
+        assert_int_equal(store_score_put(s, &want, q, row), OK);
+    }
+}
+
+static const char *world(void) {
+    const char *path = rig_path("world.db");
+    struct checkpoint_list l;
+    if (rig_exists(path)) return path;
+    struct store *s = rig_project(path);
+    assert_int_equal(store_checkpoints_resolve(s, "last", &l), OK);
+    add_scores(s, "trak", "square", l.checkpoint[0].id);
+    add_scores(s, "pixel-cos", "", 0);
+    checkpoint_list_free(&l);
+    store_close(s);
+    return path;
+}
+
+/* Runs a script and returns the last screen, the caller's to free(). */
+static char *screen(const char *keys, size_t cols, size_t rows, const char *query) {
+    struct tui_options o = TUI_DEFAULTS;
+    const char *out = rig_path("screen.txt");
+    o.db = world();
+    o.keys = keys;
+    o.dump = out;
+    o.cols = cols;
+    o.rows = rows;
+    o.query = query;
+    if (tui_run(&o) != OK) fail_msg("%s", fail_reason());
+    FILE *f = fopen(out, "r");
+    assert_non_null(f);
+    char *text = calloc(1, 1 << 20);
+    assert_non_null(text);
+    assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
+    fclose(f);
+    return text;
+}
+
+static void shows(const char *keys, const char *query, const char *part) {
+    char *text = screen(keys, 120, 36, query);
+    if (!strstr(text, part)) fail_msg("'%s' does not show '%s':\n%s", keys, part, text);
+    free(text);
+}
+
+static void the_ranking_is_that_of_the_stored_row(void **state) {
+    (void)state;
+    size_t best = 0, worst = 0;
+    char part[64];
+    for (size_t i = 0; i < RIG_TRAIN; i++) {
+        if (rig_value(3000 + i, 4) > rig_value(3000 + best, 4)) best = i;
+        if (rig_value(3000 + i, 4) < rig_value(3000 + worst, 4)) worst = i;
+    }
+    snprintf(part, sizeof part, ">1 train:%zu ", best);
+    shows("", "gen:3", part);
+    snprintf(part, sizeof part, ">1 train:%zu ", worst);
+    shows("tab", "gen:3", part);
+    shows("", "gen:3", "D-TRAK");
+}
+
+static void a_setting_that_is_not_computed_is_never_filled_in(void **state) {
+    (void)state;
+    static const char *const keys[] = { "f", "c", "F", "C", "2 f f", "c f" };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        char *text = screen(keys[i], 120, 36, "gen:0");
+        assert_non_null(strstr(text, "not computed for gen items: press r"));
+        assert_null(strstr(text, "proponents"));
+        free(text);
+    }
+    shows("f F", "gen:0", "proponents");
+    shows("", "val:0", "not computed for val items");
+}
+
+static void a_job_started_by_a_key_is_awaited_and_its_end_is_told(void **state) {
+    (void)state;
+    /* The rig's checkpoints are no networks, so the work fails, in words. */
+    shows("f r @idle", "gen:0", "job 1 score: ");
+    shows("6", "gen:0", "failed");
+}
+
+static void wrong_options_are_usage_errors(void **state) {
+    (void)state;
+    static const struct { const char *query, *screen, *graphics, *keys; } bad[] = {
+        { "gen:7", NULL, NULL, "" }, { "gen:x", NULL, NULL, "" }, { "train:1", NULL, NULL, "" },
+        { NULL, "attic", NULL, "" }, { NULL, NULL, "oil", "" }, { NULL, NULL, NULL, "nokey" },
+        { NULL, NULL, NULL, "@size:ax9" }, { NULL, NULL, NULL, "@click:1" }, { NULL, NULL, NULL, "@what" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct tui_options o = TUI_DEFAULTS;
+        o.db = world();
+        o.query = bad[i].query;
+        o.screen = bad[i].screen;
+        o.graphics = bad[i].graphics;
+        o.keys = bad[i].keys;
+        assert_int_equal(tui_run(&o), ERR_USAGE);
+    }
+}
+
+static void a_file_that_is_no_database_is_refused(void **state) {
+    (void)state;
+    struct tui_options o = TUI_DEFAULTS;
+    o.db = rig_path("absent.db");
+    o.keys = "";
+    assert_int_not_equal(tui_run(&o), OK);
+    assert_non_null(strstr(fail_reason(), "absent.db"));
+}
+
+static void an_empty_database_says_what_to_do(void **state) {
+    (void)state;
+    struct tui_options o = TUI_DEFAULTS;
+    struct project p = { "none", 32, 32, 1, 1, -1, 1, "", "", "", "" };
+    struct store *s;
+    o.db = rig_path("empty.db");
+    assert_int_equal(store_create(&s, o.db), OK);
+    assert_int_equal(store_project_set(s, &p), OK);
+    assert_int_equal(store_publish(s), OK);
+    store_close(s);
+    static const char *const keys[] = { "1", "2 r f m c ] enter / n tab & . ,", "6 r x enter", "?" };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        o.keys = keys[i];
+        o.dump = rig_path("empty.txt");
+        if (tui_run(&o) != OK) fail_msg("%s: %s", keys[i], fail_reason());
+    }
+}
+
+static void every_key_is_listed_once_with_its_help(void **state) {
+    (void)state;
+    char line[512];
+    size_t lines = 0;
+    FILE *f = tmpfile();
+    tui_print_keys(f);
+    rewind(f);
+    while (fgets(line, sizeof line, f)) {
+        char *tab = strchr(line, '\t');
+        assert_non_null(tab);
+        assert_non_null(strchr(tab + 1, '\t'));
+        lines++;
+    }
+    fclose(f);
+    assert_true(lines > 35);
+}
+
+/* Keys that mean something, and some that do not.  Going back comes after going
+ * to another screen, so that no run ends early.  r is left out: it would queue
+ * thousands of failing jobs; jobs have a test of their own. */
+static void append_random_key(char *script, size_t size, struct rng *r) {
+    static const char *const key[] = {
+        "1", "2", "6", "?", "2 6 q", "2 esc", "enter", "tab", "backtab", "j", "k", "h", "l", "up", "down", "left",
+        "right", "pgup", "pgdn", "g", "G", "home", "end", "m", "M", "f", "F", "c", "C", "[", "]", ",", ".", "/",
+        "&", "n", "N", "x", "y", "a", "8", "_", "backspace", "space", "ctrl-l", "delete", "z", "é", "@click:9,5",
+        "@click:70,20", "@double:40,9", "@wheel:up", "@wheel:down", "@size:80x24", "@size:1x1", "@size:40x12",
+        "@size:20x5", "@size:200x60", "@size:3x40", "@size:300x2",
+    };
+    size_t n = sizeof key / sizeof key[0], len = strlen(script);
+    snprintf(script + len, size - len, "%s ", key[rng_below(r, (uint32_t)n)]);
+}
+
+static void five_thousand_random_keys_on_each_size_do_no_harm(void **state) {
+    (void)state;
+    static const size_t sizes[][2] = { { 80, 24 }, { 120, 36 }, { 40, 12 }, { 20, 5 }, { 1, 1 }, { 200, 60 } };
+    static char script[2000];
+    long live = mem_live();
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct rng r = rng_at(i, RNG_TEST, 7, 0);
+        for (size_t k = 0; k < 50; k++) {
+            struct tui_options o = TUI_DEFAULTS;
+            char end[48];
+            script[0] = 0;
+            for (size_t n = 0; n < 100; n++) append_random_key(script, sizeof script, &r);
+            o.db = world();
+            o.read_only = k % 2 == 0;
+            o.cols = sizes[i][0];
+            o.rows = sizes[i][1];
+            snprintf(end, sizeof end, "storm-%zu.txt", i);
+            o.dump = rig_path(end);
+            o.keys = script;
+            if (tui_run(&o) != OK) fail_msg("%s\n%s", fail_reason(), script);
+        }
+    }
+    assert_int_equal(mem_live(), live);
+}
+
+static void running_out_of_memory_while_opening_is_an_error_and_leaks_nothing(void **state) {
+    (void)state;
+    struct tui_options o = TUI_DEFAULTS;
+    o.db = world();
+    o.read_only = 1;      /* threads allocate too, so that the count would be anyone's */
+    o.keys = "";
+    long live = mem_live(), n = 0;
+    for (; n < 400; n++) {
+        mem_fail_after(n);
+        enum status st = tui_run(&o);
+        mem_fail_after(-1);
+        assert_int_equal(mem_live(), live);
+        if (st == OK) break;
+    }
+    assert_true(n > 5);
+    assert_true(n < 400);
+}
+
+static int clear(void **state) {
+    (void)state;
+    rig_clear();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_ranking_is_that_of_the_stored_row),
+        cmocka_unit_test(a_setting_that_is_not_computed_is_never_filled_in),
+        cmocka_unit_test(a_job_started_by_a_key_is_awaited_and_its_end_is_told),
+        cmocka_unit_test(wrong_options_are_usage_errors),
+        cmocka_unit_test(a_file_that_is_no_database_is_refused),
+        cmocka_unit_test(an_empty_database_says_what_to_do),
+        cmocka_unit_test(every_key_is_listed_once_with_its_help),
+        cmocka_unit_test(five_thousand_random_keys_on_each_size_do_no_harm),
+        cmocka_unit_test(running_out_of_memory_while_opening_is_an_error_and_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, clear);
+}
