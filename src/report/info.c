@@ -4,6 +4,7 @@
 #include "dtrak/json.h"
 #include "dtrak/lambda.h"
 #include "dtrak/mem.h"
+#include "dtrak/method.h"
 #include "dtrak/text.h"
 
 #include <math.h>
@@ -147,7 +148,8 @@ static void add_scores_text(struct buf *b, const struct facts *f) {
         if (s->timesteps) snprintf(cell, sizeof cell, "%3zu timesteps  k %zu", s->timesteps, s->k);
         add_column(b, cell, 22);
         cell[0] = 0;
-        if (isfinite(s->lambda_rel)) {
+        enum method m = method_parse(s->method, NULL);
+        if (m != METHOD_COUNT && method_has_lambda(m) && isfinite(s->lambda_rel)) {
             char value[LAMBDA_TEXT];
             lambda_format_value(value, s->lambda_rel);
             snprintf(cell, sizeof cell, "lambda %s%s", value, strcmp(s->lambda_spec, "auto") ? "" : " (auto)");

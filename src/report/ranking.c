@@ -241,7 +241,7 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
     if (r->set.loss[0]) buf_printf(b, "  (%s, loss %s)", r->set.method, r->set.loss);
     if (r->step) buf_printf(b, "\ncheckpoint  %zu  (%.4g%%)", r->step, r->percent);
     if (r->set.k) buf_printf(b, "\nfeatures    k %zu, %zu timesteps", r->set.k, r->set.timesteps);
-    if (isfinite(r->set.lambda_rel)) {
+    if (method_has_lambda(m) && isfinite(r->set.lambda_rel)) {
         lambda_format_value(value, r->set.lambda_rel);
         buf_printf(b, "\nlambda      %s", value);
         lambda_format_value(value, r->set.lambda_abs);
@@ -280,7 +280,8 @@ void report_ranking_json(struct buf *b, const struct report_ranking *r) {
     if (r->step) buf_printf(b, ",\"checkpoint\":%zu", r->step);
     else buf_text(b, ",\"checkpoint\":null");
     buf_text(b, ",\"lambda\":");
-    json_add_double(b, r->set.lambda_rel);
+    if (method_has_lambda(method_parse(r->set.method, NULL))) json_add_double(b, r->set.lambda_rel);
+    else buf_text(b, "null");
     add_side_json(b, "proponents", r->top, r->n_top);
     add_side_json(b, "opponents", r->bottom, r->n_bottom);
     buf_text(b, "}\n");
