@@ -53,8 +53,7 @@ void draw_image(struct app *a, struct frame *f, size_t row, size_t col, size_t r
 void draw_selection(struct frame *f, size_t row, size_t col, const struct grid *g, size_t below) {
     frame_restyle(f, row, col, 1, g->tile_cols, STYLE_SELECTED);
     frame_fill(f, row + 1, col, g->image_rows, 1, STYLE_SELECTED, ' ');
-    frame_fill(f, row + 1, col + 1 + g->image_cols, g->image_rows, g->tile_cols - 1 - g->image_cols,
-               STYLE_SELECTED, ' ');
+    frame_fill(f, row + 1, col + 1 + g->image_cols, g->image_rows, 1, STYLE_SELECTED, ' ');
     frame_restyle(f, row + 1 + g->image_rows, col, below, g->tile_cols, STYLE_SELECTED);
 }
 
@@ -315,11 +314,14 @@ void draw_footer(struct app *a, struct frame *f) {
                                  a->prompt == PROMPT_SEARCH ? "/" : "&");
         at += frame_text(f, rows - 1, 1 + at, STYLE_BAR, a->typed);
         frame_text(f, rows - 1, 1 + at, STYLE_BAR_KEY, "▏");
-        if (cols > at + 30)
-            frame_text(f, rows - 1, at + 5, STYLE_DIM, "Enter takes it, Esc does not");
+        const char *hint = "Enter takes it, Esc does not";
+        if (cols > at + text_width(hint) + 6)
+            frame_text(f, rows - 1, cols - text_width(hint) - 1, STYLE_BAR, hint);
     } else if (app_top(a) == &screen_ask) {
+        frame_fill(f, rows - 1, 0, 1, cols, STYLE_WARN, ' ');
         frame_text_in(f, rows - 1, 1, cols - 1, STYLE_WARN, a->question);
     } else if (a->message[0] && cols > 2) {
+        frame_fill(f, rows - 1, 0, 1, cols, a->message_style, ' ');
         frame_text_in(f, rows - 1, 1, cols - 2, a->message_style, a->message);
     } else {
         draw_keys(a, f, rows - 1);

@@ -125,7 +125,10 @@ static void draw_job(struct app *a, struct frame *f, size_t row, struct area in,
     if (c.part > c.meter && isfinite(part)) frame_meter(f, row, in.col + c.meter, c.part - c.meter - 1, STYLE_METER, part);
     if (isfinite(part)) frame_printf(f, row, in.col + c.part, 5, STYLE_NORMAL, "%3.0f%%", 100 * part);
     frame_text_in(f, row, in.col + c.text, c.text_cols, STYLE_NORMAL, about);
-    if (chosen) frame_restyle(f, row, in.col, 1, in.cols, STYLE_SELECTED);
+    if (chosen) {          /* all but the meter, which lives by its colour */
+        frame_restyle(f, row, in.col, 1, c.meter, STYLE_SELECTED);
+        frame_restyle(f, row, in.col + c.part, 1, in.cols - c.part, STYLE_SELECTED);
+    }
     app_spot(a, row, in.col, 1, in.cols, at);
 }
 

@@ -245,7 +245,10 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
     if (below >= 2) frame_text_in(f, line++, col + 1, g->tile_cols - 2, STYLE_DIM, label);
     draw_score(text, draw_score_format(a->row.largest), score);
     frame_printf(f, line, col + 1, g->tile_cols - 1, STYLE_ACCENT, "%*s", (int)w, text);
-    if (selected) draw_selection(f, row, col, g, below);
+    if (selected) {
+        draw_selection(f, row, col, g, below - 1);
+        frame_restyle(f, line, col, 1, w + 2, STYLE_SELECTED);   /* the bar keeps its colours */
+    }
     if (g->tile_cols > w + 4) draw_bar(a, f, line, col + w + 2, g->tile_cols - w - 4, score);
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at + (pane ? PANE : 0));
 }
