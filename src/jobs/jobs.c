@@ -235,6 +235,7 @@ static enum status end_job(struct jobs *j, const struct job *job, enum status st
     pthread_mutex_lock(&j->lock);
     int leaving = j->stop || progress_cancelled(j->outer);
     double seconds = clock_s() - j->started;
+    struct jobs_now now = j->now;
     pthread_mutex_unlock(&j->lock);
     clock_format(took, seconds);
     if (st == OK) {
@@ -249,6 +250,8 @@ static enum status end_job(struct jobs *j, const struct job *job, enum status st
         copy_text(message, sizeof message, fail_reason());
     }
     store_rollback(j->worker_store);
+    /* How far it came, to the unit; when this fails the clerk's last word stands. */
+    store_job_heartbeat(j->worker_store, job->id, j->owner, now.done, now.total, now.what, now.note, NULL);
     if (store_job_finish(j->worker_store, job->id, j->owner, state, message) != OK && st == OK) {
         st = ERR_DB;
         copy_text(message, sizeof message, fail_reason());

@@ -221,6 +221,7 @@ void setting_step_lambda(struct app *a, int by);
 void row_load(struct app *a);           /* of the present setting and query */
 void row_free(struct row *r);
 void setting_compute(struct app *a);    /* the r key */
+int setting_is_asked(const struct app *a);   /* r was pressed for it, and its job is not done */
 /* What r would do, in a few words; how long, when that can be told. */
 void setting_estimate(struct app *a, char *out, size_t size);
 size_t setting_timesteps(const struct app *a);   /* of the features that r would make */

@@ -188,7 +188,7 @@ static void draw(struct app *a, struct frame *f, struct area in) {
     char label[80];
     facts_label(facts_of(a, shown), label, sizeof label);
     size_t below = label[0] && inner.rows >= 10;
-    struct grid g = draw_grid(a, inner.rows, inner.cols, 1 + below, below ? 10 : 8, 24);
+    struct grid g = draw_grid(a, inner.rows, inner.cols, 1 + below, below ? 10 : 8, n < 24 ? n : 24);
     int pictures = g.rows && g.across && in.cols >= 20;
     a->gallery.across = pictures ? g.across : 1;
     a->gallery.per_page = pictures ? g.rows * g.across : inner.rows ? inner.rows : 1;

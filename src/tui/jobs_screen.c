@@ -139,6 +139,18 @@ static size_t line(struct frame *f, size_t row, struct area in, enum style style
     return row + (used ? used : 1);
 }
 
+/* Parameters to be read by a person: no quotes, and blanks where a line may break. */
+static void plain(const char *json, char *out, size_t size) {
+    size_t n = 0;
+    for (const char *s = json; *s && n + 3 < size; s++) {
+        if (*s == '"') continue;
+        if ((*s == '{' && s == json) || (*s == '}' && !s[1])) continue;
+        out[n++] = *s;
+        if ((*s == ',' && s[1] == '"') || (*s == ':' && s > json && s[-1] == '"')) out[n++] = ' ';
+    }
+    out[n] = 0;
+}
+
 static void draw_more(struct app *a, struct frame *f, struct area in, const struct jobs_now *now) {
     const struct job *j = selected(a);
     char text[400], rate[48] = "", left[24] = "";
@@ -158,7 +170,8 @@ static void draw_more(struct app *a, struct frame *f, struct area in, const stru
     } else {
         row = line(f, row, in, STYLE_NORMAL, "message", j->message[0] ? j->message : j->what);
     }
-    row = line(f, row, in, STYLE_NORMAL, "does", j->params);
+    plain(j->params, text, sizeof text);
+    row = line(f, row, in, STYLE_NORMAL, "does", text);
     snprintf(text, sizeof text, "queued %s%s%s%s%s", j->created, j->started[0] ? ", begun " : "", j->started,
              j->ended[0] ? ", ended " : "", j->ended);
     row = line(f, row, in, STYLE_DIM, "times", text);

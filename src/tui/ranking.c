@@ -328,11 +328,13 @@ static void draw_absent(struct app *a, struct frame *f, struct area in) {
         draw_paragraph(f, row, col, end - row, cols, STYLE_ERROR, r->message);
         return;
     }
-    snprintf(text, sizeof text, "%s%s%s: not computed for %s items%s", name,
-             a->setting.lambda[0] ? " with λ " : "", a->setting.lambda, split_name(a->query.split), a->jobs ? ": press r" : "");
-    row += draw_paragraph(f, row, col, end - row, cols, STYLE_WARN, text) + 1;
+    int coming = setting_is_asked(a);
+    snprintf(text, sizeof text, "%s%s%s: %s for %s items%s", name, a->setting.lambda[0] ? " with λ " : "",
+             a->setting.lambda, coming ? "being computed" : "not computed", split_name(a->query.split),
+             a->jobs && !coming ? ": press r" : "");
+    row += draw_paragraph(f, row, col, end - row, cols, coming ? STYLE_GOOD : STYLE_WARN, text) + 1;
     if (row >= end) return;
-    if (a->jobs && (now.id || now.queued) && a->has_asked) {
+    if (coming) {
         snprintf(text, sizeof text, "%s  %s %s", now.title, now.what, now.note);
         row += draw_paragraph(f, row, col, end - row, cols, STYLE_NORMAL, text);
         if (row + 1 < end && now.total > 0)

@@ -202,6 +202,11 @@ static int same_setting(const struct setting *x, const struct setting *y) {
            strcmp(x->lambda, y->lambda) == 0;
 }
 
+int setting_is_asked(const struct app *a) {
+    return a->has_asked && same_setting(&a->asked, &a->setting) && a->asked_split == a->query.split &&
+           jobs_busy(a->jobs);
+}
+
 static int may_compute(struct app *a) {
     char name[METHOD_DISPLAY];
     const struct setting *t = &a->setting;
@@ -212,7 +217,7 @@ static int may_compute(struct app *a) {
         app_say(a, STYLE_WARN, "%s was imported and cannot be computed here", name);
     else if (method_has_checkpoint(t->method) && !catalog_checkpoint(&a->catalog, t->checkpoint))
         app_say(a, STYLE_WARN, "there is no checkpoint to compute from: dtrak train makes them");
-    else if (a->has_asked && same_setting(&a->asked, t) && a->asked_split == a->query.split && jobs_busy(a->jobs))
+    else if (setting_is_asked(a))
         app_say(a, STYLE_NORMAL, "%s is in the queue already; x stops it", name);
     else if (a->row.state == ROW_STORED && a->row.set.rows_done == a->row.set.rows)
         app_say(a, STYLE_NORMAL, "%s is computed already (%s)", name, a->row.set.created);
