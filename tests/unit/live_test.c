@@ -1,0 +1,159 @@
+/* Ridge scores at any lambda against the explicit formula, from features and
+ * from a stored kernel. */
+#include "../lib/store_rig.h"
+#include "dtrak/live.h"
+#include "dtrak/mem.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+enum { K = 6 };
+
+static float phi[RIG_TRAIN][K], g[RIG_GEN][K];
+
+static void put(struct store *s, enum split split, size_t rows, const float *values, struct feature_set *set) {
+    struct feature_identity id = rig_identity(s, split);
+    id.float32 = 1;
+    assert_int_equal(store_feature_set_ensure(s, &id, rows, 64, NULL, NULL, set), OK);
+    assert_int_equal(store_feature_block_put(s, set, 0, values), OK);
+}
+
+/* A database with features of square at the last checkpoint and a score set made of
+ * them; with_kernel: the products are stored and the features dropped. */
+static int64_t world(const char *path, int with_kernel) {
+    struct store *s = rig_project(path);
+    struct feature_set train, gen;
+    struct score_set set = { .method = "trak", .loss = "square", .split = SPLIT_GEN, .timesteps = 10, .k = K,
+                             .lambda_spec = "auto", .mantissa_bits = 24, .n = RIG_TRAIN, .rows = RIG_GEN,
+                             .lambda_rel = NAN, .lambda_abs = NAN, .d_eff = NAN, .version = 1, .checkpoints = 1 };
+    for (size_t i = 0; i < RIG_TRAIN * K; i++) phi[i / K][i % K] = rig_value(i, 1);
+    for (size_t i = 0; i < RIG_GEN * K; i++) g[i / K][i % K] = rig_value(i, 2);
+    put(s, SPLIT_TRAIN, RIG_TRAIN, phi[0], &train);
+    put(s, SPLIT_GEN, RIG_GEN, g[0], &gen);
+    set.checkpoint[0] = train.checkpoint;
+    assert_int_equal(store_score_set_ensure(s, &set, NULL, &set), OK);
+    if (with_kernel) {
+        static double gram[RIG_TRAIN * (RIG_TRAIN + 1) / 2], cross[RIG_GEN * RIG_TRAIN];
+        size_t at = 0;
+        for (size_t i = 0; i < RIG_TRAIN; i++)
+            for (size_t j = i; j < RIG_TRAIN; j++, at++) {
+                gram[at] = 0;
+                for (size_t k = 0; k < K; k++) gram[at] += (double)phi[i][k] * (double)phi[j][k];
+            }
+        for (size_t q = 0; q < RIG_GEN; q++)
+            for (size_t j = 0; j < RIG_TRAIN; j++) {
+                double x = 0;
+                for (size_t k = 0; k < K; k++) x += (double)g[q][k] * (double)phi[j][k];
+                cross[q * RIG_TRAIN + j] = x;
+            }
+        assert_int_equal(store_kernel_put(s, train.id, KERNEL_GRAM, SPLIT_TRAIN, RIG_TRAIN, RIG_TRAIN, 1, gram), OK);
+        assert_int_equal(store_kernel_put(s, train.id, KERNEL_CROSS, SPLIT_GEN, RIG_GEN, RIG_TRAIN, 1, cross), OK);
+        assert_int_equal(store_feature_blocks_drop(s, train.id), OK);
+        assert_int_equal(store_feature_blocks_drop(s, gen.id), OK);
+    }
+    store_close(s);
+    return set.id;
+}
+
+/* x = (Phi^T Phi + lambda I)^-1 g, by elimination. */
+static void solve(double x[K], const float *query, double lambda) {
+    double a[K][K + 1];
+    for (size_t i = 0; i < K; i++) {
+        for (size_t j = 0; j < K; j++) {
+            a[i][j] = i == j ? lambda : 0;
+            for (size_t n = 0; n < RIG_TRAIN; n++) a[i][j] += (double)phi[n][i] * (double)phi[n][j];
+        }
+        a[i][K] = (double)query[i];
+    }
+    for (size_t p = 0; p < K; p++)
+        for (size_t i = 0; i < K; i++) {
+            if (i == p) continue;
+            double f = a[i][p] / a[p][p];
+            for (size_t j = p; j <= K; j++) a[i][j] -= f * a[p][j];
+        }
+    for (size_t i = 0; i < K; i++) x[i] = a[i][K] / a[i][i];
+}
+
+static int wait_for(struct live *l, const struct live_request *r, float **score, size_t *n, double *rel, double *absolute) {
+    int answer;
+    while ((answer = live_get(l, r, score, n, rel, absolute)) == 0) {
+        struct timespec t = { 0, 2000000 };
+        nanosleep(&t, NULL);
+    }
+    return answer;
+}
+
+static void check_all(const char *path, int64_t set) {
+    struct live *l;
+    assert_int_equal(live_open(&l, path, NULL, NULL), OK);
+    for (size_t q = 0; q < RIG_GEN; q++)
+        for (int e = -3; e < 2; e++) {
+            struct live_request r = { set, { SPLIT_GEN, q }, { LAMBDA_RELATIVE, pow(10, e) } };
+            float *score = NULL;
+            size_t n = 0;
+            double rel, absolute, x[K], trace = 0, largest = 0;
+            assert_int_equal(wait_for(l, &r, &score, &n, &rel, &absolute), 1);
+            assert_int_equal(n, RIG_TRAIN);
+            for (size_t i = 0; i < RIG_TRAIN * K; i++) trace += (double)phi[i / K][i % K] * (double)phi[i / K][i % K];
+            assert_true(fabs(absolute - pow(10, e) * trace / RIG_TRAIN) < 1e-9 * absolute);
+            assert_true(fabs(rel - pow(10, e)) < 1e-9 * rel);
+            solve(x, g[q], absolute);
+            for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)score[i]));
+            for (size_t i = 0; i < n; i++) {
+                double want = 0;
+                for (size_t k = 0; k < K; k++) want += x[k] * (double)phi[i][k];
+                assert_true(fabs(want - (double)score[i]) < 1e-6 * largest);   /* float32 result */
+            }
+            mem_free(score);
+        }
+    live_close(l);
+}
+
+static void from_features_it_is_the_explicit_formula(void **state) {
+    (void)state;
+    const char *path = rig_path("features.db");
+    check_all(path, world(path, 0));
+}
+
+static void from_a_kernel_it_is_the_same(void **state) {
+    (void)state;
+    const char *path = rig_path("kernel.db");
+    check_all(path, world(path, 1));
+}
+
+static void what_is_missing_is_said_and_may_come_later(void **state) {
+    (void)state;
+    const char *path = rig_path("missing.db");
+    int64_t set = world(path, 0);
+    struct live *l;
+    struct live_request r = { set, { SPLIT_VAL, 0 }, { LAMBDA_RELATIVE, .1 } }, none = { 99, { SPLIT_GEN, 0 }, r.lambda };
+    float *score = NULL;
+    size_t n;
+    double a, b;
+    assert_int_equal(live_open(&l, path, NULL, NULL), OK);
+    assert_int_equal(wait_for(l, &r, &score, &n, &a, &b), -1);
+    assert_non_null(strstr(fail_reason(), "neither features nor a kernel"));
+    assert_int_equal(wait_for(l, &none, &score, &n, &a, &b), -1);
+    assert_int_equal(live_get(l, &r, &score, &n, &a, &b), 0);   /* asked again, it looks again */
+    live_close(l);
+}
+
+static int clear(void **state) {
+    (void)state;
+    rig_clear();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(from_features_it_is_the_explicit_formula),
+        cmocka_unit_test(from_a_kernel_it_is_the_same),
+        cmocka_unit_test(what_is_missing_is_said_and_may_come_later),
+    };
+    return cmocka_run_group_tests(tests, NULL, clear);
+}
