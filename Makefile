@@ -100,6 +100,9 @@ sanitize:
 tsan:
 	@$(MAKE) --no-print-directory -j2 SAN=thread CFLAGS='-O1 -g' all units
 	TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp LIMIT=1200 tests/run build-thread$(if $(findstring clang,$(CC)),-clang)
+# Writes the expected screens anew: look at the difference before committing it.
+bless: all units
+	BLESS=1 tests/run $(OUT) screens/screens
 bench: $(BENCH)
 	@for b in $(BENCH); do echo "== $$(basename $$b)"; $$b || exit 1; done
 

@@ -62,7 +62,7 @@ void app_back(struct app *a) {
 void app_leave(struct app *a) {
     struct jobs_now now = jobs_snapshot(a->jobs);
     if (now.id == 0 && now.queued == 0) { a->done = 1; return; }
-    a->question = now.id ? "A job is running. Leave and stop it? Finished parts stay, it can be resumed.  y yes  n no"
+    a->question = now.id ? "A job runs: leave and stop it? Finished parts stay, 6 resumes it.  y yes  n no"
                          : "Jobs are queued. Leave? They stay in the queue.  y yes  n no";
     app_over(a, &screen_ask);
 }
@@ -132,10 +132,15 @@ static enum status first_screen(struct app *a) {
 }
 
 static void offer_interrupted(struct app *a) {
-    size_t n = 0;
+    size_t n = 0, elsewhere = 0;
     jobs_reload(a);
-    for (size_t i = 0; i < a->job.list.count; i++) n += a->job.list.job[i].state == JOB_INTERRUPTED;
-    if (n && a->jobs)
+    for (size_t i = 0; i < a->job.list.count; i++) {
+        n += a->job.list.job[i].state == JOB_INTERRUPTED;
+        elsewhere += a->job.list.job[i].state == JOB_RUNNING;
+    }
+    if (elsewhere && a->jobs)
+        app_say(a, STYLE_WARN, "a job runs in another program; if that was killed, 6 offers it within %d s", JOB_LEASE_S);
+    else if (n && a->jobs)
         app_say(a, STYLE_WARN, "%zu interrupted job%s: 6 shows %s, r there resumes", n, n == 1 ? "" : "s",
                 n == 1 ? "it" : "them");
 }
@@ -253,6 +258,10 @@ int app_poll(struct app *a) {
     if (a->row.state == ROW_WAITING && !live_busy(a->live)) { row_load(a); changed = 1; }
     if (clock_s() - a->looked < LOOK_S) return changed;
     a->looked = clock_s();
+    if (app_top(a) == &screen_jobs) {    /* a lease that runs out changes no byte of the file */
+        jobs_reload(a);
+        changed = 1;
+    }
     if (store_data_version(a->store, &version) == OK && version != a->data_version) {
         a->data_version = version;
         reread(a, 0);
