@@ -91,6 +91,7 @@ check: deps
 # Rewrites what is compared as text: screens, and the keys in the manual.  Review the difference.
 bless: all units
 	@tests/lib/bless-keys.sh $(OUT)
+	BLESS=1 tests/run $(OUT) screens/screens
 	@OUT=$(abspath $(OUT)) DTRAK=$(abspath $(OUT))/dtrak BLESS=1 WORK=$$(mktemp -d) tests/screens/screens.sh > /dev/null
 layers:
 	@tests/layers.sh --self-test > /dev/null && tests/layers.sh
@@ -100,9 +101,6 @@ sanitize:
 tsan:
 	@$(MAKE) --no-print-directory -j2 SAN=thread CFLAGS='-O1 -g' all units
 	TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp LIMIT=1200 tests/run build-thread$(if $(findstring clang,$(CC)),-clang)
-# Writes the expected screens anew: look at the difference before committing it.
-bless: all units
-	BLESS=1 tests/run $(OUT) screens/screens
 bench: $(BENCH)
 	@for b in $(BENCH); do echo "== $$(basename $$b)"; $$b || exit 1; done
 
