@@ -18,7 +18,7 @@ struct lambda { enum lambda_kind kind; double value; };   /* value: 0 for auto *
 /* "0.05", "abs:500", "auto" (or NULL: auto).  Finite and > 0, else ERR_USAGE. */
 enum status lambda_parse(struct lambda *out, const char *text);
 /* The same way back: lambda_parse(lambda_format(l)) is l. */
-#define LAMBDA_TEXT 40
+#define LAMBDA_TEXT 32
 void lambda_format(char out[LAMBDA_TEXT], struct lambda l);
 /* Short for a status line: "0.05", "1.2e3". */
 void lambda_format_value(char out[LAMBDA_TEXT], double value);

@@ -45,7 +45,7 @@ void lambda_format(char out[LAMBDA_TEXT], struct lambda l) {
     }
     char number[LAMBDA_TEXT];
     shortest(number, l.value);
-    snprintf(out, LAMBDA_TEXT, "%s%.30s", l.kind == LAMBDA_ABSOLUTE ? "abs:" : "", number);
+    snprintf(out, LAMBDA_TEXT, "%s%.26s", l.kind == LAMBDA_ABSOLUTE ? "abs:" : "", number);
 }
 
 /* Two digits; 0.01 to 999 plainly, the rest as 1.2e3 without a padded exponent. */

@@ -1,0 +1,360 @@
+/* score_source.c - features, kernels and pixels as one source of inner products. */
+#include "score_source.h"
+
+#include "dtrak/items.h"
+#include "dtrak/linalg.h"
+#include "dtrak/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CACHE_BYTES ((size_t)512 << 20)    /* rows above that are read again for every block of queries */
+#define KERNEL_BYTES ((size_t)256 << 20)   /* a part of a kernel above that is not kept */
+
+/* --- which features --- */
+
+/* Same features but for the split. */
+static int is_partner(const struct feature_set *train, const struct feature_set *f, enum split split) {
+    struct feature_identity id = f->identity;
+    char difference[256];
+    id.split = train->identity.split;
+    feature_identity_difference(difference, &train->identity, &id);
+    return f->identity.split == split && !difference[0];
+}
+
+static int is_whole(const struct feature_set *f, size_t items) {
+    return !f->dropped && f->rows >= items && f->rows_done >= items;
+}
+
+/* Whether the stored kernel of the set covers the splits at their present size. */
+static enum status kernel_covers(struct store *s, int64_t set, const struct source_wanted *w, int *covers) {
+    TRY(store_kernel_has(s, set, KERNEL_GRAM, SPLIT_TRAIN, covers));
+    for (int q = 0; q < SPLIT_COUNT && *covers; q++)
+        if (w->splits >> q & 1) {
+            int cross, self;
+            TRY(store_kernel_has(s, set, KERNEL_CROSS, (enum split)q, &cross));
+            TRY(store_kernel_has(s, set, KERNEL_SELF, (enum split)q, &self));
+            *covers = cross && self;
+        }
+    return OK;
+}
+
+/* Sets src->query to the features of the splits that go with a train set; *usable
+ * says whether scores can be made of them, or of the kernel. */
+static enum status try_train_set(struct source *src, const struct feature_set_list *l,
+                                 const struct feature_set *train, const struct source_wanted *w, int *usable) {
+    int covers;
+    TRY(kernel_covers(src->s, train->id, w, &covers));
+    int whole = is_whole(train, w->items[SPLIT_TRAIN]);
+    struct feature_set query[SPLIT_COUNT];
+    memset(query, 0, sizeof query);
+    for (int q = 0; q < SPLIT_COUNT; q++) {
+        if (!(w->splits >> q & 1)) continue;
+        for (size_t i = 0; i < l->count; i++)
+            if (is_partner(train, &l->set[i], (enum split)q)) query[q] = l->set[i];
+        whole = whole && query[q].id && is_whole(&query[q], w->items[q]);
+    }
+    /* A kernel of fewer items than there are now is of no use. */
+    for (int q = 0; q < SPLIT_COUNT && covers; q++)
+        if (w->splits >> q & 1) covers = query[q].id && query[q].rows >= w->items[q];
+    covers = covers && train->rows >= w->items[SPLIT_TRAIN];
+    *usable = whole || covers;
+    if (!*usable) return OK;
+    src->train = *train;
+    memcpy(src->query, query, sizeof query);
+    src->has_kernel = covers;
+    src->is_whole = whole;
+    return OK;
+}
+
+/* More timesteps, then larger k, then newer. */
+static int is_better(const struct feature_set *a, const struct feature_set *b) {
+    if (a->identity.timesteps != b->identity.timesteps) return a->identity.timesteps > b->identity.timesteps;
+    if (a->identity.k != b->identity.k) return a->identity.k > b->identity.k;
+    return a->id > b->id;
+}
+
+static enum status no_features(struct store *s, const struct source_wanted *w, const struct feature_set *near) {
+    size_t timesteps = w->timesteps ? w->timesteps : near ? near->identity.timesteps : 10;
+    size_t k = near ? near->identity.k : 2048;
+    return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s; make them with: "
+                "dtrak features %s --loss %s --checkpoint %zu --timesteps %zu --dims %zu",
+                loss_name(w->loss), w->checkpoint->step, near ? " (some are there)" : "",
+                store_path(s), loss_name(w->loss), w->checkpoint->step, timesteps, k);
+}
+
+static int fits(const struct feature_set *f, const struct source_wanted *w) {
+    return f->identity.split == SPLIT_TRAIN && f->checkpoint == w->checkpoint->id &&
+           !strcmp(f->identity.loss, loss_name(w->loss)) &&
+           (!w->timesteps || f->identity.timesteps == w->timesteps);
+}
+
+static enum status read_features(void *ctx, size_t first, size_t count, float *out) {
+    const struct source *src = ctx;
+    return store_features_read(src->s, &src->train, first, count, out);
+}
+
+static enum status kernel_open(struct source *src, enum split split);
+
+/* A kernel of other sizes than the items have now (some were added) is passed over
+ * for whole features. */
+static enum status check_kernel(struct source *src) {
+    for (int q = 0; q < SPLIT_COUNT && src->has_kernel; q++) {
+        if (!(src->splits >> q & 1)) continue;
+        enum status st = kernel_open(src, (enum split)q);
+        if (st == ERR_MISSING && src->is_whole) src->has_kernel = 0;
+        else TRY(st);
+    }
+    return OK;
+}
+
+enum status source_find(struct source *src, struct store *s, const struct source_wanted *w) {
+    struct feature_set_list l;
+    const struct feature_set *near = NULL, *best = NULL;
+    *src = (struct source){ .s = s, .n = w->items[SPLIT_TRAIN], .splits = w->splits };
+    memcpy(src->items, w->items, sizeof src->items);
+    TRY(store_feature_sets_list(s, &l));
+    enum status st = OK;
+    for (size_t i = 0; i < l.count && st == OK; i++) {
+        const struct feature_set *f = &l.set[i];
+        int usable;
+        if (!fits(f, w)) continue;
+        if (!near || is_better(f, near)) near = f;
+        if (best && !is_better(f, best)) continue;
+        st = try_train_set(src, &l, f, w, &usable);
+        if (st == OK && usable) best = f;
+    }
+    if (st == OK && !best) st = no_features(s, w, near);
+    feature_set_list_free(&l);
+    TRY(st);
+    src->rows = (struct rows){ src->n, src->train.identity.k, read_features, src };
+    return check_kernel(src);
+}
+
+static enum status read_pixels(void *ctx, size_t first, size_t count, float *out) {
+    const struct source *src = ctx;
+    return items_load(src->s, &src->project, SPLIT_TRAIN, first, count, out);
+}
+
+enum status source_pixels(struct source *src, struct store *s, const size_t *items) {
+    *src = (struct source){ .s = s, .n = items[SPLIT_TRAIN], .is_pixels = 1 };
+    memcpy(src->items, items, sizeof src->items);
+    TRY(store_project_get(s, &src->project));
+    src->rows = (struct rows){ src->n, items_floats(&src->project), read_pixels, src };
+    return OK;
+}
+
+void source_close(struct source *src) {
+    mem_free(src->cache);
+    mem_free(src->norm);
+    for (int q = 0; q < SPLIT_COUNT; q++) {
+        mem_free(src->cross[q]);
+        mem_free(src->self[q]);
+    }
+    *src = (struct source){ 0 };
+}
+
+void source_params(const struct source *src, char *out, size_t size) {
+    const struct feature_identity *f = &src->train.identity;
+    if (src->is_pixels)
+        snprintf(out, size, "{\"low\":%g,\"high\":%g}", src->project.value_low, src->project.value_high);
+    else
+        snprintf(out, size, "{\"rule\":\"%s\",\"noise_seed\":%llu,\"projection\":\"%s\",\"projection_seed\":%llu,"
+                 "\"nonzeros\":%zu,\"features\":\"%s\",\"features_version\":%d}", f->rule,
+                 (unsigned long long)f->noise_seed, f->projection, (unsigned long long)f->projection_seed,
+                 f->nonzeros, f->float32 ? "f32" : "f16", f->version);
+}
+
+/* --- rows --- */
+
+/* Reads all training rows once, where memory allows, so that blocks of queries do
+ * not decode them again. */
+static enum status fill_cache(struct source *src, const struct progress *p) {
+    size_t k = src->rows.k;
+    if (src->cache || src->n > CACHE_BYTES / sizeof(float) / k) return OK;
+    float *all = mem_array(src->n * k, sizeof *all);
+    if (!all) return OK;   /* then as if it did not fit */
+    for (size_t i = 0; i < src->n; i += 256) {
+        size_t count = src->n - i < 256 ? src->n - i : 256;
+        enum status st = progress_check(p);
+        if (st == OK) st = src->rows.read(src->rows.ctx, i, count, all + i * k);
+        if (st != OK) {
+            mem_free(all);
+            return st;
+        }
+    }
+    src->cache = all;
+    src->memory = (struct rows_memory){ all, k };
+    src->rows = rows_in_memory(&src->memory, src->n);
+    return OK;
+}
+
+static enum status read_queries(struct source *src, enum split split, size_t first, size_t count, float *out) {
+    if (src->is_pixels) return items_load(src->s, &src->project, split, first, count, out);
+    return store_features_read(src->s, &src->query[split], first, count, out);
+}
+
+static void query_norms(double *norm, const float *rows, size_t count, size_t k) {
+    for (size_t i = 0; i < count; i++) {
+        double sum = 0;
+        for (size_t j = 0; j < k; j++) sum += (double)rows[i * k + j] * (double)rows[i * k + j];
+        norm[i] = sqrt(sum);
+    }
+}
+
+/* --- kernels --- */
+
+/* A part of the stored kernel, which must have the shape that the items have now. */
+static enum status read_part(struct source *src, enum kernel_part part, enum split split, size_t rows,
+                             size_t cols, double **out) {
+    size_t r, c;
+    TRY(store_kernel_get(src->s, src->train.id, part, split, &r, &c, out));
+    if (r == rows && c == cols) return OK;
+    mem_free(*out);
+    *out = NULL;
+    return fail(ERR_MISSING, "the stored kernel of loss %s covers %zu x %zu items, there are %zu x %zu; "
+                "make features again with: dtrak features %s --loss %s", src->train.identity.loss, r, c, rows, cols,
+                store_path(src->s), src->train.identity.loss);
+}
+
+static enum status kernel_gram(struct source *src, double **out) {
+    double *packed, *A;
+    size_t n = src->n, at = 0;
+    TRY(read_part(src, KERNEL_GRAM, SPLIT_TRAIN, n, n, &packed));
+    A = mem_array(n * n, sizeof *A);
+    for (size_t i = 0; A && i < n; i++)
+        for (size_t j = i; j < n; j++) A[i * n + j] = A[j * n + i] = packed[at++];
+    mem_free(packed);
+    *out = A;
+    return A ? OK : fail(ERR_NOMEM, "score: out of memory for a Gram matrix of %zu x %zu", n, n);
+}
+
+static enum status kernel_open(struct source *src, enum split split) {
+    if (!src->cross[split])
+        TRY(read_part(src, KERNEL_CROSS, split, src->items[split], src->n, &src->cross[split]));
+    if (!src->self[split])
+        TRY(read_part(src, KERNEL_SELF, split, src->items[split], 1, &src->self[split]));
+    return OK;
+}
+
+static enum status put_gram(struct source *src, const struct progress *p) {
+    size_t n = src->n, at = 0;
+    double *A = mem_array(n * n, sizeof *A);
+    if (!A) return fail(ERR_NOMEM, "score: out of memory for a Gram matrix of %zu x %zu", n, n);
+    enum status st = rows_gram(&src->rows, A, 0, p);
+    /* Packing in place only ever moves a value to a lower address. */
+    for (size_t i = 0; i < n && st == OK; i++)
+        for (size_t j = i; j < n; j++) A[at++] = A[i * n + j];
+    if (st == OK) st = store_kernel_put(src->s, src->train.id, KERNEL_GRAM, SPLIT_TRAIN, n, n, 1, A);
+    mem_free(A);
+    return st;
+}
+
+static enum status put_cross(struct source *src, enum split split, const struct progress *p) {
+    size_t m = src->items[split], k = src->rows.k;
+    float *rows = mem_array(m * k, sizeof *rows);
+    double *cross = mem_array(m * src->n, sizeof *cross), *self = mem_array(m, sizeof *self);
+    enum status st = OK;
+    if (!rows || !cross || !self) {
+        st = fail(ERR_NOMEM, "score: out of memory for the products of %zu queries", m);
+        goto done;
+    }
+    TRY_TO(read_queries(src, split, 0, m, rows));
+    TRY_TO(rows_cross(&src->rows, rows, m, cross, 0, p));
+    query_norms(self, rows, m, k);
+    for (size_t i = 0; i < m; i++) self[i] *= self[i];
+    TRY_TO(store_kernel_put(src->s, src->train.id, KERNEL_CROSS, split, m, src->n, 1, cross));
+    st = store_kernel_put(src->s, src->train.id, KERNEL_SELF, split, m, 1, 1, self);
+done:
+    mem_free(rows);
+    mem_free(cross);
+    mem_free(self);
+    return st;
+}
+
+static int is_small(size_t rows, size_t cols) { return rows <= KERNEL_BYTES / sizeof(double) / (cols ? cols : 1); }
+
+static enum status put_kernel(struct source *src, const struct progress *p) {
+    TRY(put_gram(src, p));
+    for (int q = 0; q < SPLIT_COUNT; q++)
+        if (src->splits >> q & 1) TRY(put_cross(src, (enum split)q, p));
+    return OK;
+}
+
+enum status source_keep_kernel(struct source *src, const struct progress *p) {
+    if (src->has_kernel || src->is_pixels || src->n > src->rows.k || !is_small(src->n, src->n / 2)) return OK;
+    for (int q = 0; q < SPLIT_COUNT; q++)
+        if (src->splits >> q & 1 && !is_small(src->items[q], src->n)) return OK;
+    TRY(fill_cache(src, p));
+    TRY(store_begin(src->s));
+    enum status st = put_kernel(src, p);
+    if (st == OK) st = store_commit(src->s);
+    if (st != OK) store_rollback(src->s);
+    else src->has_kernel = 1;
+    return st;
+}
+
+/* --- what the methods read --- */
+
+enum status source_ridge(struct source *src, struct ridge **out, const struct progress *p) {
+    double *A;
+    *out = NULL;
+    if (!src->has_kernel) {
+        TRY(fill_cache(src, p));
+        return ridge_new_rows(out, &src->rows, p);
+    }
+    TRY(kernel_gram(src, &A));
+    return ridge_new(out, A, src->n, src->train.identity.k, p);
+}
+
+enum status source_norms(struct source *src) {
+    double *packed;
+    size_t at = 0;
+    if (src->norm) return OK;
+    double *norm = mem_array(src->n, sizeof *norm);
+    if (!norm) return fail(ERR_NOMEM, "score: out of memory");
+    enum status st;
+    if (src->has_kernel) {
+        st = read_part(src, KERNEL_GRAM, SPLIT_TRAIN, src->n, src->n, &packed);
+        for (size_t i = 0; i < src->n && st == OK; at += src->n - i, i++) norm[i] = sqrt(packed[at]);
+        if (st == OK) mem_free(packed);
+    } else {
+        st = fill_cache(src, NULL);
+        if (st == OK) st = rows_norms(&src->rows, norm, 0);
+    }
+    if (st == OK) src->norm = norm;
+    else mem_free(norm);
+    return st;
+}
+
+static enum status block_from_kernel(struct source *src, enum split split, size_t first, size_t count,
+                                     double *cross, double *norm) {
+    TRY(kernel_open(src, split));
+    if (cross) memcpy(cross, src->cross[split] + first * src->n, count * src->n * sizeof *cross);
+    for (size_t i = 0; norm && i < count; i++) norm[i] = sqrt(src->self[split][first + i]);
+    return OK;
+}
+
+enum status source_block(struct source *src, enum split split, size_t first, size_t count,
+                         double *cross, double *norm, const struct ridge *ridge, double *coords,
+                         const struct progress *p) {
+    enum status st = OK;
+    int primal = ridge && ridge_is_primal(ridge);
+    float *rows = NULL;
+    if (src->has_kernel) {
+        TRY(block_from_kernel(src, split, first, count, cross, norm));
+        return coords ? ridge_query_from_cross(ridge, cross, count, coords) : OK;
+    }
+    TRY(fill_cache(src, p));
+    rows = mem_array(count * src->rows.k, sizeof *rows);
+    if (!rows) return fail(ERR_NOMEM, "score: out of memory for %zu queries", count);
+    TRY_TO(read_queries(src, split, first, count, rows));
+    if (norm) query_norms(norm, rows, count, src->rows.k);
+    if (cross) TRY_TO(rows_cross(&src->rows, rows, count, cross, 0, p));
+    if (coords && primal) TRY_TO(ridge_query_from_features(ridge, rows, count, coords));
+    if (coords && !primal) TRY_TO(ridge_query_from_cross(ridge, cross, count, coords));
+done:
+    mem_free(rows);
+    return st;
+}

@@ -1,0 +1,70 @@
+/* score_source.h - where the inner products behind scores come from: features,
+ * a stored kernel, or the images.  Used by score.c alone.
+ *
+ *     source_find() or source_pixels()   which data there are; reads no rows
+ *     source_keep_kernel()               optional: makes and stores the kernel
+ *     source_ridge()                     for methods with a ridge
+ *     source_block()                     cross products of some queries
+ *     source_close() */
+#ifndef PIPELINE_SCORE_SOURCE_H
+#define PIPELINE_SCORE_SOURCE_H
+
+#include "dtrak/loss.h"
+#include "dtrak/ridge.h"
+#include "dtrak/rows.h"
+#include "dtrak/store.h"
+
+struct source_wanted {
+    const struct checkpoint *checkpoint;
+    enum loss loss;
+    size_t timesteps;               /* 0: the most there are */
+    unsigned splits;                /* query splits, a bit each */
+    const size_t *items;            /* [SPLIT_COUNT] */
+};
+
+struct source {
+    struct store *s;
+    size_t n;                       /* training items */
+    struct feature_set train, query[SPLIT_COUNT];   /* id 0: pixels */
+    struct project project;         /* of pixels */
+    size_t items[SPLIT_COUNT];
+    int is_pixels;
+    int is_whole;                   /* all features are there */
+    int has_kernel;                 /* every split asked for has its part */
+    unsigned splits;
+    struct rows rows;               /* of the training items; not with a kernel */
+    struct rows_memory memory;
+    float *cache;                   /* all rows, when they are few enough */
+    double *norm;                   /* [n] of the training items, once source_norms() was called */
+    double *cross[SPLIT_COUNT], *self[SPLIT_COUNT];  /* with a kernel, read when first used */
+};
+
+/* The best features for w: complete ones or a stored kernel, most timesteps, then
+ * largest k, then newest.  ERR_MISSING names the command that makes them.  The
+ * source must not be moved afterwards. */
+enum status source_find(struct source *src, struct store *s, const struct source_wanted *w);
+/* Pixels in the project's value range as rows. */
+enum status source_pixels(struct source *src, struct store *s, const size_t *items);
+void source_close(struct source *src);   /* fine on a zeroed one */
+
+/* The seeds and kinds that the scores inherit, as JSON in a fixed order. */
+void source_params(const struct source *src, char *out, size_t size);
+
+/* Stores Gram, cross products and queries' own products of the splits asked for,
+ * as float64, and reads from them from then on.  Does nothing when n > k (the
+ * features are smaller then) or when a part would take more than 256 MB. */
+enum status source_keep_kernel(struct source *src, const struct progress *p);
+
+/* The decomposition; src must outlive it. */
+enum status source_ridge(struct source *src, struct ridge **out, const struct progress *p);
+enum status source_norms(struct source *src);
+
+/* Of queries [first, first + count); what is not wanted is NULL.
+ *   cross   out [count][n]     inner products with the training items
+ *   norm    out [count]        lengths
+ *   coords  out [count][rank]  in the basis of ridge; needs cross as scratch */
+enum status source_block(struct source *src, enum split split, size_t first, size_t count,
+                         double *cross, double *norm, const struct ridge *ridge, double *coords,
+                         const struct progress *p);
+
+#endif
