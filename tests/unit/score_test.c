@@ -1,0 +1,459 @@
+/* score_test.c - the verb `score` against the explicit formulas, from features, from a
+ * kernel and from pixels; stopped and resumed; what is missing is said. */
+#include "dtrak/buf.h"
+#include "dtrak/image.h"
+#include "dtrak/mem.h"
+#include "dtrak/method.h"
+#include "dtrak/pipeline.h"
+#include "dtrak/rng.h"
+#include "dtrak/store.h"
+#include "../lib/store_rig.h"
+#include "../lib/near.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N = 40, GEN = 37, VAL = 5, SIDE = 4, D = SIDE * SIDE, K_MAX = 64, QUERIES = GEN + VAL };
+
+static unsigned char pixels[SPLIT_COUNT][N][D];
+static float phi[N][K_MAX], g[SPLIT_COUNT][GEN][K_MAX];
+static const size_t items[SPLIT_COUNT] = { N, VAL, GEN };
+
+/* near.h undefines cmocka's fail, which fail_msg needs. */
+static void ok(enum status st) {
+    if (st == OK) return;
+    print_error("%s\n", fail_reason());
+    _fail(__FILE__, __LINE__);
+}
+
+static void add_items(struct store *s, enum split split, size_t count) {
+    struct item item[N];
+    struct buf png[N];
+    const void *images[N];
+    for (size_t i = 0; i < count; i++) {
+        struct image im;
+        ok(image_new(&im, SIDE, SIDE, 1));
+        for (size_t j = 0; j < D; j++)
+            im.pixels[j] = pixels[split][i][j] = (unsigned char)(rig_value(i * D + j, 10 + (size_t)split) * 127 + 128);
+        png[i] = (struct buf)BUF_INIT;
+        ok(image_encode_png(&png[i], &im));
+        image_free(&im);
+        images[i] = png[i].data;
+        item[i] = (struct item){ .label = 0, .label_name = "x", .width_px = SIDE, .height_px = SIDE, .image_bytes = png[i].len };
+    }
+    ok(store_items_add(s, split, item, images, count, NULL));
+    for (size_t i = 0; i < count; i++) buf_free(&png[i]);
+}
+
+static void add_features(struct store *s, enum split split, const char *loss, size_t k, size_t timesteps, size_t blocks) {
+    struct feature_identity id = rig_identity(s, split);
+    struct feature_set set;
+    float rows[N * K_MAX];
+    id.k = k;
+    id.timesteps = timesteps;
+    id.float32 = 1;
+    snprintf(id.loss, sizeof id.loss, "%s", loss);
+    ok(store_feature_set_ensure(s, &id, items[split], 16, NULL, NULL, &set));
+    for (size_t b = 0; b < blocks && b * 16 < items[split]; b++) {
+        size_t count = items[split] - b * 16 < 16 ? items[split] - b * 16 : 16;
+        for (size_t i = 0; i < count; i++)
+            memcpy(rows + i * k, split == SPLIT_TRAIN ? phi[b * 16 + i] : g[split][b * 16 + i], k * sizeof *rows);
+        ok(store_feature_block_put(s, &set, b, rows));
+    }
+}
+
+static void add_all_features(struct store *s, const char *loss, size_t k) {
+    for (int q = 0; q < SPLIT_COUNT; q++) add_features(s, (enum split)q, loss, k, 10, 99);
+}
+
+/* A project with real pictures, one checkpoint, and no features. */
+static struct store *world(const char *name) {
+    struct store *s;
+    const char *path = rig_path(name);
+    struct project p = { .name = "test", .width = SIDE, .height = SIDE, .channels = 1, .patch = 2,
+                         .value_low = -1, .value_high = 1 };
+    struct checkpoint c = { .step = 800, .percent = 100, .train_loss = NAN, .config = "{}" };
+    int64_t id;
+    remove(path);
+    ok(store_create(&s, path));
+    ok(store_project_set(s, &p));
+    for (int q = 0; q < SPLIT_COUNT; q++) add_items(s, (enum split)q, items[q]);
+    ok(store_publish(s));
+    ok(store_checkpoint_add(s, &c, "weights", 7, &id));
+    for (size_t i = 0; i < N * K_MAX; i++) phi[i / K_MAX][i % K_MAX] = rig_value(i, 1);
+    for (size_t i = 0; i < GEN * K_MAX; i++)
+        for (size_t q = 0; q < SPLIT_COUNT; q++) g[q][i / K_MAX][i % K_MAX] = rig_value(i, 2 + q);
+    return s;
+}
+
+static struct score_set find_set(struct store *s, const char *method, const char *loss, enum split split) {
+    struct checkpoint_list l;
+    struct score_set set;
+    ok(store_checkpoints_resolve(s, "last", &l));
+    struct score_query q = { method, loss, loss[0] ? l.checkpoint[0].id : 0, split, NULL, 0, 0 };
+    checkpoint_list_free(&l);
+    ok(store_score_set_find(s, &q, &set));
+    return set;
+}
+
+/* --- the formulas, on their own --- */
+
+static double dot(const float *a, const float *b, size_t k) {
+    double sum = 0;
+    for (size_t i = 0; i < k; i++) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* x = (Phi^T Phi + lambda I)^-1 v by Gauss-Jordan elimination. */
+static void solve(double *x, const float *v, size_t k, double lambda) {
+    static double A[K_MAX][K_MAX + 1];
+    for (size_t a = 0; a < k; a++) {
+        for (size_t b = 0; b < k; b++) {
+            A[a][b] = a == b ? lambda : 0;
+            for (size_t n = 0; n < N; n++) A[a][b] += (double)phi[n][a] * (double)phi[n][b];
+        }
+        A[a][k] = (double)v[a];
+    }
+    for (size_t c = 0; c < k; c++)
+        for (size_t i = 0; i < k; i++) {
+            if (i == c) continue;
+            double f = A[i][c] / A[c][c];
+            for (size_t j = c; j <= k; j++) A[i][j] -= f * A[c][j];
+        }
+    for (size_t a = 0; a < k; a++) x[a] = A[a][k] / A[a][a];
+}
+
+static double ridge_score(const float *query, size_t n, size_t k, double lambda) {
+    double x[K_MAX], sum = 0;
+    solve(x, query, k, lambda);
+    for (size_t a = 0; a < k; a++) sum += x[a] * (double)phi[n][a];
+    return sum;
+}
+
+static double expected(enum method m, const float *query, size_t n, size_t k, double lambda) {
+    double x[K_MAX], size = 0;
+    switch (m) {
+    case METHOD_GRAD_DOT: return dot(query, phi[n], k);
+    case METHOD_GRAD_COS: return dot(query, phi[n], k) / sqrt(dot(query, query, k) * dot(phi[n], phi[n], k));
+    case METHOD_RENORM_IF: return ridge_score(query, n, k, lambda) / sqrt(dot(phi[n], phi[n], k));
+    case METHOD_RELATIVE_IF:
+        solve(x, phi[n], k, lambda);
+        for (size_t a = 0; a < k; a++) size += x[a] * x[a];
+        return ridge_score(query, n, k, lambda) / sqrt(size);
+    default: return ridge_score(query, n, k, lambda);
+    }
+}
+
+static const enum method all_methods[] = { METHOD_TRAK, METHOD_GRAD_DOT, METHOD_GRAD_COS, METHOD_RELATIVE_IF, METHOD_RENORM_IF };
+#define ALL "trak,grad-dot,grad-cos,relative-if,renorm-if"
+
+/* Every third stored row of every method against the formulas. */
+static void check_all(struct store *s, const char *loss, size_t k) {
+    for (size_t i = 0; i < sizeof all_methods / sizeof *all_methods; i++)
+        for (int q = SPLIT_VAL; q < SPLIT_COUNT; q++) {
+            enum method m = all_methods[i];
+            struct score_set set = find_set(s, method_name(m), loss, (enum split)q);
+            float row[N];
+            assert_int_equal(set.rows_done, items[q]);
+            assert_int_equal(set.n, N);
+            assert_int_equal(set.k, k);
+            if (method_has_lambda(m)) {
+                double trace = 0, part = 0;
+                for (size_t n = 0; n < N; n++) trace += dot(phi[n], phi[n], k);
+                for (size_t n = 0; n < N; n++) part += ridge_score(phi[n], n, k, set.lambda_abs);
+                assert_near(set.lambda_abs, set.lambda_rel * trace / N, 0, 1e-9);
+                assert_near(set.d_eff, part, 1e-8, 0);
+                assert_near(set.d_eff, (double)(k < N ? k : N) / 4, 1e-8, 0);   /* the rule behind auto */
+            }
+            for (size_t query = 0; query < items[q]; query += 3) {
+                ok(store_score_read(s, &set, query, row));
+                for (size_t n = 0; n < N; n++)
+                    assert_near((double)row[n], expected(m, g[q][query], n, k, set.lambda_abs), 1e-6, 1e-6);
+            }
+        }
+}
+
+/* --- the claims --- */
+
+static void scores_are_those_of_the_formulas_in_either_form(void **state) {
+    (void)state;
+    static const size_t dims[2] = { 64, 9 };   /* dual and primal */
+    for (size_t t = 0; t < 2; t++) {
+        struct store *s = world("forms.db");
+        struct score_options o = SCORE_DEFAULTS;
+        add_all_features(s, "square", dims[t]);
+        o.methods = ALL;
+        o.losses = 1u << LOSS_SQUARE;
+        ok(pipeline_score(s, &o, NULL));
+        check_all(s, "square", dims[t]);
+        store_close(s);
+    }
+}
+
+static void leverages_of_the_training_items_are_kept(void **state) {
+    (void)state;
+    struct store *s = world("leverage.db");
+    struct score_options o = SCORE_DEFAULTS;
+    struct stat_set_list l;
+    double h[N];
+    size_t present;
+    add_all_features(s, "square", 64);
+    o.methods = "dtrak";
+    ok(pipeline_score(s, &o, NULL));
+    struct score_set set = find_set(s, "trak", "square", SPLIT_GEN);
+    ok(store_stats_list(s, &l));
+    assert_int_equal(l.count, 1);
+    assert_string_equal(l.set[0].key, "square t10 k64 lambda auto");
+    struct stat_key key = { "self_influence", l.set[0].key, set.checkpoint[0], SPLIT_TRAIN };
+    ok(store_stat_get(s, &key, 0, N, h, &present));
+    assert_int_equal(present, N);
+    for (size_t n = 0; n < N; n++) assert_near(h[n], ridge_score(phi[n], n, 64, set.lambda_abs), 1e-9, 0);
+    stat_set_list_free(&l);
+    store_close(s);
+}
+
+static void a_kernel_gives_the_same_scores_without_features(void **state) {
+    (void)state;
+    struct store *s = world("kernel.db");
+    struct score_options o = SCORE_DEFAULTS;
+    struct feature_set_list l;
+    add_all_features(s, "simple", 64);
+    o.methods = "grad-dot";
+    o.keep_kernel = 1;
+    ok(pipeline_score(s, &o, NULL));
+    ok(store_feature_sets_list(s, &l));
+    for (size_t i = 0; i < l.count; i++) ok(store_feature_blocks_drop(s, l.set[i].id));
+    feature_set_list_free(&l);
+    o.methods = ALL;
+    o.keep_kernel = 0;
+    ok(pipeline_score(s, &o, NULL));
+    check_all(s, "simple", 64);
+    store_close(s);
+}
+
+/* Items that come after the kernel was kept: the features count, not the kernel. */
+static void a_kernel_of_fewer_items_is_passed_over(void **state) {
+    (void)state;
+    struct store *s = world("stale.db");
+    struct score_options o = SCORE_DEFAULTS;
+    struct feature_set_list l;
+    double one[N] = { 0 };
+    add_all_features(s, "square", 64);
+    ok(store_feature_sets_list(s, &l));
+    for (size_t i = 0; i < l.count; i++)
+        if (l.set[i].identity.split == SPLIT_TRAIN) {
+            ok(store_kernel_put(s, l.set[i].id, KERNEL_GRAM, SPLIT_TRAIN, 1, 1, 1, one));
+            ok(store_kernel_put(s, l.set[i].id, KERNEL_CROSS, SPLIT_GEN, GEN, 1, 1, one));
+            ok(store_kernel_put(s, l.set[i].id, KERNEL_SELF, SPLIT_GEN, GEN, 1, 1, one));
+            ok(store_kernel_put(s, l.set[i].id, KERNEL_CROSS, SPLIT_VAL, VAL, 1, 1, one));
+            ok(store_kernel_put(s, l.set[i].id, KERNEL_SELF, SPLIT_VAL, VAL, 1, 1, one));
+        }
+    feature_set_list_free(&l);
+    o.methods = ALL;
+    o.losses = 1u << LOSS_SQUARE;
+    o.keep_kernel = 1;      /* and it is made anew */
+    ok(pipeline_score(s, &o, NULL));
+    check_all(s, "square", 64);
+    store_close(s);
+}
+
+static void pixels_need_no_network(void **state) {
+    (void)state;
+    struct store *s = world("pixels.db");
+    struct score_options o = SCORE_DEFAULTS;
+    o.methods = "pixel-cos,pixel-dot,random";
+    o.losses = 0;
+    o.splits = 1u << SPLIT_GEN;
+    ok(pipeline_score(s, &o, NULL));
+    struct score_set cosine = find_set(s, "pixel-cos", "", SPLIT_GEN), product = find_set(s, "pixel-dot", "", SPLIT_GEN);
+    for (size_t q = 0; q < GEN; q += 5) {
+        float c[N], p[N];
+        ok(store_score_read(s, &cosine, q, c));
+        ok(store_score_read(s, &product, q, p));
+        for (size_t n = 0; n < N; n++) {
+            double xy = 0, xx = 0, yy = 0;
+            for (size_t j = 0; j < D; j++) {
+                double x = pixels[SPLIT_GEN][q][j] / 127.5 - 1, y = pixels[SPLIT_TRAIN][n][j] / 127.5 - 1;
+                xy += x * y;
+                xx += x * x;
+                yy += y * y;
+            }
+            assert_near((double)p[n], xy, 1e-5, 0);
+            assert_near((double)c[n], xy / sqrt(xx * yy), 1e-6, 0);
+        }
+    }
+    struct score_query q = { "pixel-cos", "", 0, SPLIT_VAL, NULL, 0, 0 };
+    assert_int_equal(store_score_set_find(s, &q, &cosine), ERR_MISSING);
+    store_close(s);
+}
+
+struct stopper { atomic_int cancel; int reports, at; double done, total; };
+static void stop_at(void *ctx, double done, double total, const char *what, const char *note) {
+    struct stopper *s = ctx;
+    (void)note;
+    if (strcmp(what, "scores") == 0) {
+        assert_true(done >= s->done && done <= total);
+        s->done = done;
+        s->total = total;
+    }
+    if (++s->reports == s->at) atomic_store(&s->cancel, 1);
+}
+
+static void a_stopped_run_goes_on_to_the_same_scores(void **state) {
+    (void)state;
+    int stopped = 0;
+    for (int at = 1;; at++) {
+        struct store *s = world("stop.db");
+        struct score_options o = SCORE_DEFAULTS;
+        struct stopper stop = { .at = at };
+        struct progress p = { stop_at, &stop, &stop.cancel };
+        add_all_features(s, "square", 64);
+        o.methods = ALL;
+        o.losses = 1u << LOSS_SQUARE;
+        enum status st = pipeline_score(s, &o, &p);
+        if (st == ERR_CANCELLED) {
+            stopped++;
+            struct stopper again = { 0 };
+            p = (struct progress){ stop_at, &again, NULL };
+            ok(pipeline_score(s, &o, &p));
+            assert_true(again.done == 5 * QUERIES && again.total == 5 * QUERIES);
+        } else {
+            ok(st);
+        }
+        if (at % 3 == 1) check_all(s, "square", 64);
+        store_close(s);
+        if (st == OK) break;
+    }
+    assert_true(stopped > 3);
+}
+
+static void what_is_done_is_not_done_again(void **state) {
+    (void)state;
+    struct store *s = world("again.db");
+    struct score_options o = SCORE_DEFAULTS;
+    struct score_set_list l;
+    int64_t before, after;
+    add_all_features(s, "square", 64);
+    o.methods = "trak,dtrak";
+    o.losses = 1u << LOSS_SQUARE;
+    ok(pipeline_score(s, &o, NULL));
+    ok(store_score_sets_list(s, &l));
+    assert_int_equal(l.count, 2);    /* the alias adds none; val and gen */
+    score_set_list_free(&l);
+    ok(store_data_version(s, &before));
+    struct store *reader;
+    ok(store_open(&reader, store_path(s), STORE_READ));
+    ok(store_data_version(reader, &before));
+    ok(pipeline_score(s, &o, NULL));
+    ok(store_data_version(reader, &after));
+    assert_int_equal(before, after);   /* not one write */
+    store_close(reader);
+    store_close(s);
+}
+
+static void missing_features_name_the_command_and_change_nothing(void **state) {
+    (void)state;
+    struct store *s = world("missing.db");
+    struct score_options o = SCORE_DEFAULTS;
+    struct score_set_list l;
+    add_all_features(s, "simple", 64);
+    o.losses = 1u << LOSS_SIMPLE | 1u << LOSS_L1;
+    o.timesteps = 10;
+    assert_int_equal(pipeline_score(s, &o, NULL), ERR_MISSING);
+    assert_non_null(strstr(fail_reason(), "--loss l1 --checkpoint 800 --timesteps 10"));
+    assert_non_null(strstr(fail_reason(), "dtrak features "));
+    ok(store_score_sets_list(s, &l));
+    assert_int_equal(l.count, 0);
+    score_set_list_free(&l);
+    /* Unfinished ones are no features either, and say how they were begun. */
+    add_features(s, SPLIT_TRAIN, "l1", 32, 50, 2);
+    o.timesteps = 0;
+    assert_int_equal(pipeline_score(s, &o, NULL), ERR_MISSING);
+    assert_non_null(strstr(fail_reason(), "--timesteps 50 --dims 32"));
+    store_close(s);
+}
+
+static void more_timesteps_win_unless_they_are_unfinished(void **state) {
+    (void)state;
+    struct store *s = world("choice.db");
+    struct score_options o = SCORE_DEFAULTS;
+    add_all_features(s, "square", 64);
+    for (int q = 0; q < SPLIT_COUNT; q++) add_features(s, (enum split)q, "square", 32, 20, 99);
+    add_features(s, SPLIT_TRAIN, "square", 48, 50, 1);
+    o.methods = "dtrak";
+    ok(pipeline_score(s, &o, NULL));
+    assert_int_equal(find_set(s, "trak", "square", SPLIT_GEN).timesteps, 20);
+    o.timesteps = 10;
+    ok(pipeline_score(s, &o, NULL));
+    struct checkpoint_list c;
+    ok(store_checkpoints_resolve(s, NULL, &c));
+    struct score_query q = { "trak", "square", c.checkpoint[0].id, SPLIT_GEN, NULL, 10, 0 };
+    struct score_set set;
+    checkpoint_list_free(&c);
+    ok(store_score_set_find(s, &q, &set));
+    assert_int_equal(set.k, 64);
+    store_close(s);
+}
+
+static void nonsense_is_refused(void **state) {
+    (void)state;
+    struct store *s = world("nonsense.db");
+    struct score_options o = SCORE_DEFAULTS;
+    o.methods = "trak,magic";
+    assert_int_equal(pipeline_score(s, &o, NULL), ERR_USAGE);
+    o.methods = "das";
+    assert_int_equal(pipeline_score(s, &o, NULL), ERR_USAGE);
+    o.methods = "trak";
+    o.lambda = "-3";
+    assert_int_equal(pipeline_score(s, &o, NULL), ERR_USAGE);
+    o.lambda = NULL;
+    o.losses = 0;
+    assert_int_equal(pipeline_score(s, &o, NULL), ERR_USAGE);
+    store_close(s);
+}
+
+static void every_allocation_may_fail_and_nothing_leaks(void **state) {
+    (void)state;
+    struct store *s = world("memory.db");
+    struct score_options o = SCORE_DEFAULTS;
+    add_all_features(s, "square", 64);
+    o.methods = ALL;
+    o.losses = 1u << LOSS_SQUARE;
+    o.keep_kernel = 1;
+    long before = mem_live(), n = 0;
+    for (;; n++) {
+        mem_fail_after(n);
+        enum status st = pipeline_score(s, &o, NULL);
+        mem_fail_after(-1);
+        assert_int_equal(mem_live(), before);
+        if (st == OK) break;
+        if (st != ERR_NOMEM) ok(st);
+    }
+    assert_true(n > 30);
+    check_all(s, "square", 64);
+    store_close(s);
+}
+
+static int clear(void **state) {
+    (void)state;
+    rig_clear();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scores_are_those_of_the_formulas_in_either_form),
+        cmocka_unit_test(leverages_of_the_training_items_are_kept),
+        cmocka_unit_test(a_kernel_gives_the_same_scores_without_features),
+        cmocka_unit_test(a_kernel_of_fewer_items_is_passed_over),
+        cmocka_unit_test(pixels_need_no_network),
+        cmocka_unit_test(a_stopped_run_goes_on_to_the_same_scores),
+        cmocka_unit_test(what_is_done_is_not_done_again),
+        cmocka_unit_test(missing_features_name_the_command_and_change_nothing),
+        cmocka_unit_test(more_timesteps_win_unless_they_are_unfinished),
+        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
+    };
+    return cmocka_run_group_tests(tests, NULL, clear);
+}
