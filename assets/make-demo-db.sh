@@ -22,13 +22,16 @@ data=/usr/share/datasets/fashion-mnist    # Debian's dataset-fashion-mnist
 # Every loss at every checkpoint, and the last one with more timesteps, where it matters.
 "$dtrak" features "$db" --loss all --checkpoint all --timesteps 10 --dims 2048
 "$dtrak" features "$db" --loss all --checkpoint last --timesteps 50 --dims 2048
+
+# Scores are kept to 16 bits.  The kernels of `simple` and `square` at the end of training
+# stand in for their features: every lambda follows from them.
 "$dtrak" score "$db" --method trak --loss all --checkpoint all --timesteps 10 --self --bits 16 --no-kernel
 "$dtrak" score "$db" --method trak --loss all --checkpoint last --timesteps 50 --self --bits 16 --no-kernel
 "$dtrak" score "$db" --method grad-dot,grad-cos --loss simple,square --checkpoint last --timesteps 50 --bits 16
 "$dtrak" score "$db" --method pixel-cos --bits 16
 
 rm -f "$out/demo-new.db"
-"$dtrak" backup "$db" "$out/demo-new.db"
+"$dtrak" slim "$db" "$out/demo-new.db"
 "$dtrak" check "$out/demo-new.db"
 mv "$out/demo-new.db" assets/demo.db
 "$dtrak" info assets/demo.db

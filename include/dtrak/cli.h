@@ -93,7 +93,7 @@ enum status cli_splits(const struct args *a, unsigned *bits);
 /* --- the commands --- */
 
 extern const struct command command_new, command_train, command_sample, command_features,
-    command_score, command_rank, command_info, command_check, command_backup, command_sheet,
+    command_score, command_rank, command_info, command_check, command_backup, command_slim, command_sheet,
     command_view, command_work;
 
 #endif

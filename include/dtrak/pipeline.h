@@ -103,12 +103,18 @@ struct score_options {
     size_t timesteps;           /* of the features; 0: the most there are */
     unsigned splits;            /* query splits (val, gen); 0: both */
     int mantissa_bits;          /* 24: scores kept as float32; 16: rounded, smaller */
-    int keep_kernel;            /* also store the packed Gram of the sets used */
+    int keep_kernel;            /* also store the packed Gram of the sets used: float64, or float32 below 24 bits */
     int self_influence;         /* also store the training items' leverages */
     size_t threads;
 };
 #define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0 }
 
 enum status pipeline_score(struct store *s, const struct score_options *o, const struct progress *p);
+
+/* --- slim --- */
+
+/* Copies the database at `from` to the new file `to` without its features.
+ * On any error `to` does not exist afterwards. */
+enum status pipeline_slim(const char *from, const char *to, const struct progress *p);
 
 #endif

@@ -355,7 +355,7 @@ static enum status run_group(struct scorer *w) {
     TRY(leverage_is_missing(w, &leverages));
     progress_report(w->progress, w->done, w->total, "scores", w->what);
     TRY(progress_check(w->progress));
-    if (w->checkpoint && w->o->keep_kernel) TRY(source_keep_kernel(&w->source, w->progress));
+    if (w->checkpoint && w->o->keep_kernel) TRY(source_keep_kernel(&w->source, w->o->mantissa_bits >= 24, w->progress));
     if (!rows_missing(w) && !leverages) return OK;
     if (has_ridge(w)) TRY(make_ridge(w, leverages));
     if (needs_train_norms(w)) TRY(source_norms(&w->source));

@@ -238,7 +238,7 @@ static enum status kernel_open(struct source *src, enum split split) {
     return OK;
 }
 
-static enum status put_gram(struct source *src, const struct progress *p) {
+static enum status put_gram(struct source *src, int float64, const struct progress *p) {
     size_t n = src->n, at = 0;
     double *A = mem_array(n * n, sizeof *A);
     if (!A) return fail(ERR_NOMEM, "score: out of memory for a Gram matrix of %zu x %zu", n, n);
@@ -246,12 +246,12 @@ static enum status put_gram(struct source *src, const struct progress *p) {
     /* Packing in place only ever moves a value to a lower address. */
     for (size_t i = 0; i < n && st == OK; i++)
         for (size_t j = i; j < n; j++) A[at++] = A[i * n + j];
-    if (st == OK) st = store_kernel_put(src->s, src->train.id, KERNEL_GRAM, SPLIT_TRAIN, n, n, 1, A);
+    if (st == OK) st = store_kernel_put(src->s, src->train.id, KERNEL_GRAM, SPLIT_TRAIN, n, n, float64, A);
     mem_free(A);
     return st;
 }
 
-static enum status put_cross(struct source *src, enum split split, const struct progress *p) {
+static enum status put_cross(struct source *src, enum split split, int float64, const struct progress *p) {
     size_t m = src->items[split], k = src->rows.k;
     float *rows = mem_array(m * k, sizeof *rows);
     double *cross = mem_array(m * src->n, sizeof *cross), *self = mem_array(m, sizeof *self);
@@ -264,8 +264,8 @@ static enum status put_cross(struct source *src, enum split split, const struct 
     TRY_TO(rows_cross(&src->rows, rows, m, cross, 0, p));
     query_norms(self, rows, m, k);
     for (size_t i = 0; i < m; i++) self[i] *= self[i];
-    TRY_TO(store_kernel_put(src->s, src->train.id, KERNEL_CROSS, split, m, src->n, 1, cross));
-    st = store_kernel_put(src->s, src->train.id, KERNEL_SELF, split, m, 1, 1, self);
+    TRY_TO(store_kernel_put(src->s, src->train.id, KERNEL_CROSS, split, m, src->n, float64, cross));
+    st = store_kernel_put(src->s, src->train.id, KERNEL_SELF, split, m, 1, float64, self);
 done:
     mem_free(rows);
     mem_free(cross);
@@ -275,20 +275,20 @@ done:
 
 static int is_small(size_t rows, size_t cols) { return rows <= KERNEL_BYTES / sizeof(double) / (cols ? cols : 1); }
 
-static enum status put_kernel(struct source *src, const struct progress *p) {
-    TRY(put_gram(src, p));
+static enum status put_kernel(struct source *src, int float64, const struct progress *p) {
+    TRY(put_gram(src, float64, p));
     for (int q = 0; q < SPLIT_COUNT; q++)
-        if (src->splits >> q & 1) TRY(put_cross(src, (enum split)q, p));
+        if (src->splits >> q & 1) TRY(put_cross(src, (enum split)q, float64, p));
     return OK;
 }
 
-enum status source_keep_kernel(struct source *src, const struct progress *p) {
+enum status source_keep_kernel(struct source *src, int float64, const struct progress *p) {
     if (src->has_kernel || src->is_pixels || src->n > src->rows.k || !is_small(src->n, src->n / 2)) return OK;
     for (int q = 0; q < SPLIT_COUNT; q++)
         if (src->splits >> q & 1 && !is_small(src->items[q], src->n)) return OK;
     TRY(fill_cache(src, p));
     TRY(store_begin(src->s));
-    enum status st = put_kernel(src, p);
+    enum status st = put_kernel(src, float64, p);
     if (st == OK) st = store_commit(src->s);
     if (st != OK) store_rollback(src->s);
     else src->has_kernel = 1;

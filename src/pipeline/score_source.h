@@ -53,7 +53,7 @@ void source_params(const struct source *src, char *out, size_t size);
 /* Stores Gram, cross products and queries' own products of the splits asked for,
  * as float64, and reads from them from then on.  Does nothing when n > k (the
  * features are smaller then) or when a part would take more than 256 MB. */
-enum status source_keep_kernel(struct source *src, const struct progress *p);
+enum status source_keep_kernel(struct source *src, int float64, const struct progress *p);
 
 /* The decomposition; src must outlive it. */
 enum status source_ridge(struct source *src, struct ridge **out, const struct progress *p);

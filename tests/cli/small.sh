@@ -149,6 +149,13 @@ holds backup_works "$DTRAK" backup a.db copy.db
 holds the_copy_is_clean "$DTRAK" check copy.db
 equal the_copy_has_the_features "$("$features" hash copy.db)" "$("$features" hash a.db)"
 exits a_backup_does_not_overwrite 1 "copy.db" backup a.db copy.db
+holds slim_works "$DTRAK" slim a.db slim.db
+holds the_slim_copy_is_clean "$DTRAK" check slim.db
+"$DTRAK" rank a.db --query gen:0 --method trak --lambda 0.2 --json > r.json 2> err.txt
+"$DTRAK" rank slim.db --query gen:0 --method trak --lambda 0.2 --json > slim.json 2> err.txt
+holds the_slim_copy_has_the_scores cmp r.json slim.json
+holds the_slim_copy_is_smaller test "$(wc -c < slim.db)" -lt "$(wc -c < copy.db)"
+exits slim_does_not_overwrite 1 "slim.db" slim a.db slim.db
 exits a_sheet_of_nothing_is_refused 1 "no gen items" sheet "$(make_db e.db; echo e.db)" --out e.png
 exits features_without_a_checkpoint_name_train 1 "dtrak train" features e.db
 exits scores_without_features_name_the_command 1 "dtrak features" score c.db --method dtrak
