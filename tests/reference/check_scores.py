@@ -1,0 +1,101 @@
+"""Recomputes what `dtrak rank` shows, in NumPy float64, from what the database holds.
+
+    python check_scores.py DTRAK DB [QUERY ...]     (default: gen:0 gen:17 gen:60)
+
+For each query and for the losses `simple` (TRAK) and `square` (D-TRAK) at the last
+checkpoint: Gram and cross-Gram from the stored kernel, else from the stored features;
+lambda by the effective-dimension rule (d_eff = min(N, k) / 4); scores by solving
+(A + lambda I) x = b; then the top 10 beside the program's.  Needs only NumPy and the
+standard library; shares no code with the program.  Exit status 1 on a difference.
+"""
+import json
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+
+
+def features(db, row, split, sha, loss, timesteps, k):
+    """Rows of one feature set: float16 with a float32 scale in front of each, or float32."""
+    (sid, is_f32) = db.execute(
+        "SELECT id, float32 FROM feature_set WHERE split = ? AND checkpoint_sha256 = ? AND loss = ?"
+        " AND timesteps = ? AND k = ?", (split, sha, loss, timesteps, k)).fetchone()
+    out = []
+    for rows, data in db.execute("SELECT rows, bytes FROM feature_block WHERE feature_set = ? ORDER BY block", (sid,)):
+        if is_f32:
+            out.append(np.frombuffer(data, "<f4").reshape(rows, k).astype(np.float64))
+        else:
+            raw = np.frombuffer(data, np.uint8).reshape(rows, 4 + 2 * k)
+            scale = np.ascontiguousarray(raw[:, :4]).view("<f4").astype(np.float64)
+            out.append(scale * np.ascontiguousarray(raw[:, 4:]).view("<f2").astype(np.float64))
+    return np.concatenate(out)
+
+
+def kernel_part(db, sid, part, split):
+    r = db.execute("SELECT rows, cols, float64, bytes FROM kernel WHERE feature_set = ? AND part = ? AND split = ?",
+                   (sid, part, split)).fetchone()
+    if r is None:
+        return None
+    rows, cols, is_f64, data = r
+    v = np.frombuffer(data, "<f8" if is_f64 else "<f4").astype(np.float64)
+    if part != "gram":
+        return v.reshape(rows, cols)
+    A = np.zeros((rows, rows))
+    A[np.triu_indices(rows)] = v
+    return A + np.triu(A, 1).T
+
+
+def products(db, loss, split):
+    """A [N, N], B [Q, N] and k of the last checkpoint's largest feature set of that loss."""
+    sha, = db.execute("SELECT sha256 FROM checkpoint ORDER BY step DESC, ema DESC LIMIT 1").fetchone()
+    sid, timesteps, k = db.execute(
+        "SELECT id, timesteps, k FROM feature_set WHERE split = 'train' AND checkpoint_sha256 = ? AND loss = ?"
+        " ORDER BY timesteps DESC, k DESC LIMIT 1", (sha, loss)).fetchone()
+    A, B = kernel_part(db, sid, "gram", "train"), kernel_part(db, sid, "cross", split)
+    if A is not None and B is not None:
+        return A, B, k, timesteps, "kernel"
+    phi = features(db, sid, "train", sha, loss, timesteps, k)
+    g = features(db, sid, split, sha, loss, timesteps, k)
+    return phi @ phi.T, g @ phi.T, k, timesteps, "features"
+
+
+def auto_lambda(A, k):
+    w = np.clip(np.linalg.eigvalsh(A), 0, None)
+    goal, low, high = 0.25 * min(len(A), k), np.log(w.sum()) - 60, np.log(w.sum()) + 20
+    for _ in range(200):
+        mid = (low + high) / 2
+        if (w / (w + np.exp(mid))).sum() > goal:
+            low = mid
+        else:
+            high = mid
+    return np.exp((low + high) / 2)
+
+
+def main():
+    program, path, queries = sys.argv[1], sys.argv[2], sys.argv[3:] or ["gen:0", "gen:17", "gen:60"]
+    db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+    bad = 0
+    for loss in ("simple", "square"):
+        for query in queries:
+            split, index = query.split(":")
+            A, B, k, timesteps, source = products(db, loss, split)
+            lam = auto_lambda(A, k)
+            tau = np.linalg.solve(A + lam * np.eye(len(A)), B[int(index)])
+            order = np.lexsort((np.arange(len(tau)), -tau))[:10]
+            shown = json.loads(subprocess.run(
+                [program, "rank", path, "--query", query, "--method", "trak", "--loss", loss, "--checkpoint", "last",
+                 "--lambda", "auto", "--top", "10", "--json"], check=True, capture_output=True, text=True).stdout)
+            names = [p["item"] for p in shown["proponents"]]
+            scores = np.array([p["score"] for p in shown["proponents"]])
+            same = names == ["train:%d" % i for i in order]
+            error = np.abs(scores - tau[order]).max() / np.abs(tau).max() if same else np.nan
+            print("%-7s %-7s %d timesteps, from the %s, lambda %.4g (program: relative %.4g): top 10 %s, scores within %.1e"
+                  % (query, loss, timesteps, source, lam / np.trace(A) * len(A), shown["lambda"],
+                     "equal" if same else "DIFFER: %s against %s" % (names, ["train:%d" % i for i in order]), error))
+            bad += not same or not error < 1e-4
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
