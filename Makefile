@@ -100,6 +100,17 @@ sanitize:
 tsan:
 	@$(MAKE) --no-print-directory -j2 SAN=thread CFLAGS='-O1 -g' all units
 	TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp LIMIT=1200 tests/run build-thread$(if $(findstring clang,$(CC)),-clang)
+# make fuzz-json TIME=60: one of tests/fuzz under libFuzzer (clang); make fuzzers builds them all.
+FUZZFLAGS := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize=shift,signed-integer-overflow \
+             -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+FUZZSRC  := $(sort $(wildcard src/base/*.c src/formats/*.c))
+build-fuzz/%: tests/fuzz/%_fuzz.c $(FUZZSRC)
+	@mkdir -p $(@D)
+	$(Q)clang $(FUZZFLAGS) $(filter-out -MMD -MP,$(ALL)) -w -o $@ $^ $(LIBS)
+fuzzers: $(patsubst tests/fuzz/%_fuzz.c,build-fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+fuzz-%: build-fuzz/%
+	@mkdir -p build-fuzz/found-$*
+	$< -max_total_time=$(or $(TIME),60) build-fuzz/found-$* tests/fuzz/corpus-$*
 bench: $(BENCH)
 	@for b in $(BENCH); do echo "== $$(basename $$b)"; $$b || exit 1; done
 
@@ -129,7 +140,7 @@ uninstall:
 
 clean:
 	rm -rf build build-*
-.PHONY: all units deps demo check bless layers sanitize tsan bench demo-db cifar2 install uninstall clean
+.PHONY: all units fuzzers deps demo check bless layers sanitize tsan bench demo-db cifar2 install uninstall clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
