@@ -238,6 +238,21 @@ static void put_label(const struct screen *s, const struct image_box *b, int row
     }
 }
 
+/* Rows that moved are scrolled by curses, whatever idlok() says, and a picture beside them
+ * would go along.  Shown one at a time no row is ever found elsewhere: what it becomes and
+ * stands in another row too is there twice, and curses moves only what is there once. */
+static void show(int rows, int in_place) {
+    for (int r = 0; in_place && r < rows; r++) {
+        untouchwin(stdscr);
+        touchline(stdscr, r, 1);
+        wnoutrefresh(stdscr);
+        doupdate();
+    }
+    if (in_place) return;
+    wnoutrefresh(stdscr);
+    doupdate();
+}
+
 void screen_text(struct screen *s, const struct frame *f, int with_labels) {
     int rows = getmaxy(stdscr), cols = getmaxx(stdscr);
     erase();
@@ -253,6 +268,5 @@ void screen_text(struct screen *s, const struct frame *f, int with_labels) {
         if (with_labels) put_label(s, frame_image_at(f, i), rows, cols);
         else put_box(frame_image_at(f, i), rows, cols);
     }
-    wnoutrefresh(stdscr);
-    doupdate();
+    show(rows, !with_labels);
 }
