@@ -15,7 +15,7 @@ static const struct option options[] = {
     { "timesteps", 1, "N", "of the features (the most there are)" },
     { "split", 1, "LIST", "val, gen: which queries (both)" },
     { "self", 0, NULL, "also the self-influence of the training items" },
-    { "bits", 1, "16|24", "precision of a stored score (24)" },
+    { "bits", 1, "9-24", "significant bits of a stored score (24: exact)" },
     { "no-kernel", 0, NULL, "do not keep the packed Gram matrices" },
     { "threads", 1, "N", "threads (all processors)" },
     { NULL, 0, NULL, NULL },
@@ -49,7 +49,7 @@ static enum status run_score(const struct args *a) {
     TRY(lambda_parse(&l, o.lambda));
     TRY(args_size(a, "timesteps", 1, 1000, &o.timesteps));
     TRY(cli_splits(a, &o.splits));
-    TRY(args_size(a, "bits", 16, 24, &bits));
+    TRY(args_size(a, "bits", 9, 24, &bits));
     o.mantissa_bits = (int)bits;
     o.keep_kernel = !args_has(a, "no-kernel");
     o.self_influence = args_has(a, "self");
