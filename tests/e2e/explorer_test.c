@@ -25,7 +25,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { ROWS = 36, COLS = 120, SIDE = 16, TRAIN = 120, TOP = 4, WAIT_MS = 30000 };
+enum { ROWS = 36, COLS = 120, SIDE = 16, TRAIN = 120, TOP = 4, WAIT_MS = 90000 };
 
 #define SQUARE "--method trak --loss square"
 #define L1 "--method trak --loss l1"
