@@ -328,9 +328,9 @@ static void draw_absent(struct app *a, struct frame *f, struct area in) {
         draw_paragraph(f, row, col, end - row, cols, STYLE_ERROR, r->message);
         return;
     }
-    int coming = setting_is_asked(a);
-    snprintf(text, sizeof text, "%s%s%s: %s for %s items%s", name, a->setting.lambda[0] ? " with λ " : "",
-             a->setting.lambda, coming ? "being computed" : "not computed", split_name(a->query.split),
+    int coming = setting_is_asked(a), has_lambda = a->setting.lambda[0] && method_has_lambda(a->setting.method);
+    snprintf(text, sizeof text, "%s%s%s: %s for %s items%s", name, has_lambda ? " with λ " : "",
+             has_lambda ? a->setting.lambda : "", coming ? "being computed" : "not computed", split_name(a->query.split),
              a->jobs && !coming ? ": press r" : "");
     row += draw_paragraph(f, row, col, end - row, cols, coming ? STYLE_GOOD : STYLE_WARN, text) + 1;
     if (row >= end) return;

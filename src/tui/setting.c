@@ -167,6 +167,22 @@ static size_t rows_missing(const struct app *a, const struct features_options *o
     return a->catalog.count[split];
 }
 
+/* The kernel of the training set stands in for its features. */
+static int has_kernel(struct app *a, const struct features_options *o) {
+    for (size_t i = 0; i < a->catalog.features.count; i++) {
+        const struct feature_set *f = &a->catalog.features.set[i];
+        int gram = 0, cross = 0;
+        if (f->checkpoint != a->setting.checkpoint || f->identity.split != SPLIT_TRAIN ||
+            strcmp(f->identity.loss, loss_name(a->setting.loss)) != 0 ||
+            f->identity.timesteps != o->timesteps || f->identity.k != o->dims)
+            continue;
+        if (store_kernel_has(a->store, f->id, KERNEL_GRAM, SPLIT_TRAIN, &gram) == OK && gram &&
+            store_kernel_has(a->store, f->id, KERNEL_CROSS, a->query.split, &cross) == OK && cross)
+            return 1;
+    }
+    return 0;
+}
+
 void setting_estimate(struct app *a, char *out, size_t size) {
     const struct setting *t = &a->setting;
     const struct catalog *c = &a->catalog;
@@ -179,9 +195,10 @@ void setting_estimate(struct app *a, char *out, size_t size) {
     }
     struct features_options o = wanted_features(a);
     size_t train = rows_missing(a, &o, SPLIT_TRAIN), gen = rows_missing(a, &o, a->query.split);
-    if (train + gen == 0) {
-        snprintf(out, size, "Scores of %zu %s items from stored features (%zu timesteps, k %zu): seconds",
-                 queries, split, o.timesteps, o.dims);
+    int kernel = train + gen > 0 && has_kernel(a, &o);
+    if (train + gen == 0 || kernel) {
+        snprintf(out, size, "Scores of %zu %s items from %s (%zu timesteps, k %zu): seconds",
+                 queries, split, kernel ? "the stored kernel" : "stored features", o.timesteps, o.dims);
         return;
     }
     double passes = (double)(train + gen) * (double)o.timesteps;
