@@ -22,23 +22,37 @@
 
 enum { UNET_MAX_LEVELS = 8 };
 
+/* The names of diffusers' config.json stand beside ours.  No holes between the
+ * members: two configs may be compared with memcmp. */
 struct unet_config {
-    size_t sample_size;               /* H = W of the network's input */
+    size_t sample_height, sample_width;   /* sample_size: one number, or [height, width] */
     size_t in_channels, out_channels;
-    size_t levels, width[UNET_MAX_LEVELS];
-    unsigned down_attention;          /* bit i: down block i is AttnDownBlock2D */
-    unsigned up_attention;            /* bit i: up block i is AttnUpBlock2D */
-    int mid_attention;
+    size_t levels, width[UNET_MAX_LEVELS];  /* block_out_channels */
     size_t layers;                    /* layers_per_block */
     size_t groups;                    /* norm_num_groups */
     size_t head_dim;                  /* attention_head_dim; 0 is null: one head */
     size_t downsample_padding;        /* 0 or 1 */
+    /* Groups of the norm before the mid block's attention; 0: it has none.
+     * attn_norm_num_groups where that is set.  Where it is null: norm_num_groups,
+     * but with scale_shift none (diffusers 0.17 and later) or norm_num_groups
+     * (0.16 and earlier), which only the weights can tell: they have
+     * mid_block.attentions.0.group_norm.weight or not.  0 needs scale_shift. */
+    size_t mid_groups;
+    double freq_shift, eps;           /* eps: norm_eps */
+    double mid_scale;                 /* mid_block_scale_factor */
+    unsigned down_attention;          /* bit i: down block i is AttnDownBlock2D */
+    unsigned up_attention;            /* bit i: up block i is AttnUpBlock2D */
+    int mid_attention;                /* add_attention */
+    int scale_shift;                  /* resnet_time_scale_shift is "scale_shift" */
+    int center_input;                 /* center_input_sample: 2 x - 1 goes in */
     int flip_sin_to_cos;
-    double freq_shift, eps;
+    int down_resnet, up_resnet;       /* downsample_type, upsample_type are "resnet" */
 };
 
-/* diffusers' defaults for what is not the caller's: head_dim 8, groups 32,
- * padding 1, flip 1, shift 0, eps 1e-5, attention in the middle. */
+/* diffusers' defaults for what is not the caller's: 3 channels, two layers,
+ * head_dim 8, groups and mid_groups 32, padding 1, flip 1, shift 0, eps 1e-5,
+ * mid_scale 1, attention in the middle, the rest 0.  A caller who sets groups
+ * sets mid_groups too. */
 struct unet_config unet_config_default(void);
 
 /* ERR_RANGE naming the field when no network has that shape. */

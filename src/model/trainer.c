@@ -56,7 +56,7 @@ enum status trainer_new(struct trainer **out, const struct unet *u, const struct
     t->pool = pool;
     t->cancel = cancel;
     t->p = unet_size(u);
-    t->D = c->in_channels * c->sample_size * c->sample_size;
+    t->D = c->in_channels * c->sample_height * c->sample_width;
     t->chunks = (o->batch + TRAINER_CHUNK - 1) / TRAINER_CHUNK;
     t->theta = mem_array(t->p * (o->ema > 0 ? 4 : 3), sizeof(float));
     t->grads = mem_array(t->p * t->chunks, sizeof(float));
@@ -123,12 +123,12 @@ static uint32_t drawn_image(const struct trainer *t, uint64_t k, uint32_t *order
 
 /* Mirrors x [C][H][W] left to right.  With patch 2 the channels come in blocks
  * (c, dy, dx): mirrored pixels change their dx. */
-static void mirror(float *y, const float *x, size_t C, size_t S, size_t patch) {
+static void mirror(float *y, const float *x, size_t C, size_t H, size_t W, size_t patch) {
     for (size_t c = 0; c < C; c++) {
         size_t from = patch == 2 ? c ^ 1 : c;
-        for (size_t i = 0; i < S; i++)
-            for (size_t j = 0; j < S; j++)
-                y[(c * S + i) * S + j] = x[(from * S + i) * S + (S - 1 - j)];
+        for (size_t i = 0; i < H; i++)
+            for (size_t j = 0; j < W; j++)
+                y[(c * H + i) * W + j] = x[(from * H + i) * W + (W - 1 - j)];
     }
 }
 
@@ -142,7 +142,7 @@ static void draw_sample(struct trainer *t, size_t b, uint32_t image) {
     rng_normal(noise, t->D, t->o.seed, RNG_NOISE, step, (uint32_t)b);
     struct rng f = rng_at(t->o.seed, RNG_FLIP, step, (uint32_t)b);
     if (t->o.flip && rng_u32(&f) & 1) {
-        mirror(t->eps + b * t->D, x, c->in_channels, c->sample_size, t->data->patch);
+        mirror(t->eps + b * t->D, x, c->in_channels, c->sample_height, c->sample_width, t->data->patch);
         x = t->eps + b * t->D;
     }
     t->time[b] = (float)time;

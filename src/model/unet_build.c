@@ -29,7 +29,7 @@ struct builder {
 
 struct unet_config unet_config_default(void) {
     return (struct unet_config){ .in_channels = 3, .out_channels = 3, .mid_attention = 1,
-        .layers = 2, .groups = 32, .head_dim = 8, .downsample_padding = 1,
+        .layers = 2, .groups = 32, .mid_groups = 32, .mid_scale = 1, .head_dim = 8, .downsample_padding = 1,
         .flip_sin_to_cos = 1, .eps = 1e-5 };
 }
 
@@ -39,9 +39,14 @@ enum status unet_config_check(const struct unet_config *c) {
     if (c->in_channels < 1 || c->in_channels > 1024 || c->out_channels < 1 || c->out_channels > 1024)
         return fail(ERR_RANGE, "network: %zu input and %zu output channels, expected 1 to 1024",
                     c->in_channels, c->out_channels);
-    if (c->sample_size < 1 || c->sample_size > 1024 || c->sample_size % ((size_t)1 << (c->levels - 1)))
-        return fail(ERR_RANGE, "network: sample size %zu, expected a multiple of %zu up to 1024",
-                    c->sample_size, (size_t)1 << (c->levels - 1));
+    size_t unit = (size_t)1 << (c->levels - 1), H = c->sample_height, W = c->sample_width;
+    if (H < 1 || H > 1024 || H % unit || W < 1 || W > 1024 || W % unit)
+        return fail(ERR_RANGE, "network: sample size %zu x %zu, expected multiples of %zu (%zu levels halve it "
+                    "%zu times) up to 1024", H, W, unit, c->levels, c->levels - 1);
+    if (c->scale_shift || c->center_input || c->down_resnet || c->up_resnet || c->mid_scale != 1
+        || c->mid_groups != c->groups)
+        return fail(ERR_RANGE, "network: scale_shift, a centred input, a scaled middle and resnet samplers "
+                    "are not known to this program");
     if (c->layers < 1 || c->layers > 16)
         return fail(ERR_RANGE, "network: %zu layers per block, expected 1 to 16", c->layers);
     if (c->downsample_padding > 1)
@@ -261,8 +266,8 @@ static int up_block(struct builder *b, size_t i, int x, int temb) {
 static void network(struct builder *b) {
     struct unet *u = b->u;
     const struct unet_config *c = &u->config;
-    size_t side = c->sample_size, last = c->levels - 1;
-    u->input = new_buffer(b, side, side, c->in_channels, 1);
+    size_t last = c->levels - 1;
+    u->input = new_buffer(b, c->sample_height, c->sample_width, c->in_channels, 1);
     u->time = new_buffer(b, 1, 1, c->width[0], 0);
     u->buffers[u->input].needs_gradient = u->buffers[u->time].needs_gradient = 0;
 

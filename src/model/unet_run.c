@@ -204,12 +204,12 @@ static void time_embedding(struct unet_work *w, const float *t) {
 
 static void load_input(struct unet_work *w, const float *x) {
     const struct unet_config *c = &w->u->config;
-    size_t row, image, S = c->sample_size;
+    size_t row, image;
     float *in = inside(w, w->u->input, &row, &image);
     for (size_t b = 0; b < w->B; b++)
         for (size_t ch = 0; ch < c->in_channels; ch++)
-            for (size_t i = 0; i < S; i++)
-                for (size_t j = 0; j < S; j++)
+            for (size_t i = 0; i < c->sample_height; i++)
+                for (size_t j = 0; j < c->sample_width; j++)
                     in[b * image + i * row + j * c->in_channels + ch] = *x++;
 }
 
@@ -286,7 +286,7 @@ int unet_forward(struct unet_work *w, const struct unet_weights *weights, float 
         if (stopped(w)) return 0;
         forward_op(w, weights, &u->ops[i]);
     }
-    size_t S = u->config.sample_size * u->config.sample_size, C = u->config.out_channels;
+    size_t S = u->config.sample_height * u->config.sample_width, C = u->config.out_channels;
     const float *y = w->value[u->output];
     for (size_t b = 0; b < B; b++)
         for (size_t c = 0; c < C; c++)
@@ -397,7 +397,7 @@ int unet_backward(struct unet_work *w, const struct unet_weights *weights, const
                   const struct unet_sink *sink) {
     const struct unet *u = w->u;
     assert(w->with_backward && weights->backward && weights->u == u);
-    size_t S = u->config.sample_size * u->config.sample_size, C = u->config.out_channels;
+    size_t S = u->config.sample_height * u->config.sample_width, C = u->config.out_channels;
     float *dy = w->grad[u->output];
     for (size_t b = 0; b < w->B; b++)
         for (size_t c = 0; c < C; c++)

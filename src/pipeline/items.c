@@ -96,8 +96,9 @@ void stored_network_close(struct stored_network *n) {
 
 enum status stored_network_fits(const struct stored_network *n, const struct project *p) {
     const struct unet_config *c = unet_get_config(n->u);
-    size_t C = p->channels * p->patch * p->patch, S = p->width / p->patch;
-    if (c->in_channels == C && c->out_channels == C && c->sample_size == S && p->width == p->height) return OK;
-    return fail(ERR_FORMAT, "the network takes %zux%zu with %zu channels, the project's images are %zux%zu with "
-                "%zu (patch %zu)", c->sample_size, c->sample_size, c->in_channels, S, p->height / p->patch, C, p->patch);
+    size_t C = p->channels * p->patch * p->patch, H = p->height / p->patch, W = p->width / p->patch;
+    if (c->in_channels == C && c->out_channels == C && c->sample_height == H && c->sample_width == W) return OK;
+    return fail(ERR_FORMAT, "the network takes %zux%zu (height x width) with %zu channels and gives %zu, the "
+                "project's images are %zux%zu with %zu (patch %zu)", c->sample_height, c->sample_width,
+                c->in_channels, c->out_channels, H, W, C, p->patch);
 }

@@ -113,9 +113,11 @@ enum status network_config_read(struct unet_config *c, const char *json, size_t 
     TRY_TO(check_fields(root, name));
     TRY_TO(read_size(&c->in_channels, root, "in_channels", 3, name));
     TRY_TO(read_size(&c->out_channels, root, "out_channels", 3, name));
-    TRY_TO(read_size(&c->sample_size, root, "sample_size", 32, name));
+    TRY_TO(read_size(&c->sample_height, root, "sample_size", 32, name));
+    c->sample_width = c->sample_height;
     TRY_TO(read_size(&c->layers, root, "layers_per_block", 2, name));
     TRY_TO(read_size(&c->groups, root, "norm_num_groups", 32, name));
+    c->mid_groups = c->groups;
     TRY_TO(read_size(&c->downsample_padding, root, "downsample_padding", 1, name));
     v = json_get(root, "attention_head_dim");
     if (v && json_type(v) == JSON_NULL) c->head_dim = 0;
@@ -154,7 +156,7 @@ void network_config_write(struct buf *out, const struct unet_config *c) {
     buf_printf(out, ",\n  \"norm_num_groups\": %zu,\n  \"out_channels\": %zu,\n"
                "  \"resnet_time_scale_shift\": \"default\",\n  \"sample_size\": %zu,\n"
                "  \"time_embedding_type\": \"positional\",\n  \"up_block_types\": [",
-               c->groups, c->out_channels, c->sample_size);
+               c->groups, c->out_channels, c->sample_height);
     write_blocks(out, c->levels, c->up_attention, "UpBlock2D", "AttnUpBlock2D");
     buf_text(out, "]\n}\n");
 }

@@ -70,9 +70,9 @@ static enum status read_project(struct run *r) {
         TRY(store_project_set(r->s, &r->project));
     }
     size_t k = r->project.patch;
-    if (k < 1 || k > 2 || r->project.width != r->project.height || r->project.width % k)
-        return fail(ERR_RANGE, "train: images of %zux%zu cannot be cut into patches of %zu; square images of even "
-                    "size can", r->project.width, r->project.height, k);
+    if (k < 1 || k > 2 || r->project.height % k || r->project.width % k)
+        return fail(ERR_RANGE, "train: images of %zux%zu cannot be cut into patches of %zu; images of even size "
+                    "can", r->project.width, r->project.height, k);
     return OK;
 }
 
@@ -82,12 +82,13 @@ static enum status read_options(struct run *r) {
     size_t k = r->project.patch;
     *c = unet_config_default();
     c->in_channels = c->out_channels = r->project.channels * k * k;
-    c->sample_size = r->project.width / k;
+    c->sample_height = r->project.height / k;
+    c->sample_width = r->project.width / k;
     c->levels = o->levels;
     memcpy(c->width, o->width, sizeof o->width);
     c->layers = o->layers;
     c->mid_attention = !(o->attention >> 31);
-    c->groups = pick_groups(c);
+    c->groups = c->mid_groups = pick_groups(c);
     c->head_dim = pick_head_dim(c);
     for (size_t i = 0; i < o->levels; i++)
         if (o->attention >> i & 1) {

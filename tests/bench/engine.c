@@ -77,7 +77,7 @@ static void convolution(const struct kernels *k, size_t side, size_t ci, size_t 
 static void training(const struct unet *u, const char *name, struct pool *pool, size_t batch) {
     struct trainer_options o = { .batch = batch, .steps = 1000, .lr = 1e-3, .clip = 1 };
     const struct unet_config *c = unet_get_config(u);
-    size_t D = c->in_channels * c->sample_size * c->sample_size;
+    size_t D = c->in_channels * c->sample_height * c->sample_width;
     float *images = mem_array(64 * D, sizeof *images);
     struct trainer *t;
     double f, b, loss, best = 1e9;
@@ -128,7 +128,7 @@ static void features(const struct unet *u, const char *name, struct pool *pool, 
     enum { SAMPLES = 8 };
     const struct unet_config *c = unet_get_config(u);
     size_t p = unet_size(u), T = pool_threads(pool);
-    struct gradients g = { .u = u, .D = c->in_channels * c->sample_size * c->sample_size, .losses = losses,
+    struct gradients g = { .u = u, .D = c->in_channels * c->sample_height * c->sample_width, .losses = losses,
                            .proj = { PROJECTION_SJLT, 1, p, 2048, 1, PROJECTION_VERSION } };
     float *theta = mem_array(p, sizeof *theta);
     g.table = mem_array(p, sizeof *g.table);
@@ -186,13 +186,13 @@ static struct unet *network(size_t w0, size_t w1, size_t w2, size_t layers) {
     struct unet_config c = unet_config_default();
     struct unet *u;
     c.in_channels = c.out_channels = 4;
-    c.sample_size = 16;
+    c.sample_height = c.sample_width = 16;
     c.levels = 3;
     c.width[0] = w0;
     c.width[1] = w1;
     c.width[2] = w2;
     c.layers = layers;
-    c.groups = 8;
+    c.groups = c.mid_groups = 8;
     c.head_dim = 32;
     c.down_attention = 6;
     c.up_attention = 3;

@@ -89,11 +89,11 @@ static struct unet *small(void) {
     struct unet_config c = unet_config_default();
     struct unet *u;
     c.in_channels = c.out_channels = 4;
-    c.sample_size = 4;
+    c.sample_height = c.sample_width = 4;
     c.levels = 2;
     c.width[0] = c.width[1] = 8;
     c.layers = 1;
-    c.groups = 4;
+    c.groups = c.mid_groups = 4;
     c.head_dim = 4;
     if (unet_new(&u, &c) != OK) fail_msg("%s", fail_reason());
     return u;

@@ -70,7 +70,7 @@ struct net {
 static void net_open(struct net *n, const struct unet_config *c, size_t B) {
     if (unet_new(&n->u, c) != OK) fail_msg("%s", fail_reason());
     n->p = unet_size(n->u);
-    n->D = c->out_channels * c->sample_size * c->sample_size;
+    n->D = c->out_channels * c->sample_height * c->sample_width;
     n->params = unet_params(n->u, &n->n_params);
     n->theta = mem_array(n->p, sizeof(float));
     n->grad = mem_array(n->p, sizeof(float));
@@ -186,12 +186,12 @@ static void odd_channels_agree_with_diffusers(void **s) { (void)s; check_against
 static struct unet_config tiny(void) {
     struct unet_config c = unet_config_default();
     c.in_channels = c.out_channels = 3;
-    c.sample_size = 4;
+    c.sample_height = c.sample_width = 4;
     c.levels = 2;
     c.width[0] = 4;
     c.width[1] = 6;
     c.layers = 1;
-    c.groups = 2;
+    c.groups = c.mid_groups = 2;
     c.head_dim = 3;
     c.mid_attention = 1;
     c.down_attention = 2;
