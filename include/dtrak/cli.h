@@ -90,6 +90,15 @@ enum status cli_close(struct store *s, enum status st);
 /* --split as a bit per enum split; *bits stays as it is when it was not given. */
 enum status cli_splits(const struct args *a, unsigned *bits);
 
+/* --memory as bytes: "512M", "1.5G", "2GiB", "800000000".  *bytes stays as it is when
+ * it was not given. */
+enum status cli_memory(const struct args *a, size_t *bytes);
+
+/* A sink that prints "features: 1.2 TFLOP, about ..." on stderr, or with
+ * --dry-run on standard output and asks to stop there. */
+struct cost_sink;
+void cli_cost(struct cost_sink *out, const struct args *a);
+
 /* --- the commands --- */
 
 extern const struct command command_new, command_train, command_sample, command_features,

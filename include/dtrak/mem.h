@@ -22,6 +22,14 @@ char *mem_copy_bytes(const void *bytes, size_t len);
 
 void mem_free(void *p);   /* NULL is fine */
 
+/* Bytes that this thread has been given since it started, freed or not: a
+ * difference says what a call allocated. */
+size_t mem_taken(void);
+
+/* Half of the memory that this machine, or the control group we run in, has:
+ * what a verb may use when nobody says. */
+size_t mem_default_cap(void);
+
 /* Blocks now allocated, over all threads. */
 long mem_live(void);
 

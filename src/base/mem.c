@@ -2,11 +2,14 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static atomic_long live;
 static atomic_long fail_in = -1;
+static _Thread_local size_t taken;
 
 static int must_fail(void) {
     long left = atomic_load(&fail_in);
@@ -24,7 +27,22 @@ void *mem_array(size_t count, size_t size) {
     if (!p) return NULL;
     memset(p, 0, bytes ? bytes : 64);
     atomic_fetch_add(&live, 1);
+    taken += bytes;
     return p;
+}
+
+size_t mem_taken(void) { return taken; }
+
+size_t mem_default_cap(void) {
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    size_t all = pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)4 << 30;
+    unsigned long long limit;
+    FILE *f = fopen("/sys/fs/cgroup/memory.max", "r");
+    if (f) {
+        if (fscanf(f, "%llu", &limit) == 1 && limit < all) all = (size_t)limit;
+        fclose(f);
+    }
+    return all / 2;
 }
 
 void *mem_resize(void *p, size_t old_count, size_t new_count, size_t size) {

@@ -1,8 +1,12 @@
 /* open.c - what several commands do first and last. */
 #include "dtrak/cli.h"
 
+#include "dtrak/cost.h"
 #include "dtrak/store.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum status cli_open(struct store **out, const char *path, int writable) {
@@ -25,4 +29,34 @@ enum status cli_splits(const struct args *a, unsigned *bits) {
         *bits |= 1u << split;
     }
     return *bits ? OK : fail(ERR_USAGE, "--split needs train, val or gen");
+}
+
+enum status cli_memory(const struct args *a, size_t *bytes) {
+    static const char units[] = "KMGT";
+    const char *word = args_text(a, "memory", NULL);
+    char *end;
+    if (!word) return OK;
+    double v = word[0] >= '0' && word[0] <= '9' ? strtod(word, &end) : 0, unit = 1;
+    if (v > 0) {
+        const char *u = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
+        int binary = u && (!strcmp(end + 1, "iB") || !strcmp(end + 1, "ib"));
+        if (u) unit = pow(binary ? 1024 : 1000, (double)(u - units + 1));
+        if (*end && !(u && (!end[1] || binary || !strcmp(end + 1, "B") || !strcmp(end + 1, "b")))) v = 0;
+    }
+    if (!(v * unit >= 1e6 && v * unit <= 1e15))
+        return fail(ERR_USAGE, "--memory '%s' is not a size from 1M to 1000T, as in 800M, 4G or 4GiB", word);
+    *bytes = (size_t)(v * unit);
+    return OK;
+}
+
+static void print_cost(void *ctx, const char *what, const struct cost *c) {
+    char text[160];
+    cost_format(text, sizeof text, c);
+    fprintf(ctx, "%s: %s\n", what, text);
+    fflush(ctx);
+}
+
+void cli_cost(struct cost_sink *out, const struct args *a) {
+    int only = args_has(a, "dry-run");
+    *out = (struct cost_sink){ print_cost, only ? stdout : stderr, only };
 }
