@@ -9,5 +9,6 @@
 #define MR 6
 #define MAX_NV 2
 #define VFMA(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define VSPLAT(x) ((vf)_mm256_set1_ps(x))
 #include "variant.inc"
 #endif

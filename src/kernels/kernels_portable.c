@@ -7,4 +7,5 @@
 #define MR 4
 #define MAX_NV 2
 #define VFMA(a, b, c) ((a) * (b) + (c))
+#define VSPLAT(x) ((vf){ (x), (x), (x), (x) })
 #include "variant.inc"
