@@ -9,6 +9,7 @@
 
 #include "dtrak/err.h"
 #include "dtrak/image.h"
+#include "dtrak/schedule.h"
 #include "dtrak/store.h"
 #include "dtrak/unet.h"
 
@@ -27,8 +28,8 @@ enum status items_load(struct store *s, const struct project *p, enum split spli
 /* Floats of one image. */
 size_t items_floats(const struct project *p);
 
-/* A stored checkpoint, ready to run.  weights belong to it. */
-struct stored_network { struct unet *u; struct unet_weights *weights; };
+/* A stored checkpoint, ready to run with the noise schedule it was trained with. */
+struct stored_network { struct unet *u; struct unet_weights *weights; struct schedule *schedule; };
 enum status stored_network_open(struct stored_network *out, struct store *s,
                                 const struct checkpoint *c, int with_backward);
 void stored_network_close(struct stored_network *n);   /* fine on a zeroed one */

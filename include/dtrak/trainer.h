@@ -21,6 +21,8 @@
 
 enum { TRAINER_CHUNK = 8 };
 
+struct schedule;
+
 struct trainer_options {
     size_t batch, steps;            /* steps in all: the schedule's length */
     double lr, weight_decay, clip;  /* clip: gradient norm, 0 is off */
@@ -28,6 +30,7 @@ struct trainer_options {
     double ema;                     /* decay, 0 is off */
     int flip;
     uint64_t seed;
+    const struct schedule *schedule;   /* borrowed; NULL: the default one */
 };
 
 /* Training images, [N][C][H][W] in [-1, 1] in the network's layout; W is the

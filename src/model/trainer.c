@@ -53,6 +53,7 @@ enum status trainer_new(struct trainer **out, const struct unet *u, const struct
     const struct unet_config *c = unet_get_config(u);
     t->u = u;
     t->o = *o;
+    if (!t->o.schedule) t->o.schedule = schedule_default();
     t->pool = pool;
     t->cancel = cancel;
     t->p = unet_size(u);
@@ -138,7 +139,7 @@ static void draw_sample(struct trainer *t, size_t b, uint32_t image) {
     const float *x = t->data->x + image * t->D;
     float *x_t = t->x_t + b * t->D, *noise = t->noise + b * t->D;
     struct rng r = rng_at(t->o.seed, RNG_TIMESTEP, step, (uint32_t)b);
-    size_t time = rng_below(&r, SCHEDULE_T);
+    size_t time = rng_below(&r, (uint32_t)schedule_steps(t->o.schedule));
     rng_normal(noise, t->D, t->o.seed, RNG_NOISE, step, (uint32_t)b);
     struct rng f = rng_at(t->o.seed, RNG_FLIP, step, (uint32_t)b);
     if (t->o.flip && rng_u32(&f) & 1) {
@@ -146,7 +147,7 @@ static void draw_sample(struct trainer *t, size_t b, uint32_t image) {
         x = t->eps + b * t->D;
     }
     t->time[b] = (float)time;
-    schedule_noised(x_t, x, noise, t->D, time);
+    schedule_noised(t->o.schedule, x_t, x, noise, t->D, time);
 }
 
 /* --- one chunk: forward, loss, backward --- */

@@ -71,18 +71,18 @@ static void one_item(void *ctx, size_t row, size_t thread) {
     for (size_t k = 0; k < K; k += BATCH) {
         size_t B = K - k < BATCH ? K - k : BATCH;
         for (size_t b = 0; b < B; b++) {
-            size_t t = (k + b) * (SCHEDULE_T / K);
+            size_t t = (k + b) * (schedule_steps(m->net.schedule) / K);
             time[b] = (float)t;
             rng_normal(noise + b * D, D, m->o->noise_seed, RNG_NOISE,
                        (uint32_t)m->split << 29 | (uint32_t)item, (uint32_t)t);
-            schedule_noised(x_t + b * D, m->images + row * D, noise + b * D, D, t);
+            schedule_noised(m->net.schedule, x_t + b * D, m->images + row * D, noise + b * D, D, t);
         }
         if (!unet_forward(m->works[thread], m->net.weights, eps, x_t, time, B)) return;
         for (int l = 0; l < LOSS_COUNT; l++) {
             if (!(m->wanted >> l & 1)) continue;
             for (size_t b = 0; b < B; b++)
                 loss_gradient((enum loss)l, d_eps + b * D, eps + b * D, noise + b * D, D,
-                              schedule_elbo_weight((size_t)time[b]), 1.0 / (double)K);
+                              schedule_elbo_weight(m->net.schedule, (size_t)time[b]), 1.0 / (double)K);
             struct projecting p = { m, params, m->features[l] + row * m->o->dims };
             struct unet_sink sink = { project_parameter, &p };
             if (!unet_backward(m->works[thread], m->net.weights, d_eps, &sink)) return;
@@ -184,6 +184,10 @@ static enum status make_split(struct maker *m, size_t items) {
 static enum status open_checkpoint(struct maker *m) {
     TRY(stored_network_open(&m->net, m->s, m->checkpoint, 1));
     TRY(stored_network_fits(&m->net, &m->project));
+    size_t T = schedule_steps(m->net.schedule);
+    if (T % m->o->timesteps)
+        return fail(ERR_RANGE, "features: %zu timesteps, expected a divisor of the %zu of checkpoint %zu: 1, 2, 5, 10, 20, "
+                    "25, 50, 100, ...", m->o->timesteps, T, m->checkpoint->step);
     size_t p = unet_size(m->net.u);
     uint32_t *coord = NULL;
     m->projection = (struct projection){ PROJECTION_SJLT, m->o->projection_seed, p, (uint32_t)m->o->dims, 1, PROJECTION_VERSION };
@@ -214,9 +218,7 @@ static void close_checkpoint(struct maker *m) {
 
 static enum status check_options(const struct features_options *o) {
     if (!o->losses) return fail(ERR_RANGE, "features: no loss is given");
-    if (o->timesteps < 1 || o->timesteps > SCHEDULE_T || SCHEDULE_T % o->timesteps)
-        return fail(ERR_RANGE, "features: %zu timesteps, expected a divisor of %d: 1, 2, 5, 10, 20, 25, 50, 100, ...",
-                    o->timesteps, SCHEDULE_T);
+    if (o->timesteps < 1) return fail(ERR_RANGE, "features: 0 timesteps, expected at least 1");
     if (o->dims < 1 || o->dims > 1u << 24)
         return fail(ERR_RANGE, "features: %zu dimensions, expected 1 to %u", o->dims, 1u << 24);
     return OK;

@@ -72,6 +72,8 @@ enum status stored_network_open(struct stored_network *out, struct store *s,
     snprintf(name, sizeof name, "checkpoint %zu", c->step);
     TRY_TO(network_config_read(&config, c->config, strlen(c->config), name));
     TRY_TO(unet_new(&out->u, &config));
+    struct schedule_config schedule = schedule_config_default();
+    TRY_TO(schedule_new(&out->schedule, &schedule));
     TRY_TO(store_checkpoint_weights(s, c->id, &bytes, &len));
     theta = mem_array(unet_size(out->u), sizeof *theta);
     if (!theta) {
@@ -91,6 +93,7 @@ done:
 void stored_network_close(struct stored_network *n) {
     unet_weights_free(n->weights);
     unet_free(n->u);
+    schedule_free(n->schedule);
     *n = (struct stored_network){ 0 };
 }
 

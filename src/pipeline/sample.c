@@ -39,13 +39,13 @@ static void denoise(void *ctx, size_t piece, size_t thread) {
     float *x = m->x + first * D, *eps = m->eps + first * D, *noise = m->noise + first * D, time[BATCH];
     for (size_t b = 0; b < B; b++) rng_normal(x + b * D, D, m->seeds[first + b], RNG_LATENT, 0, 0);
     for (size_t i = 0; i < m->o->steps; i++) {
-        size_t t = schedule_ddim_timestep(m->o->steps, i);
-        long next = i + 1 < m->o->steps ? (long)schedule_ddim_timestep(m->o->steps, i + 1) : -1;
+        size_t t = schedule_ddim_timestep(m->net.schedule, m->o->steps, i);
+        long next = i + 1 < m->o->steps ? (long)schedule_ddim_timestep(m->net.schedule, m->o->steps, i + 1) : -1;
         for (size_t b = 0; b < B; b++) time[b] = (float)t;
         if (!unet_forward(m->works[thread], m->net.weights, eps, x, time, B)) return;
         for (size_t b = 0; m->o->eta > 0 && b < B; b++)
             rng_normal(noise + b * D, D, m->seeds[first + b], RNG_LATENT, 1, (uint32_t)i);
-        schedule_ddim(x, eps, noise, B * D, t, next, m->o->eta);
+        schedule_ddim(m->net.schedule, x, eps, noise, B * D, t, next, m->o->eta);
     }
 }
 
@@ -105,14 +105,15 @@ static enum status all_seeds(struct sampler *m) {
 
 static enum status run(struct sampler *m) {
     const struct sample_options *o = m->o;
-    if (o->steps < 1 || SCHEDULE_T % o->steps)
-        return fail(ERR_RANGE, "sample: %zu steps, expected a divisor of %d", o->steps, SCHEDULE_T);
     TRY(store_project_get(m->s, &m->project));
     TRY(store_checkpoints_resolve(m->s, o->checkpoint, &m->checkpoint));
     if (m->checkpoint.count != 1)
         return fail(ERR_RANGE, "sample: '%s' names %zu checkpoints, expected one", o->checkpoint ? o->checkpoint : "last", m->checkpoint.count);
     TRY(stored_network_open(&m->net, m->s, &m->checkpoint.checkpoint[0], 0));
     TRY(stored_network_fits(&m->net, &m->project));
+    size_t T = schedule_steps(m->net.schedule);
+    if (o->steps < 1 || T % o->steps)
+        return fail(ERR_RANGE, "sample: %zu steps, expected a divisor of the checkpoint's %zu", o->steps, T);
     linalg_set_threads(1);
     TRY(pool_new(&m->pool, o->threads));
     m->threads = pool_threads(m->pool);

@@ -100,7 +100,7 @@ static enum status read_options(struct run *r) {
     size_t steps = o->steps;
     if (!steps) steps = (size_t)ceil(o->epochs * (double)r->N / (double)o->batch);
     r->t = (struct trainer_options){ o->batch, steps ? steps : 1, o->lr, o->weight_decay, o->clip,
-                                     o->warmup_fraction, o->ema, o->flip, o->seed };
+                                     o->warmup_fraction, o->ema, o->flip, o->seed, NULL };
     return unet_new(&r->u, c);
 }
 

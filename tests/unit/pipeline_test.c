@@ -207,9 +207,9 @@ static void feature_by_definition(double *out, struct store *s, struct checkpoin
         size_t t = i * (SCHEDULE_T / K);
         float time = (float)t;
         rng_normal(noise, D, noise_seed, RNG_NOISE, (uint32_t)split << 29 | (uint32_t)index, (uint32_t)t);
-        schedule_noised(x_t, x, noise, D, t);
+        schedule_noised(net.schedule, x_t, x, noise, D, t);
         unet_forward(work, net.weights, eps, x_t, &time, 1);
-        loss_gradient(loss, d, eps, noise, D, schedule_elbo_weight(t), 1.0 / (double)K);
+        loss_gradient(loss, d, eps, noise, D, schedule_elbo_weight(net.schedule, t), 1.0 / (double)K);
         unet_backward(work, net.weights, d, &sink);
     }
     struct projection proj = { PROJECTION_SJLT, projection_seed, p, (uint32_t)k, 1, PROJECTION_VERSION };

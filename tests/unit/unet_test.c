@@ -157,7 +157,7 @@ static void check_against(const char *file, const char *grads) {
         float *value = vectors_floats(&v, name);
         for (size_t b = 0; b < B; b++) {
             double got = loss_gradient((enum loss)l, d_eps + b * n.D, n.eps + b * n.D, noise + b * n.D,
-                                       n.D, schedule_elbo_weight((size_t)t[b]), 1.0 / (double)B);
+                                       n.D, schedule_elbo_weight(schedule_default(), (size_t)t[b]), 1.0 / (double)B);
             if (!(fabs(got - (double)value[b]) <= 1e-5 * (1e-3 + fabs((double)value[b]))))
                 fail_msg("%s %s[%zu] = %.9g, diffusers has %.9g", file, name, b, got, (double)value[b]);
         }
