@@ -102,6 +102,24 @@ void add_into(float *y, const float *x, size_t n);
 void upsample_forward(float *y, const float *x, size_t B, size_t H, size_t W, size_t C);
 void upsample_backward(float *dx, int add, const float *dy, size_t B, size_t H, size_t W, size_t C);
 
+/* Means of squares of 2 x 2, H and W even, and the transpose; x [B][H][W][C]. */
+void pool_forward(float *y, const float *x, size_t B, size_t H, size_t W, size_t C);
+void pool_backward(float *dx, int add, const float *dy, size_t B, size_t H, size_t W, size_t C);
+
+/* y = x / factor;  dx (+)= dy / factor */
+void scale_forward(float *y, const float *x, float factor, size_t n);
+void scale_backward(float *dx, int add, const float *dy, float factor, size_t n);
+
+/* A group norm whose result z becomes z (1 + s) + t, st = [s | t] of one image:
+ * gamma_st = gamma (1 + s), beta_st = beta (1 + s) + t for the norm kernels. */
+void modulate_forward(float *gamma_st, float *beta_st, const float *gamma, const float *beta,
+                      const float *st, size_t C);
+/* From the gradients of gamma_st and beta_st of one image: adds to dgamma and
+ * dbeta [C]; d_st [2 C] is overwritten, or added to when add is set. */
+void modulate_backward(float *dgamma, float *dbeta, float *d_st, int add, const float *dgamma_st,
+                       const float *dbeta_st, const float *gamma, const float *beta, const float *st,
+                       size_t C);
+
 /* y [P][Ca+Cb] = a [P][Ca] beside b [P][Cb]; and back: da, db (+)= parts of dy. */
 void concat_forward(float *y, const float *a, size_t Ca, const float *b, size_t Cb, size_t P);
 void concat_backward(float *da, int add_a, size_t Ca, float *db, int add_b, size_t Cb,

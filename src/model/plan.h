@@ -12,16 +12,19 @@ enum { NONE = -1 };
  * The gradient of a buffer never has a border. */
 struct plan_buffer { size_t H, W, C; int padded, needs_gradient; };
 
-enum op_kind { OP_CONV, OP_NORM, OP_SILU, OP_ATTENTION, OP_CONCAT, OP_UPSAMPLE, OP_PAD };
+enum op_kind { OP_CONV, OP_NORM, OP_SILU, OP_ATTENTION, OP_CONCAT, OP_UPSAMPLE, OP_POOL, OP_PAD, OP_SCALE };
 
 /* Operands are buffer numbers, NONE when absent.
  *   CONV       y = conv(a; w, b) + add (per channel) + res;  a padded when K = 3
- *   NORM       y = norm(a; w, b), then SiLU when flag;  y may be padded
+ *   NORM       y = norm(a; w, b), then SiLU when flag;  y may be padded.  With add = [s | t]
+ *              (twice a's channels, one per image) between the two: z (1 + s) + t
  *   SILU       y = silu(a)
  *   ATTENTION  y = attention(a = q, b = k, c = v)
  *   CONCAT     y = a beside b
  *   UPSAMPLE   y = a twice as large
- *   PAD        y = a with a border */
+ *   POOL       y = the means of a's squares of 2 x 2
+ *   PAD        y = a with a border
+ *   SCALE      y = a / factor */
 struct plan_op {
     enum op_kind kind;
     int a, b, c, y, add, res;
@@ -29,6 +32,7 @@ struct plan_op {
     size_t K, stride, start;        /* CONV; start: first tap's row and column in a */
     size_t heads, groups;
     int flag;
+    double factor;                  /* SCALE */
     int add_a, add_b, add_c, add_add, add_res; /* backward adds (1) or overwrites (0) */
     size_t pack;                    /* CONV: floats before its weights in the packed block */
     size_t keep;                    /* NORM, ATTENTION: floats per sample kept for backward, before this one's */

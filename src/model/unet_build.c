@@ -9,6 +9,7 @@
 #include "dtrak/kernels.h"
 #include "dtrak/mem.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,10 +44,6 @@ enum status unet_config_check(const struct unet_config *c) {
     if (H < 1 || H > 1024 || H % unit || W < 1 || W > 1024 || W % unit)
         return fail(ERR_RANGE, "network: sample size %zu x %zu, expected multiples of %zu (%zu levels halve it "
                     "%zu times) up to 1024", H, W, unit, c->levels, c->levels - 1);
-    if (c->scale_shift || c->center_input || c->down_resnet || c->up_resnet || c->mid_scale != 1
-        || c->mid_groups != c->groups)
-        return fail(ERR_RANGE, "network: scale_shift, a centred input, a scaled middle and resnet samplers "
-                    "are not known to this program");
     if (c->layers < 1 || c->layers > 16)
         return fail(ERR_RANGE, "network: %zu layers per block, expected 1 to 16", c->layers);
     if (c->downsample_padding > 1)
@@ -54,6 +51,12 @@ enum status unet_config_check(const struct unet_config *c) {
     if (!(c->eps > 0) || c->groups < 1)
         return fail(ERR_RANGE, "network: %zu norm groups with eps %g, expected at least 1 and above 0",
                     c->groups, c->eps);
+    size_t deepest = c->width[c->levels - 1];
+    if (c->mid_attention && (c->mid_groups ? deepest % c->mid_groups != 0 : !c->scale_shift))
+        return fail(ERR_RANGE, "network: %zu norm groups for the %zu channels of the middle attention, expected a "
+                    "divisor (or none, with scale_shift)", c->mid_groups, deepest);
+    if (!isfinite(c->mid_scale) || c->mid_scale == 0)
+        return fail(ERR_RANGE, "network: middle scale factor %g, expected a number that is not 0", c->mid_scale);
     for (size_t i = 0; i < c->levels; i++) {
         size_t w = c->width[i];
         if (w < 1 || w > 1024 || w % c->groups)
@@ -62,9 +65,9 @@ enum status unet_config_check(const struct unet_config *c) {
         unsigned up = 1u << (c->levels - 1 - i);
         int attends = (c->down_attention >> i & 1) || (c->up_attention & up)
             || (c->mid_attention && i == c->levels - 1);
-        if (attends && c->head_dim && w % c->head_dim)
-            return fail(ERR_RANGE, "network: %zu channels at level %zu, expected a multiple of the head "
-                        "dimension %zu", w, i, c->head_dim);
+        if (attends && c->head_dim > w)
+            return fail(ERR_RANGE, "network: %zu channels at level %zu, expected at least the head dimension %zu",
+                        w, i, c->head_dim);
     }
     if (c->width[0] / 2 < 1 || (double)(c->width[0] / 2) <= c->freq_shift)
         return fail(ERR_RANGE, "network: %zu base channels with frequency shift %g give no time embedding",
@@ -132,23 +135,41 @@ static int linear(struct builder *b, const char *module, int a, size_t Cout) {
     return conv_op(b, module, a, Cout, 1, 1, 2)->y;
 }
 
-static int norm(struct builder *b, const char *module, int a, int silu, int padded) {
+static struct plan_op *norm_op(struct builder *b, const char *module, int a, size_t groups, int silu, int padded) {
     struct plan_buffer in = *shape(b, a);
     struct plan_op *op = new_op(b, OP_NORM);
     op->a = a;
-    op->groups = b->u->config.groups;
+    op->groups = groups;
     op->flag = silu;
     op->w = new_param(b, module, "weight", 1, in.C, 1, 1);
     op->bias = new_param(b, module, "bias", 1, in.C, 1, 1);
     op->y = new_buffer(b, in.H, in.W, in.C, padded);
-    return op->y;
+    return op;
 }
 
-static int unary(struct builder *b, enum op_kind kind, int a, size_t scale, int padded) {
+static int norm(struct builder *b, const char *module, int a, int silu, int padded) {
+    return norm_op(b, module, a, b->u->config.groups, silu, padded)->y;
+}
+
+/* What changes no channels: SILU, SCALE, PAD; UPSAMPLE doubles, POOL halves. */
+static struct plan_op *unary(struct builder *b, enum op_kind kind, int a) {
     struct plan_buffer in = *shape(b, a);
     struct plan_op *op = new_op(b, kind);
     op->a = a;
-    op->y = new_buffer(b, in.H * scale, in.W * scale, in.C, padded);
+    if (kind == OP_UPSAMPLE) op->y = new_buffer(b, in.H * 2, in.W * 2, in.C, 0);
+    else if (kind == OP_POOL) op->y = new_buffer(b, in.H / 2, in.W / 2, in.C, 0);
+    else op->y = new_buffer(b, in.H, in.W, in.C, kind == OP_PAD);
+    return op;
+}
+
+static int silu(struct builder *b, int a) { return unary(b, OP_SILU, a)->y; }
+static int pad(struct builder *b, int a) { return unary(b, OP_PAD, a)->y; }
+
+/* a / factor; nothing to do for 1, which is what almost every network has. */
+static int divided(struct builder *b, int a, double factor) {
+    if (factor == 1) return a;
+    struct plan_op *op = unary(b, OP_SCALE, a);
+    op->factor = factor;
     return op->y;
 }
 
@@ -168,48 +189,60 @@ static void set_rank(struct builder *b, enum section s, size_t block, enum part 
     b->key = (unsigned)s << 24 | (unsigned)block << 16 | (unsigned)part << 8 | (unsigned)index;
 }
 
-static int resnet(struct builder *b, const char *module, int x, int temb, size_t Cout) {
-    char name[96];
-    int n1 = norm(b, named(name, "%s.norm1", module), x, 1, 1);
-    struct plan_op *c1 = conv_op(b, named(name, "%s.conv1", module), n1, Cout, 3, 1, 4);
-    int h = c1->y, at = (int)(c1 - b->u->ops);
-    /* The projection has to run before conv1, which adds it: swap the two. */
-    int proj = linear(b, named(name, "%s.time_emb_proj", module), temb, Cout);
-    struct plan_op *ops = b->u->ops, swap = ops[at];
-    ops[at] = ops[at + 1];
-    ops[at + 1] = swap;
-    ops[at + 1].add = proj;
-    int n2 = norm(b, named(name, "%s.norm2", module), h, 1, 1);
-    size_t before = b->u->n_ops;
-    int y = conv3(b, named(name, "%s.conv2", module), n2, Cout), res = x;
-    if (shape(b, x)->C != Cout) {
-        res = conv_op(b, named(name, "%s.conv_shortcut", module), x, Cout, 1, 1, 4)->y;
-        swap = ops[before];
-        ops[before] = ops[before + 1];
-        ops[before + 1] = swap;
-        before++;
-    }
-    ops[before].res = res;
-    return y;
+static void swap_ops(struct plan_op *a) {
+    struct plan_op t = a[0];
+    a[0] = a[1];
+    a[1] = t;
 }
 
-static int attention(struct builder *b, const char *module, int x) {
+/* sampler: OP_UPSAMPLE or OP_POOL on the way in, in both branches, or NONE. */
+static int resnet(struct builder *b, const char *module, int x, int temb, size_t Cout, int sampler, double factor) {
     char name[96];
-    size_t C = shape(b, x)->C, d = b->u->config.head_dim;
-    int z = norm(b, named(name, "%s.group_norm", module), x, 0, 0);
-    int q = linear(b, named(name, "%s.to_q", module), z, C);
-    int k = linear(b, named(name, "%s.to_k", module), z, C);
-    int v = linear(b, named(name, "%s.to_v", module), z, C);
+    struct plan_op *ops = b->u->ops;
+    int scale_shift = b->u->config.scale_shift;
+    int n1 = norm(b, named(name, "%s.norm1", module), x, 1, sampler == NONE);
+    if (sampler != NONE) {
+        n1 = pad(b, unary(b, (enum op_kind)sampler, n1)->y);
+        x = unary(b, (enum op_kind)sampler, x)->y;
+    }
+    struct plan_op *conv1 = conv_op(b, named(name, "%s.conv1", module), n1, Cout, 3, 1, 4);
+    int h = conv1->y;
+    int proj = linear(b, named(name, "%s.time_emb_proj", module), temb, scale_shift ? 2 * Cout : Cout);
+    if (!scale_shift) {
+        /* conv1 adds the projection, which has to run before it. */
+        swap_ops(conv1);
+        conv1[1].add = proj;
+    }
+    struct plan_op *norm2 = norm_op(b, named(name, "%s.norm2", module), h, b->u->config.groups, 1, 1);
+    if (scale_shift) norm2->add = proj;
+    size_t at = b->u->n_ops;
+    int y = conv3(b, named(name, "%s.conv2", module), norm2->y, Cout), res = x;
+    if (shape(b, x)->C != Cout) {
+        res = conv_op(b, named(name, "%s.conv_shortcut", module), x, Cout, 1, 1, 4)->y;
+        swap_ops(ops + at++);
+    }
+    ops[at].res = res;
+    return divided(b, y, factor);
+}
+
+/* Heads of head_dim channels; channels that make no whole head take no part. */
+static int attention(struct builder *b, const char *module, int x, size_t groups, double factor) {
+    char name[96];
+    size_t C = shape(b, x)->C, d = b->u->config.head_dim ? b->u->config.head_dim : C, inner = C / d * d;
+    int z = groups ? norm_op(b, named(name, "%s.group_norm", module), x, groups, 0, 0)->y : x;
+    int q = linear(b, named(name, "%s.to_q", module), z, inner);
+    int k = linear(b, named(name, "%s.to_k", module), z, inner);
+    int v = linear(b, named(name, "%s.to_v", module), z, inner);
     struct plan_buffer in = *shape(b, q);
     struct plan_op *op = new_op(b, OP_ATTENTION);
     op->a = q;
     op->b = k;
     op->c = v;
-    op->heads = d ? C / d : 1;
+    op->heads = inner / d;
     int y = op->y = new_buffer(b, in.H, in.W, in.C, 0);
     struct plan_op *out = conv_op(b, named(name, "%s.to_out.0", module), y, C, 1, 1, 2);
     out->res = x;
-    return out->y;
+    return divided(b, out->y, factor);
 }
 
 static void push(struct builder *b, int buffer) {
@@ -222,21 +255,25 @@ static int down_block(struct builder *b, size_t i, int x, int temb) {
     char name[96];
     for (size_t j = 0; j < c->layers; j++) {
         set_rank(b, DOWN, i, RESNETS, j);
-        x = resnet(b, named(name, "down_blocks.%zu.resnets.%zu", i, j), x, temb, c->width[i]);
+        x = resnet(b, named(name, "down_blocks.%zu.resnets.%zu", i, j), x, temb, c->width[i], NONE, 1);
         if (c->down_attention >> i & 1) {
             set_rank(b, DOWN, i, ATTENTIONS, j);
-            x = attention(b, named(name, "down_blocks.%zu.attentions.%zu", i, j), x);
+            x = attention(b, named(name, "down_blocks.%zu.attentions.%zu", i, j), x, c->groups, 1);
         }
         push(b, x);
     }
     if (i + 1 == c->levels) return x;
     set_rank(b, DOWN, i, SAMPLERS, 0);
-    int padded = unary(b, OP_PAD, x, 1, 1);
-    struct plan_op *op = conv_op(b, named(name, "down_blocks.%zu.downsamplers.0.conv", i), padded,
-                                 c->width[i], 3, 2, 4);
-    op->start = 1 - c->downsample_padding;   /* padding 0 pads right and bottom only */
-    push(b, op->y);
-    return op->y;
+    if (c->down_resnet && c->down_attention >> i & 1) {   /* DownBlock2D knows no other than conv */
+        x = resnet(b, named(name, "down_blocks.%zu.downsamplers.0", i), x, temb, c->width[i], OP_POOL, 1);
+    } else {
+        struct plan_op *op = conv_op(b, named(name, "down_blocks.%zu.downsamplers.0.conv", i), pad(b, x),
+                                     c->width[i], 3, 2, 4);
+        op->start = 1 - c->downsample_padding;   /* padding 0 pads right and bottom only */
+        x = op->y;
+    }
+    push(b, x);
+    return x;
 }
 
 static int up_block(struct builder *b, size_t i, int x, int temb) {
@@ -251,16 +288,17 @@ static int up_block(struct builder *b, size_t i, int x, int temb) {
         op->b = skip;
         x = op->y = new_buffer(b, in.H, in.W, in.C + with.C, 0);
         set_rank(b, UP, i, RESNETS, j);
-        x = resnet(b, named(name, "up_blocks.%zu.resnets.%zu", i, j), x, temb, C);
+        x = resnet(b, named(name, "up_blocks.%zu.resnets.%zu", i, j), x, temb, C, NONE, 1);
         if (c->up_attention >> i & 1) {
             set_rank(b, UP, i, ATTENTIONS, j);
-            x = attention(b, named(name, "up_blocks.%zu.attentions.%zu", i, j), x);
+            x = attention(b, named(name, "up_blocks.%zu.attentions.%zu", i, j), x, c->groups, 1);
         }
     }
     if (i + 1 == c->levels) return x;
     set_rank(b, UP, i, SAMPLERS, 0);
-    int large = unary(b, OP_UPSAMPLE, x, 2, 0);
-    return conv3(b, named(name, "up_blocks.%zu.upsamplers.0.conv", i), unary(b, OP_PAD, large, 1, 1), C);
+    if (c->up_resnet && c->up_attention >> i & 1)
+        return resnet(b, named(name, "up_blocks.%zu.upsamplers.0", i), x, temb, C, OP_UPSAMPLE, 1);
+    return conv3(b, named(name, "up_blocks.%zu.upsamplers.0.conv", i), pad(b, unary(b, OP_UPSAMPLE, x)->y), C);
 }
 
 static void network(struct builder *b) {
@@ -273,8 +311,8 @@ static void network(struct builder *b) {
 
     set_rank(b, TIME, 0, 0, 0);
     int e = linear(b, "time_embedding.linear_1", u->time, 4 * c->width[0]);
-    e = linear(b, "time_embedding.linear_2", unary(b, OP_SILU, e, 1, 0), 4 * c->width[0]);
-    int temb = unary(b, OP_SILU, e, 1, 0);   /* every resnet applies SiLU to it: once is enough */
+    e = linear(b, "time_embedding.linear_2", silu(b, e), 4 * c->width[0]);
+    int temb = silu(b, e);   /* every resnet applies SiLU to it: once is enough */
 
     set_rank(b, IN, 0, 0, 0);
     int x = conv3(b, "conv_in", u->input, c->width[0]);
@@ -282,13 +320,13 @@ static void network(struct builder *b) {
     for (size_t i = 0; i < c->levels; i++) x = down_block(b, i, x, temb);
 
     set_rank(b, MID, 0, RESNETS, 0);
-    x = resnet(b, "mid_block.resnets.0", x, temb, c->width[last]);
+    x = resnet(b, "mid_block.resnets.0", x, temb, c->width[last], NONE, c->mid_scale);
     if (c->mid_attention) {
         set_rank(b, MID, 0, ATTENTIONS, 0);
-        x = attention(b, "mid_block.attentions.0", x);
+        x = attention(b, "mid_block.attentions.0", x, c->mid_groups, c->mid_scale);
     }
     set_rank(b, MID, 0, RESNETS, 1);
-    x = resnet(b, "mid_block.resnets.1", x, temb, c->width[last]);
+    x = resnet(b, "mid_block.resnets.1", x, temb, c->width[last], NONE, c->mid_scale);
 
     for (size_t i = 0; i < c->levels; i++) x = up_block(b, i, x, temb);
     set_rank(b, NORM_OUT, 0, 0, 0);
@@ -396,13 +434,6 @@ enum status unet_new(struct unet **out, const struct unet_config *c) {
         st = fail(ERR_RANGE, "network: more than %d operations or parameters", MAX_OPS);
         goto done;
     }
-    for (size_t i = 0; i < u->n_buffers; i++)
-        if (u->buffers[i].C % (u->buffers[i].H > 1 ? c->groups : 1) && (int)i != u->input
-            && (int)i != u->output) {
-            st = fail(ERR_RANGE, "network: %zu channels meet in a skip connection, expected a multiple "
-                      "of the %zu norm groups", u->buffers[i].C, c->groups);
-            goto done;
-        }
     TRY_TO(sort_params(b));
     TRY_TO(order_gradients(u));
     place_weights(u);

@@ -66,6 +66,7 @@ struct unet_work {
     atomic_int *cancel;
     float *block, *grad_block, *keep;
     float **value, **grad;        /* by buffer */
+    float *affine;                /* two rows of channels: a norm with scale and shift */
     float *dw, *sums, *scratch;
     struct border borders[MAX_BORDERS];
     size_t n_borders;
@@ -96,15 +97,16 @@ static enum status place_buffers(struct unet_work *w) {
         grads += w->max_batch * b->H * b->W * b->C + KERNEL_SLACK;
         if (b->C > widest) widest = b->C;
     }
+    w->affine = mem_array(2 * widest + KERNEL_SLACK, sizeof *w->affine);
     w->value = mem_array(u->n_buffers, sizeof *w->value);
     w->grad = mem_array(u->n_buffers, sizeof *w->grad);
     w->block = mem_array(total, sizeof *w->block);
     w->keep = mem_array(w->max_batch * u->keep + KERNEL_SLACK, sizeof *w->keep);
-    if (!w->value || !w->grad || !w->block || !w->keep) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
+    if (!w->value || !w->grad || !w->block || !w->keep || !w->affine) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
     if (w->with_backward) {
         w->grad_block = mem_array(grads, sizeof *w->grad_block);
         w->dw = mem_array(u->largest_param + KERNEL_SLACK, sizeof *w->dw);
-        w->sums = mem_array((w->max_batch + 2) * widest + KERNEL_SLACK, sizeof *w->sums);
+        w->sums = mem_array((w->max_batch + 4) * widest + KERNEL_SLACK, sizeof *w->sums);
         w->scratch = mem_array(scratch_floats(u) + KERNEL_SLACK, sizeof *w->scratch);
         if (!w->grad_block || !w->dw || !w->sums || !w->scratch) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
     }
@@ -161,6 +163,7 @@ void unet_work_free(struct unet_work *w) {
     mem_free(w->block);
     mem_free(w->grad_block);
     mem_free(w->keep);
+    mem_free(w->affine);
     mem_free(w->value);
     mem_free(w->grad);
     mem_free(w->dw);
@@ -205,12 +208,12 @@ static void time_embedding(struct unet_work *w, const float *t) {
 static void load_input(struct unet_work *w, const float *x) {
     const struct unet_config *c = &w->u->config;
     size_t row, image;
-    float *in = inside(w, w->u->input, &row, &image);
+    float *in = inside(w, w->u->input, &row, &image), by = c->center_input ? 2 : 1, less = c->center_input ? 1 : 0;
     for (size_t b = 0; b < w->B; b++)
         for (size_t ch = 0; ch < c->in_channels; ch++)
             for (size_t i = 0; i < c->sample_height; i++)
                 for (size_t j = 0; j < c->sample_width; j++)
-                    in[b * image + i * row + j * c->in_channels + ch] = *x++;
+                    in[b * image + i * row + j * c->in_channels + ch] = by * *x++ - less;
 }
 
 /* Where a convolution's first tap reads, and its strides. */
@@ -231,6 +234,28 @@ static struct conv_shape conv_shape_of(const struct unet_work *w, const struct p
 static struct norm_shape norm_shape_of(const struct unet_work *w, const struct plan_op *op) {
     const struct plan_buffer *a = &w->u->buffers[op->a];
     return (struct norm_shape){ w->B, a->H, a->W, a->C, op->groups };
+}
+
+/* With scale and shift every image has its own gamma and beta. */
+static void forward_norm(struct unet_work *w, const struct unet_weights *weights, const struct plan_op *op) {
+    const struct unet *u = w->u;
+    struct norm_shape n = norm_shape_of(w, op);
+    float *mean = w->keep + w->max_batch * op->keep, *rstd = mean + w->B * op->groups;
+    const float *gamma = weights->bias + u->params[op->w].offset;
+    const float *beta = weights->bias + u->params[op->bias].offset, *x = w->value[op->a];
+    size_t row, image, S = n.H * n.W * n.C;
+    float *y = inside(w, op->y, &row, &image), eps = (float)u->config.eps;
+    if (op->add == NONE) {
+        w->k->norm_forward(y, row, image, mean, rstd, x, gamma, beta, n, eps, op->flag);
+        return;
+    }
+    float *gamma_st = w->affine, *beta_st = gamma_st + n.C;
+    n.B = 1;
+    for (size_t b = 0; b < w->B; b++) {
+        modulate_forward(gamma_st, beta_st, gamma, beta, w->value[op->add] + b * 2 * n.C, n.C);
+        w->k->norm_forward(y + b * image, row, image, mean + b * n.G, rstd + b * n.G, x + b * S, gamma_st,
+                           beta_st, n, eps, op->flag);
+    }
 }
 
 static void attention_images(struct unet_work *w, const struct plan_op *op) {
@@ -256,14 +281,7 @@ static void forward_op(struct unet_work *w, const struct unet_weights *weights, 
                            op->res == NONE ? NULL : w->value[op->res], conv_shape_of(w, op));
         break;
     }
-    case OP_NORM: {
-        float *mean = w->keep + w->max_batch * op->keep, *rstd = mean + w->B * op->groups;
-        float *y = inside(w, op->y, &row, &image);
-        w->k->norm_forward(y, row, image, mean, rstd, w->value[op->a],
-                           weights->bias + u->params[op->w].offset, bias, norm_shape_of(w, op),
-                           (float)u->config.eps, op->flag);
-        break;
-    }
+    case OP_NORM: forward_norm(w, weights, op); break;
     case OP_SILU: w->k->silu_forward(w->value[op->y], w->value[op->a], n); break;
     case OP_ATTENTION: attention_images(w, op); break;
     case OP_CONCAT:
@@ -271,6 +289,8 @@ static void forward_op(struct unet_work *w, const struct unet_weights *weights, 
                        u->buffers[op->b].C, w->B * a->H * a->W);
         break;
     case OP_UPSAMPLE: upsample_forward(w->value[op->y], w->value[op->a], w->B, a->H, a->W, a->C); break;
+    case OP_POOL: pool_forward(w->value[op->y], w->value[op->a], w->B, a->H, a->W, a->C); break;
+    case OP_SCALE: scale_forward(w->value[op->y], w->value[op->a], (float)op->factor, n); break;
     case OP_PAD: pad_copy(w->value[op->y], w->value[op->a], w->B, a->H, a->W, a->C, 1, 1); break;
     }
 }
@@ -349,12 +369,26 @@ static void backward_norm(struct unet_work *w, const struct unet_weights *weight
                           const struct plan_op *op, const struct unet_sink *sink) {
     const struct unet *u = w->u;
     const float *mean = w->keep + w->max_batch * op->keep, *rstd = mean + w->B * op->groups;
-    size_t C = u->buffers[op->a].C;
-    float *dgamma = w->sums, *dbeta = w->sums + C;
-    w->k->norm_backward(w->grad[op->a], op->add_a, dgamma, dbeta, w->grad[op->y], w->value[op->a],
-                        mean, rstd, weights->bias + u->params[op->w].offset,
-                        weights->bias + u->params[op->bias].offset, norm_shape_of(w, op), op->flag,
-                        w->scratch);
+    struct norm_shape n = norm_shape_of(w, op);
+    size_t C = n.C, S = n.H * n.W * C;
+    float *dgamma = w->sums, *dbeta = dgamma + C, *dgamma_st = dbeta + C, *dbeta_st = dgamma_st + C;
+    float *gamma_st = w->affine, *beta_st = gamma_st + C, *dx = w->grad[op->a];
+    const float *gamma = weights->bias + u->params[op->w].offset, *dy = w->grad[op->y];
+    const float *beta = weights->bias + u->params[op->bias].offset, *x = w->value[op->a];
+    if (op->add == NONE) {
+        w->k->norm_backward(dx, op->add_a, dgamma, dbeta, dy, x, mean, rstd, gamma, beta, n, op->flag, w->scratch);
+    } else {
+        memset(dgamma, 0, 2 * C * sizeof *dgamma);
+        n.B = 1;
+        for (size_t b = 0; b < w->B; b++) {
+            const float *st = w->value[op->add] + b * 2 * C;
+            modulate_forward(gamma_st, beta_st, gamma, beta, st, C);
+            w->k->norm_backward(dx + b * S, op->add_a, dgamma_st, dbeta_st, dy + b * S, x + b * S, mean + b * n.G,
+                                rstd + b * n.G, gamma_st, beta_st, n, op->flag, w->scratch);
+            modulate_backward(dgamma, dbeta, w->grad[op->add] + b * 2 * C, op->add_add, dgamma_st, dbeta_st,
+                              gamma, beta, st, C);
+        }
+    }
     give(sink, op->w, dgamma);
     give(sink, op->bias, dbeta);
 }
@@ -388,6 +422,12 @@ static void backward_op(struct unet_work *w, const struct unet_weights *weights,
         break;
     case OP_UPSAMPLE:
         upsample_backward(w->grad[op->a], op->add_a, w->grad[op->y], w->B, a->H, a->W, a->C);
+        break;
+    case OP_POOL:
+        pool_backward(w->grad[op->a], op->add_a, w->grad[op->y], w->B, a->H, a->W, a->C);
+        break;
+    case OP_SCALE:
+        scale_backward(w->grad[op->a], op->add_a, w->grad[op->y], (float)op->factor, n);
         break;
     case OP_PAD: add_or_copy(w->grad[op->a], op->add_a, w->grad[op->y], n); break;
     }

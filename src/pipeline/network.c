@@ -21,10 +21,10 @@ static const struct field { const char *name; enum field_kind kind; const char *
     { "norm_num_groups", HONOURED, NULL }, { "norm_eps", HONOURED, NULL },
     { "downsample_padding", HONOURED, NULL }, { "flip_sin_to_cos", HONOURED, NULL },
     { "freq_shift", HONOURED, NULL }, { "add_attention", HONOURED, NULL },
-    { "center_input_sample", FIXED, "false" }, { "time_embedding_type", FIXED, "positional" },
-    { "mid_block_scale_factor", FIXED, "1" }, { "downsample_type", FIXED, "conv" },
-    { "upsample_type", FIXED, "conv" }, { "act_fn", FIXED, "silu" },
-    { "resnet_time_scale_shift", FIXED, "default" }, { "attn_norm_num_groups", FIXED, "null" },
+    { "center_input_sample", HONOURED, NULL }, { "time_embedding_type", FIXED, "positional" },
+    { "mid_block_scale_factor", HONOURED, NULL }, { "downsample_type", HONOURED, NULL },
+    { "upsample_type", HONOURED, NULL }, { "act_fn", FIXED, "silu" },
+    { "resnet_time_scale_shift", HONOURED, NULL }, { "attn_norm_num_groups", HONOURED, NULL },
     { "class_embed_type", FIXED, "null" }, { "num_class_embeds", FIXED, "null" },
     { "num_train_timesteps", FREE, NULL }, { "time_embedding_dim", FIXED, "null" },
     { "dropout", FREE, NULL }, { "mid_block_type", FIXED, "UNetMidBlock2D" },
@@ -65,6 +65,16 @@ static enum status read_size(size_t *out, const struct json *root, const char *k
     if (x < 0 || x > 1 << 20) return fail(ERR_FORMAT, "%s: field \"%s\" is not a whole number from 0 to 1048576", name, key);
     *out = (size_t)x;
     return OK;
+}
+
+/* 0 for the first word (also where the field is absent), 1 for the second. */
+static enum status read_choice(int *out, const struct json *root, const char *key, const char *no,
+                               const char *yes, const char *name) {
+    const struct json *v = json_get(root, key);
+    const char *word = v ? json_string(v, "?") : no;
+    *out = !strcmp(word, yes);
+    if (*out || !strcmp(word, no)) return OK;
+    return fail(ERR_FORMAT, "%s: field \"%s\" is \"%s\", expected %s or %s", name, key, word, no, yes);
 }
 
 /* Bit i: the i-th block is `with`; every block must be `with` or `plain`. */
@@ -113,11 +123,23 @@ enum status network_config_read(struct unet_config *c, const char *json, size_t 
     TRY_TO(check_fields(root, name));
     TRY_TO(read_size(&c->in_channels, root, "in_channels", 3, name));
     TRY_TO(read_size(&c->out_channels, root, "out_channels", 3, name));
-    TRY_TO(read_size(&c->sample_height, root, "sample_size", 32, name));
+    v = json_get(root, "sample_size");
+    if (!v || json_type(v) != JSON_ARRAY) TRY_TO(read_size(&c->sample_height, root, "sample_size", 32, name));
     c->sample_width = c->sample_height;
+    if (v && json_type(v) == JSON_ARRAY) {
+        c->sample_height = (size_t)json_int(json_at(v, 0), 0);
+        c->sample_width = (size_t)json_int(json_at(v, 1), 0);
+    }
     TRY_TO(read_size(&c->layers, root, "layers_per_block", 2, name));
     TRY_TO(read_size(&c->groups, root, "norm_num_groups", 32, name));
-    c->mid_groups = c->groups;
+    TRY_TO(read_choice(&c->scale_shift, root, "resnet_time_scale_shift", "default", "scale_shift", name));
+    TRY_TO(read_choice(&c->down_resnet, root, "downsample_type", "conv", "resnet", name));
+    TRY_TO(read_choice(&c->up_resnet, root, "upsample_type", "conv", "resnet", name));
+    c->mid_groups = c->scale_shift ? 0 : c->groups;
+    v = json_get(root, "attn_norm_num_groups");
+    if (v && json_type(v) != JSON_NULL) TRY_TO(read_size(&c->mid_groups, root, "attn_norm_num_groups", 0, name));
+    c->mid_scale = json_number(json_get(root, "mid_block_scale_factor"), 1);
+    c->center_input = json_bool(json_get(root, "center_input_sample"), 0);
     TRY_TO(read_size(&c->downsample_padding, root, "downsample_padding", 1, name));
     v = json_get(root, "attention_head_dim");
     if (v && json_type(v) == JSON_NULL) c->head_dim = 0;

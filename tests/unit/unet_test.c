@@ -181,6 +181,8 @@ static void check_against(const char *file, const char *grads) {
 static void a_plain_network_agrees_with_diffusers(void **s) { (void)s; check_against("plain", "plain"); }
 static void attention_and_twelve_channels_agree_with_diffusers(void **s) { (void)s; check_against("attn12", "attn12.grads"); }
 static void padding_0_and_unflipped_times_agree_with_diffusers(void **s) { (void)s; check_against("noattn", "noattn"); }
+static void scale_shift_agrees_with_diffusers(void **s) { (void)s; check_against("scaleshift", "scaleshift"); }
+static void scale_shift_with_a_norm_agrees_with_diffusers(void **s) { (void)s; check_against("scaleshift-gn", "scaleshift-gn"); }
 static void odd_channels_agree_with_diffusers(void **s) { (void)s; check_against("odd", "odd"); }
 
 static struct unet_config tiny(void) {
@@ -331,6 +333,8 @@ int main(void) {
         cmocka_unit_test(a_plain_network_agrees_with_diffusers),
         cmocka_unit_test(attention_and_twelve_channels_agree_with_diffusers),
         cmocka_unit_test(padding_0_and_unflipped_times_agree_with_diffusers),
+        cmocka_unit_test(scale_shift_agrees_with_diffusers),
+        cmocka_unit_test(scale_shift_with_a_norm_agrees_with_diffusers),
         cmocka_unit_test(odd_channels_agree_with_diffusers),
         cmocka_unit_test(the_whole_gradient_matches_central_differences),
         cmocka_unit_test(a_batch_gives_the_bits_of_its_samples_alone),
