@@ -145,7 +145,7 @@ static void impossible_parameters_are_refused(void **state) {
     (void)state;
     struct projection ok = sjlt(0, 10, 12, 3), bad;
     assert_int_equal(projection_check(&ok), OK);
-    bad = ok; bad.s = 5;  assert_int_equal(projection_check(&bad), ERR_RANGE);
+    bad = ok; bad.s = 13; assert_int_equal(projection_check(&bad), ERR_RANGE);
     bad = ok; bad.s = 0;  assert_int_equal(projection_check(&bad), ERR_RANGE);
     bad = ok; bad.k = 0;  assert_int_equal(projection_check(&bad), ERR_RANGE);
     bad = ok; bad.p = 0;  assert_int_equal(projection_check(&bad), ERR_RANGE);

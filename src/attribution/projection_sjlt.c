@@ -1,0 +1,74 @@
+/* projection_sjlt.c - sparse Johnson-Lindenstrauss projection by a table of buckets. */
+#include "projection_parts.h"
+
+#include "dtrak/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Two words make one entry: the bucket by multiply-shift (its bias, k / 2^32, is
+ * far below what any test of a projection could see), the sign from the other. */
+void projection_table(const struct projection *proj, const uint32_t *coord, size_t n, uint32_t *table) {
+    struct rng base = rng_at(proj->seed, RNG_PROJECTION, 0, 0);
+    uint32_t s = proj->s;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t j = coord ? coord[i] : (uint32_t)i, word[4] = { 0 }, first = 0;
+        for (uint32_t r = 0; r < s; r++) {
+            if (r % 2 == 0) {
+                uint32_t ctr[4] = { r / 2, 0, j, 0 };
+                rng_philox(word, ctr, base.key);
+            }
+            const uint32_t *w = word + 2 * (r % 2);
+            uint32_t end = (uint32_t)((uint64_t)(r + 1) * proj->k / s);
+            uint32_t bucket = first + (uint32_t)((uint64_t)w[0] * (end - first) >> 32);
+            table[i * s + r] = bucket << 1 | w[1] >> 31;
+            first = end;
+        }
+    }
+}
+
+/* v or -v: the sign bit is flipped directly, which keeps the loop free of branches. */
+static inline float signed_by(float v, uint32_t sign) {
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bits ^= sign << 31;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+void projection_add_sjlt(const struct projection *proj, const uint32_t *table,
+                         const float *grad, size_t n, float weight, float *out) {
+    size_t s = proj->s;
+    if (s == 1) {
+        for (size_t i = 0; i < n; i++) {
+            uint32_t t = table[i];
+            out[t >> 1] += signed_by(weight * grad[i], t & 1);
+        }
+        return;
+    }
+    float w = weight / sqrtf((float)s);
+    for (size_t i = 0; i < n; i++) {
+        float g = w * grad[i];
+        for (size_t r = 0; r < s; r++) {
+            uint32_t t = table[i * s + r];
+            out[t >> 1] += signed_by(g, t & 1);
+        }
+    }
+}
+
+static enum status projector_table(struct projector *pr, const uint32_t *coord) {
+    size_t p = (size_t)pr->proj.p;
+    if (p <= SIZE_MAX / pr->proj.s) pr->table = mem_array(p * pr->proj.s, sizeof *pr->table);
+    if (!pr->table) return fail(ERR_NOMEM, "projection: out of memory for %zu coordinates, %u entries each", p, pr->proj.s);
+    projection_table(&pr->proj, coord, p, pr->table);
+    return OK;
+}
+
+static void add(struct projection_work *w, size_t thread, size_t row,
+                size_t offset, const float *grad, size_t n, float weight) {
+    (void)thread;
+    const struct projection *proj = &w->pr->proj;
+    projection_add_sjlt(proj, w->pr->table + offset * proj->s, grad, n, weight, w->out + row * proj->k);
+}
+
+const struct projection_ops projection_sjlt = { .projector_new = projector_table, .add = add };
