@@ -15,7 +15,7 @@ check() {
       xargs awk '
         BEGIN {
             # What each module may use; everything may use itself.
-            split("base|kernels:base|linalg:kernels base|formats:base|store:base|term:base|" \
+            split("base|kernels:base|linalg:kernels base|formats:base|store:base|term:formats base|" \
                   "model:kernels base|attribution:model linalg kernels base|" \
                   "evaluation:attribution model linalg kernels base|" \
                   "pipeline:store evaluation formats attribution model linalg kernels base|" \

@@ -102,7 +102,7 @@ void cli_cost(struct cost_sink *out, const struct args *a);
 /* --- the commands --- */
 
 extern const struct command command_new, command_train, command_sample, command_features,
-    command_score, command_rank, command_info, command_check, command_backup, command_slim, command_sheet,
+    command_score, command_rank, command_info, command_check, command_backup, command_slim, command_probe, command_sheet,
     command_view, command_work;
 
 #endif

@@ -1,4 +1,5 @@
-/* painter.h - a picture to bytes that a terminal shows: sixel, half blocks, ASCII.
+/* painter.h - a picture to bytes that a terminal shows: sixel, kitty, iTerm2,
+ * half blocks, ASCII.
  *
  * Pixels become cells in three steps, each of them pure: paint_fit() places the
  * picture in its box, paint_scale() makes the pixels, paint_encode() the bytes.
@@ -19,12 +20,12 @@
 /* Borrowed pixels, 4 bytes each, rows from the top, alpha not multiplied in. */
 struct picture { const unsigned char *rgba; size_t width, height; };
 
-/* How to paint: painter is SIXEL, HALF or ASCII. */
+/* How to paint: painter is any but AUTO and NONE. */
 struct paint_how {
     enum graphics painter;
     enum colour_depth depth;   /* half blocks */
     size_t colours;            /* sixel: palette, 2..256; 0: 64 up to 160 pixels a side, else 256 */
-    size_t cell_w, cell_h;     /* sixel: pixels of a cell */
+    size_t cell_w, cell_h;     /* painters of pixels: pixels of a cell */
     size_t max_w, max_h;       /* sixel: the largest the terminal takes; 0: any */
 };
 
@@ -46,15 +47,22 @@ void paint_fit(struct paint_fit *fit, const struct paint_how *how, size_t width,
  * by a whole factor, else area average (shrinking) or bilinear (growing). */
 void paint_scale(unsigned char *rgb, size_t width, size_t height, const struct picture *pic);
 
-/* Appends the bytes.  Sixel: one DCS, raster attributes, ends in ST.  Blocks
- * and ASCII: fit.rows lines of fit.cols cells separated by '\n', each ending
- * in SGR 0.  ERR_RANGE for an empty fit or a picture over PAINT_SIDE. */
+/* Appends the bytes.  Sixel: one DCS, raster attributes, ends in ST.  Kitty: a
+ * PNG in base64, bare.  iTerm2: one OSC 1337 with a PNG that fills its cells,
+ * transparent where the picture does not reach.  Blocks and ASCII: fit.rows
+ * lines of fit.cols cells separated by '\n', each ending in SGR 0.
+ * ERR_RANGE for an empty fit or a picture over PAINT_SIDE. */
 enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
                          const struct paint_how *how);
 
-/* Appends what shows encoded bytes with their top left in cell (row, col), from 0. */
+/* Appends what shows encoded bytes with their top left in cell (row, col), from 0.
+ * id: kitty's number of the picture, > 0; an older one of that number goes. */
 void paint_emit(struct buf *out, const char *bytes, size_t len, enum graphics painter,
-                size_t row, size_t col);
+                size_t row, size_t col, unsigned id);
+
+/* Kitty keeps pictures on a layer of their own, which text does not erase:
+ * appends what removes picture id, or all of them (id 0). */
+void paint_kitty_remove(struct buf *out, unsigned id);
 
 /* Encoded pictures, the least recently used dropped beyond cap bytes. */
 struct paint_cache;

@@ -7,6 +7,7 @@
 #ifndef DTRAK_PROBE_H
 #define DTRAK_PROBE_H
 
+#include "dtrak/buf.h"
 #include "dtrak/err.h"
 #include "dtrak/input.h"
 
@@ -14,8 +15,12 @@
 
 /* What the user asked for (--graphics). */
 enum graphics {
-    GRAPHICS_AUTO, GRAPHICS_SIXEL, GRAPHICS_HALF, GRAPHICS_ASCII, GRAPHICS_NONE
+    GRAPHICS_AUTO, GRAPHICS_SIXEL, GRAPHICS_KITTY, GRAPHICS_ITERM2, GRAPHICS_HALF, GRAPHICS_ASCII,
+    GRAPHICS_NONE
 };
+
+/* Whether g paints pixels (sixel, kitty, iTerm2) and not characters. */
+int graphics_is_pixels(enum graphics g);
 
 enum colour_depth { COLOUR_MONO, COLOUR_16, COLOUR_256, COLOUR_TRUE };
 
@@ -34,7 +39,7 @@ struct probe {
     char name[INPUT_TEXT];      /* XTVERSION, or "" */
 };
 
-/* environment: reads TMUX, TERM, TERM_PROGRAM.  Everything else is unknown. */
+/* environment: reads TMUX, TERM, TERM_PROGRAM, LC_TERMINAL.  Everything else is unknown. */
 void probe_init(struct probe *p);
 
 /* The questions to send, 0-terminated, static.  No kitty query inside tmux:
@@ -59,13 +64,17 @@ enum colour_depth probe_colour_depth(const char *term, const char *colorterm, in
  * the explorer asks through term_open().  ERR_IO when fd is no terminal. */
 enum status probe_run(struct probe *out, int fd, int deadline_ms);
 
-/* "auto", "sixel", "half", "ascii", "none"; ERR_USAGE for another name, with
+/* What was found on the terminal (/dev/tty) and what follows from it, a line for
+ * each fact, as one would paste it into a report.  ERR_IO without a terminal. */
+enum status probe_report(struct buf *out, int deadline_ms);
+
+/* "auto", "sixel", "kitty", "iterm2", "half", "ascii", "none"; ERR_USAGE for another name, with
  * a line that says which names there are. */
 enum status graphics_parse(enum graphics *out, const char *name);
 const char *graphics_name(enum graphics g);
 
 /* What to paint with: what was asked for, or for AUTO what the probe and the
- * colours allow: sixel, half blocks from 256 colours up and UTF-8, ASCII. */
+ * colours allow: sixel, kitty, iTerm2, half blocks from 256 colours up and UTF-8, ASCII. */
 enum graphics graphics_choose(enum graphics asked, const struct probe *p,
                               enum colour_depth depth, int utf8);
 

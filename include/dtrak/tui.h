@@ -23,7 +23,9 @@ struct tui_options {
     const char *db;          /* path of the database; needed */
     const char *query;       /* "gen:17": the query shown first; NULL: the first there is */
     const char *screen;      /* "gallery", "ranking", "jobs"; NULL: ranking with a query, else gallery */
-    const char *graphics;    /* auto sixel half ascii none; NULL: auto */
+    const char *graphics;    /* auto sixel kitty iterm2 half ascii none; NULL: auto */
+    size_t cell_w, cell_h;   /* pixels of a cell; 0: what the terminal says */
+    size_t colours;          /* of a sixel's palette, 2..256; 0: by size and terminal */
     int read_only;           /* browse only, also where writing would be possible */
     size_t cols, rows;       /* of the screen; 0: the terminal's (80x24 without one) */
     const char *keys;        /* script; NULL: the keyboard */
@@ -31,7 +33,7 @@ struct tui_options {
     int mouse;               /* 0: do not ask the terminal for mouse reports */
     size_t threads;          /* of a job; 0: all processors */
 };
-#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, 1, 0 }
+#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0 }
 
 /* Runs until the user quits, the script ends, or a signal or hang-up asks for
  * it; the terminal is then as it was found and a running job has been stopped

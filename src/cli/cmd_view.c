@@ -7,7 +7,9 @@
 static const struct option options[] = {
     { "query", 1, "ITEM", "start with this item, as gen:17" },
     { "screen", 1, "NAME", "gallery, ranking or jobs" },
-    { "graphics", 1, "HOW", "auto sixel half half256 ascii none (auto)" },
+    { "graphics", 1, "HOW", "auto sixel kitty iterm2 half ascii none (auto)" },
+    { "cell", 1, "WxH", "pixels of a cell (what the terminal says)" },
+    { "colors", 1, "N", "of a sixel's palette, 2 to 256 (64 for small pictures, else 256)" },
     { "read-only", 0, NULL, "browse only" },
     { "no-mouse", 0, NULL, "leave the mouse to the terminal" },
     { "threads", 1, "N", "threads of a computation (all processors)" },
@@ -17,15 +19,17 @@ static const struct option options[] = {
     { NULL, 0, NULL, NULL },
 };
 
-static enum status read_dimensions(const char *text, struct tui_options *o) {
+/* --NAME WIDTHxHEIGHT, when it is given. */
+static enum status read_dimensions(const struct args *a, const char *name, size_t most, size_t *w, size_t *h) {
     char word[32];
-    const char *x = strchr(text, 'x');
+    const char *text = args_text(a, name, NULL), *x = text ? strchr(text, 'x') : NULL;
+    if (!text) return OK;
     if (!x || (size_t)(x - text) >= sizeof word)
-        return fail(ERR_USAGE, "--size '%s' is not WIDTHxHEIGHT, as in 120x36", text);
+        return fail(ERR_USAGE, "--%s '%s' is not WIDTHxHEIGHT, as in 120x36", name, text);
     memcpy(word, text, (size_t)(x - text));
     word[x - text] = 0;
-    TRY(args_parse_size(word, "width of --size", 1, 1000, &o->cols));
-    return args_parse_size(x + 1, "height of --size", 1, 1000, &o->rows);
+    TRY(args_parse_size(word, "the width", 1, most, w));
+    return args_parse_size(x + 1, "the height", 1, most, h);
 }
 
 static enum status run_view(const struct args *a) {
@@ -39,7 +43,9 @@ static enum status run_view(const struct args *a) {
     o.keys = args_text(a, "keys", NULL);
     o.dump = args_text(a, "dump", NULL);
     TRY(args_size(a, "threads", 1, 1024, &o.threads));
-    if (args_has(a, "size")) TRY(read_dimensions(args_text(a, "size", ""), &o));
+    TRY(args_size(a, "colors", 2, 256, &o.colours));
+    TRY(read_dimensions(a, "size", 1000, &o.cols, &o.rows));
+    TRY(read_dimensions(a, "cell", 64, &o.cell_w, &o.cell_h));
     /* A dump alone is the first screen. */
     if (o.dump && !o.keys) o.keys = "";
     return tui_run(&o);

@@ -1,9 +1,11 @@
-/* painter.c - pixels to bytes: sixel through libsixel, half blocks, ASCII.
+/* painter.c - pixels to bytes: sixel through libsixel, half blocks, ASCII, and
+ * what is common to all painters.  See inline.c for kitty and iTerm2.
  *
  * Of libsixel only the palette, the output and sixel_encode() are used: its
  * readers of foreign bytes are where its security holes were. */
 #include "dtrak/painter.h"
 #include "dtrak/mem.h"
+#include "inline.h"
 
 #include <limits.h>
 #include <sixel.h>
@@ -177,6 +179,8 @@ enum status paint_encode(struct buf *out, const struct picture *pic, const struc
     case GRAPHICS_SIXEL:
         st = encode_sixel(out, rgb, fit, how->colours, fit->width > pic->width && fit->width % pic->width == 0);
         break;
+    case GRAPHICS_KITTY: st = inline_kitty(out, rgb, fit); break;
+    case GRAPHICS_ITERM2: st = inline_iterm2(out, rgb, fit, how); break;
     case GRAPHICS_HALF: encode_half(out, rgb, fit, how->depth); break;
     case GRAPHICS_ASCII: encode_ascii(out, rgb, fit); break;
     default: st = fail(ERR_RANGE, "picture: nothing paints with '%s'", graphics_name(how->painter));
@@ -186,10 +190,11 @@ enum status paint_encode(struct buf *out, const struct picture *pic, const struc
 }
 
 void paint_emit(struct buf *out, const char *bytes, size_t len, enum graphics painter,
-                size_t row, size_t col) {
-    if (painter == GRAPHICS_SIXEL) {
+                size_t row, size_t col, unsigned id) {
+    if (graphics_is_pixels(painter)) {
         buf_printf(out, "\033[%zu;%zuH", row + 1, col + 1);
-        buf_add(out, bytes, len);
+        if (painter == GRAPHICS_KITTY) inline_kitty_send(out, bytes, len, id);
+        else buf_add(out, bytes, len);
         return;
     }
     while (len) {

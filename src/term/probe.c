@@ -24,7 +24,9 @@ void probe_init(struct probe *p) {
     memset(p, 0, sizeof *p);
     p->in_tmux = *env("TMUX") || strncmp(env("TERM"), "tmux", 4) == 0
               || strncmp(env("TERM"), "screen", 6) == 0;
-    p->maybe_iterm2 = !p->in_tmux && strcmp(env("TERM_PROGRAM"), "iTerm.app") == 0;
+    /* LC_TERMINAL is the one that ssh hands on. */
+    p->maybe_iterm2 = !p->in_tmux && (strcmp(env("TERM_PROGRAM"), "iTerm.app") == 0
+                                      || strcmp(env("LC_TERMINAL"), "iTerm2") == 0);
 }
 
 const char *probe_questions(const struct probe *p) { return p->in_tmux ? COMMON : KITTY COMMON; }
@@ -167,15 +169,18 @@ enum status probe_run(struct probe *out, int fd, int deadline_ms) {
     return st;
 }
 
-static const char *const graphics_names[] = { "auto", "sixel", "half", "ascii", "none" };
+static const char *const graphics_names[] = {
+    "auto", "sixel", "kitty", "iterm2", "half", "ascii", "none"
+};
+
+int graphics_is_pixels(enum graphics g) {
+    return g == GRAPHICS_SIXEL || g == GRAPHICS_KITTY || g == GRAPHICS_ITERM2;
+}
 
 enum status graphics_parse(enum graphics *out, const char *name) {
     for (size_t i = 0; i < sizeof graphics_names / sizeof *graphics_names; i++)
         if (strcmp(name, graphics_names[i]) == 0) { *out = (enum graphics)i; return OK; }
-    if (strcmp(name, "kitty") == 0 || strcmp(name, "iterm2") == 0)
-        return fail(ERR_USAGE, "--graphics %s: this version does not paint with it; expected auto, "
-                    "sixel, half, ascii or none", name);
-    return fail(ERR_USAGE, "--graphics '%s': expected auto, sixel, half, ascii or none", name);
+    return fail(ERR_USAGE, "--graphics '%s': expected auto, sixel, kitty, iterm2, half, ascii or none", name);
 }
 
 const char *graphics_name(enum graphics g) { return graphics_names[g]; }
@@ -184,6 +189,8 @@ enum graphics graphics_choose(enum graphics asked, const struct probe *p,
                               enum colour_depth depth, int utf8) {
     if (asked != GRAPHICS_AUTO) return asked;
     if (p->has_sixel) return GRAPHICS_SIXEL;
+    if (p->has_kitty) return GRAPHICS_KITTY;
+    if (p->maybe_iterm2) return GRAPHICS_ITERM2;
     if (utf8 && depth >= COLOUR_256) return GRAPHICS_HALF;
     return GRAPHICS_ASCII;
 }

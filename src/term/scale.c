@@ -34,8 +34,8 @@ static void fit_pixels(size_t *out_w, size_t *out_h, size_t w, size_t h, size_t 
 
 void paint_fit(struct paint_fit *fit, const struct paint_how *how, size_t width, size_t height,
                size_t rows, size_t cols) {
-    int sixel = how->painter == GRAPHICS_SIXEL;
-    size_t cw = sixel ? how->cell_w : 1, ch = sixel ? how->cell_h : 2;
+    int pixels = graphics_is_pixels(how->painter), sixel = how->painter == GRAPHICS_SIXEL;
+    size_t cw = pixels ? how->cell_w : 1, ch = pixels ? how->cell_h : 2;
     memset(fit, 0, sizeof *fit);
     if (!width || !height || width > PAINT_SIDE || height > PAINT_SIDE || !cw || !ch) return;
     size_t bw = least(cols * cw, PAINT_SIDE), bh = least(rows * ch, PAINT_SIDE);

@@ -30,6 +30,7 @@ struct shown {
     struct image_box box;
     struct paint_how how;
     struct paint_fit fit;
+    unsigned id;              /* kitty's number of it */
 };
 
 struct term {
@@ -47,6 +48,7 @@ struct term {
     struct paint_cache *cache;
     struct shown shown[FRAME_IMAGES];
     size_t shown_count;
+    unsigned last_id;
     int is_pending;           /* pictures of the last frame were left out */
     size_t ahead;             /* picture bytes sent since the terminal was last asked */
     long shown_end;           /* until when to wait for its answer; 0: not waiting */
@@ -118,6 +120,7 @@ static void make_restore_text(struct term *t) {
     buf_text(&b, "\033\\" SYNC_OFF);
     if (!t->opt.no_mouse) buf_text(&b, MOUSE_OFF);
     if (t->old_registers) buf_printf(&b, "\033[?1;3;%zuS", t->old_registers);
+    if (term_graphics(t) == GRAPHICS_KITTY) paint_kitty_remove(&b, 0);
     buf_text(&b, screen_restore_text(t->screen));
     if (buf_status(&b) == OK) guard_restore_text(b.data);
     buf_free(&b);
@@ -128,20 +131,28 @@ static void modes_on(struct term *t) {
 }
 
 static void modes_off(struct term *t) {
-    send_text(t, "\033\\" SYNC_OFF);
-    if (!t->opt.no_mouse) send_text(t, MOUSE_OFF);
-    if (t->old_registers) {
-        struct buf b = BUF_INIT;
-        buf_printf(&b, "\033[?1;3;%zuS", t->old_registers);
-        if (buf_status(&b) == OK) send_bytes(t, b.data, b.len);
-        buf_free(&b);
-    }
+    struct buf b = BUF_INIT;
+    buf_text(&b, "\033\\" SYNC_OFF);
+    if (!t->opt.no_mouse) buf_text(&b, MOUSE_OFF);
+    if (t->old_registers) buf_printf(&b, "\033[?1;3;%zuS", t->old_registers);
+    if (term_graphics(t) == GRAPHICS_KITTY) paint_kitty_remove(&b, 0);
+    if (buf_status(&b) == OK) send_bytes(t, b.data, b.len);
+    buf_free(&b);
+}
+
+/* The screen's pictures are gone, or shall be. */
+static void forget_shown(struct term *t) {
+    struct buf b = BUF_INIT;
+    if (t->shown_count && term_graphics(t) == GRAPHICS_KITTY) paint_kitty_remove(&b, 0);
+    if (b.len && buf_status(&b) == OK) send_bytes(t, b.data, b.len);
+    buf_free(&b);
+    t->shown_count = 0;
 }
 
 /* Whether the probe's answers matter: a painter that was named and needs no
  * size of a cell does not wait. */
 static int needs_probe(const struct term *t) {
-    return t->opt.graphics == GRAPHICS_AUTO || t->opt.graphics == GRAPHICS_SIXEL;
+    return t->opt.graphics == GRAPHICS_AUTO || graphics_is_pixels(t->opt.graphics);
 }
 
 static enum status open_tty(struct term *t) {
@@ -257,9 +268,10 @@ enum graphics term_graphics(const struct term *t) {
 static struct paint_how how_now(const struct term *t) {
     struct paint_how how = { .painter = term_graphics(t), .depth = t->depth };
     size_t registers = t->probe.registers;
-    if (how.painter != GRAPHICS_SIXEL) return how;
+    if (!graphics_is_pixels(how.painter)) return how;
     how.cell_w = t->cell_w;
     how.cell_h = t->cell_h;
+    if (how.painter != GRAPHICS_SIXEL) return how;
     how.max_w = t->probe.max_width;
     how.max_h = t->probe.max_height;
     how.colours = t->opt.colours;
@@ -280,10 +292,10 @@ static int same_place(const struct image_box *a, const struct image_box *b) {
     return a->row == b->row && a->col == b->col && a->rows == b->rows && a->cols == b->cols;
 }
 
-/* The box as far as pictures go: the bottom row stays free of sixels, because a
+/* The box as far as pictures go: the bottom row stays free of pixels, because a
  * picture that touches it scrolls the screen.  0 when nothing is left. */
 static int usable_box(const struct term *t, const struct paint_how *how, struct image_box *b) {
-    size_t rows = how->painter == GRAPHICS_SIXEL ? t->rows - 1 : t->rows;
+    size_t rows = graphics_is_pixels(how->painter) ? t->rows - 1 : t->rows;
     if (b->row >= rows || b->col >= t->cols) return 0;
     if (b->rows > rows - b->row) b->rows = rows - b->row;
     if (b->cols > t->cols - b->col) b->cols = t->cols - b->col;
@@ -298,6 +310,7 @@ static struct shown *shown_at(struct term *t, const struct image_box *b) {
 
 /* Blanks a picture's cells with ECH: curses takes them for blank already. */
 static void erase_shown(struct term *t, struct shown *s, struct buf *out) {
+    if (s->how.painter == GRAPHICS_KITTY) paint_kitty_remove(out, s->id);
     buf_text(out, "\0337\033[m");
     for (size_t r = 0; r < s->fit.rows; r++) {
         size_t row = s->box.row + s->fit.row + r, col = s->box.col + s->fit.col;
@@ -380,13 +393,14 @@ static int paint_box(struct term *t, const struct image_box *b, const struct pai
     if (!ready) return 0;
     size_t before = out->len;
     buf_text(out, "\0337");
-    paint_emit(out, e.bytes, e.len, how->painter, b->row + e.fit.row, b->col + e.fit.col);
+    unsigned id = old ? old->id : ++t->last_id;
+    paint_emit(out, e.bytes, e.len, how->painter, b->row + e.fit.row, b->col + e.fit.col, id);
     buf_text(out, "\0338");
     t->stats.pictures++;
     t->stats.picture_bytes += out->len - before;
     count_ahead(t, out->len - before, out);
     if (!old && t->shown_count < FRAME_IMAGES) old = &t->shown[t->shown_count++];
-    if (old) *old = (struct shown){ *b, *how, e.fit };
+    if (old) *old = (struct shown){ *b, *how, e.fit, id };
     return 1;
 }
 
@@ -401,7 +415,7 @@ enum status term_paint(struct term *t, const struct frame *f, const struct term_
     enum status st = OK;
     struct buf out = BUF_INIT;
     struct paint_how how = how_now(t);
-    int with_pictures = images && how.painter >= GRAPHICS_SIXEL && how.painter <= GRAPHICS_ASCII;
+    int with_pictures = images && how.painter != GRAPHICS_AUTO && how.painter != GRAPHICS_NONE;
     if (t->is_gone) return fail(ERR_IO, "terminal: it is gone");
     t->stats.paints++;
     t->is_pending = 0;
@@ -427,7 +441,7 @@ done:
 }
 
 void term_redraw(struct term *t) {
-    t->shown_count = 0;
+    forget_shown(t);
     screen_forget(t->screen);
 }
 
@@ -480,7 +494,7 @@ static void act_on_signals(struct term *t) {
         read_size(t);
         screen_resize(t->screen, t->rows, t->cols);
         read_cell_size(t);
-        t->shown_count = 0;
+        forget_shown(t);
         t->is_resized_news = 1;
         /* A change of font changes the cells' pixels. */
         if (t->probe.cell_w) send_text(t, "\033[16t");
@@ -497,6 +511,7 @@ static void probe_ended(struct term *t) {
         make_restore_text(t);
         send_text(t, "\033[?1;3;256S");
     }
+    if (term_graphics(t) == GRAPHICS_KITTY) make_restore_text(t);
 }
 
 static void act_on_reply(struct term *t, const struct input_event *ev) {

@@ -6,18 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-static enum status parse_graphics(const char *name, enum graphics *out) {
-    static const char *const names[] = { "auto", "sixel", "half", "ascii", "none" };
-    *out = GRAPHICS_AUTO;
-    if (!name) return OK;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(names[i], name) == 0) {
-            *out = (enum graphics)i;
-            return OK;
-        }
-    return fail(ERR_USAGE, "there is no graphics '%s': auto, sixel, half, ascii or none", name);
-}
-
 /* --- without a terminal --- */
 
 static enum status dump(const struct app *a, const char *path) {
@@ -95,6 +83,9 @@ static enum status run_terminal(struct app *a, enum graphics graphics) {
     memset(&t, 0, sizeof t);
     t.graphics = graphics;
     t.no_mouse = !a->o.mouse;
+    t.cell_w = a->o.cell_w;
+    t.cell_h = a->o.cell_h;
+    t.colours = a->o.colours;
     TRY(term_open(&a->term, &t));
     TRY_TO(pictures_open(&a->pictures, a->o.db, 0, wake, a->term));
     jobs_on_change(a->jobs, wake, a->term);
@@ -112,8 +103,8 @@ done:
 
 enum status tui_run(const struct tui_options *o) {
     struct app *a = NULL;
-    enum graphics graphics;
-    TRY(parse_graphics(o->graphics, &graphics));
+    enum graphics graphics = GRAPHICS_AUTO;
+    if (o->graphics) TRY(graphics_parse(&graphics, o->graphics));
     TRY(app_open(&a, o));
     enum status st = o->keys || o->dump ? run_script(a) : run_terminal(a, graphics);
     app_close(a);

@@ -50,12 +50,12 @@ void pty_keys(struct pty *p, const char *bytes) {
 static void answer(void *ctx, const char *q) {
     struct pty *p = ctx;
     char text[64];
-    int full = p->kind == PTY_SIXEL;
+    int full = p->kind == PTY_SIXEL, kitty = p->kind == PTY_KITTY, iterm2 = p->kind == PTY_ITERM2;
     if (p->kind == PTY_SILENT) return;
     if (strcmp(q, "c") == 0) {
         pty_keys(p, full || p->kind == PTY_SIXEL_BARE ? "\033[?62;4;22c"
                     : p->kind == PTY_TMUX             ? "\033[?1;2c" : "\033[?62;22c");
-    } else if (strcmp(q, "16t") == 0 && (full || p->kind == PTY_PLAIN)) {
+    } else if (strcmp(q, "16t") == 0 && (full || kitty || iterm2 || p->kind == PTY_PLAIN)) {
         snprintf(text, sizeof text, "\033[6;%d;%dt", CELL_H, CELL_W);
         pty_keys(p, text);
     } else if (strcmp(q, "14t") == 0 && full) {
@@ -65,12 +65,16 @@ static void answer(void *ctx, const char *q) {
         pty_keys(p, "\033[?1;0;256S");
     } else if (strcmp(q, "?2;1;0S") == 0 && full) {
         pty_keys(p, "\033[?2;0;4000;4000S");
-    } else if (strcmp(q, "?2026$p") == 0 && full) {
+    } else if (strcmp(q, "?2026$p") == 0 && (full || kitty)) {
         pty_keys(p, "\033[?2026;2$y");
-    } else if (strcmp(q, "5n") == 0 && full) {
+    } else if (strcmp(q, "5n") == 0 && (full || kitty || iterm2)) {
         pty_keys(p, "\033[0n");
     } else if (strcmp(q, ">0q") == 0 && full) {
         pty_keys(p, "\033P>|scripted(1)\033\\");
+    } else if (strcmp(q, ">0q") == 0 && iterm2) {
+        pty_keys(p, "\033P>|iTerm2 3.2.9\033\\");
+    } else if (q[0] == 'G' && kitty) {
+        pty_keys(p, "\033_Gi=31;OK\033\\");
     }
 }
 
@@ -103,6 +107,7 @@ static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_
         unsetenv("TMUX");
         unsetenv("COLORTERM");
         unsetenv("TERM_PROGRAM");
+        unsetenv("LC_TERMINAL");
         if (kind == PTY_TMUX) setenv("TMUX", "scripted", 1);
         login_tty(p->slave);
         if (argv) {

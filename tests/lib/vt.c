@@ -1,5 +1,6 @@
 /* vt.c - a small terminal for tests. */
 #include "vt.h"
+#include "dtrak/image.h"
 #include "dtrak/text.h"
 
 #include <stdio.h>
@@ -20,6 +21,9 @@ struct vt {
     struct vt_picture *pics;
     size_t pic_count;
     struct vt_state state;
+    char *chunks;               /* kitty: base64 of a picture on its way */
+    size_t chunks_len;
+    unsigned chunks_id;
     void (*ask)(void *, const char *);
     void *ctx;
 };
@@ -41,6 +45,7 @@ void vt_free(struct vt *v) {
     free(v->pics);
     free(v->cells);
     free(v->seq);
+    free(v->chunks);
     free(v);
 }
 
@@ -52,6 +57,8 @@ void vt_on_question(struct vt *v, void (*ask)(void *, const char *), void *ctx) 
 static struct vcell *cell(const struct vt *v, size_t row, size_t col) {
     return &v->cells[row * v->cols + col];
 }
+
+static void kitty_remove(struct vt *v, unsigned id);
 
 static void blank(struct vt *v, size_t row, size_t from, size_t to) {
     if (row >= v->rows) return;
@@ -65,6 +72,7 @@ void vt_resize(struct vt *v, size_t rows, size_t cols) {
     if (!v->cells) abort();
     v->rows = rows;
     v->cols = cols;
+    if (v->pic_count) kitty_remove(v, 0);
     for (size_t r = 0; r < rows; r++) {
         blank(v, r, 0, cols);
         for (size_t c = 0; c < cols && r < old_rows && c < old_cols; c++)
@@ -104,10 +112,113 @@ static void picture(struct vt *v, const char *bytes, size_t len) {
     }
     struct vt_picture *p = &v->pics[v->pic_count++];
     size_t touched = (img.height + 5) / 6 * 6;   /* whole bands */
-    *p = (struct vt_picture){ v->row, v->col, (touched + v->cell_h - 1) / v->cell_h,
-                              (img.width + v->cell_w - 1) / v->cell_w, img };
+    *p = (struct vt_picture){ .row = v->row, .col = v->col, .rows = (touched + v->cell_h - 1) / v->cell_h,
+                              .cols = (img.width + v->cell_w - 1) / v->cell_w, .image = img };
     v->state.pictures_drawn++;
     if (p->row + p->rows >= v->rows) v->state.on_last_row++;
+    for (size_t r = p->row; r < p->row + p->rows && r < v->rows; r++)
+        for (size_t c = p->col; c < p->col + p->cols && c < v->cols; c++)
+            cell(v, r, c)->pic = v->pic_count;
+}
+
+/* --- PNG in base64 --- */
+
+static int digit64(char c) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+/* The picture of a PNG in base64; 0 when it is none. */
+static int decode_png(struct sixel_image *out, const char *text, size_t len) {
+    unsigned char *bytes = malloc(len / 4 * 3 + 3);
+    size_t n = 0;
+    struct image im = { 0 };
+    int good = bytes && len && len % 4 == 0;
+    for (size_t i = 0; good && i < len; i += 4) {
+        int a = digit64(text[i]), b = digit64(text[i + 1]), c = digit64(text[i + 2]), d = digit64(text[i + 3]);
+        int last = i + 4 == len;
+        good = a >= 0 && b >= 0 && (c >= 0 || (last && text[i + 2] == '=')) && (d >= 0 || (last && text[i + 3] == '='));
+        if (!good) break;
+        bytes[n++] = (unsigned char)(a << 2 | b >> 4);
+        if (c >= 0) bytes[n++] = (unsigned char)((b & 15) << 4 | c >> 2);
+        if (d >= 0) bytes[n++] = (unsigned char)((c & 3) << 6 | d);
+    }
+    good = good && image_decode(&im, bytes, n, 4, "picture") == OK;
+    if (good) {
+        *out = (struct sixel_image){ .width = im.width_px, .height = im.height_px };
+        out->rgba = malloc(im.width_px * im.height_px * 4);
+        if (!out->rgba) abort();
+        memcpy(out->rgba, im.pixels, im.width_px * im.height_px * 4);
+    }
+    image_free(&im);
+    free(bytes);
+    return good;
+}
+
+static struct vt_picture *place(struct vt *v, const struct sixel_image *img, size_t rows, size_t cols) {
+    if (v->pic_count == PICTURES) abort();
+    struct vt_picture *p = &v->pics[v->pic_count++];
+    *p = (struct vt_picture){ .row = v->row, .col = v->col, .rows = rows, .cols = cols, .image = *img };
+    v->state.pictures_drawn++;
+    if (p->row + p->rows >= v->rows) v->state.on_last_row++;
+    return p;
+}
+
+static void kitty_remove(struct vt *v, unsigned id) {
+    for (size_t i = 0; i < v->pic_count; i++)
+        if (v->pics[i].id && (!id || v->pics[i].id == id)) v->pics[i].is_removed = 1;
+}
+
+/* s: "Gkey=value,..;payload", closed by ST. */
+static void kitty(struct vt *v, char *s, size_t len) {
+    char *payload = strchr(s, ';'), *key;
+    unsigned id = 0;
+    if (strstr(s, "a=q")) {
+        if (v->ask) v->ask(v->ctx, s);
+        return;
+    }
+    if (payload) *payload++ = 0;
+    if ((key = strstr(s, "i=")) != NULL) id = (unsigned)strtoul(key + 2, NULL, 10);
+    if (strstr(s, "a=d")) {
+        if (!strstr(s, "d=A") && !(strstr(s, "d=I") && id)) v->state.bad_pictures++;
+        kitty_remove(v, id);
+        return;
+    }
+    if (!strstr(s, "q=2") || !payload) { v->state.bad_pictures++; return; }
+    size_t n = len - (size_t)(payload - s) - 2;
+    if (strstr(s, "a=T")) {
+        if (v->chunks_len || !id || !strstr(s, "f=100") || !strstr(s, "C=1")) v->state.bad_pictures++;
+        v->chunks_len = 0;
+        v->chunks_id = id;
+    }
+    v->chunks = realloc(v->chunks, v->chunks_len + n + 1);
+    if (!v->chunks) abort();
+    memcpy(v->chunks + v->chunks_len, payload, n);
+    v->chunks_len += n;
+    if (n > 4096) v->state.bad_pictures++;
+    if (strstr(s, "m=1")) return;
+    struct sixel_image img;
+    if (decode_png(&img, v->chunks, v->chunks_len)) {
+        kitty_remove(v, v->chunks_id);
+        place(v, &img, (img.height + v->cell_h - 1) / v->cell_h, (img.width + v->cell_w - 1) / v->cell_w)->id = v->chunks_id;
+    } else {
+        v->state.bad_pictures++;
+    }
+    v->chunks_len = 0;
+}
+
+/* s: "1337;File=..:payload", closed by BEL.  The picture fills its cells. */
+static void iterm2(struct vt *v, const char *s, size_t len) {
+    const char *colon = strchr(s, ':'), *w = strstr(s, ";width="), *h = strstr(s, ";height=");
+    struct sixel_image img;
+    size_t cols = w ? strtoul(w + 7, NULL, 10) : 0, rows = h ? strtoul(h + 8, NULL, 10) : 0;
+    if (!colon || !rows || !cols || !decode_png(&img, colon + 1, len - (size_t)(colon + 1 - s) - 1)
+        || img.width != cols * v->cell_w || img.height != rows * v->cell_h) {
+        v->state.bad_pictures++;
+        return;
+    }
+    struct vt_picture *p = place(v, &img, rows, cols);
     for (size_t r = p->row; r < p->row + p->rows && r < v->rows; r++)
         for (size_t c = p->col; c < p->col + p->cols && c < v->cols; c++)
             cell(v, r, c)->pic = v->pic_count;
@@ -183,10 +294,11 @@ static void dispatch(struct vt *v) {
     switch (s[1]) {
     case '[': csi(v, s + 2); break;
     case 'P': picture(v, s, v->seq_len); break;
-    case '_': if (v->ask && s[2] == 'G') v->ask(v->ctx, s + 2); break;
+    case '_': if (s[2] == 'G') kitty(v, s + 2, v->seq_len - 2); break;
+    case ']': if (!strncmp(s + 2, "1337;File=", 10)) iterm2(v, s + 2, v->seq_len - 2); break;
     case '7': v->saved_row = v->row; v->saved_col = v->col; break;
     case '8': v->row = v->saved_row; v->col = v->saved_col; break;
-    case '(': case ')': case '=': case '>': case '\\': case ']': case '^': break;
+    case '(': case ')': case '=': case '>': case '\\': case '^': break;
     default: unknown(v, s + 1);
     }
     v->seq_len = 0;
@@ -267,6 +379,7 @@ int vt_find(const struct vt *v, const char *text, size_t *row, size_t *col) {
 
 static size_t cells_left(const struct vt *v, size_t index) {
     size_t n = 0;
+    if (v->pics[index].id) return v->pics[index].is_removed ? 0 : v->pics[index].rows * v->pics[index].cols;
     for (size_t i = 0; i < v->rows * v->cols; i++) n += v->cells[i].pic == index + 1;
     return n;
 }
@@ -279,6 +392,9 @@ size_t vt_pictures(const struct vt *v, const struct vt_picture **out, size_t max
 }
 
 const struct vt_picture *vt_picture_at(const struct vt *v, size_t row, size_t col) {
+    for (size_t i = 0; i < v->pic_count; i++)
+        if (v->pics[i].id && !v->pics[i].is_removed && v->pics[i].row == row && v->pics[i].col == col)
+            return &v->pics[i];
     if (row >= v->rows || col >= v->cols || !cell(v, row, col)->pic) return NULL;
     size_t i = cell(v, row, col)->pic - 1;
     const struct vt_picture *p = &v->pics[i];
@@ -290,7 +406,11 @@ size_t vt_torn_cells(const struct vt *v) {
     size_t torn = 0;
     for (size_t i = 0; i < v->pic_count; i++) {
         size_t left = cells_left(v, i);
-        if (left != v->pics[i].rows * v->pics[i].cols) torn += left;
+        const struct vt_picture *p = &v->pics[i];
+        if (left != p->rows * p->cols) torn += left;
+        if (!p->id || p->is_removed) continue;
+        for (size_t r = p->row; r < p->row + p->rows && r < v->rows; r++)
+            for (size_t c = p->col; c < p->col + p->cols && c < v->cols; c++) torn += cell(v, r, c)->cp != ' ';
     }
     return torn;
 }

@@ -1,4 +1,5 @@
 /* vt.h - a small terminal for tests: bytes in, a grid of text and pictures out.
+ * Pictures come as sixel, as kitty's APC or as iTerm2's OSC 1337.
  *
  * It knows what curses sends for TERM=xterm-256color and what the program sends
  * itself.  Text written over a cell of a picture destroys the picture there, as
@@ -15,6 +16,8 @@ struct vt_picture {
     size_t row, col;             /* of its top left cell, from 0 */
     size_t rows, cols;           /* cells covered */
     struct sixel_image image;
+    unsigned id;                 /* kitty: its number; such a picture is on a layer over the cells */
+    int is_removed;              /* kitty: deleted by its number */
 };
 
 struct vt;
@@ -37,7 +40,8 @@ int vt_find(const struct vt *v, const char *text, size_t *row, size_t *col);
 const struct vt_picture *vt_picture_at(const struct vt *v, size_t row, size_t col);
 /* Pictures of which every cell is still there; [max], returns how many. */
 size_t vt_pictures(const struct vt *v, const struct vt_picture **out, size_t max);
-/* Cells that still show part of a picture that is not whole any more. */
+/* Cells that still show part of a picture that is not whole any more, and text
+ * that a picture of kitty's layer hides. */
 size_t vt_torn_cells(const struct vt *v);
 
 /* What the program did so far. */

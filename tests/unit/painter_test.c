@@ -93,12 +93,14 @@ static void no_pixel_and_no_band_leaves_the_box(void **state) {
     static const size_t sides[] = { 1, 2, 7, 28, 32, 63, 64, 65, 100, 511, 3000 };
     static const size_t cells[][2] = { { 10, 20 }, { 9, 18 }, { 6, 13 }, { 8, 16 }, { 7, 15 }, { 4, 5 } };
     static const size_t boxes[][2] = { { 1, 1 }, { 1, 9 }, { 5, 1 }, { 6, 12 }, { 7, 13 }, { 30, 100 } };
-    static const enum graphics painters[] = { GRAPHICS_SIXEL, GRAPHICS_HALF, GRAPHICS_ASCII };
+    static const enum graphics painters[] = {
+        GRAPHICS_SIXEL, GRAPHICS_KITTY, GRAPHICS_ITERM2, GRAPHICS_HALF, GRAPHICS_ASCII
+    };
     for (size_t a = 0; a < 11; a++)
         for (size_t b = 0; b < 11; b++)
             for (size_t c = 0; c < 6; c++)
                 for (size_t d = 0; d < 6; d++)
-                    for (size_t e = 0; e < 3; e++) {
+                    for (size_t e = 0; e < 5; e++) {
                         struct paint_how how = sixel(0, cells[c][0], cells[c][1]);
                         struct paint_fit fit;
                         how.painter = painters[e];
@@ -110,9 +112,10 @@ static void no_pixel_and_no_band_leaves_the_box(void **state) {
                         }
                         assert_true(fit.row + fit.rows <= boxes[d][0]);
                         assert_true(fit.col + fit.cols <= boxes[d][1]);
-                        if (how.painter == GRAPHICS_SIXEL) {
+                        if (graphics_is_pixels(how.painter)) {
+                            size_t band = how.painter == GRAPHICS_SIXEL ? 6 : 1;
                             assert_true(fit.width <= fit.cols * how.cell_w);
-                            assert_true((fit.height + 5) / 6 * 6 <= fit.rows * how.cell_h);
+                            assert_true((fit.height + band - 1) / band * band <= fit.rows * how.cell_h);
                         }
                     }
 }
@@ -264,11 +267,14 @@ static void poor_terminals_get_plain_letters(void **state) {
 static void emitted_lines_stand_below_each_other(void **state) {
     (void)state;
     struct buf out = BUF_INIT;
-    paint_emit(&out, "ab\ncd\ne", 7, GRAPHICS_HALF, 4, 9);
+    paint_emit(&out, "ab\ncd\ne", 7, GRAPHICS_HALF, 4, 9, 1);
     assert_string_equal(out.data, "\033[5;10H\033[mab\033[6;10H\033[mcd\033[7;10H\033[me");
     buf_clear(&out);
-    paint_emit(&out, "\033Pq\n\033\\", 6, GRAPHICS_SIXEL, 0, 0);
+    paint_emit(&out, "\033Pq\n\033\\", 6, GRAPHICS_SIXEL, 0, 0, 1);
     assert_string_equal(out.data, "\033[1;1H\033Pq\n\033\\");
+    buf_clear(&out);
+    paint_emit(&out, "QUJD", 4, GRAPHICS_KITTY, 2, 3, 7);
+    assert_string_equal(out.data, "\033[3;4H\033_Ga=T,f=100,t=d,i=7,p=1,q=2,C=1,m=0;QUJD\033\\");
     buf_free(&out);
 }
 

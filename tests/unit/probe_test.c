@@ -11,6 +11,7 @@
 static void clear_env(void) {
     unsetenv("TMUX");
     unsetenv("TERM_PROGRAM");
+    unsetenv("LC_TERMINAL");
     setenv("TERM", "xterm-256color", 1);
 }
 
@@ -100,7 +101,26 @@ static void kitty_has_no_sixel(void **state) {
     assert_true(after(&p, KITTY));
     assert_true(p.has_kitty);
     assert_false(p.has_sixel);
-    assert_int_equal(graphics_choose(GRAPHICS_AUTO, &p, COLOUR_TRUE, 1), GRAPHICS_HALF);
+    assert_int_equal(graphics_choose(GRAPHICS_AUTO, &p, COLOUR_TRUE, 1), GRAPHICS_KITTY);
+}
+
+static void iterm2_is_known_by_its_name(void **state) {
+    (void)state;
+    struct probe p;
+    clear_env();
+    probe_init(&p);
+    assert_true(after(&p, "\033P>|iTerm2 3.2.9\033\\\033[?62;c"));
+    assert_int_equal(graphics_choose(GRAPHICS_AUTO, &p, COLOUR_TRUE, 1), GRAPHICS_ITERM2);
+    probe_init(&p);                            /* newer ones also take sixel, which comes first */
+    assert_true(after(&p, "\033P>|iTerm2 3.5.1\033\\\033[?62;4c"));
+    assert_int_equal(graphics_choose(GRAPHICS_AUTO, &p, COLOUR_TRUE, 1), GRAPHICS_SIXEL);
+    setenv("LC_TERMINAL", "iTerm2", 1);        /* what ssh hands on */
+    probe_init(&p);
+    assert_true(p.maybe_iterm2);
+    setenv("TMUX", "x", 1);
+    probe_init(&p);
+    assert_false(p.maybe_iterm2);
+    clear_env();
 }
 
 static void tmux_is_not_asked_the_kitty_question(void **state) {
@@ -158,14 +178,15 @@ static void a_cell_size_that_cannot_be_is_not_believed(void **state) {
 static void names_of_painters_are_read_and_others_refused(void **state) {
     (void)state;
     enum graphics g;
-    static const char *const good[] = { "auto", "sixel", "half", "ascii", "none" };
+    static const char *const good[] = { "auto", "sixel", "kitty", "iterm2", "half", "ascii", "none" };
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(graphics_parse(&g, good[i]), OK);
         assert_string_equal(graphics_name(g), good[i]);
     }
-    assert_int_equal(graphics_parse(&g, "kitty"), ERR_USAGE);
+    assert_int_equal(graphics_parse(&g, "kitty"), OK);
+    assert_int_equal(g, GRAPHICS_KITTY);
+    assert_int_equal(graphics_parse(&g, "Kitty"), ERR_USAGE);
     assert_non_null(strstr(fail_reason(), "kitty"));
-    assert_int_equal(graphics_parse(&g, "iterm2"), ERR_USAGE);
     assert_int_equal(graphics_parse(&g, "Sixel"), ERR_USAGE);
 }
 
@@ -185,6 +206,7 @@ int main(void) {
         cmocka_unit_test(foot_answers_everything),
         cmocka_unit_test(mlterm_refuses_the_size_question_and_is_still_sixel),
         cmocka_unit_test(kitty_has_no_sixel),
+        cmocka_unit_test(iterm2_is_known_by_its_name),
         cmocka_unit_test(tmux_is_not_asked_the_kitty_question),
         cmocka_unit_test(a_late_answer_is_filed_and_ends_nothing),
         cmocka_unit_test(a_cell_size_that_cannot_be_is_not_believed),
