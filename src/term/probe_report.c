@@ -1,4 +1,4 @@
-/* report.c - what is known of the terminal, as lines of text. */
+/* probe_report.c - what is known of the terminal, as lines of text. */
 #include "dtrak/probe.h"
 #include "dtrak/text.h"
 
