@@ -13,7 +13,7 @@ static void scaled(char *out, size_t size, double x, const char *const *units, s
         x /= 1000;
         u++;
     }
-    snprintf(out, size, x < 9.95 && u > 0 ? "%.1f %s" : "%.0f %s", x, units[u]);
+    snprintf(out, size, x < 9.95 ? "%.1f %s" : "%.0f %s", x, units[u]);
 }
 
 void cost_format_bytes(char *out, size_t size, double bytes) {
