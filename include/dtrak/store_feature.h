@@ -5,7 +5,10 @@
  * in blocks of block_rows: block b holds rows [b * block_rows, ...).  Row
  * format, little-endian: float32 sets k float32; float16 sets one float32
  * scale (a power of two), then k float16; value = scale * half.  float16 keeps
- * 11 bits down to 2^-29 of the row's largest element. */
+ * 11 bits down to 2^-29 of the row's largest element.
+ *
+ * A set may keep `parts` rows per item, each the mean over its share of the
+ * (timestep, draw) pairs; their mean is the row of the set without parts. */
 #ifndef DTRAK_STORE_FEATURE_H
 #define DTRAK_STORE_FEATURE_H
 
@@ -20,6 +23,8 @@ struct store;
 /* Recorded, never compared.  Texts may be NULL. */
 struct provenance { const char *program, *blas_core, *host; size_t threads; };
 
+enum { FEATURE_PARTS_MAX = 100000 };
+
 /* What makes two sets the same; all of it is compared. */
 struct feature_identity {
     enum split split;
@@ -28,6 +33,8 @@ struct feature_identity {
     size_t timesteps;
     char rule[16];                /* "uniform" */
     uint64_t noise_seed;
+    size_t draws;                 /* of noise at each timestep; 0 is 1 */
+    size_t parts;                 /* rows kept per item; 0 is 1 */
     char projection[16];          /* "sjlt" */
     uint64_t projection_seed;
     size_t k;                     /* numbers per row */
@@ -66,12 +73,16 @@ enum status store_feature_set_find(struct store *s, const struct feature_identit
 enum status store_feature_set_get(struct store *s, int64_t id, struct feature_set *out);
 enum status store_feature_sets_list(struct store *s, struct feature_set_list *out);
 
+/* Which of two complete sets of one loss and checkpoint stands for both: more
+ * timesteps, then the uniform rule, more draws, larger k, without parts, newer. */
+int feature_set_is_better(const struct feature_set *a, const struct feature_set *b);
+
 /* Says in words in which fields two identities differ: "loss simple/square, k 512/2048"; "" when equal. */
 void feature_identity_difference(char out[256], const struct feature_identity *a,
                                  const struct feature_identity *b);
 
-/* Block b of the set from rows of k floats: min(block_rows, rows - b *
- * block_rows) of them.  Replaces.  ERR_NUMERIC names a row that is not finite. */
+/* Block b of the set: rows [parts][count][k], count = min(block_rows, rows - b *
+ * block_rows).  Replaces.  ERR_NUMERIC names a row that is not finite. */
 enum status store_feature_block_put(struct store *s, const struct feature_set *set, size_t block,
                                     const float *rows);
 
@@ -81,9 +92,12 @@ enum status store_feature_blocks_missing(struct store *s, const struct feature_s
 
 /* out [count][k]: rows [first, first + count) as float32, their blocks
  * verified.  ERR_MISSING names the first block that is not there, ERR_FORMAT a
- * damaged one. */
+ * damaged one.  Of a set with parts it is their mean. */
 enum status store_features_read(struct store *s, const struct feature_set *set, size_t first,
                                 size_t count, float *out);
+/* The same of one part, part < parts. */
+enum status store_features_read_part(struct store *s, const struct feature_set *set, size_t part,
+                                     size_t first, size_t count, float *out);
 
 /* Deletes one block (a damaged one, so that it is computed again). */
 enum status store_feature_block_delete(struct store *s, const struct feature_set *set, size_t block);

@@ -82,6 +82,7 @@ static enum status find_features(struct store *s, const struct score_set *set, e
             strcmp(f->identity.loss, set->loss) != 0 || f->identity.timesteps != set->timesteps ||
             f->identity.k != set->k)
             continue;
+        if (found && !feature_set_is_better(f, out)) continue;
         *out = *f;
         found = 1;
     }

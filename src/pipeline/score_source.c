@@ -68,13 +68,6 @@ static enum status try_train_set(struct source *src, const struct feature_set_li
     return OK;
 }
 
-/* More timesteps, then larger k, then newer. */
-static int is_better(const struct feature_set *a, const struct feature_set *b) {
-    if (a->identity.timesteps != b->identity.timesteps) return a->identity.timesteps > b->identity.timesteps;
-    if (a->identity.k != b->identity.k) return a->identity.k > b->identity.k;
-    return a->id > b->id;
-}
-
 static enum status no_features(struct store *s, const struct source_wanted *w, const struct feature_set *near) {
     size_t timesteps = w->timesteps ? w->timesteps : near ? near->identity.timesteps : 10;
     size_t k = near ? near->identity.k : 2048;
@@ -120,8 +113,8 @@ enum status source_find(struct source *src, struct store *s, const struct source
         const struct feature_set *f = &l.set[i];
         int usable;
         if (!fits(f, w)) continue;
-        if (!near || is_better(f, near)) near = f;
-        if (best && !is_better(f, best)) continue;
+        if (!near || feature_set_is_better(f, near)) near = f;
+        if (best && !feature_set_is_better(f, best)) continue;
         st = try_train_set(src, &l, f, w, &usable);
         if (st == OK && usable) best = f;
     }
@@ -159,11 +152,14 @@ void source_params(const struct source *src, char *out, size_t size) {
     const struct feature_identity *f = &src->train.identity;
     if (src->is_pixels)
         snprintf(out, size, "{\"low\":%g,\"high\":%g}", src->project.value_low, src->project.value_high);
-    else
-        snprintf(out, size, "{\"rule\":\"%s\",\"noise_seed\":%llu,\"projection\":\"%s\",\"projection_seed\":%llu,"
-                 "\"nonzeros\":%zu,\"features\":\"%s\",\"features_version\":%d}", f->rule,
+    else {
+        char draws[48] = "";   /* absent where there is one, as it always was */
+        if (f->draws > 1) snprintf(draws, sizeof draws, "\"draws\":%zu,", f->draws);
+        snprintf(out, size, "{\"rule\":\"%s\",%s\"noise_seed\":%llu,\"projection\":\"%s\",\"projection_seed\":%llu,"
+                 "\"nonzeros\":%zu,\"features\":\"%s\",\"features_version\":%d}", f->rule, draws,
                  (unsigned long long)f->noise_seed, f->projection, (unsigned long long)f->projection_seed,
                  f->nonzeros, f->float32 ? "f32" : "f16", f->version);
+    }
 }
 
 /* --- rows --- */

@@ -101,18 +101,18 @@ static void look_train_state(struct check *c, sqlite3_stmt *q) {
     if (!sha_matches(q, 1, 2)) problem(c, "training state of step %zu: its SHA-256 does not match", col_size(q, 0));
 }
 
-/* set, block, xxh3, bytes, first, rows, block_rows, k, float32, rows of the set */
+/* set, block, xxh3, bytes, first, rows, block_rows, k, float32, rows of the set, parts */
 static void look_block(struct check *c, sqlite3_stmt *q) {
     long long set = sqlite3_column_int64(q, 0);
     size_t block = col_size(q, 1), first = col_size(q, 4), rows = col_size(q, 5), len;
-    size_t block_rows = col_size(q, 6), k = col_size(q, 7), all = col_size(q, 9);
+    size_t block_rows = col_size(q, 6), k = col_size(q, 7), all = col_size(q, 9), parts = col_size(q, 10);
     col_blob(q, 3, &len);
     if (!xxh_matches(q, 2, 3))
         problem(c, "block %zu of feature set %lld: its checksum does not match", block, set);
     else if (k == 0 || k > 1u << 24 || rows > 1u << 24 || block_rows > 1u << 24 || rows > block_rows ||
              len != rows * feature_row_bytes(k, col_int(q, 8) != 0))
         problem(c, "block %zu of feature set %lld: %zu bytes do not fit %zu rows of %zu", block, set, len, rows, k);
-    else if (block > 1u << 30 || first != block * block_rows || first + rows > all)
+    else if (parts == 0 || block / parts > 1u << 30 || first != block / parts * block_rows || first + rows > all)
         problem(c, "block %zu of feature set %lld: rows %zu to %zu are not its own", block, set, first, first + rows);
 }
 
@@ -163,7 +163,7 @@ static const struct { const char *sql; void (*look)(struct check *, sqlite3_stmt
     { "SELECT m.id, i.split, i.idx, m.sha256, m.bytes FROM image m LEFT JOIN item i ON i.image = m.id", look_image },
     { "SELECT step, sha256, weights FROM checkpoint", look_checkpoint },
     { "SELECT step, sha256, bytes FROM train_state", look_train_state },
-    { "SELECT b.feature_set, b.block, b.xxh3, b.bytes, b.first, b.rows, f.block_rows, f.k, f.float32, f.rows"
+    { "SELECT b.feature_set, b.block, b.xxh3, b.bytes, b.first, b.rows, f.block_rows, f.k, f.float32, f.rows, f.parts"
       " FROM feature_block b JOIN feature_set f ON f.id = b.feature_set", look_block },
     { "SELECT id, feature_set, part, split, rows, cols, float64, xxh3, bytes FROM kernel", look_kernel },
     { "SELECT r.score_set, r.query, r.xxh3, r.bytes, r.format, f.n, f.rows, f.split"

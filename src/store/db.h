@@ -13,7 +13,7 @@
 
 enum {
     DB_APPLICATION_ID = 0x6474726b,   /* "dtrk" */
-    DB_SCHEMA_VERSION = 2,
+    DB_SCHEMA_VERSION = 3,
     DB_PAGE_BYTES = 16384,            /* a score row of 1000 items fills an eighth, not half of two */
     DB_BUSY_MS = 5000,
     DB_STATEMENTS = 160
@@ -70,6 +70,8 @@ void db_disconnect(struct store *s);
 
 /* Brings an older schema to DB_SCHEMA_VERSION (migrate.c). */
 enum status db_migrate(struct store *s);
+/* Shows an older schema as DB_SCHEMA_VERSION to this connection without writing to the file. */
+enum status db_show_as_present(struct store *s);
 enum status db_create_schema(struct store *s);
 
 /* Text fields of fixed size, refused when they do not fit. */

@@ -17,13 +17,19 @@ void feature_set_list_free(struct feature_set_list *l) {
 
 /* --- identity --- */
 
+/* 0 stands for 1, which sets of older versions have. */
+static size_t at_least_one(size_t n) { return n ? n : 1; }
+
 static void identity_hash(char hex[65], const struct feature_identity *f) {
     char text[512];
+    size_t draws = at_least_one(f->draws), parts = at_least_one(f->parts);
     int n = snprintf(text, sizeof text, "feature-set|%s|%.64s|%.15s|%zu|%.15s|%llu|%.15s|%llu|%zu|%zu|%d|%d",
                      split_name(f->split), f->checkpoint_sha256, f->loss, f->timesteps, f->rule,
                      (unsigned long long)f->noise_seed, f->projection,
                      (unsigned long long)f->projection_seed, f->k, f->nonzeros, f->float32 != 0,
                      f->version);
+    if (draws > 1 || parts > 1)
+        n += snprintf(text + n, sizeof text - (size_t)n, "|draws %zu|parts %zu", draws, parts);
     sha256_hex(hex, text, (size_t)n);
 }
 
@@ -51,6 +57,10 @@ void feature_identity_difference(char out[256], const struct feature_identity *a
     if (a->noise_seed != b->noise_seed)
         append(out, "noise seed %llu/%llu", (unsigned long long)a->noise_seed,
                (unsigned long long)b->noise_seed);
+    if (at_least_one(a->draws) != at_least_one(b->draws))
+        append(out, "noise draws %zu/%zu", at_least_one(a->draws), at_least_one(b->draws));
+    if (at_least_one(a->parts) != at_least_one(b->parts))
+        append(out, "parts %zu/%zu", at_least_one(a->parts), at_least_one(b->parts));
     if (strcmp(a->projection, b->projection) != 0)
         append(out, "projection %s/%s", a->projection, b->projection);
     if (a->projection_seed != b->projection_seed)
@@ -63,12 +73,24 @@ void feature_identity_difference(char out[256], const struct feature_identity *a
     if (a->version != b->version) append(out, "algorithm version %d/%d", a->version, b->version);
 }
 
+int feature_set_is_better(const struct feature_set *a, const struct feature_set *b) {
+    const struct feature_identity *f = &a->identity, *g = &b->identity;
+    int uniform = !strcmp(f->rule, "uniform"), parts = at_least_one(f->parts) > 1;
+    if (f->timesteps != g->timesteps) return f->timesteps > g->timesteps;
+    if (uniform != !strcmp(g->rule, "uniform")) return uniform;
+    if (at_least_one(f->draws) != at_least_one(g->draws)) return f->draws > g->draws;
+    if (f->k != g->k) return f->k > g->k;
+    if (parts != (at_least_one(g->parts) > 1)) return !parts;
+    return a->id > b->id;
+}
+
 /* --- reading sets --- */
 
 #define SET_COLUMNS \
     "SELECT f.id, f.split, f.checkpoint_sha256, f.loss, f.timesteps, f.rule, f.noise_seed, f.projection," \
     " f.projection_seed, f.k, f.nonzeros, f.float32, f.version, f.checkpoint, f.rows, f.block_rows," \
     " f.dropped, f.params, f.program, f.blas_core, f.host, f.threads, f.created," \
+    " f.draws, f.parts," \
     " (SELECT ifnull(sum(b.rows), 0) FROM feature_block b WHERE b.feature_set = f.id) FROM feature_set f "
 
 static enum status read_set(struct store *s, struct feature_set *out, sqlite3_stmt *q) {
@@ -97,12 +119,16 @@ static enum status read_set(struct store *s, struct feature_set *out, sqlite3_st
     col_text(out->host, sizeof out->host, q, 20);
     out->threads = col_size(q, 21);
     col_text(out->created, sizeof out->created, q, 22);
-    out->rows_done = col_size(q, 23);
+    f->draws = col_size(q, 23);
+    f->parts = col_size(q, 24);
     /* Sizes are multiplied later: a database may say anything. */
     if (f->split == SPLIT_COUNT || f->k == 0 || f->k > 1u << 24 || out->rows > 1u << 30 ||
-        out->block_rows == 0 || out->block_rows > 1u << 24)
-        return fail(ERR_FORMAT, "%s: feature set %lld is not sensible: split \"%s\", k %zu, %zu rows in blocks of %zu",
-                    s->path, (long long)out->id, col_str(q, 1), f->k, out->rows, out->block_rows);
+        out->block_rows == 0 || out->block_rows > 1u << 24 || f->draws == 0 || f->parts == 0 ||
+        f->parts > FEATURE_PARTS_MAX)
+        return fail(ERR_FORMAT, "%s: feature set %lld is not sensible: split \"%s\", k %zu, %zu rows in blocks of %zu, "
+                                "%zu draws, %zu parts", s->path, (long long)out->id, col_str(q, 1), f->k, out->rows,
+                    out->block_rows, f->draws, f->parts);
+    out->rows_done = col_size(q, 25) / f->parts;
     return OK;
 }
 
@@ -181,13 +207,13 @@ static enum status insert_set(struct store *s, const struct feature_identity *f,
     return db_exec(s,
         "INSERT INTO feature_set (identity, checkpoint, checkpoint_sha256, split, loss, timesteps, rule,"
         " noise_seed, projection, projection_seed, k, nonzeros, float32, version, rows, block_rows, params,"
-        " program, blas_core, host, threads, created)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "titttztutuzznnzzttttzt", hex, checkpoint, f->checkpoint_sha256, split_name(f->split), f->loss,
+        " program, blas_core, host, threads, created, draws, parts)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "titttztutuzznnzzttttztzz", hex, checkpoint, f->checkpoint_sha256, split_name(f->split), f->loss,
         f->timesteps, f->rule, f->noise_seed, f->projection, f->projection_seed, f->k, f->nonzeros,
         f->float32 != 0, f->version, rows, block_rows, params ? params : "{}",
         p->program ? p->program : DTRAK_VERSION, p->blas_core ? p->blas_core : "",
-        p->host ? p->host : "", p->threads, now);
+        p->host ? p->host : "", p->threads, now, at_least_one(f->draws), at_least_one(f->parts));
 }
 
 static enum status ensure(struct store *s, const struct feature_identity *f, size_t rows,
@@ -206,8 +232,10 @@ enum status store_feature_set_ensure(struct store *s, const struct feature_ident
                                      size_t block_rows, const char *params, const struct provenance *p,
                                      struct feature_set *out) {
     int found;
-    if (f->k == 0 || f->k > 1u << 24 || block_rows == 0 || block_rows > 1u << 24 || rows > 1u << 30)
-        return fail(ERR_RANGE, "feature set: k %zu, %zu rows in blocks of %zu", f->k, rows, block_rows);
+    if (f->k == 0 || f->k > 1u << 24 || block_rows == 0 || block_rows > 1u << 24 || rows > 1u << 30 ||
+        f->parts > FEATURE_PARTS_MAX)
+        return fail(ERR_RANGE, "feature set: k %zu, %zu rows in blocks of %zu, %zu parts", f->k, rows, block_rows,
+                    f->parts);
     TRY(db_fits("feature set parameters", params ? params : "", sizeof out->params));
     /* Without a write where nothing has to change: it also works read-only. */
     TRY(find(s, f, out, &found));
@@ -227,53 +255,64 @@ static size_t rows_of_block(const struct feature_set *set, size_t block) {
     return set->rows - first < set->block_rows ? set->rows - first : set->block_rows;
 }
 
+/* The count rows of one part of a block. */
+static enum status put_part(struct store *s, const struct feature_set *set, size_t number, size_t first,
+                            size_t count, const float *rows, unsigned char *bytes) {
+    size_t k = set->identity.k, stride = feature_row_bytes(k, set->identity.float32);
+    for (size_t r = 0; r < count; r++)
+        feature_row_encode(bytes + r * stride, rows + r * k, k, set->identity.float32);
+    return db_exec(s,
+        "INSERT INTO feature_block (feature_set, block, first, rows, xxh3, bytes)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (feature_set, block) DO UPDATE"
+        " SET first = ?3, rows = ?4, xxh3 = ?5, bytes = ?6", "izzzub", set->id, number, first, count,
+        hash_xxh3(bytes, count * stride), bytes, count * stride);
+}
+
 enum status store_feature_block_put(struct store *s, const struct feature_set *set, size_t block,
                                     const float *rows) {
     size_t k = set->identity.k, stride = feature_row_bytes(k, set->identity.float32);
+    size_t parts = at_least_one(set->identity.parts);
     if (block >= block_count(set))
         return fail(ERR_RANGE, "feature set %lld: block %zu of %zu", (long long)set->id, block,
                     block_count(set));
     size_t count = rows_of_block(set, block), first = block * set->block_rows;
-    for (size_t i = 0; i < count * k; i++)
+    for (size_t i = 0; i < parts * count * k; i++)
         if (!isfinite(rows[i]))
             return fail(ERR_NUMERIC, "features of %s:%zu, loss %s: element %zu is not finite",
-                        split_name(set->identity.split), first + i / k, set->identity.loss, i % k);
+                        split_name(set->identity.split), first + i / k % count, set->identity.loss, i % k);
     unsigned char *bytes = mem_array(count, stride);
     if (!bytes) return fail(ERR_NOMEM, "feature block: out of memory");
-    for (size_t r = 0; r < count; r++)
-        feature_row_encode(bytes + r * stride, rows + r * k, k, set->identity.float32);
     enum status st = db_unit_begin(s);
-    if (st == OK)
-        st = db_unit_end(s, db_exec(s,
-            "INSERT INTO feature_block (feature_set, block, first, rows, xxh3, bytes)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (feature_set, block) DO UPDATE"
-            " SET first = ?3, rows = ?4, xxh3 = ?5, bytes = ?6", "izzzub", set->id, block, first, count,
-            hash_xxh3(bytes, count * stride), bytes, count * stride));
+    if (st == OK) {
+        for (size_t p = 0; p < parts && st == OK; p++)
+            st = put_part(s, set, block * parts + p, first, count, rows + p * count * k, bytes);
+        st = db_unit_end(s, st);
+    }
     mem_free(bytes);
     return st;
 }
 
 enum status store_feature_blocks_missing(struct store *s, const struct feature_set *set,
                                          struct index_list *out) {
-    size_t blocks = block_count(set);
+    size_t blocks = block_count(set), parts = at_least_one(set->identity.parts);
     sqlite3_stmt *q = NULL;
     enum status st = OK;
     int row = 1;
     memset(out, 0, sizeof *out);
-    char *there = mem_array(blocks + 1, 1);
+    unsigned *there = mem_array(blocks + 1, sizeof *there);   /* parts of each block */
     size_t *index = mem_array(blocks + 1, sizeof *index);
     if (!there || !index) { st = fail(ERR_NOMEM, "missing blocks: out of memory"); goto done; }
     TRY_TO(db_query(s, &q, "SELECT block, rows FROM feature_block WHERE feature_set = ?", "i", set->id));
     for (;;) {
         TRY_TO(db_step(s, q, &row));
         if (!row) break;
-        size_t b = col_size(q, 0);
-        if (b < blocks && col_size(q, 1) == rows_of_block(set, b)) there[b] = 1;
+        size_t b = col_size(q, 0) / parts;
+        if (b < blocks && col_size(q, 1) == rows_of_block(set, b)) there[b]++;
     }
     out->index = index;
     index = NULL;
     for (size_t b = 0; b < blocks; b++)
-        if (!there[b]) out->index[out->count++] = b;
+        if (there[b] < parts) out->index[out->count++] = b;
 done:
     db_end(q);
     mem_free(there);
@@ -287,14 +326,14 @@ static enum status no_block(struct store *s, const struct feature_set *set, size
                 set->identity.loss, (long long)set->id);
 }
 
-/* Rows [from, to) of a block, counted within it. */
-static enum status read_block(struct store *s, const struct feature_set *set, size_t block, size_t from,
-                              size_t to, float *out) {
+/* Rows [from, to) of a part of a block, counted within it. */
+static enum status read_block(struct store *s, const struct feature_set *set, size_t block, size_t part,
+                              size_t from, size_t to, float *out) {
     size_t k = set->identity.k, stride = feature_row_bytes(k, set->identity.float32), len;
     sqlite3_stmt *q;
     int row;
     TRY(db_query(s, &q, "SELECT rows, xxh3, bytes FROM feature_block WHERE feature_set = ? AND block = ?",
-                 "iz", set->id, block));
+                 "iz", set->id, block * at_least_one(set->identity.parts) + part));
     TRY(db_step(s, q, &row));
     if (!row) return no_block(s, set, block);
     enum status st = OK;
@@ -313,24 +352,66 @@ static enum status read_block(struct store *s, const struct feature_set *set, si
     return st;
 }
 
-enum status store_features_read(struct store *s, const struct feature_set *set, size_t first,
-                                size_t count, float *out) {
-    if (first > set->rows || count > set->rows - first)
-        return fail(ERR_RANGE, "features: rows %zu to %zu of %zu", first, first + count, set->rows);
+/* Where the block of row `at` begins and ends, cut at `end`. */
+struct span { size_t block, start, end; };
+static struct span span_at(const struct feature_set *set, size_t at, size_t end) {
+    size_t block = at / set->block_rows, start = block * set->block_rows, stop = start + set->block_rows;
+    return (struct span){ block, start, stop < end ? stop : end };
+}
+
+static enum status check_rows(const struct feature_set *set, size_t first, size_t count) {
+    if (first <= set->rows && count <= set->rows - first) return OK;
+    return fail(ERR_RANGE, "features: rows %zu to %zu of %zu", first, first + count, set->rows);
+}
+
+enum status store_features_read_part(struct store *s, const struct feature_set *set, size_t part,
+                                     size_t first, size_t count, float *out) {
+    TRY(check_rows(set, first, count));
+    if (part >= at_least_one(set->identity.parts))
+        return fail(ERR_RANGE, "features: part %zu of %zu", part, at_least_one(set->identity.parts));
     for (size_t at = first; at < first + count;) {
-        size_t block = at / set->block_rows, start = block * set->block_rows;
-        size_t end = start + set->block_rows;
-        if (end > first + count) end = first + count;
-        TRY(read_block(s, set, block, at - start, end - start, out + (at - first) * set->identity.k));
-        at = end;
+        struct span b = span_at(set, at, first + count);
+        TRY(read_block(s, set, b.block, part, at - b.start, b.end - b.start, out + (at - first) * set->identity.k));
+        at = b.end;
     }
     return OK;
 }
 
+/* The mean of a set's parts, block by block, summed in double in their order. */
+static enum status read_mean(struct store *s, const struct feature_set *set, size_t first, size_t count,
+                             float *out) {
+    size_t k = set->identity.k, parts = set->identity.parts;
+    size_t most = count < set->block_rows ? count : set->block_rows;
+    double *sum = mem_array(most * k, sizeof *sum);
+    enum status st = sum ? OK : fail(ERR_NOMEM, "features: out of memory for the mean of %zu parts", parts);
+    for (size_t at = first; at < first + count && st == OK;) {
+        struct span b = span_at(set, at, first + count);
+        float *to = out + (at - first) * k;
+        size_t n = (b.end - at) * k;
+        memset(sum, 0, n * sizeof *sum);
+        for (size_t p = 0; p < parts && st == OK; p++) {
+            st = read_block(s, set, b.block, p, at - b.start, b.end - b.start, to);
+            for (size_t i = 0; i < n && st == OK; i++) sum[i] += (double)to[i];
+        }
+        for (size_t i = 0; i < n; i++) to[i] = (float)(sum[i] / (double)parts);
+        at = b.end;
+    }
+    mem_free(sum);
+    return st;
+}
+
+enum status store_features_read(struct store *s, const struct feature_set *set, size_t first,
+                                size_t count, float *out) {
+    if (at_least_one(set->identity.parts) == 1) return store_features_read_part(s, set, 0, first, count, out);
+    TRY(check_rows(set, first, count));
+    return read_mean(s, set, first, count, out);
+}
+
 enum status store_feature_block_delete(struct store *s, const struct feature_set *set, size_t block) {
+    size_t parts = at_least_one(set->identity.parts);
     TRY(db_unit_begin(s));
-    return db_unit_end(s, db_exec(s, "DELETE FROM feature_block WHERE feature_set = ? AND block = ?",
-                                  "iz", set->id, block));
+    return db_unit_end(s, db_exec(s, "DELETE FROM feature_block WHERE feature_set = ? AND block BETWEEN ? AND ?",
+                                  "izz", set->id, block * parts, block * parts + parts - 1));
 }
 
 static enum status drop_blocks(struct store *s, int64_t set) {

@@ -1,8 +1,13 @@
 /* migrate.c - the schema, and the way from each older version to the next.
  *
  * A fresh database gets schema.sql; an older one gets the steps it lacks, in
- * one transaction, and then has the same tables (the tests compare them). */
+ * one transaction, and then has the same tables (the tests compare them).  One
+ * that is only read keeps its bytes: temporary tables and views in front of its
+ * own show it as the present schema would.  So every step so far only adds tables
+ * and columns with a default; one that changes rows needs more than that. */
 #include "db.h"
+
+#include "dtrak/buf.h"
 
 #include <stdio.h>
 
@@ -19,6 +24,9 @@ static const char *const step[] = {
     "    width INTEGER NOT NULL, height INTEGER NOT NULL,"
     "    bytes BLOB NOT NULL, xxh3 INTEGER NOT NULL"
     ") STRICT;",
+    /* 2 -> 3: several noise draws; features kept in parts */
+    "ALTER TABLE feature_set ADD COLUMN draws INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE feature_set ADD COLUMN parts INTEGER NOT NULL DEFAULT 1;",
 };
 
 static enum status set_version(struct store *s) {
@@ -48,4 +56,64 @@ static enum status migrate(struct store *s) {
 enum status db_migrate(struct store *s) {
     TRY(db_unit_begin(s));
     return db_unit_end(s, migrate(s));
+}
+
+/* --- an older schema, only read --- */
+
+/* How table `name` of the present schema is to be shown, as SQL in *b; nothing
+ * when the file's own has all of its columns. */
+static enum status show_table(struct store *s, sqlite3 *fresh, const char *name, const char *sql, struct buf *b) {
+    sqlite3_stmt *now = NULL, *then = NULL;
+    size_t added = 0, kept = 0;
+    int rc = sqlite3_prepare_v2(fresh, "SELECT name, dflt_value FROM pragma_table_info(?1)", -1, &now, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(s->db, "SELECT count(*) FROM pragma_table_info(?1, 'main') WHERE name = ?2", -1, &then, NULL);
+    if (rc == SQLITE_OK) rc = sqlite3_bind_text(now, 1, name, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK) rc = sqlite3_bind_text(then, 1, name, -1, SQLITE_STATIC);
+    buf_printf(b, "CREATE TEMP VIEW %s AS SELECT ", name);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(now)) == SQLITE_ROW) {
+        const char *column = col_str(now, 0), *otherwise = col_str(now, 1);
+        sqlite3_reset(then);
+        sqlite3_bind_text(then, 2, column, -1, SQLITE_STATIC);
+        rc = sqlite3_step(then);
+        if (rc != SQLITE_ROW) break;
+        int is_there = col_int(then, 0) > 0;
+        buf_printf(b, "%s%s%s%s", added + kept ? ", " : "", is_there ? "" : *otherwise ? otherwise : "NULL",
+                   is_there ? "" : " AS ", column);
+        if (is_there) kept++;
+        else added++;
+        rc = SQLITE_OK;
+    }
+    sqlite3_finalize(now);
+    sqlite3_finalize(then);
+    if (rc != SQLITE_DONE) return db_error(s, rc);
+    buf_printf(b, " FROM main.%s;", name);
+    if (kept && added) return buf_status(b);
+    buf_clear(b);
+    /* sqlite_schema says "CREATE TABLE name (...)" */
+    if (!kept) buf_printf(b, "CREATE TEMP TABLE %s;", sql + sizeof "CREATE TABLE");
+    return buf_status(b);
+}
+
+enum status db_show_as_present(struct store *s) {
+    sqlite3 *fresh = NULL;
+    sqlite3_stmt *tables = NULL;
+    struct buf b = BUF_INIT;
+    enum status st = db_script(s, "PRAGMA temp_store = MEMORY");
+    int rc = sqlite3_open_v2(":memory:", &fresh, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK) rc = sqlite3_exec(fresh, schema, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(fresh, "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE"
+                                       " 'sqlite_%'", -1, &tables, NULL);
+    while (st == OK && rc == SQLITE_OK && (rc = sqlite3_step(tables)) == SQLITE_ROW) {
+        buf_clear(&b);
+        st = show_table(s, fresh, col_str(tables, 0), col_str(tables, 1), &b);
+        if (st == OK && b.len) st = db_script(s, b.data);
+        rc = SQLITE_OK;
+    }
+    if (st == OK && rc != SQLITE_DONE) st = db_error(s, rc);
+    sqlite3_finalize(tables);
+    sqlite3_close(fresh);
+    buf_free(&b);
+    return st;
 }

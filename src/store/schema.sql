@@ -1,4 +1,4 @@
--- The database of dtrak, schema version 2.  man/dtrak-db.5 says it for people.
+-- The database of dtrak, schema version 3.  man/dtrak-db.5 says it for people.
 -- A change here needs a new version, and a step in migrate.c from the last one.
 -- Times are ISO 8601 UTC; splits are 'train', 'val', 'gen'; digests are hex.
 
@@ -74,9 +74,11 @@ CREATE TABLE feature_set (
     rows INTEGER NOT NULL, block_rows INTEGER NOT NULL, dropped INTEGER NOT NULL DEFAULT 0,
     params TEXT NOT NULL,
     program TEXT NOT NULL, blas_core TEXT NOT NULL, host TEXT NOT NULL,
-    threads INTEGER NOT NULL, created TEXT NOT NULL
+    threads INTEGER NOT NULL, created TEXT NOT NULL,
+    draws INTEGER NOT NULL DEFAULT 1, parts INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 
+-- Of a set with several parts, part p of block b has the number b * parts + p.
 CREATE TABLE feature_block (
     id INTEGER PRIMARY KEY,
     feature_set INTEGER NOT NULL REFERENCES feature_set(id) ON DELETE CASCADE,

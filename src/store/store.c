@@ -280,10 +280,7 @@ static enum status identify(struct store *s) {
         return fail(ERR_DB, "%s: schema %lld is not one of dtrak's", s->path, (long long)version);
     TRY(db_script(s, "PRAGMA cache_size = -16384"));
     if (version == DB_SCHEMA_VERSION) return OK;
-    if (s->read_only)
-        return fail(ERR_DB, "%s: older schema %lld, this program reads %d; open it once where it can be written",
-                    s->path, (long long)version, DB_SCHEMA_VERSION);
-    return db_migrate(s);
+    return s->read_only ? db_show_as_present(s) : db_migrate(s);
 }
 
 static enum status open_for_reading(struct store *s) {

@@ -118,6 +118,65 @@ static void sets_of_another_identity_never_mix(void **state) {
     store_close(s);
 }
 
+static void parts_are_kept_apart_and_read_as_their_mean(void **state) {
+    (void)state;
+    enum { P = 3, K = 6, BLOCK = 16 };
+    const char *path = rig_path("parts.db");
+    struct store *s = rig_project(path);
+    struct feature_identity id = rig_identity(s, SPLIT_TRAIN), plain = id;
+    struct feature_set set, ordinary;
+    struct index_list missing;
+    float rows[P * BLOCK * K], out[RIG_TRAIN * K], part[RIG_TRAIN * K];
+    char text[256];
+    size_t problems;
+    id.parts = P;
+    id.draws = 2;
+    id.float32 = 1;
+    assert_int_equal(store_feature_set_ensure(s, &id, RIG_TRAIN, BLOCK, NULL, NULL, &set), OK);
+    assert_int_equal(set.identity.parts, P);
+    assert_int_equal(set.identity.draws, 2);
+    plain.float32 = 1;
+    feature_identity_difference(text, &id, &plain);
+    assert_string_equal(text, "noise draws 2/1, parts 3/1");
+    assert_int_equal(store_feature_set_find(s, &plain, &ordinary), ERR_MISSING);
+    for (size_t b = 0; b < 3; b++) {
+        size_t count = b < 2 ? BLOCK : RIG_TRAIN - 2 * BLOCK;
+        for (size_t p = 0; p < P; p++)
+            for (size_t i = 0; i < count * K; i++)
+                rows[p * count * K + i] = rig_value(b * BLOCK * K + i, p);
+        assert_int_equal(store_feature_block_put(s, &set, b, rows), OK);
+    }
+    assert_int_equal(store_feature_set_get(s, set.id, &set), OK);
+    assert_int_equal(set.rows_done, RIG_TRAIN);
+    for (size_t p = 0; p < P; p++) {
+        assert_int_equal(store_features_read_part(s, &set, p, 5, 30, part), OK);
+        for (size_t i = 0; i < 30 * K; i++) assert_true(part[i] == rig_value(5 * K + i, p));
+    }
+    assert_int_equal(store_features_read(s, &set, 5, 30, out), OK);
+    for (size_t i = 0; i < 30 * K; i++) {
+        double mean = 0;
+        for (size_t p = 0; p < P; p++) mean += (double)rig_value(5 * K + i, p) / P;
+        assert_true(fabs((double)out[i] - mean) <= 1e-7);
+    }
+    assert_int_equal(store_features_read_part(s, &set, P, 0, 1, part), ERR_RANGE);
+    /* A block is whole only with all of its parts. */
+    char sql[128];
+    snprintf(sql, sizeof sql, "DELETE FROM feature_block WHERE feature_set = %lld AND block = %d", (long long)set.id, P + 2);
+    rig_sql(path, sql);
+    assert_int_equal(store_feature_blocks_missing(s, &set, &missing), OK);
+    assert_int_equal(missing.count, 1);
+    assert_int_equal(missing.index[0], 1);
+    index_list_free(&missing);
+    assert_int_equal(store_features_read(s, &set, 20, 1, out), ERR_MISSING);
+    assert_int_equal(store_features_read(s, &set, 32, 8, out), OK);
+    assert_int_equal(store_feature_block_delete(s, &set, 1), OK);
+    assert_int_equal(store_feature_set_get(s, set.id, &set), OK);
+    assert_int_equal(set.rows_done, RIG_TRAIN - BLOCK);
+    store_close(s);
+    assert_int_equal(store_check(path, NULL, NULL, NULL, &problems), OK);
+    assert_int_equal(problems, 0);
+}
+
 static void a_grown_split_reopens_only_the_last_block(void **state) {
     (void)state;
     struct store *s = rig_project(rig_path("grow.db"));
@@ -456,6 +515,7 @@ int main(void) {
         cmocka_unit_test_teardown(extreme_feature_rows_survive_float16, clear),
         cmocka_unit_test_teardown(sets_of_another_identity_never_mix, clear),
         cmocka_unit_test_teardown(a_grown_split_reopens_only_the_last_block, clear),
+        cmocka_unit_test_teardown(parts_are_kept_apart_and_read_as_their_mean, clear),
         cmocka_unit_test_teardown(kernels_outlive_the_blocks, clear),
         cmocka_unit_test_teardown(rounding_is_within_half_a_unit, clear),
         cmocka_unit_test_teardown(a_row_round_trips_exactly_in_either_format, clear),
