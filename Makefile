@@ -4,6 +4,7 @@
 # make install PREFIX=/usr/local DESTDIR=      make uninstall
 # make sanitize   the tests under ASan and UBSan     make tsan    under TSan
 # make layers     who may include whom               make bench   timings
+# make vectors    rewrite tests/vectors with diffusers          make interop   compare with diffusers live
 # make demo-db    remake assets/demo.db (about an hour)   make cifar2   fetch CIFAR-10, keep cars and horses
 # Knobs: CC CFLAGS LDFLAGS  SAN=address,undefined|thread  WERROR=1  V=1
 CC       ?= cc
@@ -116,6 +117,15 @@ fuzz-%: build-fuzz/%
 bench: $(BENCH)
 	@for b in $(BENCH); do echo "== $$(basename $$b)"; $$b || exit 1; done
 
+# --- against the real diffusers: a Python environment from PyPI (tests/reference/env.sh), built once ---
+
+VECTORS  ?= tests/vectors
+vectors:
+	@python=$$(tests/reference/env.sh $(OUT)/py) && $$python tests/reference/make_vectors.py $(VECTORS)
+# N=50 SEED=7 for other networks than the usual ones.
+interop: all units
+	@python=$$(tests/reference/env.sh $(OUT)/py) && $$python tests/reference/interop.py --out $(OUT) $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED))
+
 # --- data ---
 
 # Both take up where they stopped.
@@ -142,12 +152,12 @@ uninstall:
 
 clean:
 	rm -rf build build-*
-.PHONY: all units fuzzers deps demo check bless layers sanitize tsan bench demo-db cifar2 install uninstall clean
+.PHONY: vectors interop all units fuzzers deps demo check bless layers sanitize tsan bench demo-db cifar2 install uninstall clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # Goals that compile need the packages; the others must work without them.
-COMPILES := $(if $(MAKECMDGOALS),$(filter-out deps demo check layers sanitize tsan demo-db cifar2 uninstall clean,$(MAKECMDGOALS)),all)
+COMPILES := $(if $(MAKECMDGOALS),$(filter-out deps demo check layers sanitize tsan vectors demo-db cifar2 uninstall clean,$(MAKECMDGOALS)),all)
 ifneq ($(COMPILES),)
 ifneq ($(shell pkg-config --exists $(PKGS) stb 2>/dev/null && echo yes),yes)
 $(error packages are missing: run `make deps`)

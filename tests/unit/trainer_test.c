@@ -65,17 +65,25 @@ static void three_steps_of_adamw_agree_with_pytorch(void **state) {
     const struct unet_param *params = unet_params(u, &n_params);
     float *got = mem_array(unet_size(u), sizeof *got);
     unet_to_canonical(u, got, trainer_theta(t));
+    /* Adam divides a gradient by its own size: near 0 by rounding errors, and to_k.bias, whose
+     * gradient is 0, by nothing else.  An update is at most 3 lr. */
+    size_t off = 0, all = 0;
     for (size_t k = 0; k < n_params; k++) {
         char name[128];
         snprintf(name, sizeof name, "p3.%s", params[k].name);
         float *want = tensor(s, name, &n);
-        /* to_k.bias has gradient 0: Adam divides rounding errors by each other. */
-        float bound = strstr(name, "to_k.bias") ? 3.5e-3f : 1e-5f;
-        for (size_t i = 0; i < n; i++)
-            if (!(fabsf(got[params[k].offset + i] - want[i]) <= bound))
-                fail_msg("%s[%zu]: %g, PyTorch %g", name, i, (double)got[params[k].offset + i], (double)want[i]);
+        float bound = strstr(name, "to_k.bias") ? 3.5e-3f : 1e-4f;
+        for (size_t i = 0; i < n; i++) {
+            float gap = fabsf(got[params[k].offset + i] - want[i]);
+            if (!(gap <= bound)) fail_msg("%s[%zu]: %g, PyTorch %g", name, i, (double)got[params[k].offset + i], (double)want[i]);
+            if (bound < 1e-3f) {
+                off += gap > 1e-6f;
+                all++;
+            }
+        }
         mem_free(want);
     }
+    if (off * 2000 > all) fail_msg("%zu of %zu parameters off by more than 1e-6", off, all);
     mem_free(got);
     trainer_free(t);
     unet_free(u);
