@@ -13,8 +13,9 @@
 
 #include <stddef.h>
 
-/* Threads that BLAS may use from now on, in the whole process; n >= 1. */
-void linalg_set_threads(int n);
+/* Threads that BLAS may use from now on, in the whole process; n >= 1.  Returns
+ * how many it was, for setting it back. */
+int linalg_set_threads(int n);
 /* The instruction-set kernel that OpenBLAS chose, e.g. "SkylakeX": part of a
  * result's provenance, since bits differ between cores. */
 const char *linalg_core_name(void);

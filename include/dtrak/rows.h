@@ -17,6 +17,7 @@ struct rows {
      * range lies inside n. */
     enum status (*read)(void *ctx, size_t first, size_t count, float *out);
     void *ctx;
+    const float *all;   /* [n][k] where all rows are in memory anyway, else NULL */
 };
 
 /* Rows in memory: data[n][k] is borrowed and is also the ctx. */
@@ -26,6 +27,14 @@ struct rows rows_in_memory(struct rows_memory *m, size_t n);
 /* A[n][n] = X X^T in float64, both triangles.  Holds two blocks of at most
  * `block_bytes` each (0: 64 MB); every pair of blocks is read once. */
 enum status rows_gram(const struct rows *x, double *A, size_t block_bytes, const struct progress *p);
+
+/* Rows [first, first + count) of that matrix, as far as the diagonal goes:
+ * panel[count][first + count].  The panels of a matrix are independent, so they
+ * can be units of finished work.  _inner_: of X^T X; x is read once per panel. */
+enum status rows_gram_panel(const struct rows *x, size_t first, size_t count, double *panel,
+                            size_t block_bytes, const struct progress *p);
+enum status rows_inner_panel(const struct rows *x, size_t first, size_t count, double *panel,
+                             size_t block_bytes, const struct progress *p);
 
 /* C[M][n] = Q X^T for query rows Q[M][k] in memory, in float64; x is read once. */
 enum status rows_cross(const struct rows *x, const float *Q, size_t M, double *C,

@@ -1,5 +1,6 @@
 /* ridge.c - ridge scores in the dual (N x N) and the primal (k x k) form. */
-#include "dtrak/ridge.h"
+#include "ridge_parts.h"
+
 #include "dtrak/lambda.h"
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
@@ -9,18 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define BLOCK_ROWS 512   /* train rows rotated or multiplied at a time in the primal form */
-
-struct ridge {
-    size_t N, k, rank, dim;    /* dim: length of a basis vector, N (dual) or k (primal) */
-    int primal;
-    double *block;             /* all dim x dim eigenvectors, owned */
-    const double *basis;       /* [rank][dim], the last rows of block */
-    double *eigenvalues;       /* [dim], owned; those of the basis are the last */
-    const double *kept;        /* [rank], inside eigenvalues */
-    double trace;
-    struct rows train;         /* primal only */
-};
+#define BLOCK_ROWS 512   /* train rows multiplied at a time in the primal form */
 
 /* Decomposes A[dim][dim], which is taken over on error too. */
 static enum status decompose(struct ridge **out, double *A, size_t dim, size_t N, size_t k,
@@ -107,6 +97,40 @@ enum status ridge_new_rows(struct ridge **out, const struct rows *train, const s
     return ridge_new(out, A, train->n, train->k, p);
 }
 
+enum status ridge_new_basis(struct ridge **out, double *vectors, double *values, size_t rank, int primal,
+                            size_t N, size_t k, double trace, const struct rows *train) {
+    enum status st = OK;
+    struct ridge *r = NULL;
+    *out = NULL;
+    if (!N || !k || rank != (N < k ? N : k) || (primal && !train)) {
+        st = fail(ERR_RANGE, "ridge: a basis of %zu directions for %zu items of %zu features", rank, N, k);
+        goto done;
+    }
+    for (size_t e = 0; e < rank; e++)
+        if (!(values[e] >= 0) || !isfinite(values[e]) || (e && values[e] < values[e - 1])) {
+            st = fail(ERR_NUMERIC, "ridge: eigenvalue %zu of the stored basis is out of order", e);
+            goto done;
+        }
+    if (!(values[rank - 1] > 0) || !(trace > 0)) {
+        st = fail(ERR_NUMERIC, "ridge: all features are zero");
+        goto done;
+    }
+    r = mem_array(1, sizeof *r);
+    if (!r) {
+        st = fail(ERR_NOMEM, "ridge: out of memory");
+        goto done;
+    }
+    *r = (struct ridge){ .N = N, .k = k, .rank = rank, .dim = primal ? k : N, .trace = trace, .primal = primal,
+                         .block = vectors, .basis = vectors, .eigenvalues = values, .kept = values };
+    if (primal) r->train = *train;
+    vectors = values = NULL;
+    *out = r;
+done:
+    mem_free(vectors);
+    mem_free(values);
+    return st;
+}
+
 void ridge_free(struct ridge *r) {
     if (!r) return;
     mem_free(r->block);
@@ -120,6 +144,14 @@ size_t ridge_rank(const struct ridge *r) { return r->rank; }
 int ridge_is_primal(const struct ridge *r) { return r->primal; }
 double ridge_trace(const struct ridge *r) { return r->trace; }
 const double *ridge_eigenvalues(const struct ridge *r) { return r->kept; }
+
+const double *ridge_vectors(const struct ridge *r) { return r->basis; }
+
+size_t ridge_numeric_rank(const struct ridge *r) {
+    size_t above = 0;
+    for (size_t e = 0; e < r->rank; e++) above += r->kept[e] > 0;
+    return above;
+}
 
 double ridge_effective_dimension(const struct ridge *r, double lambda_abs) {
     return lambda_effective_dimension(r->kept, r->rank, lambda_abs);
@@ -137,13 +169,13 @@ enum status ridge_query_from_cross(const struct ridge *r, const double *cross, s
     return linalg_gemm_f64(0, 1, M, r->rank, r->N, 1.0, cross, r->N, r->basis, r->N, 0.0, coords, r->rank);
 }
 
-static void widen(double *out, const float *in, size_t count) {
+void ridge_widen(double *out, const float *in, size_t count) {
     for (size_t i = 0; i < count; i++) out[i] = (double)in[i];
 }
 
 /* coords[M][rank] of rows given by features, primal form; scratch is [M][k]. */
 static enum status rotate(const struct ridge *r, const float *features, size_t M, double *scratch, double *coords) {
-    widen(scratch, features, M * r->k);
+    ridge_widen(scratch, features, M * r->k);
     return linalg_gemm_f64(0, 1, M, r->rank, r->k, 1.0, scratch, r->k, r->basis, r->k, 0.0, coords, r->rank);
 }
 
@@ -184,19 +216,17 @@ enum status ridge_query_train(const struct ridge *r, size_t n, double *coords) {
 }
 
 /* What the primal form needs to walk over its train rows. */
-struct walk { float *rows; double *wide, *rotated; };
+struct walk { float *rows; double *wide; };
 
 static void walk_free(struct walk *w) {
     mem_free(w->rows);
     mem_free(w->wide);
-    mem_free(w->rotated);
 }
 
-static enum status walk_init(struct walk *w, const struct ridge *r, int rotated) {
+static enum status walk_init(struct walk *w, const struct ridge *r) {
     size_t b = r->N < BLOCK_ROWS ? r->N : BLOCK_ROWS;
-    *w = (struct walk){ mem_array(b * r->k, sizeof *w->rows), mem_array(b * r->k, sizeof *w->wide),
-                        rotated ? mem_array(b * r->rank, sizeof *w->rotated) : NULL };
-    if (w->rows && w->wide && (w->rotated || !rotated)) return OK;
+    *w = (struct walk){ mem_array(b * r->k, sizeof *w->rows), mem_array(b * r->k, sizeof *w->wide) };
+    if (w->rows && w->wide) return OK;
     walk_free(w);
     return fail(ERR_NOMEM, "ridge: out of memory for a block of %zu rows", b);
 }
@@ -205,11 +235,11 @@ static enum status walk_init(struct walk *w, const struct ridge *r, int rotated)
 static enum status scores_primal(const struct ridge *r, const double *q, size_t M, double *scores) {
     enum status st = OK;
     struct walk w;
-    TRY(walk_init(&w, r, 0));
+    TRY(walk_init(&w, r));
     for (size_t n = 0; n < r->N; n += BLOCK_ROWS) {
         size_t count = r->N - n < BLOCK_ROWS ? r->N - n : BLOCK_ROWS;
         TRY_TO(r->train.read(r->train.ctx, n, count, w.rows));
-        widen(w.wide, w.rows, count * r->k);
+        ridge_widen(w.wide, w.rows, count * r->k);
         TRY_TO(linalg_gemm_f64(0, 1, M, count, r->k, 1.0, q, r->k, w.wide, r->k, 0.0, scores + n, r->N));
     }
 done:
@@ -217,7 +247,7 @@ done:
     return st;
 }
 
-static enum status lambda_check(double lambda_abs) {
+enum status ridge_lambda_check(double lambda_abs) {
     if (!(lambda_abs > 0) || !isfinite(lambda_abs))
         return fail(ERR_RANGE, "ridge: lambda %g is not a number above 0", lambda_abs);
     return OK;
@@ -226,7 +256,7 @@ static enum status lambda_check(double lambda_abs) {
 enum status ridge_scores(const struct ridge *r, const double *coords, size_t M, double lambda_abs, double *scores) {
     enum status st = OK;
     double *q = NULL;
-    TRY(lambda_check(lambda_abs));
+    TRY(ridge_lambda_check(lambda_abs));
     double *shrunk = mem_array(M * r->rank, sizeof *shrunk);
     if (!shrunk) return fail(ERR_NOMEM, "ridge: out of memory for %zu queries", M);
     for (size_t m = 0; m < M; m++)
@@ -253,62 +283,4 @@ done:
     mem_free(q);
     mem_free(shrunk);
     return st;
-}
-
-/* With z_e the item's coordinate in the basis of Phi^T Phi (z_e^2 = L_e u_ne^2 in
- * the dual form), all three diagonals are sums over e of z_e^2 times a weight. */
-static void diagonals_add(double z2, double L, double lambda, double *h, double *rel, double *norm) {
-    double d = L + lambda;
-    *h += z2 / d;
-    *rel += z2 / (d * d);
-    *norm += z2;
-}
-
-/* From the three sums of one item to what the caller wants to know. */
-static void diagonals_put(size_t n, double h, double rel, double norm,
-                          double *leverage, double *relative, double *norms) {
-    /* Mathematically below 1; rounding must not break a caller that divides by 1 - h. */
-    if (leverage) leverage[n] = h < 1 ? h : nextafter(1, 0);
-    if (relative) relative[n] = sqrt(rel);
-    if (norms) norms[n] = sqrt(norm);
-}
-
-static enum status diagonals_primal(const struct ridge *r, double lambda, double *leverage, double *relative,
-                                    double *norm) {
-    enum status st = OK;
-    struct walk w;
-    TRY(walk_init(&w, r, 1));
-    for (size_t n = 0; n < r->N; n += BLOCK_ROWS) {
-        size_t count = r->N - n < BLOCK_ROWS ? r->N - n : BLOCK_ROWS;
-        TRY_TO(r->train.read(r->train.ctx, n, count, w.rows));
-        TRY_TO(rotate(r, w.rows, count, w.wide, w.rotated));
-        for (size_t i = 0; i < count; i++) {
-            double h = 0, rel = 0, sum = 0;
-            for (size_t e = 0; e < r->rank; e++) {
-                double z = w.rotated[i * r->rank + e];
-                diagonals_add(z * z, r->kept[e], lambda, &h, &rel, &sum);
-            }
-            diagonals_put(n + i, h, rel, sum, leverage, relative, norm);
-        }
-    }
-done:
-    walk_free(&w);
-    return st;
-}
-
-enum status ridge_diagonals(const struct ridge *r, double lambda_abs,
-                            double *leverage, double *relative, double *norm) {
-    TRY(lambda_check(lambda_abs));
-    if (r->primal) return diagonals_primal(r, lambda_abs, leverage, relative, norm);
-    double *sums = mem_array(r->N * 3, sizeof *sums);
-    if (!sums) return fail(ERR_NOMEM, "ridge: out of memory");
-    for (size_t e = 0; e < r->rank; e++)
-        for (size_t n = 0; n < r->N; n++) {
-            double u = r->basis[e * r->N + n], L = r->kept[e];
-            diagonals_add(L * u * u, L, lambda_abs, sums + 3 * n, sums + 3 * n + 1, sums + 3 * n + 2);
-        }
-    for (size_t n = 0; n < r->N; n++)
-        diagonals_put(n, sums[3 * n], sums[3 * n + 1], sums[3 * n + 2], leverage, relative, norm);
-    mem_free(sums);
-    return OK;
 }

@@ -116,7 +116,7 @@ static enum status basis_make(struct live *l, const struct feature_set *train, c
     if (b->ridge && b->train.id == train->id) return OK;
     basis_free(b);
     b->train = *train;
-    b->rows = (struct rows){ train->rows, train->identity.k, read_rows, l };
+    b->rows = (struct rows){ train->rows, train->identity.k, read_rows, l, NULL };
     TRY_TO(store_kernel_has(l->store, train->id, KERNEL_GRAM, SPLIT_TRAIN, &has));
     if (has) {
         st = from_kernel(l, p);

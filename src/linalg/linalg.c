@@ -14,7 +14,12 @@
 #define BLOCK_ROWS 256
 #define BLOCK_COLS 512
 
-void linalg_set_threads(int n) { openblas_set_num_threads(n < 1 ? 1 : n); }
+int linalg_set_threads(int n) {
+    int before = openblas_get_num_threads();
+    if (n < 1) n = 1;
+    if (n != before) openblas_set_num_threads(n);
+    return before;
+}
 
 const char *linalg_core_name(void) { return openblas_get_corename(); }
 

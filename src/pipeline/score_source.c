@@ -121,7 +121,7 @@ enum status source_find(struct source *src, struct store *s, const struct source
     if (st == OK && !best) st = no_features(s, w, near);
     feature_set_list_free(&l);
     TRY(st);
-    src->rows = (struct rows){ src->n, src->train.identity.k, read_features, src };
+    src->rows = (struct rows){ src->n, src->train.identity.k, read_features, src, NULL };
     return check_kernel(src);
 }
 
@@ -134,7 +134,7 @@ enum status source_pixels(struct source *src, struct store *s, const size_t *ite
     *src = (struct source){ .s = s, .n = items[SPLIT_TRAIN], .is_pixels = 1 };
     memcpy(src->items, items, sizeof src->items);
     TRY(store_project_get(s, &src->project));
-    src->rows = (struct rows){ src->n, items_floats(&src->project), read_pixels, src };
+    src->rows = (struct rows){ src->n, items_floats(&src->project), read_pixels, src, NULL };
     return OK;
 }
 

@@ -40,7 +40,7 @@ static void every_block_size_gives_the_same_products(void **state) {
     (void)state;
     for (size_t per_block = 1; per_block <= N + 1; per_block++) {
         struct source s = { 0, SIZE_MAX, 0 };
-        struct rows rows = { N, K, read_counted, &s };
+        struct rows rows = { N, K, read_counted, &s, NULL };
         size_t bytes = per_block * K * sizeof(float);
         double A[N * N], C[Q * N], I[K * K], norm[N];
         assert_int_equal(rows_gram(&rows, A, bytes, NULL), OK);
@@ -77,7 +77,7 @@ static void a_source_that_fails_is_passed_on_and_nothing_leaks(void **state) {
     long before = mem_live();
     for (size_t at = 0; at < 6; at++) {
         struct source s = { 0, at, 0 };
-        struct rows rows = { N, K, read_counted, &s };
+        struct rows rows = { N, K, read_counted, &s, NULL };
         double A[N * N];
         assert_int_equal(rows_gram(&rows, A, 9 * K * sizeof(float), NULL), ERR_IO);
         assert_int_equal(mem_live(), before);

@@ -1,0 +1,145 @@
+/* ridge.c - the ridge's speed beside what this machine's sgemm reaches, in one run.
+ *
+ *   bench/ridge          a small problem, some seconds: part of `make bench`
+ *   bench/ridge full     the sizes that results.md tells of: n = 5,000 and 50,000, k = 4,096
+ *
+ * Features are synthetic: directions of falling strength, as gradients have them.
+ * Times are the least of the repeats, and sgemm is measured again beside each. */
+#include "dtrak/lambda.h"
+#include "dtrak/linalg.h"
+#include "dtrak/mem.h"
+#include "dtrak/pool.h"
+#include "dtrak/progress.h"
+#include "dtrak/ridge.h"
+#include "dtrak/ridge_steps.h"
+#include "dtrak/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct pool *pool;
+
+static void check(enum status st) {
+    if (st == OK) return;
+    fprintf(stderr, "bench: %s\n", fail_reason());
+    exit(1);
+}
+
+static void *need(void *p) {
+    if (!p) check(fail(ERR_NOMEM, "out of memory"));
+    return p;
+}
+
+/* GFLOP/s of sgemm on all threads. */
+static double sgemm_peak(void) {
+    enum { N = 2048 };
+    float *a = need(mem_array(N * N, sizeof *a)), *b = need(mem_array(N * N, sizeof *b)), *c = need(mem_array(N * N, sizeof *c));
+    for (size_t i = 0; i < N * N; i++) a[i] = b[i] = (float)(i % 97) / 97;
+    int before = linalg_set_threads((int)pool_threads(pool));
+    double best = 0;
+    for (int i = 0; i < 6; i++) {
+        double t = clock_s();
+        check(linalg_gemm_f32(0, 0, N, N, N, 1, a, N, b, N, 0, c, N));
+        double g = 2.0 * N * N * N / (clock_s() - t) * 1e-9;
+        if (g > best) best = g;
+    }
+    linalg_set_threads(before);
+    mem_free(a);
+    mem_free(b);
+    mem_free(c);
+    return best;
+}
+
+/* Column j has strength (1 + j)^-decay; a Gaussian mixing is not needed, since no
+ * code here looks at the axes. */
+static float *features(size_t n, size_t k, uint32_t what, double decay) {
+    float *x = need(mem_array(n * k, sizeof *x)), *size = need(mem_array(k, sizeof *size));
+    for (size_t j = 0; j < k; j++) size[j] = (float)pow(1 + (double)j, -decay);
+    for (size_t i = 0; i < n; i++) {
+        rng_normal(x + i * k, k, 5, RNG_TEST, what, (uint32_t)i);
+        for (size_t j = 0; j < k; j++) x[i * k + j] *= size[j];
+    }
+    mem_free(size);
+    return x;
+}
+
+static void products(size_t n, size_t k, size_t M) {
+    float *phi = features(n, k, 1, .5), *g = features(M, k, 2, .5);
+    struct rows_memory memory = { phi, k };
+    struct rows rows = rows_in_memory(&memory, n);
+    struct ridge *r;
+    linalg_set_threads((int)pool_threads(pool));
+    double t = clock_s();
+    check(ridge_new_rows(&r, &rows, NULL));
+    printf("%zu x %zu: Gram and eigenbasis %.1f s\n", n, k, clock_s() - t);
+    double *coords = need(mem_array(M * ridge_rank(r), sizeof *coords)), lambda;
+    t = clock_s();
+    check(ridge_query_rows(r, &rows, g, M, coords, NULL));
+    double locate = clock_s() - t;
+    float *out = need(mem_array(M * n, sizeof *out));
+    check(lambda_auto(&lambda, ridge_eigenvalues(r), ridge_rank(r), n, k));
+    struct ridge_block b = { coords, M, &lambda, 1, out, pool };
+    double best = 1e9, peak = 0;
+    for (int i = 0; i < 3; i++) {
+        double p = sgemm_peak();
+        t = clock_s();
+        check(ridge_score_block(r, &b, NULL));
+        t = clock_s() - t;
+        if (t < best) best = t;
+        if (p > peak) peak = p;
+    }
+    double useful = 2.0 * (double)n * (double)k * (double)M;
+    printf("%zu queries x %zu x %zu: %.2f s (+ %.2f s coordinates), %.1f GFLOP/s of sgemm's %.1f: %.0f %%\n", M, n, k,
+           best, locate, useful / best * 1e-9, peak, 100 * useful / best * 1e-9 / peak);
+    fflush(stdout);
+    ridge_free(r);
+    mem_free(phi);
+    mem_free(g);
+    mem_free(coords);
+    mem_free(out);
+}
+
+static double least(double a, double b) { return a < b ? a : b; }
+
+/* One query: what a first answer takes, and a step of lambda from then on. */
+static void steps(size_t n, size_t k, double decay) {
+    float *phi = features(n, k, 1, decay), *g = features(1, k, 2, decay);
+    struct ridge_steps *s;
+    double *scores = need(mem_array(n, sizeof *scores)), trace = 0, error, t = clock_s();
+    for (size_t i = 0; i < n * k; i++) trace += (double)phi[i] * (double)phi[i];
+    printf("one query, %zu x %zu (%.0f MB of float32 in memory), strength j^-%g\n", n, k, 4e-6 * (double)(n * k), decay);
+    check(ridge_steps_new(&s, phi, n, k, g, pool));
+    for (int e = -1; e >= -6; e--) {
+        double l = lambda_to_absolute(pow(10, e), trace, n), warm, step = 1e9;
+        t = clock_s();
+        check(ridge_steps_scores(s, l, 1e-5, 1000, scores, &error, NULL));
+        warm = clock_s() - t;
+        for (int i = 0; i < 5; i++) {
+            t = clock_s();
+            check(ridge_steps_scores(s, l * (1 + .1 * i), 1e-5, 1000, scores, &error, NULL));
+            step = least(step, clock_s() - t);
+        }
+        printf("  lambda 1e%d: %4zu vectors, %5.2f s more, then %5.2f ms a step; bound %.1e\n", e, ridge_steps_size(s), warm,
+               1e3 * step, error);
+    }
+    fflush(stdout);
+    ridge_steps_free(s);
+    mem_free(phi);
+    mem_free(g);
+    mem_free(scores);
+}
+
+int main(int argc, char **argv) {
+    int full = argc > 1 && !strcmp(argv[1], "full");
+    check(pool_new(&pool, 0));
+    printf("OpenBLAS %s, %zu threads, sgemm %.1f GFLOP/s\n", linalg_core_name(), pool_threads(pool), sgemm_peak());
+    steps(full ? 5000 : 2000, full ? 4096 : 1024, .5);
+    steps(full ? 5000 : 2000, full ? 4096 : 1024, 0);
+    steps(full ? 5000 : 2000, full ? 4096 : 1024, 1);
+    if (full) products(50000, 4096, 1000);
+    else products(4000, 1024, 512);
+    pool_free(pool);
+    return 0;
+}
