@@ -103,6 +103,6 @@ void cli_cost(struct cost_sink *out, const struct args *a);
 
 extern const struct command command_new, command_train, command_sample, command_features,
     command_score, command_rank, command_info, command_check, command_backup, command_slim, command_probe, command_sheet,
-    command_view, command_work;
+    command_view, command_work, command_lds;
 
 #endif

@@ -24,7 +24,8 @@ enum rng_use {
     RNG_PROJECTION,     /* buckets and signs of a projection */
     RNG_CHOICE,         /* which items a data set keeps */
     RNG_TEST,
-    RNG_SCORE           /* scores of the method `random` */
+    RNG_SCORE,          /* scores of the method `random` */
+    RNG_SUBSET          /* which items a subset has */
 };
 
 /* A stream: seed and use make the key; a and b (an item, a timestep, ...) are

@@ -12,7 +12,7 @@
 
 static const struct command *const commands[] = {
     &command_view, &command_new, &command_train, &command_sample, &command_features, &command_score,
-    &command_work, &command_rank, &command_sheet, &command_info, &command_check, &command_backup, &command_slim,
+    &command_lds, &command_work, &command_rank, &command_sheet, &command_info, &command_check, &command_backup, &command_slim,
     &command_probe,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -97,6 +97,11 @@ static void look_checkpoint(struct check *c, sqlite3_stmt *q) {
     if (!sha_matches(q, 1, 2)) problem(c, "weights of checkpoint %zu: their SHA-256 does not match", col_size(q, 0));
 }
 
+static void look_subset_weights(struct check *c, sqlite3_stmt *q) {
+    if (!sha_matches(q, 1, 2))
+        problem(c, "weights of subset model %lld: their SHA-256 does not match", (long long)sqlite3_column_int64(q, 0));
+}
+
 static void look_train_state(struct check *c, sqlite3_stmt *q) {
     if (!sha_matches(q, 1, 2)) problem(c, "training state of step %zu: its SHA-256 does not match", col_size(q, 0));
 }
@@ -171,7 +176,10 @@ static const struct { const char *sql; void (*look)(struct check *, sqlite3_stmt
     { "SELECT 'thumb', image, xxh3, bytes FROM thumb", look_other_checksum },
     { "SELECT 'embedding', id, xxh3, bytes FROM embedding", look_other_checksum },
     { "SELECT 'subset', id, xxh3, members FROM subset", look_other_checksum },
+    { "SELECT 'subset_state', subset, xxh3, bytes FROM subset_state", look_other_checksum },
     { "SELECT 'subset_output', id, xxh3, bytes FROM subset_output", look_other_checksum },
+    { "SELECT 'lds', id, xxh3, per_query FROM lds", look_other_checksum },
+    { "SELECT subset, sha256, bytes FROM subset_weights", look_subset_weights },
 
     { "SELECT 'project: the row is missing' WHERE NOT EXISTS (SELECT 1 FROM project)", look_text },
     { "SELECT 'item row ' || id || ': split \"' || split || '\" is not train, val or gen' FROM item"
@@ -199,6 +207,12 @@ static const struct { const char *sql; void (*look)(struct check *, sqlite3_stmt
     { "SELECT 'statistic \"' || t.name || '\": a value for ' || t.split || ':' || v.idx || ', which is not there'"
       " FROM item_stat v JOIN stat_set t ON t.id = v.stat_set"
       " WHERE NOT EXISTS (SELECT 1 FROM item i WHERE i.split = t.split AND i.idx = v.idx)", look_text },
+    { "SELECT 'subset model ' || m.id || ': drawn from ' || m.n || ' of ' ||"
+      " (SELECT count(*) FROM item WHERE split = 'train') || ' training items' FROM subset m"
+      " WHERE m.n <> (SELECT count(*) FROM item WHERE split = 'train')", look_text },
+    { "SELECT 'subset model ' || m.id || ': finished without outputs' FROM subset m WHERE m.state = 'done'"
+      " AND NOT EXISTS (SELECT 1 FROM subset_output o WHERE o.subset = m.id)"
+      " AND NOT EXISTS (SELECT 1 FROM counterfactual c WHERE c.subset = m.id)", look_text },
     { "SELECT 'kernel ' || k.id || ': ' || k.cols || ' columns for ' || f.rows || ' training rows' FROM kernel k"
       " JOIN feature_set f ON f.id = k.feature_set WHERE k.part <> 'self' AND k.cols <> f.rows", look_text },
 };

@@ -1,4 +1,4 @@
--- The database of dtrak, schema version 3.  man/dtrak-db.5 says it for people.
+-- The database of dtrak, schema version 4.  man/dtrak-db.5 says it for people.
 -- A change here needs a new version, and a step in migrate.c from the last one.
 -- Times are ISO 8601 UTC; splits are 'train', 'val', 'gen'; digests are hex.
 
@@ -160,38 +160,69 @@ CREATE TABLE embedding (
     UNIQUE (name, split)
 ) STRICT;
 
+-- What makes retrained networks comparable, as JSON: kind 'train' how subsets are drawn and
+-- networks retrained, kind 'eval' where their loss is taken.
+CREATE TABLE protocol (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL, identity TEXT NOT NULL UNIQUE,
+    text TEXT NOT NULL, created TEXT NOT NULL
+) STRICT;
+
+-- A network retrained on a part of the training items.  The lease is in milliseconds since 1970.
 CREATE TABLE subset (
     id INTEGER PRIMARY KEY,
-    protocol TEXT NOT NULL, idx INTEGER NOT NULL,
-    size INTEGER NOT NULL, n INTEGER NOT NULL,
+    protocol INTEGER NOT NULL REFERENCES protocol(id) ON DELETE CASCADE,
+    idx INTEGER NOT NULL, seed INTEGER NOT NULL,
+    n INTEGER NOT NULL, size INTEGER NOT NULL,
     members BLOB NOT NULL, xxh3 INTEGER NOT NULL,
-    train_seed INTEGER NOT NULL, created TEXT NOT NULL,
-    UNIQUE (protocol, idx)
+    state TEXT NOT NULL,
+    train_loss REAL, steps INTEGER NOT NULL DEFAULT 0, seconds REAL NOT NULL DEFAULT 0,
+    owner TEXT NOT NULL DEFAULT '', lease_until INTEGER NOT NULL DEFAULT 0,
+    program TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '',
+    created TEXT NOT NULL, ended TEXT NOT NULL DEFAULT '',
+    UNIQUE (protocol, idx, seed)
+) STRICT;
+
+CREATE TABLE subset_state (
+    subset INTEGER PRIMARY KEY REFERENCES subset(id) ON DELETE CASCADE,
+    step INTEGER NOT NULL, xxh3 INTEGER NOT NULL, bytes BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE subset_weights (
+    subset INTEGER PRIMARY KEY REFERENCES subset(id) ON DELETE CASCADE,
+    sha256 TEXT NOT NULL, bytes BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE subset_output (
     id INTEGER PRIMARY KEY,
     subset INTEGER NOT NULL REFERENCES subset(id) ON DELETE CASCADE,
-    split TEXT NOT NULL, loss TEXT NOT NULL, params TEXT NOT NULL,
-    rows INTEGER NOT NULL, xxh3 INTEGER NOT NULL, bytes BLOB NOT NULL,
-    UNIQUE (subset, split, loss, params)
+    protocol INTEGER NOT NULL REFERENCES protocol(id) ON DELETE CASCADE,
+    split TEXT NOT NULL, rows INTEGER NOT NULL,
+    xxh3 INTEGER NOT NULL, bytes BLOB NOT NULL,
+    UNIQUE (subset, protocol, split)
 ) STRICT;
 
 CREATE TABLE lds (
     id INTEGER PRIMARY KEY,
     score_set INTEGER NOT NULL REFERENCES score_set(id) ON DELETE CASCADE,
-    protocol TEXT NOT NULL, subsets INTEGER NOT NULL, queries INTEGER NOT NULL,
-    value REAL NOT NULL, low REAL, high REAL,
-    params TEXT NOT NULL, created TEXT NOT NULL
+    train_protocol INTEGER NOT NULL REFERENCES protocol(id) ON DELETE CASCADE,
+    eval_protocol INTEGER NOT NULL REFERENCES protocol(id) ON DELETE CASCADE,
+    centred INTEGER NOT NULL, subsets INTEGER NOT NULL, queries INTEGER NOT NULL,
+    value REAL NOT NULL, se REAL, low REAL, high REAL, q_eff REAL, ceiling REAL,
+    xxh3 INTEGER NOT NULL, per_query BLOB NOT NULL, created TEXT NOT NULL,
+    UNIQUE (score_set, train_protocol, eval_protocol, centred)
 ) STRICT;
 
 CREATE TABLE counterfactual (
     id INTEGER PRIMARY KEY,
-    score_set INTEGER REFERENCES score_set(id) ON DELETE SET NULL,
     item INTEGER NOT NULL REFERENCES item(id) ON DELETE CASCADE,
-    removed INTEGER NOT NULL, distance_kind TEXT NOT NULL, distance REAL NOT NULL,
-    image INTEGER REFERENCES image(id),
-    params TEXT NOT NULL, created TEXT NOT NULL
+    subset INTEGER NOT NULL REFERENCES subset(id) ON DELETE CASCADE,
+    score_set INTEGER REFERENCES score_set(id) ON DELETE SET NULL,
+    label TEXT NOT NULL, removed INTEGER NOT NULL,
+    image INTEGER NOT NULL REFERENCES image(id),
+    pixel_l2 REAL NOT NULL, pixel_cos REAL NOT NULL, embed_cos REAL,
+    params TEXT NOT NULL, created TEXT NOT NULL,
+    UNIQUE (item, subset, label)
 ) STRICT;
 
 CREATE TABLE mark (
