@@ -48,13 +48,13 @@ struct safetensors_tensor {
     const char *name;
     const float *values;
     size_t rank, shape[SAFETENSORS_RANK_MAX];
-    enum tensor_type type;       /* TENSOR_F32 or TENSOR_F16: how it is written */
+    enum tensor_type type;       /* how it is written; not TENSOR_OTHER */
 };
 /* A pair of strings for __metadata__. */
 struct safetensors_pair { const char *key, *value; };
 
 /* Appends a file to out.  The bytes depend on the tensors only, not on their
- * order: F32 before F16, then by name; metadata in the order given (NULL, 0:
+ * order: F32, F16, BF16, then by name; metadata in the order given (NULL, 0:
  * {"format":"pt"}, which transformers and diffusers look for).  A finite value
  * that float16 cannot hold is ERR_NUMERIC. */
 enum status safetensors_write(struct buf *out, const struct safetensors_tensor *tensors,

@@ -45,6 +45,12 @@ float half_to_float(uint16_t h) {
 
 float bfloat_to_float(uint16_t b) { return float_of((uint32_t)b << 16); }
 
+uint16_t bfloat_from_float(float x) {
+    uint32_t u = bits_of(x);
+    if ((u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(u >> 16 | 0x40u);   /* NaN, quiet */
+    return (uint16_t)((u + 0x7fffu + (u >> 16 & 1)) >> 16);
+}
+
 void half_from_floats(uint16_t *out, const float *in, size_t n) {
     for (size_t i = 0; i < n; i++) out[i] = half_from_float(in[i]);
 }

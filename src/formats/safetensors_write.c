@@ -25,8 +25,8 @@ static size_t item_size(const struct safetensors_tensor *t) {
 /* Refuses what could not be read back. */
 static enum status check_tensor(const struct safetensors_tensor *t) {
     size_t count, bytes;
-    if (t->type != TENSOR_F32 && t->type != TENSOR_F16)
-        return fail(ERR_RANGE, "tensor %.80s: F32 and F16 are written, not type %d", t->name,
+    if (t->type != TENSOR_F32 && t->type != TENSOR_F16 && t->type != TENSOR_BF16)
+        return fail(ERR_RANGE, "tensor %.80s: F32, F16 and BF16 are written, not type %d", t->name,
                     (int)t->type);
     if (t->rank > SAFETENSORS_RANK_MAX)
         return fail(ERR_RANGE, "tensor %.80s has %zu dimensions; at most %d are written",
@@ -51,7 +51,7 @@ static size_t element_count(const struct safetensors_tensor *t) {
 static void add_entry(struct buf *b, const struct safetensors_tensor *t, size_t *at) {
     size_t bytes = element_count(t) * item_size(t);
     json_add_string(b, t->name);
-    buf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[", t->type == TENSOR_F32 ? "F32" : "F16");
+    buf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[", t->type == TENSOR_F32 ? "F32" : t->type == TENSOR_F16 ? "F16" : "BF16");
     for (size_t i = 0; i < t->rank; i++) buf_printf(b, i ? ",%zu" : "%zu", t->shape[i]);
     buf_printf(b, "],\"data_offsets\":[%zu,%zu]}", *at, *at + bytes);
     *at += bytes;
@@ -86,7 +86,7 @@ static void add_data(struct buf *b, const struct safetensors_tensor *t) {
     for (size_t i = 0; i < count; i++) {
         uint32_t u;
         if (size == 4) memcpy(&u, &t->values[i], 4);
-        else u = half_from_float(t->values[i]);
+        else u = t->type == TENSOR_F16 ? half_from_float(t->values[i]) : bfloat_from_float(t->values[i]);
         for (size_t k = 0; k < size; k++) chunk[fill++] = (unsigned char)(u >> (8 * k));
         if (fill == sizeof chunk || i + 1 == count) {
             buf_add(b, chunk, fill);
