@@ -2,6 +2,7 @@
 
 #include "dtrak/mem.h"
 #include "dtrak/network.h"
+#include "dtrak/scheduler.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -70,10 +71,8 @@ enum status stored_network_open(struct stored_network *out, struct store *s,
     char name[48];
     *out = (struct stored_network){ 0 };
     snprintf(name, sizeof name, "checkpoint %zu", c->step);
-    TRY_TO(network_config_read(&config, c->config, strlen(c->config), name));
+    TRY_TO(checkpoint_config_read(&config, &out->schedule, c->config, name));
     TRY_TO(unet_new(&out->u, &config));
-    struct schedule_config schedule = schedule_config_default();
-    TRY_TO(schedule_new(&out->schedule, &schedule));
     TRY_TO(store_checkpoint_weights(s, c->id, &bytes, &len));
     theta = mem_array(unet_size(out->u), sizeof *theta);
     if (!theta) {
