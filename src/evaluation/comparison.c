@@ -1,0 +1,83 @@
+/* comparison.c - two rankings measured against each other. */
+#include "dtrak/comparison.h"
+
+#include "dtrak/mem.h"
+#include "dtrak/ranking.h"
+#include "dtrak/stats.h"
+
+#include <math.h>
+#include <string.h>
+
+const size_t comparison_depth[COMPARISON_DEPTHS] = { 10, 50, 100 };
+
+void comparison_free(struct comparison *c) {
+    for (int s = 0; s < 2; s++) {
+        mem_free(c->order[s]);
+        mem_free(c->rank[s]);
+    }
+    memset(c, 0, sizeof *c);
+}
+
+static enum status sort_side(struct comparison *c, int s, const float *score) {
+    size_t got = 0;
+    struct ranking_entry *e = mem_array(c->n, sizeof *e);
+    c->order[s] = mem_array(c->n, sizeof *c->order[s]);
+    c->rank[s] = mem_array(c->n, sizeof *c->rank[s]);
+    enum status st = e && c->order[s] && c->rank[s] ? OK : fail(ERR_NOMEM, "comparison: out of memory");
+    if (st == OK) st = ranking_top(score, c->n, c->n, e, &got);
+    for (size_t i = 0; st == OK && i < got; i++) {
+        c->order[s][i] = (uint32_t)e[i].index;
+        c->rank[s][e[i].index] = (uint32_t)i + 1;
+    }
+    mem_free(e);
+    return st;
+}
+
+static enum status correlate(struct comparison *c, const float *a, const float *b) {
+    double *x = mem_array(2 * c->n, sizeof *x), *y = x ? x + c->n : NULL;
+    if (!x) return fail(ERR_NOMEM, "comparison: out of memory");
+    for (size_t i = 0; i < c->n; i++) {
+        x[i] = (double)a[i];
+        y[i] = (double)b[i];
+    }
+    enum status st = stats_spearman(&c->spearman, x, y, c->n);
+    if (st == OK) st = stats_kendall(&c->kendall, x, y, c->n);
+    mem_free(x);
+    return st;
+}
+
+static enum status measure(struct comparison *c, const float *a, const float *b) {
+    TRY(sort_side(c, 0, a));
+    TRY(sort_side(c, 1, b));
+    TRY(correlate(c, a, b));
+    for (int d = 0; d < COMPARISON_DEPTHS; d++) {
+        c->overlap[d] = NAN;
+        if (comparison_depth[d] <= c->n)
+            TRY(stats_overlap(&c->overlap[d], c->order[0], c->order[1], comparison_depth[d]));
+    }
+    return stats_rbo(&c->rbo, c->order[0], c->order[1], c->n, COMPARISON_RBO_P);
+}
+
+enum status comparison_make(struct comparison *out, const float *a, const float *b, size_t n) {
+    memset(out, 0, sizeof *out);
+    if (n == 0) return fail(ERR_RANGE, "comparison: no items, expected at least one");
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(a[i]) || !isfinite(b[i]))
+            return fail(ERR_NUMERIC, "comparison: the score of train:%zu is not finite", i);
+    out->n = n;
+    enum status st = measure(out, a, b);
+    if (st != OK) comparison_free(out);
+    return st;
+}
+
+int comparison_disagrees(const struct comparison *c, int s, size_t item) {
+    return c->rank[!s][item] > 2 * (size_t)c->rank[s][item] + 10;
+}
+
+size_t comparison_next_disagreement(const struct comparison *c, int s, size_t at, int by) {
+    while (by > 0 ? at + 1 < c->n : at > 0) {
+        at += by > 0 ? 1 : (size_t)-1;
+        if (comparison_disagrees(c, s, c->order[s][at])) return at;
+    }
+    return c->n;
+}
