@@ -101,8 +101,8 @@ void cli_cost(struct cost_sink *out, const struct args *a);
 
 /* --- the commands --- */
 
-extern const struct command command_new, command_train, command_sample, command_features,
-    command_score, command_rank, command_info, command_check, command_backup, command_slim, command_probe, command_sheet,
-    command_view, command_work, command_lds;
+#define COMMAND(name) extern const struct command command_##name;
+#include "dtrak/commands.def"
+#undef COMMAND
 
 #endif

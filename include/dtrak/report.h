@@ -7,6 +7,7 @@
 #define DTRAK_REPORT_H
 
 #include "dtrak/buf.h"
+#include "dtrak/comparison.h"
 #include "dtrak/err.h"
 #include "dtrak/image.h"
 #include "dtrak/store.h"
@@ -53,6 +54,26 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r);
 void report_ranking_json(struct buf *b, const struct report_ranking *r);
 /* side,rank,item,label,score with a header line. */
 void report_ranking_csv(struct buf *b, const struct report_ranking *r);
+
+/* --- two settings side by side --- */
+
+struct report_comparison {
+    struct report_ranking side[2];      /* with the first places of each */
+    struct comparison measured;         /* over all training items */
+};
+
+/* Both requests are of one query and say how many places to list (top of the first).
+ * ERR_MISSING and ERR_USAGE as above. */
+enum status report_comparison_load(struct report_comparison *out, struct store *s,
+                                   const struct report_request *a, const struct report_request *b);
+void report_comparison_free(struct report_comparison *c);
+
+void report_comparison_text(struct buf *b, const struct report_comparison *c);
+/* {"query","overlap":{"10",..},"spearman","kendall","rbo","a":{setting,"places":[{"rank","item",
+ * "label","score","other_rank"}]},"b":{..}} */
+void report_comparison_json(struct buf *b, const struct report_comparison *c);
+/* item,label,rank_a,score_a,rank_b,score_b: the places of either side, by the better rank. */
+void report_comparison_csv(struct buf *b, const struct report_comparison *c);
 
 /* What a database holds. */
 enum status report_info_text(struct buf *b, struct store *s);

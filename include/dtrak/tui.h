@@ -1,4 +1,4 @@
-/* tui.h - the explorer: gallery, ranking and jobs of one database.
+/* tui.h - the explorer: gallery, ranking, comparison and jobs of one database.
  *
  * The same code runs on a terminal and without one.  With `keys` it reads the
  * script instead of the terminal and ends when the script does; with `dump` it
@@ -22,7 +22,7 @@
 struct tui_options {
     const char *db;          /* path of the database; needed */
     const char *query;       /* "gen:17": the query shown first; NULL: the first there is */
-    const char *screen;      /* "gallery", "ranking", "jobs"; NULL: ranking with a query, else gallery */
+    const char *screen;      /* "gallery", "ranking", "compare", "jobs"; NULL: ranking with a query, else gallery */
     const char *graphics;    /* auto sixel kitty iterm2 half ascii none; NULL: auto */
     size_t cell_w, cell_h;   /* pixels of a cell; 0: what the terminal says */
     size_t colours;          /* of a sixel's palette, 2..256; 0: by size and terminal */

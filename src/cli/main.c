@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 
 static const struct command *const commands[] = {
-    &command_view, &command_new, &command_train, &command_sample, &command_features, &command_score,
-    &command_lds, &command_work, &command_rank, &command_sheet, &command_info, &command_check, &command_backup, &command_slim,
-    &command_probe,
+#define COMMAND(name) &command_##name,
+#include "dtrak/commands.def"
+#undef COMMAND
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -4,6 +4,8 @@
  * commands that make it. */
 #include "dtrak/report.h"
 
+#include "parts.h"
+
 #include "dtrak/json.h"
 #include "dtrak/lambda.h"
 #include "dtrak/mem.h"
@@ -202,7 +204,7 @@ void report_ranking_free(struct report_ranking *r) {
 
 /* --- text --- */
 
-static void add_padded(struct buf *b, const char *text, size_t cells) {
+void report_add_padded(struct buf *b, const char *text, size_t cells) {
     buf_text(b, text);
     for (size_t w = text_width(text); w < cells; w++) buf_text(b, " ");
 }
@@ -215,15 +217,15 @@ static void add_side_text(struct buf *b, const char *title, const struct report_
         if (text_width(safe) > widest) widest = text_width(safe);
     }
     buf_printf(b, "\n%s\n  rank  item          ", title);
-    add_padded(b, "label", widest);
+    report_add_padded(b, "label", widest);
     buf_text(b, "        score\n");
     for (size_t i = 0; i < n; i++) {
         item_ref_format(name, e[i].item);
         text_escape(safe, sizeof safe, e[i].label);
         buf_printf(b, "  %4zu  ", e[i].rank);
-        add_padded(b, name, 12);
+        report_add_padded(b, name, 12);
         buf_text(b, "  ");
-        add_padded(b, safe, widest);
+        report_add_padded(b, safe, widest);
         buf_printf(b, "  %+11.5g\n", (double)e[i].score);
     }
 }
@@ -287,7 +289,7 @@ void report_ranking_json(struct buf *b, const struct report_ranking *r) {
     buf_text(b, "}\n");
 }
 
-static void add_csv_text(struct buf *b, const char *s) {
+void report_add_csv(struct buf *b, const char *s) {
     if (!strpbrk(s, ",\"\r\n")) {
         buf_text(b, s);
         return;
@@ -305,7 +307,7 @@ static void add_side_csv(struct buf *b, const char *side, const struct report_en
     for (size_t i = 0; i < n; i++) {
         item_ref_format(name, e[i].item);
         buf_printf(b, "%s,%zu,%s,", side, e[i].rank, name);
-        add_csv_text(b, e[i].label);
+        report_add_csv(b, e[i].label);
         buf_text(b, ",");
         json_add_float(b, e[i].score);
         buf_text(b, "\n");

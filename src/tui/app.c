@@ -121,14 +121,14 @@ static enum status first_query(struct app *a) {
 /* --- opening --- */
 
 static enum status first_screen(struct app *a) {
-    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_jobs };
+    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_jobs };
     const char *name = a->o.screen ? a->o.screen : a->o.query ? "ranking" : "gallery";
     for (size_t i = 0; i < sizeof main_screen / sizeof main_screen[0]; i++)
         if (strcmp(name, main_screen[i]->name) == 0) {
             push(a, main_screen[i]);
             return OK;
         }
-    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking or jobs", name);
+    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking, compare or jobs", name);
 }
 
 static void offer_interrupted(struct app *a) {
@@ -188,6 +188,7 @@ void app_close(struct app *a) {
     live_close(a->live);
     pictures_close(a->pictures);
     row_free(&a->row);
+    compare_close(a);
     job_list_free(&a->job.list);
     mem_free(a->gallery.index);
     catalog_free(&a->catalog);
@@ -221,6 +222,7 @@ static void reread(struct app *a, int row_too) {
     if (!catalog_checkpoint(&a->catalog, a->setting.checkpoint) && a->catalog.checkpoints.count)
         a->setting.checkpoint = a->catalog.checkpoints.checkpoint[a->catalog.checkpoints.count - 1].id;
     facts_forget(a);
+    a->compare.stale = 1;
     jobs_reload(a);
     if (!a->has_query && a->catalog.count[SPLIT_GEN] + a->catalog.count[SPLIT_VAL]) {
         first_query(a);
@@ -256,6 +258,8 @@ int app_poll(struct app *a) {
     learn_rate(a, &now);
     if (now.ended != a->jobs_ended) { news_of_jobs(a, &now); changed = 1; }
     if (a->row.state == ROW_WAITING && !live_busy(a->live)) { row_load(a); changed = 1; }
+    else if (a->compare.row.state == ROW_WAITING && app_top(a) == &screen_compare && !live_busy(a->live))
+        a->compare.stale = changed = 1;
     if (clock_s() - a->looked < LOOK_S) return changed;
     a->looked = clock_s();
     if (app_top(a) == &screen_jobs) {    /* a lease that runs out changes no byte of the file */
@@ -277,6 +281,12 @@ static void begin_prompt(struct app *a, enum prompt p) {
     snprintf(a->typed, sizeof a->typed, "%s", p == PROMPT_FILTER ? a->filter : "");
 }
 
+static void search_again(struct app *a, int by) {
+    if (app_top(a) == &screen_ranking) ranking_search(a, by);
+    else if (app_top(a) == &screen_compare) compare_search(a, by);
+    else gallery_search(a, by);
+}
+
 static void end_prompt(struct app *a) {
     enum prompt p = a->prompt;
     a->prompt = PROMPT_NONE;
@@ -289,8 +299,7 @@ static void end_prompt(struct app *a) {
             app_set_query(a, (struct item_ref){ a->gallery.split, a->gallery.index[a->gallery.cursor] });
     } else {
         if (a->typed[0]) snprintf(a->search, sizeof a->search, "%s", a->typed);
-        if (app_top(a) == &screen_ranking) ranking_search(a, 1);
-        else gallery_search(a, 1);
+        search_again(a, 1);
     }
 }
 
@@ -321,11 +330,6 @@ static void cancel_running(struct app *a) {
     else app_say(a, STYLE_NORMAL, "stopping %s; finished parts stay", now.title);
 }
 
-static void search_again(struct app *a, int by) {
-    if (app_top(a) == &screen_ranking) ranking_search(a, by);
-    else gallery_search(a, by);
-}
-
 /* Actions that mean the same on every screen. */
 static void act_anywhere(struct app *a, enum action k) {
     switch (k) {
@@ -333,6 +337,7 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_back: app_back(a); break;
     case ACT_gallery: app_show(a, &screen_gallery); break;
     case ACT_ranking: app_show(a, &screen_ranking); break;
+    case ACT_compare: app_show(a, &screen_compare); break;
     case ACT_jobs: app_show(a, &screen_jobs); break;
     case ACT_help: app_over(a, &screen_help); break;
     case ACT_cancel: cancel_running(a); break;

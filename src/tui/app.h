@@ -12,6 +12,7 @@
 
 #include "keys.h"
 
+#include "dtrak/comparison.h"
 #include "dtrak/err.h"
 #include "dtrak/frame.h"
 #include "dtrak/jobs.h"
@@ -70,6 +71,7 @@ struct row {
     float *score;                /* n */
     uint32_t *order;             /* n: training items, highest score first */
     float largest;               /* magnitude */
+    unsigned long load;          /* the number of the row_load() that made it */
     char message[240];
 };
 
@@ -109,7 +111,7 @@ struct screen {
     void (*click)(struct app *a, size_t id, int twice);     /* may be NULL */
     void (*wheel)(struct app *a, int down);                 /* may be NULL */
 };
-extern const struct screen screen_gallery, screen_ranking, screen_jobs, screen_detail, screen_help,
+extern const struct screen screen_gallery, screen_ranking, screen_compare, screen_jobs, screen_detail, screen_help,
     screen_ask;
 
 enum { STACK = 16 };
@@ -132,6 +134,7 @@ struct app {
     struct item_ref query;
     int has_query;
     struct row row;
+    unsigned long row_loads;
     struct setting asked;        /* what r queued last, while it is not done */
     enum split asked_split;
     int has_asked;
@@ -167,6 +170,18 @@ struct app {
         int has_nearest;
         double self_influence;   /* of the item under the cursor; NAN: not stored */
     } ranking;
+    /* The side that has the keys is setting and row above; the other is here. */
+    struct {
+        int started, active;     /* 0: the left side has the keys */
+        int stale;               /* the other row is to be read again */
+        struct setting setting;
+        struct row row;
+        struct item_ref query;   /* that row is of */
+        struct comparison measured;   /* n 0: not both sides are there */
+        unsigned long of[2];     /* the loads it was made from */
+        size_t cursor;           /* place on either side, from 0 */
+        size_t across, per_page; /* of the last draw */
+    } compare;
     struct {
         struct job_list list;
         size_t cursor, top, per_page;
@@ -264,6 +279,9 @@ void gallery_refilter(struct app *a);
 void gallery_step_query(struct app *a, int by);
 void gallery_search(struct app *a, int by);
 void ranking_search(struct app *a, int by);
+void ranking_draw_absent(struct app *a, struct frame *f, struct area in);   /* why there is no ranking */
+void compare_search(struct app *a, int by);
+void compare_close(struct app *a);      /* frees what it holds */
 struct item_ref ranking_selected(const struct app *a, size_t *rank, float *score, int *has);
 void jobs_reload(struct app *a);
 void detail_open(struct app *a, struct item_ref ref);

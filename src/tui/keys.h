@@ -17,7 +17,9 @@ enum action {
 #define SCREEN ROW
 #define QUERY ROW
 #define GALLERY ROW
+#define SETTING ROW
 #define RANKING ROW
+#define COMPARE ROW
 #define JOBS ROW
 #define DETAIL ROW
 #define HELP ROW
@@ -28,7 +30,7 @@ enum action {
 };
 
 /* Where keys are read: each has its own map. */
-enum context { IN_GALLERY, IN_RANKING, IN_JOBS, IN_DETAIL, IN_HELP, IN_ASK, CONTEXT_COUNT };
+enum context { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_JOBS, IN_DETAIL, IN_HELP, IN_ASK, CONTEXT_COUNT };
 
 const char *context_name(enum context c);
 

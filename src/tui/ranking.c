@@ -309,7 +309,7 @@ static void draw_pane(struct app *a, struct frame *f, struct area in, size_t fit
 
 /* --- drawing: no scores --- */
 
-static void draw_absent(struct app *a, struct frame *f, struct area in) {
+void ranking_draw_absent(struct app *a, struct frame *f, struct area in) {
     char name[96], text[400], estimate[200];
     size_t row = in.row + (in.rows > 8 ? in.rows / 4 : 0), end = in.row + in.rows,
            col = in.col + 2, cols = in.cols > 4 ? in.cols - 4 : in.cols;
@@ -350,7 +350,7 @@ static void draw_absent(struct app *a, struct frame *f, struct area in) {
 /* --- drawing: the whole --- */
 
 static void draw_panes(struct app *a, struct frame *f, struct area in) {
-    if (a->row.n == 0) { draw_absent(a, f, in); return; }
+    if (a->row.n == 0) { ranking_draw_absent(a, f, in); return; }
     size_t upper = (in.rows + 1) / 2, fit = in.rows / 2 > 2 ? in.rows / 2 - 2 : 0;
     draw_pane(a, f, (struct area){ in.row, in.col, upper, in.cols }, fit, 0);
     draw_pane(a, f, (struct area){ in.row + upper, in.col, in.rows - upper, in.cols }, fit, 1);

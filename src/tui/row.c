@@ -89,6 +89,7 @@ static void ask_live(struct app *a) {
 void row_load(struct app *a) {
     struct row *r = &a->row;
     row_free(r);
+    r->load = ++a->row_loads;
     if (!a->has_query) return;
     if (method_has_checkpoint(a->setting.method) && a->setting.checkpoint == 0) {
         r->state = ROW_ABSENT;

@@ -1,0 +1,14 @@
+/* parts.h - pieces of text that several reports are made of; private to report/. */
+#ifndef DTRAK_REPORT_PARTS_H
+#define DTRAK_REPORT_PARTS_H
+
+#include "dtrak/buf.h"
+
+#include <stddef.h>
+
+/* text, then blanks up to so many cells.  text is escaped already. */
+void report_add_padded(struct buf *b, const char *text, size_t cells);
+/* A field of a CSV line, quoted where it has to be. */
+void report_add_csv(struct buf *b, const char *text);
+
+#endif

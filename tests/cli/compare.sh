@@ -1,0 +1,34 @@
+#!/bin/sh
+# dtrak compare on the demo database: the three forms agree with each other and with dtrak rank.
+. "$(dirname "$0")/../lib/tap.inc"
+db=$root/assets/demo.db
+"$DTRAK" compare "$db" --query gen:3 --top 5 > text 2> err
+says compare_prints_two_rankings $? "$(cat err)"
+"$DTRAK" rank "$db" --query gen:3 --method dtrak --top 5 --bottom 0 --csv > rank.csv
+"$DTRAK" rank "$db" --query gen:3 --method trak --top 5 --bottom 0 --csv > rank-a.csv
+"$DTRAK" compare "$db" --query gen:3 --top 5 --csv > compare.csv
+sed -n 's/^proponent,\([0-9]*\),\(train:[0-9]*\),.*/\2,\1/p' rank.csv | sort > want
+awk -F, 'NR > 1 && $5 <= 5 { print $1 "," $5 }' compare.csv | sort > got
+cmp -s want got
+says its_right_side_is_the_ranking_of_b $? "$(diff want got)"
+sed -n 's/^proponent,\([0-9]*\),\(train:[0-9]*\),.*/\2,\1/p' rank-a.csv | sort > want
+awk -F, 'NR > 1 && $3 <= 5 { print $1 "," $3 }' compare.csv | sort > got
+cmp -s want got
+says its_left_side_is_the_ranking_of_a $? "$(diff want got)"
+twice=$(awk -F, 'NR > 1 { print $1 }' compare.csv | sort | uniq -d)
+says no_item_has_two_lines "$([ -z "$twice" ] && echo 0 || echo 1)" "$twice"
+"$DTRAK" compare "$db" --query gen:3 --a dtrak --b dtrak --top 2 > same
+grep -q '@10 1.00  @50 1.00  @100 1.00' same && grep -q 'Spearman +1.000  Kendall +1.000  rank-biased overlap 1.000' same
+says a_setting_agrees_with_itself $? "$(cat same)"
+"$DTRAK" compare "$db" --query gen:3 --top 5 --json > json && got=$("$OUT/cli/json" a.places.0.item < json)
+[ "$got" = "$(sed -n 2p rank-a.csv | cut -d, -f3)" ]
+says json_names_the_same_first_item $? "$(cat json)"
+for bad in '--query gen:3 --a nothing' '--query gen:3 --b dtrak,what=1' '--query gen:999' '--a trak' '--query gen:3 --json --csv'; do
+    # shellcheck disable=SC2086
+    "$DTRAK" compare "$db" $bad > out 2> err
+    says "exit_status_2_for_$(echo "$bad" | tr -c 'a-z0-9\n' _)" "$([ $? = 2 ] && echo 0 || echo 1)" "$(cat err)"
+done
+"$DTRAK" compare "$db" --query gen:3 --a grad-dot,loss=elbo > out 2> err
+[ $? = 1 ] && grep -q 'make them with' err
+says what_is_not_computed_is_said $? "$(cat err)"
+finish
