@@ -101,8 +101,22 @@ void cli_cost(struct cost_sink *out, const struct args *a);
 
 /* --- the commands --- */
 
-#define COMMAND(name) extern const struct command command_##name;
-#include "dtrak/commands.def"
-#undef COMMAND
+/* One line each; src/cli/commands.def gives their order. */
+extern const struct command command_view;
+extern const struct command command_new;
+extern const struct command command_train;
+extern const struct command command_sample;
+extern const struct command command_features;
+extern const struct command command_score;
+extern const struct command command_lds;
+extern const struct command command_work;
+extern const struct command command_rank;
+extern const struct command command_compare;
+extern const struct command command_sheet;
+extern const struct command command_info;
+extern const struct command command_check;
+extern const struct command command_backup;
+extern const struct command command_slim;
+extern const struct command command_probe;
 
 #endif

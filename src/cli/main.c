@@ -12,7 +12,7 @@
 
 static const struct command *const commands[] = {
 #define COMMAND(name) &command_##name,
-#include "dtrak/commands.def"
+#include "commands.def"
 #undef COMMAND
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
