@@ -51,7 +51,7 @@
 #include <stdint.h>
 
 enum projection_kind {
-    PROJECTION_SJLT, PROJECTION_KIND_COUNT
+    PROJECTION_SJLT, PROJECTION_RADEMACHER, PROJECTION_GAUSSIAN, PROJECTION_SRHT, PROJECTION_KIND_COUNT
 };
 
 const char *projection_kind_name(enum projection_kind kind);            /* "sjlt" */

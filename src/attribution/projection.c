@@ -14,6 +14,9 @@ static const struct {
     const struct projection_ops *ops;
 } kinds[PROJECTION_KIND_COUNT] = {
     [PROJECTION_SJLT] = { "sjlt", &projection_sjlt },
+    [PROJECTION_RADEMACHER] = { "rademacher", &projection_dense },
+    [PROJECTION_GAUSSIAN] = { "gaussian", &projection_dense },
+    [PROJECTION_SRHT] = { "srht", &projection_srht },
 };
 
 /* --- names and ranges --- */
