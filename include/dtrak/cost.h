@@ -12,8 +12,9 @@
 /* A field that is negative or NAN is not known and not printed.
  *   flop          floating-point operations, a multiply-add counting as two
  *   bytes_disk    by which the database grows, at most
- *   bytes_memory  the largest part of what is allocated at a time */
-struct cost { double flop, seconds, bytes_disk, bytes_memory; };
+ *   bytes_memory  the largest part of what is allocated at a time
+ *   note          "" or a few words more, printed at the end */
+struct cost { double flop, seconds, bytes_disk, bytes_memory; char note[96]; };
 
 /* "1.2 TFLOP, about 3 min 10 s, 12 MB on disk, 210 MB of memory"; "nothing to
  * do" when flop and seconds are both 0. */

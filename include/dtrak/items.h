@@ -25,6 +25,11 @@ enum status items_from_network(struct image *im, const float *x, const struct pr
 enum status items_load(struct store *s, const struct project *p, enum split split, size_t first,
                        size_t count, float *out);
 
+/* Noise of the item at timestep t, n floats ~ N(0, 1): a function of these numbers
+ * alone.  draw < 2^15 tells several draws apart. */
+void items_noise(float *noise, size_t n, uint64_t seed, enum split split, size_t item, size_t t, size_t draw);
+enum { ITEMS_MAX_DRAWS = 1 << 15 };
+
 /* Floats of one image. */
 size_t items_floats(const struct project *p);
 

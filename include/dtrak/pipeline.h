@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cost_sink;
 struct store;
 
 /* --- new: a data set becomes the train and val items of a new database --- */
@@ -83,13 +84,21 @@ struct features_options {
     unsigned losses;            /* bit per enum loss */
     const char *checkpoints;    /* "last", "10%,50%", "all"; NULL: last */
     unsigned splits;            /* bit per enum split; 0: all that have items */
-    size_t timesteps;           /* uniform: 0, T/n, 2T/n, ...; n must divide T = 1000 */
+    size_t timesteps;           /* uniform: 0, T/n, 2T/n, ...; n must divide T, the checkpoint's (1000) */
     size_t dims;                /* k of the projection */
     uint64_t noise_seed, projection_seed;
     int float32;                /* store rows as float32 instead of float16 with a scale */
     size_t threads;
+    const char *rule;           /* "uniform", or "cumulative": timesteps 0, 1, .. n-1; NULL: uniform */
+    size_t draws;               /* of noise at each timestep; 0: 1 */
+    size_t parts;               /* rows kept per item, pair number i in part i mod parts, pairs being ordered by
+                                 * draw, then timestep; divides timesteps x draws; 0: 1.  As many as timesteps
+                                 * keeps each timestep apart */
+    const char *projection;     /* "sjlt", "sjlt:4", "rademacher", "gaussian", "srht"; NULL: sjlt */
+    size_t memory;              /* bytes; 0: half of what the machine has */
+    const struct cost_sink *cost;   /* cost.h; NULL: starts at once */
 };
-#define FEATURES_DEFAULTS { 1u << LOSS_SIMPLE, NULL, 0, 10, 2048, 0, 42, 0, 0 }
+#define FEATURES_DEFAULTS { 1u << LOSS_SIMPLE, NULL, 0, 10, 2048, 0, 42, 0, 0, NULL, 1, 1, NULL, 0, NULL }
 
 enum status pipeline_features(struct store *s, const struct features_options *o, const struct progress *p);
 

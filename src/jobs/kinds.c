@@ -60,6 +60,10 @@ static void add_features(struct buf *b, const struct features_options *o) {
     add_int(b, "noise_seed", (int64_t)o->noise_seed, 0);
     add_int(b, "projection_seed", (int64_t)o->projection_seed, 42);
     add_int(b, "float32", o->float32, 0);
+    add_text(b, "rule", o->rule);
+    add_int(b, "draws", (int64_t)o->draws, 1);
+    add_int(b, "parts", (int64_t)o->parts, 1);
+    add_text(b, "projection", o->projection);
     buf_text(b, "}");
 }
 
@@ -185,7 +189,11 @@ static enum status get_splits(const struct json *v, unsigned *bits) {
 static enum status get_features(const struct json *v, struct features_options *o) {
     TRY(get_losses(v, &o->losses));
     TRY(get_splits(v, &o->splits));
-    TRY(get_size(v, "timesteps", 1000, &o->timesteps));
+    TRY(get_size(v, "timesteps", 100000, &o->timesteps));
+    TRY(get_size(v, "draws", 100000, &o->draws));
+    TRY(get_size(v, "parts", 100000, &o->parts));
+    o->rule = json_string(json_get(v, "rule"), o->rule);
+    o->projection = json_string(json_get(v, "projection"), o->projection);
     TRY(get_size(v, "dims", 1u << 24, &o->dims));
     TRY(get_seed(v, "noise_seed", &o->noise_seed));
     TRY(get_seed(v, "projection_seed", &o->projection_seed));

@@ -65,6 +65,7 @@ void cost_format(char *out, size_t size, const struct cost *c) {
         cost_format_bytes(part, sizeof part, c->bytes_memory);
         append(out, size, "%s of memory", part);
     }
+    if (c->note[0]) append(out, size, "%s", c->note);
 }
 
 int cost_announce(const struct cost_sink *sink, const char *what, const struct cost *c) {

@@ -1,19 +1,14 @@
 /* features.c - the verb `features`: projected per-sample gradients.
  *
- * A sample's feature is the gradient of its loss averaged over K timesteps, so
- * its batch is its timesteps: one forward serves every loss asked for, one
- * backward per loss hands each parameter's gradient to the projection, which
- * adds it up and forgets it.  Noise is keyed on (seed, split, item, timestep).
- * The unit of finished work is a block of rows of every loss, one transaction. */
+ * What is missing is made group by group with a feature_engine (the network's side
+ * of it) and kept block by block.  The unit of finished work is a group, one
+ * transaction: its rows of every loss, and the items' mean training loss, which
+ * the forward passes give for nothing. */
 #include "dtrak/pipeline.h"
+#include "feature_engine.h"
 
-#include "dtrak/items.h"
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
-#include "dtrak/pool.h"
-#include "dtrak/projection.h"
-#include "dtrak/rng.h"
-#include "dtrak/schedule.h"
 #include "dtrak/store.h"
 
 #include <math.h>
@@ -21,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { VERSION = 1, BLOCK_ROWS = 32, BATCH = 10 };
+enum { VERSION = 1, BLOCK_ROWS = 32, BLOCK_ROWS_LEAST = 4, BLOCK_PIECES = 256 };
 
 struct maker {
     struct store *s;
@@ -29,133 +24,130 @@ struct maker {
     const struct progress *progress;
     struct project project;
     struct checkpoint_list checkpoints;
-    struct pool *pool;
-    size_t D, threads;
-    double done, total;              /* rows x losses */
+    enum projection_kind kind;
+    uint32_t nonzeros;
+    size_t draws, parts, block_rows, D;
+    size_t items[SPLIT_COUNT];       /* 0 where the split is not asked for */
+    double done, total;              /* items x losses */
     /* of the checkpoint in hand */
     const struct checkpoint *checkpoint;
     struct stored_network net;
-    struct projection projection;
-    uint32_t *table;
-    struct unet_work **works;
-    float *scratch;                  /* [threads][4][BATCH][D] */
+    struct feature_pair *pairs;
+    struct feature_engine engine;
+    float *images;
+    double *loss;
+    float *features[LOSS_COUNT];     /* of a group; NULL: not asked for */
     /* of the split in hand */
-    enum split split;
     struct feature_set sets[LOSS_COUNT];
     unsigned char *missing[LOSS_COUNT];   /* by block */
-    /* of the block in hand */
-    size_t first, rows;
-    float *images;                   /* [BLOCK_ROWS][D] */
-    float *features[LOSS_COUNT];     /* [BLOCK_ROWS][k], NULL: not wanted */
-    unsigned wanted;
     char what[64];
 };
 
-/* --- one item --- */
+/* --- a group --- */
 
-struct projecting { const struct maker *m; const struct unet_param *params; float *out; };
-
-static void project_parameter(void *ctx, size_t param, const float *grad) {
-    struct projecting *p = ctx;
-    const struct projection *proj = &p->m->projection;
-    projection_add_sjlt(proj, p->m->table + p->params[param].offset * proj->s, grad,
-                        p->params[param].count, 1, p->out);
-}
-
-static void one_item(void *ctx, size_t row, size_t thread) {
-    struct maker *m = ctx;
-    size_t D = m->D, K = m->o->timesteps, n_params, item = m->first + row;
-    float *x_t = m->scratch + thread * 4 * BATCH * D, *noise = x_t + BATCH * D;
-    float *eps = noise + BATCH * D, *d_eps = eps + BATCH * D, time[BATCH];
-    const struct unet_param *params = unet_params(m->net.u, &n_params);
-    for (size_t k = 0; k < K; k += BATCH) {
-        size_t B = K - k < BATCH ? K - k : BATCH;
-        for (size_t b = 0; b < B; b++) {
-            size_t t = (k + b) * (schedule_steps(m->net.schedule) / K);
-            time[b] = (float)t;
-            rng_normal(noise + b * D, D, m->o->noise_seed, RNG_NOISE,
-                       (uint32_t)m->split << 29 | (uint32_t)item, (uint32_t)t);
-            schedule_noised(m->net.schedule, x_t + b * D, m->images + row * D, noise + b * D, D, t);
+static enum status check_finite(const struct maker *m, const struct feature_group *g) {
+    size_t k = m->o->dims, pieces = g->items * m->parts;
+    for (int l = 0; l < LOSS_COUNT; l++)
+        for (size_t i = 0; g->wanted >> l & 1 && i < pieces * k; i++) {
+            if (isfinite(g->out[l][i])) continue;
+            size_t q = i / k, start = q / (m->block_rows * m->parts) * m->block_rows;
+            size_t count = g->items - start < m->block_rows ? g->items - start : m->block_rows;
+            return fail(ERR_NUMERIC, "features: the gradient of %s:%zu is not finite (loss %s, checkpoint %zu)",
+                        split_name(g->split), g->first + start + (q - start * m->parts) % count, loss_name((enum loss)l),
+                        m->checkpoint->step);
         }
-        if (!unet_forward(m->works[thread], m->net.weights, eps, x_t, time, B)) return;
-        for (int l = 0; l < LOSS_COUNT; l++) {
-            if (!(m->wanted >> l & 1)) continue;
-            for (size_t b = 0; b < B; b++)
-                loss_gradient((enum loss)l, d_eps + b * D, eps + b * D, noise + b * D, D,
-                              schedule_elbo_weight(m->net.schedule, (size_t)time[b]), 1.0 / (double)K);
-            struct projecting p = { m, params, m->features[l] + row * m->o->dims };
-            struct unet_sink sink = { project_parameter, &p };
-            if (!unet_backward(m->works[thread], m->net.weights, d_eps, &sink)) return;
-        }
-    }
-}
-
-/* --- one block --- */
-
-static enum status check_rows(const struct maker *m, enum loss l) {
-    for (size_t r = 0; r < m->rows; r++)
-        for (size_t j = 0; j < m->o->dims; j++)
-            if (!isfinite(m->features[l][r * m->o->dims + j]))
-                return fail(ERR_NUMERIC, "features: the gradient of %s:%zu is not finite (loss %s, checkpoint %zu)",
-                            split_name(m->split), m->first + r, loss_name(l), m->checkpoint->step);
     return OK;
 }
 
-static enum status store_block(struct maker *m, size_t block) {
+static const char *rule_of(const struct maker *m) { return m->o->rule ? m->o->rule : "uniform"; }
+
+/* The mean of L_simple over the pairs, a number per item. */
+static enum status store_losses(struct maker *m, const struct feature_group *g) {
+    char text[96];
+    size_t done = 0;
+    double *mean = mem_array(g->items, sizeof *mean);
+    if (!mean) return fail(ERR_NOMEM, "features: out of memory");
+    for (size_t start = 0; start < g->items; start += m->block_rows) {
+        size_t count = g->items - start < m->block_rows ? g->items - start : m->block_rows;
+        for (size_t p = 0; p < m->parts; p++)
+            for (size_t r = 0; r < count; r++) mean[start + r] += g->loss[done++] / (double)m->parts;
+    }
+    snprintf(text, sizeof text, "timesteps %zu %s, draws %zu, noise seed %llu", m->o->timesteps, rule_of(m), m->draws,
+             (unsigned long long)m->o->noise_seed);
+    struct stat_key key = { "train_loss", text, m->checkpoint->id, g->split };
+    enum status st = store_stat_put(m->s, &key, g->first, g->items, mean);
+    mem_free(mean);
+    return st;
+}
+
+static enum status store_group(struct maker *m, const struct feature_group *g) {
+    size_t step = m->block_rows * m->parts * m->o->dims, first = g->first / m->block_rows;
     TRY(store_begin(m->s));
     enum status st = OK;
     for (int l = 0; l < LOSS_COUNT && st == OK; l++)
-        if (m->wanted >> l & 1) st = store_feature_block_put(m->s, &m->sets[l], block, m->features[l]);
+        for (size_t b = 0; g->wanted >> l & 1 && b * m->block_rows < g->items && st == OK; b++)
+            st = store_feature_block_put(m->s, &m->sets[l], first + b, g->out[l] + b * step);
+    if (st == OK) st = store_losses(m, g);
     if (st == OK) st = store_commit(m->s);
     if (st != OK) store_rollback(m->s);
     return st;
 }
 
-static enum status make_block(struct maker *m, size_t block, size_t items) {
-    m->wanted = 0;
+static unsigned wanted_of(const struct maker *m, size_t block) {
+    unsigned wanted = 0;
     for (int l = 0; l < LOSS_COUNT; l++)
-        if (m->missing[l] && m->missing[l][block]) m->wanted |= 1u << l;
-    if (!m->wanted) return OK;
-    m->first = block * BLOCK_ROWS;
-    m->rows = items - m->first < BLOCK_ROWS ? items - m->first : BLOCK_ROWS;
-    TRY(items_load(m->s, &m->project, m->split, m->first, m->rows, m->images));
-    for (int l = 0; l < LOSS_COUNT; l++)
-        if (m->wanted >> l & 1) memset(m->features[l], 0, m->rows * m->o->dims * sizeof(float));
-    pool_run(m->pool, m->rows, one_item, m);
+        if (m->missing[l] && m->missing[l][block]) wanted |= 1u << l;
+    return wanted;
+}
+
+/* The blocks from *block on that miss the same losses, as many as the engine takes. */
+static enum status make_group(struct maker *m, enum split split, size_t *block) {
+    size_t items = m->items[split], most = m->engine.at_once / m->engine.block_pieces, n = 1;
+    struct feature_group g = { .split = split, .block_rows = m->block_rows, .first = *block * m->block_rows,
+                               .wanted = wanted_of(m, *block), .images = m->images, .loss = m->loss };
+    while (n < most && (*block + n) * m->block_rows < items && wanted_of(m, *block + n) == g.wanted) n++;
+    *block += n;
+    if (!g.wanted) return OK;
+    g.items = *block * m->block_rows < items ? n * m->block_rows : items - g.first;
+    memcpy(g.out, m->features, sizeof g.out);
+    TRY(items_load(m->s, &m->project, split, g.first, g.items, m->images));
+    if (!feature_engine_run(&m->engine, &g)) {
+        TRY(progress_check(m->progress));
+        return fail(ERR_CANCELLED, "stopped as asked; what was finished is kept");
+    }
     TRY(progress_check(m->progress));
+    TRY(check_finite(m, &g));
+    TRY(store_group(m, &g));
     for (int l = 0; l < LOSS_COUNT; l++)
-        if (m->wanted >> l & 1) {
-            TRY(check_rows(m, (enum loss)l));
-            m->done += (double)m->rows;
-        }
-    TRY(store_block(m, block));
+        if (g.wanted >> l & 1) m->done += (double)g.items;
     progress_report(m->progress, m->done, m->total, "features", m->what);
     return OK;
 }
 
 /* --- sets --- */
 
-static struct feature_identity identity(const struct maker *m, enum loss l) {
-    struct feature_identity id = { .split = m->split, .timesteps = m->o->timesteps, .rule = "uniform",
-                                   .noise_seed = m->o->noise_seed, .projection_seed = m->o->projection_seed,
-                                   .k = m->o->dims, .nonzeros = 1, .float32 = m->o->float32, .version = VERSION };
+static struct feature_identity identity(const struct maker *m, enum split split, enum loss l) {
+    struct feature_identity id = { .split = split, .timesteps = m->o->timesteps, .noise_seed = m->o->noise_seed,
+                                   .projection_seed = m->o->projection_seed, .k = m->o->dims, .nonzeros = m->nonzeros,
+                                   .float32 = m->o->float32, .version = VERSION, .draws = m->draws, .parts = m->parts };
     memcpy(id.checkpoint_sha256, m->checkpoint->sha256, sizeof id.checkpoint_sha256);
+    snprintf(id.rule, sizeof id.rule, "%s", rule_of(m));
     snprintf(id.loss, sizeof id.loss, "%s", loss_name(l));
-    snprintf(id.projection, sizeof id.projection, "%s", projection_kind_name(PROJECTION_SJLT));
+    snprintf(id.projection, sizeof id.projection, "%s", projection_kind_name(m->kind));
     return id;
 }
 
 /* Blocks of one set that are missing, as a flag for each. */
-static enum status find_missing(struct maker *m, enum loss l, size_t items) {
+static enum status find_missing(struct maker *m, enum split split, enum loss l) {
     struct index_list list = { 0 };
-    struct feature_identity id = identity(m, l);
+    struct feature_identity id = identity(m, split, l);
     char host[64] = "";
     gethostname(host, sizeof host - 1);
-    struct provenance p = { DTRAK_VERSION, linalg_core_name(), host, m->threads };
-    TRY(store_feature_set_ensure(m->s, &id, items, BLOCK_ROWS, NULL, &p, &m->sets[l]));
-    if (m->sets[l].block_rows != BLOCK_ROWS)
-        return fail(ERR_FORMAT, "features: a set with blocks of %zu rows, expected %d", m->sets[l].block_rows, BLOCK_ROWS);
-    m->missing[l] = mem_array(items / BLOCK_ROWS + 1, 1);
+    struct provenance p = { DTRAK_VERSION, linalg_core_name(), host, m->engine.threads };
+    TRY(store_feature_set_ensure(m->s, &id, m->items[split], m->block_rows, NULL, &p, &m->sets[l]));
+    if (m->sets[l].block_rows != m->block_rows)
+        return fail(ERR_FORMAT, "features: a set with blocks of %zu rows, expected %zu", m->sets[l].block_rows, m->block_rows);
+    m->missing[l] = mem_array(m->items[split] / m->block_rows + 1, 1);
     if (!m->missing[l]) return fail(ERR_NOMEM, "features: out of memory");
     TRY(store_feature_blocks_missing(m->s, &m->sets[l], &list));
     for (size_t i = 0; i < list.count; i++) m->missing[l][list.index[i]] = 1;
@@ -163,104 +155,205 @@ static enum status find_missing(struct maker *m, enum loss l, size_t items) {
     return OK;
 }
 
-static enum status make_split(struct maker *m, size_t items) {
-    enum status st = OK;
-    for (int l = 0; l < LOSS_COUNT && st == OK; l++)
-        if (m->o->losses >> l & 1) st = find_missing(m, (enum loss)l, items);
-    for (int l = 0; l < LOSS_COUNT && st == OK; l++)
-        for (size_t b = 0; m->missing[l] && b * BLOCK_ROWS < items; b++)
-            if (!m->missing[l][b])
-                m->done += (double)(items - b * BLOCK_ROWS < BLOCK_ROWS ? items - b * BLOCK_ROWS : BLOCK_ROWS);
-    snprintf(m->what, sizeof m->what, "%s, checkpoint %.0f%%", split_name(m->split), m->checkpoint->percent);
-    progress_report(m->progress, m->done, m->total, "features", m->what);
-    for (size_t b = 0; st == OK && b * BLOCK_ROWS < items; b++) st = make_block(m, b, items);
+static void forget_missing(struct maker *m) {
     for (int l = 0; l < LOSS_COUNT; l++) {
         mem_free(m->missing[l]);
         m->missing[l] = NULL;
     }
+}
+
+static size_t rows_of_block(const struct maker *m, enum split split, size_t block) {
+    size_t left = m->items[split] - block * m->block_rows;
+    return left < m->block_rows ? left : m->block_rows;
+}
+
+static enum status make_split(struct maker *m, enum split split) {
+    enum status st = OK;
+    for (int l = 0; l < LOSS_COUNT && st == OK; l++)
+        if (m->o->losses >> l & 1) st = find_missing(m, split, (enum loss)l);
+    for (int l = 0; l < LOSS_COUNT && st == OK; l++)
+        for (size_t b = 0; m->missing[l] && b * m->block_rows < m->items[split]; b++)
+            if (!m->missing[l][b]) m->done += (double)rows_of_block(m, split, b);
+    snprintf(m->what, sizeof m->what, "%s, checkpoint %.0f%%", split_name(split), m->checkpoint->percent);
+    progress_report(m->progress, m->done, m->total, "features", m->what);
+    for (size_t b = 0; st == OK && b * m->block_rows < m->items[split];) st = make_group(m, split, &b);
+    forget_missing(m);
     return st;
+}
+
+/* --- a checkpoint --- */
+
+static enum status make_pairs(struct maker *m) {
+    const struct features_options *o = m->o;
+    size_t T = schedule_steps(m->net.schedule), K = o->timesteps;
+    int uniform = !strcmp(rule_of(m), "uniform");
+    if (uniform && T % K)
+        return fail(ERR_RANGE, "features: %zu timesteps, expected a divisor of the %zu of checkpoint %zu: 1, 2, 5, 10, 20, "
+                    "25, 50, 100, ...", K, T, m->checkpoint->step);
+    if (K > T)
+        return fail(ERR_RANGE, "features: %zu timesteps, checkpoint %zu has %zu", K, m->checkpoint->step, T);
+    m->pairs = mem_array(K * m->draws, sizeof *m->pairs);
+    if (!m->pairs) return fail(ERR_NOMEM, "features: out of memory");
+    for (size_t i = 0; i < K * m->draws; i++)
+        m->pairs[i] = (struct feature_pair){ uniform ? i % K * (T / K) : i % K, i / K };
+    return OK;
 }
 
 static enum status open_checkpoint(struct maker *m) {
     TRY(stored_network_open(&m->net, m->s, m->checkpoint, 1));
     TRY(stored_network_fits(&m->net, &m->project));
-    size_t T = schedule_steps(m->net.schedule);
-    if (T % m->o->timesteps)
-        return fail(ERR_RANGE, "features: %zu timesteps, expected a divisor of the %zu of checkpoint %zu: 1, 2, 5, 10, 20, "
-                    "25, 50, 100, ...", m->o->timesteps, T, m->checkpoint->step);
-    size_t p = unet_size(m->net.u);
-    uint32_t *coord = NULL;
-    m->projection = (struct projection){ PROJECTION_SJLT, m->o->projection_seed, p, (uint32_t)m->o->dims, 1, PROJECTION_VERSION };
-    TRY(projection_check(&m->projection));
-    coord = mem_array(p, sizeof *coord);
-    m->table = mem_array(p, sizeof *m->table);
-    if (!coord || !m->table) {
-        mem_free(coord);
-        return fail(ERR_NOMEM, "features: out of memory for %zu parameters", p);
-    }
-    unet_coordinates(m->net.u, coord);
-    projection_table(&m->projection, coord, p, m->table);
-    mem_free(coord);
-    for (size_t i = 0; i < m->threads; i++)
-        TRY(unet_work_new(&m->works[i], m->net.u, BATCH, 1, m->progress ? m->progress->cancel : NULL));
-    return OK;
+    TRY(make_pairs(m));
+    m->engine = (struct feature_engine){
+        .net = &m->net, .D = m->D, .losses = m->o->losses, .noise_seed = m->o->noise_seed, .pairs = m->pairs,
+        .n_pairs = m->o->timesteps * m->draws, .parts = m->parts, .block_pieces = m->block_rows * m->parts,
+        .projection = { m->kind, m->o->projection_seed, unet_size(m->net.u), (uint32_t)m->o->dims, m->nonzeros,
+                        PROJECTION_VERSION },
+        .threads = m->o->threads, .memory = m->o->memory, .cancel = m->progress ? m->progress->cancel : NULL };
+    TRY(feature_engine_open(&m->engine));
+    size_t pieces = m->engine.at_once;
+    m->images = mem_array(pieces / m->parts * m->D, sizeof *m->images);
+    m->loss = mem_array(pieces, sizeof *m->loss);
+    int short_of_memory = !m->images || !m->loss;
+    for (int l = 0; l < LOSS_COUNT; l++)
+        if (m->o->losses >> l & 1)
+            short_of_memory |= !(m->features[l] = mem_array(pieces * m->o->dims, sizeof(float)));
+    return short_of_memory ? fail(ERR_NOMEM, "features: out of memory for rows of %zu", m->o->dims) : OK;
 }
 
 static void close_checkpoint(struct maker *m) {
-    for (size_t i = 0; m->works && i < m->threads; i++) {
-        unet_work_free(m->works[i]);
-        m->works[i] = NULL;
+    feature_engine_close(&m->engine);
+    forget_missing(m);
+    mem_free(m->pairs);
+    mem_free(m->images);
+    mem_free(m->loss);
+    m->pairs = NULL;
+    m->images = NULL;
+    m->loss = NULL;
+    for (int l = 0; l < LOSS_COUNT; l++) {
+        mem_free(m->features[l]);
+        m->features[l] = NULL;
     }
-    mem_free(m->table);
-    m->table = NULL;
     stored_network_close(&m->net);
 }
 
-static enum status check_options(const struct features_options *o) {
-    if (!o->losses) return fail(ERR_RANGE, "features: no loss is given");
-    if (o->timesteps < 1) return fail(ERR_RANGE, "features: 0 timesteps, expected at least 1");
-    if (o->dims < 1 || o->dims > 1u << 24)
-        return fail(ERR_RANGE, "features: %zu dimensions, expected 1 to %u", o->dims, 1u << 24);
+/* --- what it costs --- */
+
+/* Rows that the set of this identity lacks now, without making it. */
+static enum status count_missing(struct maker *m, enum split split, enum loss l, size_t *rows) {
+    struct feature_identity id = identity(m, split, l);
+    struct feature_set set;
+    struct index_list list;
+    *rows = m->items[split];
+    enum status st = store_feature_set_find(m->s, &id, &set);
+    if (st == ERR_MISSING) return OK;
+    TRY(st);
+    if (set.rows < *rows) set.rows = *rows;   /* the split grew */
+    TRY(store_feature_blocks_missing(m->s, &set, &list));
+    *rows = 0;
+    for (size_t i = 0; i < list.count; i++) {
+        size_t first = list.index[i] * set.block_rows, left = set.rows - first;
+        *rows += left < set.block_rows ? left : set.block_rows;
+    }
+    index_list_free(&list);
     return OK;
 }
 
-static enum status prepare(struct maker *m) {
-    const struct features_options *o = m->o;
-    TRY(check_options(o));
-    TRY(store_project_get(m->s, &m->project));
-    TRY(store_checkpoints_resolve(m->s, o->checkpoints, &m->checkpoints));
-    linalg_set_threads(1);
-    TRY(pool_new(&m->pool, o->threads));
-    m->threads = pool_threads(m->pool);
-    m->D = items_floats(&m->project);
-    m->works = mem_array(m->threads, sizeof *m->works);
-    m->scratch = mem_array(m->threads * 4 * BATCH * m->D, sizeof *m->scratch);
-    m->images = mem_array(BLOCK_ROWS * m->D, sizeof *m->images);
-    int short_of_memory = !m->works || !m->scratch || !m->images;
-    for (int l = 0; l < LOSS_COUNT; l++)
-        if (o->losses >> l & 1)
-            short_of_memory |= !(m->features[l] = mem_array(BLOCK_ROWS * o->dims, sizeof(float)));
-    return short_of_memory ? fail(ERR_NOMEM, "features: out of memory for rows of %zu", o->dims) : OK;
+static size_t row_bytes(const struct maker *m) { return m->o->float32 ? 4 * m->o->dims : 4 + 2 * m->o->dims; }
+
+/* Adds the checkpoint in hand.  One piece is measured with every loss that most items
+ * lack; items that lack fewer cost their share. */
+static enum status add_cost(struct maker *m, struct cost *c) {
+    double seconds, flop, items = 0, rows = 0, losses = 0;
+    for (int s = 0; s < SPLIT_COUNT; s++) {
+        size_t most = 0;
+        for (int l = 0; m->items[s] && l < LOSS_COUNT; l++) {
+            size_t n = 0;
+            if (m->o->losses >> l & 1) TRY(count_missing(m, (enum split)s, (enum loss)l, &n));
+            rows += (double)n;
+            if (n > most) most = n;
+        }
+        items += (double)most;
+    }
+    if (rows == 0) return OK;
+    for (int l = 0; l < LOSS_COUNT; l++) losses += m->o->losses >> l & 1;
+    TRY(feature_engine_measure(&m->engine, m->o->losses, items * (double)m->parts, &seconds, &flop));
+    /* A forward is about half of a backward. */
+    double share = (items * .5 + rows) / (losses + .5) * (double)m->parts;
+    c->seconds += seconds * share;
+    c->flop += flop * share;
+    c->bytes_disk += rows * (double)(m->parts * (row_bytes(m) + 8));
+    if ((double)m->engine.bytes > c->bytes_memory) c->bytes_memory = (double)m->engine.bytes;
+    if (m->engine.threads < m->engine.threads_asked)
+        snprintf(c->note, sizeof c->note, "%zu of %zu threads, which is what the memory allows", m->engine.threads,
+                 m->engine.threads_asked);
+    return OK;
 }
 
-static enum status run(struct maker *m) {
-    size_t items[SPLIT_COUNT], all = 0;
-    TRY(prepare(m));
+static enum status say_cost(struct maker *m, int *stop) {
+    struct cost c = { .flop = 0 };
+    *stop = 0;
+    if (!m->o->cost) return OK;
+    for (size_t i = 0; i < m->checkpoints.count; i++) {
+        m->checkpoint = &m->checkpoints.checkpoint[i];
+        enum status st = open_checkpoint(m);
+        if (st == OK) st = add_cost(m, &c);
+        close_checkpoint(m);
+        TRY(st);
+    }
+    *stop = cost_announce(m->o->cost, "features", &c);
+    return OK;
+}
+
+/* --- the verb --- */
+
+static enum status check_options(struct maker *m) {
+    const struct features_options *o = m->o;
+    m->draws = o->draws ? o->draws : 1;
+    m->parts = o->parts ? o->parts : 1;
+    if (!o->losses) return fail(ERR_RANGE, "features: no loss is given");
+    if (o->timesteps < 1 || o->timesteps > SCHEDULE_T_MAX)
+        return fail(ERR_RANGE, "features: %zu timesteps, expected at least one", o->timesteps);
+    if (strcmp(rule_of(m), "uniform") && strcmp(rule_of(m), "cumulative"))
+        return fail(ERR_RANGE, "features: timestep rule '%s' is neither uniform nor cumulative", o->rule);
+    if (m->draws > ITEMS_MAX_DRAWS || m->draws > FEATURE_PARTS_MAX / o->timesteps)
+        return fail(ERR_RANGE, "features: %zu draws at %zu timesteps are more than %d", m->draws, o->timesteps, FEATURE_PARTS_MAX);
+    if (o->timesteps * m->draws % m->parts)
+        return fail(ERR_RANGE, "features: %zu blocks, expected a divisor of the %zu pairs of timestep and noise draw",
+                    m->parts, o->timesteps * m->draws);
+    if (o->dims < 1 || o->dims > 1u << 24)
+        return fail(ERR_RANGE, "features: %zu dimensions, expected 1 to %u", o->dims, 1u << 24);
+    m->block_rows = BLOCK_ROWS;
+    while (m->block_rows * m->parts > BLOCK_PIECES && m->block_rows > BLOCK_ROWS_LEAST) m->block_rows /= 2;
+    return projection_parse(o->projection ? o->projection : "sjlt", &m->kind, &m->nonzeros);
+}
+
+static enum status prepare(struct maker *m) {
+    size_t all = 0;
+    TRY(check_options(m));
+    TRY(store_project_get(m->s, &m->project));
+    TRY(store_checkpoints_resolve(m->s, m->o->checkpoints, &m->checkpoints));
+    linalg_set_threads(1);
+    m->D = items_floats(&m->project);
     for (int s = 0; s < SPLIT_COUNT; s++) {
-        TRY(store_items_count(m->s, (enum split)s, &items[s]));
-        if (m->o->splits && !(m->o->splits >> s & 1)) items[s] = 0;
-        all += items[s];
+        TRY(store_items_count(m->s, (enum split)s, &m->items[s]));
+        if (m->o->splits && !(m->o->splits >> s & 1)) m->items[s] = 0;
+        all += m->items[s];
     }
     if (!all) return fail(ERR_MISSING, "features: there are no items in the splits asked for");
     for (int l = 0; l < LOSS_COUNT; l++)
         if (m->o->losses >> l & 1) m->total += (double)all * (double)m->checkpoints.count;
-    for (size_t c = 0; c < m->checkpoints.count; c++) {
+    return OK;
+}
+
+static enum status run(struct maker *m) {
+    int stop;
+    TRY(prepare(m));
+    TRY(say_cost(m, &stop));
+    for (size_t c = 0; !stop && c < m->checkpoints.count; c++) {
         m->checkpoint = &m->checkpoints.checkpoint[c];
         enum status st = open_checkpoint(m);
-        for (int s = 0; s < SPLIT_COUNT && st == OK; s++) {
-            m->split = (enum split)s;
-            if (items[s]) st = make_split(m, items[s]);
-        }
+        for (int s = 0; s < SPLIT_COUNT && st == OK; s++)
+            if (m->items[s]) st = make_split(m, (enum split)s);
         close_checkpoint(m);
         TRY(st);
     }
@@ -271,14 +364,6 @@ enum status pipeline_features(struct store *s, const struct features_options *o,
     struct maker m = { .s = s, .o = o, .progress = p };
     enum status st = run(&m);
     close_checkpoint(&m);
-    mem_free(m.works);
-    mem_free(m.scratch);
-    mem_free(m.images);
-    for (int l = 0; l < LOSS_COUNT; l++) {
-        mem_free(m.features[l]);
-        mem_free(m.missing[l]);
-    }
-    pool_free(m.pool);
     checkpoint_list_free(&m.checkpoints);
     return st;
 }

@@ -1,12 +1,18 @@
 #include "dtrak/items.h"
 
 #include "dtrak/mem.h"
+#include "dtrak/rng.h"
 #include "dtrak/network.h"
 #include "dtrak/scheduler.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Timesteps are below 2^17 (SCHEDULE_T_MAX): draw 0 has the key it had when there was no other. */
+void items_noise(float *noise, size_t n, uint64_t seed, enum split split, size_t item, size_t t, size_t draw) {
+    rng_normal(noise, n, seed, RNG_NOISE, (uint32_t)split << 29 | (uint32_t)item, (uint32_t)(draw << 17 | t));
+}
 
 size_t items_floats(const struct project *p) { return p->channels * p->height * p->width; }
 

@@ -157,6 +157,8 @@ holds the_slim_copy_has_the_scores cmp r.json slim.json
 holds the_slim_copy_is_smaller test "$(wc -c < slim.db)" -lt "$(wc -c < copy.db)"
 exits slim_does_not_overwrite 1 "slim.db" slim a.db slim.db
 exits a_sheet_of_nothing_is_refused 1 "no gen items" sheet "$(make_db e.db; echo e.db)" --out e.png
+exits timesteps_must_divide_the_checkpoints 1 "divisor of the 1000" features a.db --timesteps 7
+exits memory_for_no_thread_is_said_with_what_would_do 1 "MB of memory" features a.db --noise-seed 9 --memory 1M
 exits features_without_a_checkpoint_name_train 1 "dtrak train" features e.db
 exits scores_without_features_name_the_command 1 "dtrak features" score c.db --method dtrak
 finish

@@ -42,7 +42,11 @@ exits attention_beyond_the_levels_is_named 2 "--attention '3'" train some.db --w
 exits checkpoints_must_rise 2 "--checkpoints '20'" train some.db --checkpoints 50,20,100
 exits checkpoints_must_end_at_100 2 "end with 100" train some.db --checkpoints 50
 exits an_unknown_loss_is_named 2 "--loss 'huber'" features some.db --loss simple,huber
-exits timesteps_must_divide_1000 2 "does not divide 1000" features some.db --timesteps 7
+exits blocks_must_divide_the_pairs 2 "20 pairs" features some.db --timesteps 10 --draws 2 --blocks 3
+exits a_timestep_rule_that_is_none_is_named 2 "middle" features some.db --rule middle
+exits a_projection_that_is_none_is_named 2 "fourier" features some.db --projection fourier
+exits blocks_and_per_timestep_exclude_each_other 2 "blocks 10" features some.db --blocks 2 --per-timestep
+exits a_memory_that_is_no_size_is_named 2 "12X" features some.db --memory 12X
 exits an_unknown_method_is_named 2 "--method 'magic'" score some.db --method trak,magic
 exits a_negative_lambda_is_wrong_usage 2 "lambda" score some.db --lambda -1
 exits an_unknown_split_is_named 2 "--split 'test'" features some.db --split test

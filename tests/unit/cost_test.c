@@ -17,15 +17,16 @@ static void expect(struct cost c, const char *want) {
 
 static void a_cost_is_said_in_words(void **state) {
     (void)state;
-    expect((struct cost){ 1.23e12, 190, 12.4e6, -1 }, "1.2 TFLOP, about 3 min 10 s, 12 MB on disk");
-    expect((struct cost){ 0, 0, 0, 0 }, "nothing to do");
-    expect((struct cost){ 4.2e9, 2.34, 0, 2.1e9 }, "4.2 GFLOP, about 2.3 s, 0 bytes on disk, 2.1 GB of memory");
-    expect((struct cost){ 9.97e17, NAN, -1, 999.6e6 }, "997 PFLOP, 1.0 GB of memory");
-    expect((struct cost){ 5e20, 3600 * 5 + 59.6, 1500, -1 }, "500 EFLOP, about 5 h 01 min, 1.5 KB on disk");
-    expect((struct cost){ -1, 59.7, 512, -1 }, "about 1 min 00 s, 512 bytes on disk");
-    expect((struct cost){ -1, 86400 * 3.25, -1, -1 }, "about 3.2 days");
+    expect((struct cost){ 1.23e12, 190, 12.4e6, -1, "" }, "1.2 TFLOP, about 3 min 10 s, 12 MB on disk");
+    expect((struct cost){ 1.23e12, 19, -1, -1, "1 of 2 threads" }, "1.2 TFLOP, about 19 s, 1 of 2 threads");
+    expect((struct cost){ 0, 0, 0, 0, "" }, "nothing to do");
+    expect((struct cost){ 4.2e9, 2.34, 0, 2.1e9, "" }, "4.2 GFLOP, about 2.3 s, 0 bytes on disk, 2.1 GB of memory");
+    expect((struct cost){ 9.97e17, NAN, -1, 999.6e6, "" }, "997 PFLOP, 1.0 GB of memory");
+    expect((struct cost){ 5e20, 3600 * 5 + 59.6, 1500, -1, "" }, "500 EFLOP, about 5 h 01 min, 1.5 KB on disk");
+    expect((struct cost){ -1, 59.7, 512, -1, "" }, "about 1 min 00 s, 512 bytes on disk");
+    expect((struct cost){ -1, 86400 * 3.25, -1, -1, "" }, "about 3.2 days");
     char text[8];
-    struct cost c = { 1.23e12, 190, 12.4e6, -1 };
+    struct cost c = { 1.23e12, 190, 12.4e6, -1, "" };
     cost_format(text, sizeof text, &c);
     assert_string_equal(text, "1.2 TFL");
 }
@@ -38,7 +39,7 @@ static void count(void *ctx, const char *what, const struct cost *c) {
 static void a_sink_is_told_and_may_stop(void **state) {
     (void)state;
     double sum = 0;
-    struct cost c = { 1, 2, 3, 4 };
+    struct cost c = { 1, 2, 3, 4, "" };
     struct cost_sink sink = { count, &sum, 0 };
     assert_int_equal(cost_announce(&sink, "train", &c), 0);
     sink.only = 1;

@@ -1,6 +1,7 @@
 /* train, sample and features on a tiny database: what stops and resumes gives
  * the same bits, features are the projected gradients they claim to be, and
  * nothing depends on threads, blocks or which items were asked for. */
+#include "dtrak/cost.h"
 #include "dtrak/items.h"
 #include "dtrak/kernels.h"
 #include "dtrak/loss.h"
@@ -32,12 +33,13 @@ static const char *path(const char *name) {
 #define die(...) do { print_error(__VA_ARGS__); _fail(__FILE__, __LINE__); } while (0)
 static void ok(enum status st) { if (st != OK) die("%s", fail_reason()); }
 
-static void add_images(struct store *s, enum split split, size_t count) {
+/* The images first .. first + count - 1 of the `all` that a split shall have. */
+static void add_some(struct store *s, enum split split, size_t all, size_t first, size_t count) {
     struct item items[N];
     struct buf png[N];
     const void *images[N];
     struct rng r = rng_at(7, RNG_TEST, split, 0);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < all; i++) {
         struct image im;
         ok(image_new(&im, SIDE, SIDE, 1));
         for (size_t j = 0; j < D; j++) im.pixels[j] = (unsigned char)(rng_u32(&r) % 2 ? 20 * (i % 5) + j : 200);
@@ -48,20 +50,26 @@ static void add_images(struct store *s, enum split split, size_t count) {
         items[i] = (struct item){ .label = (int)(i % 2), .label_name = i % 2 ? "odd" : "even", .width_px = SIDE,
                                   .height_px = SIDE, .image_bytes = png[i].len };
     }
-    ok(store_items_add(s, split, items, images, count, NULL));
-    for (size_t i = 0; i < count; i++) buf_free(&png[i]);
+    if (count) ok(store_items_add(s, split, items + first, images + first, count, NULL));
+    for (size_t i = 0; i < all; i++) buf_free(&png[i]);
 }
 
-static struct store *new_database(const char *name) {
+static struct store *database_with(const char *name, size_t train, size_t val) {
     struct store *s;
     struct project p = { .name = "test", .width = SIDE, .height = SIDE, .channels = 1, .patch = 2,
                          .value_low = -1, .value_high = 1 };
     ok(store_create(&s, path(name)));
     ok(store_project_set(s, &p));
-    add_images(s, SPLIT_TRAIN, N);
-    add_images(s, SPLIT_VAL, 5);
+    add_some(s, SPLIT_TRAIN, train, 0, train);
+    add_some(s, SPLIT_VAL, val, 0, val);
     ok(store_publish(s));
     return s;
+}
+static struct store *new_database(const char *name) { return database_with(name, N, 5); }
+
+static void take_cost(void *ctx, const char *what, const struct cost *c) {
+    (void)what;
+    *(struct cost *)ctx = *c;
 }
 
 static struct train_options tiny_training(void) {
@@ -307,6 +315,323 @@ static void threads_losses_and_a_stop_change_no_bit_of_a_feature(void **state) {
     store_close(other);
 }
 
+/* --- timesteps, draws, parts --- */
+
+/* The set of these options for one loss and split of the last checkpoint. */
+static struct feature_set find_set(struct store *s, const struct features_options *o, enum split split, enum loss loss) {
+    struct feature_set_list l;
+    struct feature_set found = { 0 };
+    struct checkpoint_list c;
+    ok(store_checkpoints_resolve(s, "last", &c));
+    ok(store_feature_sets_list(s, &l));
+    for (size_t i = 0; i < l.count; i++) {
+        const struct feature_identity *f = &l.set[i].identity;
+        if (f->split == split && !strcmp(f->loss, loss_name(loss)) && l.set[i].checkpoint == c.checkpoint[0].id &&
+            f->timesteps == o->timesteps && f->draws == o->draws && f->parts == o->parts && f->k == o->dims &&
+            !strcmp(f->rule, o->rule ? o->rule : "uniform"))
+            found = l.set[i];
+    }
+    assert_true(found.id > 0);
+    assert_int_equal(found.rows_done, found.rows);
+    checkpoint_list_free(&c);
+    feature_set_list_free(&l);
+    return found;
+}
+
+/* One pair's gradient of one item, projected, by the definition of features. */
+static void pair_by_definition(double *out, struct store *s, enum split split, size_t index, enum loss loss, size_t t,
+                               size_t draw, const struct features_options *o) {
+    struct stored_network net;
+    struct project project;
+    struct checkpoint_list c;
+    struct unet_work *work;
+    float x[D], x_t[D], noise[D], eps[D], d[D], time = (float)t;
+    size_t n_params;
+    ok(store_project_get(s, &project));
+    ok(store_checkpoints_resolve(s, "last", &c));
+    ok(items_load(s, &project, split, index, 1, x));
+    ok(stored_network_open(&net, s, &c.checkpoint[0], 1));
+    ok(unet_work_new(&work, net.u, 1, 1, NULL));
+    size_t p = unet_size(net.u);
+    struct sum sum = { unet_params(net.u, &n_params), mem_array(p, sizeof(double)) };
+    struct unet_sink sink = { add_gradient, &sum };
+    rng_normal(noise, D, o->noise_seed, RNG_NOISE, (uint32_t)split << 29 | (uint32_t)index, (uint32_t)(draw << 17 | t));
+    schedule_noised(net.schedule, x_t, x, noise, D, t);
+    unet_forward(work, net.weights, eps, x_t, &time, 1);
+    loss_gradient(loss, d, eps, noise, D, schedule_elbo_weight(net.schedule, t), 1);
+    unet_backward(work, net.weights, d, &sink);
+    struct projection proj = { PROJECTION_SJLT, o->projection_seed, p, (uint32_t)o->dims, 1, PROJECTION_VERSION };
+    uint32_t *coord = mem_array(p, sizeof *coord), *table = mem_array(p, sizeof *table);
+    unet_coordinates(net.u, coord);
+    projection_table(&proj, NULL, p, table);
+    memset(out, 0, o->dims * sizeof *out);
+    for (size_t i = 0; i < p; i++) {
+        uint32_t e = table[coord[i]];
+        out[e >> 1] += e & 1 ? -sum.total[i] : sum.total[i];
+    }
+    mem_free(coord);
+    mem_free(table);
+    mem_free(sum.total);
+    unet_work_free(work);
+    stored_network_close(&net);
+    checkpoint_list_free(&c);
+}
+
+static void expect_row(const float *got, const double *want, size_t k, double tolerance, const char *what) {
+    double size = 0, error = 0;
+    for (size_t j = 0; j < k; j++) {
+        size += want[j] * want[j];
+        error += pow(want[j] - (double)got[j], 2);
+    }
+    if (!(sqrt(error) <= tolerance * sqrt(size))) die("%s: off by %g of %g", what, sqrt(error), sqrt(size));
+}
+
+static void a_row_is_the_mean_over_timesteps_and_draws_and_a_part_over_its_share(void **state) {
+    (void)state;
+    enum { ROWS = 5, K = 64 };
+    struct store *s;
+    struct features_options o = tiny_features();
+    float row[ROWS * K], part[ROWS * K];
+    double pair[10][K], want[K];
+    ok(store_open(&s, path("whole"), STORE_WRITE));
+    o.losses = 1u << LOSS_SQUARE;
+    o.splits = 1u << SPLIT_VAL;
+    o.rule = "cumulative";
+    o.timesteps = 5;
+    o.draws = 2;
+    for (size_t i = 0; i < 10; i++)
+        pair_by_definition(pair[i], s, SPLIT_VAL, 3, LOSS_SQUARE, i % 5, i / 5, &o);
+    static const size_t kinds[] = { 1, 2, 5, 10 };    /* 5: a row for each timestep */
+    for (size_t n = 0; n < 4; n++) {
+        o.parts = kinds[n];
+        ok(pipeline_features(s, &o, NULL));
+        struct feature_set set = find_set(s, &o, SPLIT_VAL, LOSS_SQUARE);
+        ok(store_features_read(s, &set, 0, ROWS, row));
+        memset(want, 0, sizeof want);
+        for (size_t i = 0; i < 10; i++)
+            for (size_t j = 0; j < K; j++) want[j] += pair[i][j] / 10;
+        expect_row(row + 3 * K, want, K, 2e-6, "mean");
+        for (size_t b = 0; b < o.parts; b++) {
+            ok(store_features_read_part(s, &set, b, 0, ROWS, part));
+            memset(want, 0, sizeof want);
+            for (size_t i = b; i < 10; i += o.parts)
+                for (size_t j = 0; j < K; j++) want[j] += pair[i][j] * (double)o.parts / 10;
+            expect_row(part + 3 * K, want, K, 2e-6, "part");
+        }
+    }
+    store_close(s);
+}
+
+static void the_mean_of_parts_is_the_ordinary_feature(void **state) {
+    (void)state;
+    enum { K = 64 };
+    struct store *s;
+    struct features_options o = tiny_features();
+    static float plain[N * K], mean[N * K], part[N * K];
+    double norm[N] = { 0 };     /* of the parts: rounding has the size of what is summed */
+    ok(store_open(&s, path("whole"), STORE_WRITE));
+    o.losses = 1u << LOSS_SIMPLE | 1u << LOSS_LINF;
+    for (int l = LOSS_SIMPLE; l <= LOSS_LINF; l += LOSS_LINF - LOSS_SIMPLE)
+        for (o.parts = 1; o.parts <= 20; o.parts *= o.parts == 1 ? 4 : 5) {   /* 1, 4, 20 */
+            ok(pipeline_features(s, &o, NULL));
+            struct feature_set set = find_set(s, &o, SPLIT_TRAIN, (enum loss)l);
+            ok(store_features_read(s, &set, 0, N, o.parts == 1 ? plain : mean));
+            memset(norm, 0, sizeof norm);
+            for (size_t b = 0; b < o.parts; b++) {
+                ok(store_features_read_part(s, &set, b, 0, N, part));
+                for (size_t r = 0; r < N; r++) {
+                    double square = 0;
+                    for (size_t j = 0; j < K; j++) square += pow((double)part[r * K + j], 2);
+                    norm[r] += sqrt(square) / (double)o.parts;
+                }
+            }
+            for (size_t r = 0; o.parts > 1 && r < N; r++) {
+                double error = 0;
+                for (size_t j = 0; j < K; j++) error += pow((double)(plain[r * K + j] - mean[r * K + j]), 2);
+                if (!(sqrt(error) <= 1e-6 * norm[r]))
+                    die("%s, %zu parts, row %zu: off by %g of %g", loss_name((enum loss)l), o.parts, r, sqrt(error), norm[r]);
+            }
+        }
+    store_close(s);
+}
+
+/* Rows of one set of a database as bytes, so that two ways to it can be compared. */
+static void rows_of(struct store *s, const struct features_options *o, enum split split, enum loss loss, float *out) {
+    struct feature_set set = find_set(s, o, split, loss);
+    for (size_t b = 0; b < o->parts; b++)
+        ok(store_features_read_part(s, &set, b, 0, set.rows, out + b * set.rows * o->dims));
+}
+
+static void no_way_to_a_feature_changes_a_bit(void **state) {
+    (void)state;
+    enum { K = 64, PARTS = 5 };
+    static float want[PARTS * N * K], got[PARTS * N * K];
+    struct train_options t = tiny_training();
+    struct features_options o = tiny_features();
+    struct store *s;
+    char weights[400], same[400];
+    ok(store_open(&s, path("whole"), STORE_READ));
+    hashes(s, weights);
+    store_close(s);
+    o.losses = 1u << LOSS_SIMPLE | 1u << LOSS_SQUARE;
+    o.draws = 2;
+    for (o.parts = 1; o.parts <= PARTS; o.parts += PARTS - 1) {
+        for (o.threads = 1; o.threads <= 3; o.threads++) {
+            char name[32];
+            snprintf(name, sizeof name, "bits-%zu-%zu", o.parts, o.threads);
+            s = new_database(name);
+            ok(pipeline_train(s, &t, NULL));
+            hashes(s, same);
+            assert_string_equal(same, weights);
+            if (o.threads == 2) {    /* the losses apart */
+                struct features_options one = o;
+                one.losses = 1u << LOSS_SQUARE;
+                ok(pipeline_features(s, &one, NULL));
+            }
+            ok(pipeline_features(s, &o, NULL));
+            rows_of(s, &o, SPLIT_TRAIN, LOSS_SQUARE, o.threads == 1 ? want : got);
+            if (o.threads > 1) assert_memory_equal(got, want, o.parts * N * K * sizeof *want);
+            if (o.threads == 1) {
+                /* Items that come one by one make the last block anew each time. */
+                struct features_options val = o;
+                val.splits = 1u << SPLIT_VAL;
+                static float whole[PARTS * 5 * K], grown[PARTS * 5 * K];
+                rows_of(s, &o, SPLIT_VAL, LOSS_SQUARE, whole);
+                struct store *other;
+                snprintf(name, sizeof name, "grown-%zu", o.parts);
+                other = database_with(name, N, 0);
+                ok(pipeline_train(other, &t, NULL));
+                for (size_t i = 0; i < 5; i++) {
+                    add_some(other, SPLIT_VAL, 5, i, 1);
+                    ok(pipeline_features(other, &val, NULL));
+                }
+                rows_of(other, &val, SPLIT_VAL, LOSS_SQUARE, grown);
+                assert_memory_equal(grown, whole, o.parts * 5 * K * sizeof *whole);
+                store_close(other);
+            }
+            store_close(s);
+        }
+    }
+}
+
+static void little_memory_means_fewer_threads_and_the_same_bits(void **state) {
+    (void)state;
+    enum { K = 32 };
+    static float want[N * K], got[N * K];
+    struct features_options o = tiny_features();
+    struct store *s;
+    ok(store_open(&s, path("whole"), STORE_WRITE));
+    o.losses = 1u << LOSS_SQUARE;
+    o.dims = K;
+    o.threads = 3;
+    ok(pipeline_features(s, &o, NULL));
+    rows_of(s, &o, SPLIT_TRAIN, LOSS_SQUARE, want);
+    o.memory = 1000;
+    o.noise_seed++;
+    assert_int_equal(pipeline_features(s, &o, NULL), ERR_RANGE);
+    /* The message says what would do, and it does. */
+    const char *says = strstr(fail_reason(), "needs ");
+    assert_non_null(says);
+    double mb = strtod(says + 6, NULL);
+    assert_non_null(strstr(says, " MB of memory, 1.0 KB are allowed"));
+    o.memory = (size_t)((mb + .06) * 1e6);
+    struct cost told = { .flop = 0 };
+    struct cost_sink sink = { take_cost, &told, 0 };
+    o.cost = &sink;
+    ok(pipeline_features(s, &o, NULL));
+    assert_non_null(strstr(told.note, "1 of 3 threads"));
+    assert_true(told.bytes_memory <= (double)o.memory);
+    o.noise_seed--;
+    struct feature_set set = find_set(s, &o, SPLIT_TRAIN, LOSS_SQUARE);
+    assert_int_equal(set.identity.noise_seed, o.noise_seed + 1);
+    ok(store_feature_set_delete(s, set.id));
+    set = find_set(s, &o, SPLIT_TRAIN, LOSS_SQUARE);
+    for (size_t b = 0; b < 2; b++) ok(store_feature_block_delete(s, &set, b));
+    ok(pipeline_features(s, &o, NULL));
+    rows_of(s, &o, SPLIT_TRAIN, LOSS_SQUARE, got);
+    assert_memory_equal(got, want, sizeof want);
+    store_close(s);
+}
+
+static void the_cost_counts_what_is_missing(void **state) {
+    (void)state;
+    struct features_options o = tiny_features();
+    struct store *s;
+    struct cost all = { .flop = 0 }, one = { .flop = 0 }, none = { .flop = 0 };
+    struct cost_sink sink = { take_cost, &all, 1 };
+    size_t sets;
+    struct feature_set_list l;
+    ok(store_open(&s, path("whole"), STORE_WRITE));
+    o.losses = 1u << LOSS_SIMPLE | 1u << LOSS_SQUARE;
+    o.noise_seed = 77;
+    o.cost = &sink;
+    ok(store_feature_sets_list(s, &l));
+    sets = l.count;
+    feature_set_list_free(&l);
+    ok(pipeline_features(s, &o, NULL));
+    assert_true(all.flop > 0 && all.seconds > 0 && all.bytes_disk > (N + 5) * 64 * 2 && all.bytes_memory > 0);
+    ok(store_feature_sets_list(s, &l));
+    assert_int_equal(l.count, sets);     /* a dry run makes nothing */
+    feature_set_list_free(&l);
+    sink.only = 0;
+    sink.ctx = &none;
+    o.losses = 1u << LOSS_SIMPLE;
+    ok(pipeline_features(s, &o, NULL));
+    sink.only = 1;
+    sink.ctx = &one;
+    o.losses |= 1u << LOSS_SQUARE;
+    ok(pipeline_features(s, &o, NULL));
+    assert_true(one.flop < .7 * all.flop && one.flop > .3 * all.flop);
+    sink.only = 0;
+    ok(pipeline_features(s, &o, NULL));
+    sink.ctx = &none;
+    ok(pipeline_features(s, &o, NULL));
+    assert_true(none.flop == 0 && none.seconds == 0);
+    store_close(s);
+}
+
+static void the_training_loss_of_every_item_is_kept(void **state) {
+    (void)state;
+    struct store *s;
+    struct features_options o = tiny_features();
+    struct stat_set_list l;
+    struct checkpoint_list c;
+    struct project project;
+    struct stored_network net;
+    struct unet_work *work;
+    float x[D], x_t[D], noise[D], eps[D];
+    double want = 0, got[N];
+    size_t present;
+    ok(store_open(&s, path("whole"), STORE_WRITE));
+    o.noise_seed = 5;
+    o.losses = 1u << LOSS_AVG;
+    o.parts = 4;
+    ok(pipeline_features(s, &o, NULL));
+    ok(store_checkpoints_resolve(s, "last", &c));
+    struct stat_key key = { "train_loss", "timesteps 20 uniform, draws 1, noise seed 5", c.checkpoint[0].id, SPLIT_TRAIN };
+    ok(store_stat_get(s, &key, 0, N, got, &present));
+    assert_int_equal(present, N);
+    ok(store_stats_list(s, &l));
+    assert_true(l.count >= 3);
+    stat_set_list_free(&l);
+    ok(store_project_get(s, &project));
+    ok(items_load(s, &project, SPLIT_TRAIN, 35, 1, x));
+    ok(stored_network_open(&net, s, &c.checkpoint[0], 0));
+    ok(unet_work_new(&work, net.u, 1, 0, NULL));
+    for (size_t t = 0; t < 1000; t += 50) {
+        float time = (float)t;
+        items_noise(noise, D, 5, SPLIT_TRAIN, 35, t, 0);
+        schedule_noised(net.schedule, x_t, x, noise, D, t);
+        unet_forward(work, net.weights, eps, x_t, &time, 1);
+        want += loss_value(LOSS_SIMPLE, eps, noise, D, 1) / 20;
+    }
+    assert_near(got[35], want, 1e-6 * want, 0);
+    unet_work_free(work);
+    stored_network_close(&net);
+    checkpoint_list_free(&c);
+    store_close(s);
+}
+
 static void what_cannot_be_done_is_said(void **state) {
     (void)state;
     struct store *s;
@@ -316,6 +641,17 @@ static void what_cannot_be_done_is_said(void **state) {
     o.timesteps = 7;
     assert_int_equal(pipeline_features(s, &o, NULL), ERR_RANGE);
     assert_non_null(strstr(fail_reason(), "divisor"));
+    o = tiny_features();
+    o.parts = 3;
+    assert_int_equal(pipeline_features(s, &o, NULL), ERR_RANGE);
+    assert_non_null(strstr(fail_reason(), "3 blocks, expected a divisor of the 20 pairs"));
+    o = tiny_features();
+    o.rule = "logarithmic";
+    assert_int_equal(pipeline_features(s, &o, NULL), ERR_RANGE);
+    o = tiny_features();
+    o.rule = "cumulative";
+    o.timesteps = 1001;
+    assert_int_equal(pipeline_features(s, &o, NULL), ERR_RANGE);
     o = tiny_features();
     o.checkpoints = "33%";
     assert_int_equal(pipeline_features(s, &o, NULL), ERR_MISSING);
@@ -340,6 +676,12 @@ int main(void) {
         cmocka_unit_test(a_sample_depends_on_its_seed_alone),
         cmocka_unit_test(features_are_the_projected_gradients_of_every_loss),
         cmocka_unit_test(threads_losses_and_a_stop_change_no_bit_of_a_feature),
+        cmocka_unit_test(a_row_is_the_mean_over_timesteps_and_draws_and_a_part_over_its_share),
+        cmocka_unit_test(the_mean_of_parts_is_the_ordinary_feature),
+        cmocka_unit_test(no_way_to_a_feature_changes_a_bit),
+        cmocka_unit_test(little_memory_means_fewer_threads_and_the_same_bits),
+        cmocka_unit_test(the_cost_counts_what_is_missing),
+        cmocka_unit_test(the_training_loss_of_every_item_is_kept),
         cmocka_unit_test(what_cannot_be_done_is_said),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

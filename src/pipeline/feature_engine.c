@@ -1,0 +1,301 @@
+/* feature_engine.c - one checkpoint's way from images to projected gradients. */
+#include "feature_engine.h"
+
+#include "dtrak/mem.h"
+#include "dtrak/progress.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- a piece --- */
+
+struct projecting {
+    struct projection_work *work;
+    const struct unet_param *params;
+    size_t thread, row;
+};
+
+static void project_parameter(void *ctx, size_t param, const float *grad) {
+    struct projecting *p = ctx;
+    projection_add(p->work, p->thread, p->row, p->params[param].offset, grad, p->params[param].count, 1);
+}
+
+/* Where piece q of the group lies: its item (counted within the group) and part. */
+static void place(const struct feature_engine *e, const struct feature_group *g, size_t q, size_t *row, size_t *part) {
+    size_t block = q / (g->block_rows * e->parts), start = block * g->block_rows;
+    size_t count = g->items - start < g->block_rows ? g->items - start : g->block_rows;
+    q -= start * e->parts;
+    *part = q / count;
+    *row = start + q % count;
+}
+
+/* B pairs of a piece, from the n-th on, forward and back for every loss. */
+static int pass(struct feature_engine *e, size_t piece, size_t thread, size_t row, size_t part, size_t n, size_t B) {
+    const struct feature_group *g = e->group;
+    const struct schedule *schedule = e->net->schedule;
+    size_t D = e->D, n_params, each = e->n_pairs / e->parts;
+    float *x_t = e->scratch + thread * 4 * e->pass * D, *noise = x_t + e->pass * D;
+    float *eps = noise + e->pass * D, *d_eps = eps + e->pass * D, time[FEATURE_PASS];
+    const struct unet_param *params = unet_params(e->net->u, &n_params);
+    for (size_t b = 0; b < B; b++) {
+        struct feature_pair at = e->pairs[part + (n + b) * e->parts];
+        time[b] = (float)at.t;
+        items_noise(noise + b * D, D, e->noise_seed, g->split, g->first + row, at.t, at.draw);
+        schedule_noised(schedule, x_t + b * D, g->images + row * D, noise + b * D, D, at.t);
+    }
+    if (!unet_forward(e->works[thread], e->net->weights, eps, x_t, time, B)) return 0;
+    for (size_t b = 0; b < B; b++)
+        g->loss[e->first_piece + piece] += loss_value(LOSS_SIMPLE, eps + b * D, noise + b * D, D, 1) / (double)each;
+    for (int l = 0; l < LOSS_COUNT; l++) {
+        if (!(g->wanted >> l & 1)) continue;
+        for (size_t b = 0; b < B; b++)
+            loss_gradient((enum loss)l, d_eps + b * D, eps + b * D, noise + b * D, D,
+                          schedule_elbo_weight(schedule, (size_t)time[b]), 1.0 / (double)each);
+        struct projecting p = { e->work[l], params, thread, piece };
+        struct unet_sink sink = { project_parameter, &p };
+        if (!unet_backward(e->works[thread], e->net->weights, d_eps, &sink)) return 0;
+    }
+    return 1;
+}
+
+static void one_piece(void *ctx, size_t piece, size_t thread) {
+    struct feature_engine *e = ctx;
+    size_t row, part, each = e->n_pairs / e->parts;
+    place(e, e->group, e->first_piece + piece, &row, &part);
+    e->group->loss[e->first_piece + piece] = 0;
+    for (size_t n = 0; n < each; n += e->pass)
+        if (!pass(e, piece, thread, row, part, n, each - n < e->pass ? each - n : e->pass)) return;
+}
+
+static int cancelled(const struct feature_engine *e) {
+    return e->cancel && atomic_load_explicit(e->cancel, memory_order_relaxed);
+}
+
+static int run(struct feature_engine *e, const struct feature_group *g, int finish) {
+    size_t pieces = g->items * e->parts, most = pieces, k = e->projection.k;
+    for (int l = 0; l < LOSS_COUNT; l++)
+        if (g->wanted >> l & 1 && projection_rows(e->work[l]) < most) most = projection_rows(e->work[l]);
+    e->group = g;
+    for (size_t q = 0; q < pieces; q += most) {
+        size_t n = pieces - q < most ? pieces - q : most;
+        for (int l = 0; l < LOSS_COUNT; l++)
+            if (g->wanted >> l & 1) projection_begin(e->work[l], n, g->out[l] + q * k);
+        e->first_piece = q;
+        pool_run(e->pool, n, one_piece, e);
+        for (int l = 0; l < LOSS_COUNT; l++)
+            if (finish && g->wanted >> l & 1 && !projection_finish(e->work[l], e->pool, e->cancel)) return 0;
+        if (cancelled(e)) return 0;
+    }
+    return 1;
+}
+
+int feature_engine_run(struct feature_engine *e, const struct feature_group *g) { return run(e, g, 1); }
+
+/* --- memory --- */
+
+/* Bytes of a work for `batch` samples: one for 1 and one for 2 say it for all. */
+static enum status work_bytes(const struct unet *u, size_t batch, size_t *bytes) {
+    size_t one = 0, two = 0;
+    for (size_t b = 1; b <= 2 && b <= batch; b++) {
+        struct unet_work *w;
+        size_t before = mem_taken();
+        TRY(unet_work_new(&w, u, b, 1, NULL));
+        *(b == 1 ? &one : &two) = mem_taken() - before;
+        unet_work_free(w);
+    }
+    *bytes = batch > 1 ? one + (batch - 1) * (two - one) : one;
+    return OK;
+}
+
+/* Small networks take FEATURE_PASS samples at a time; in large ones a layer of one
+ * sample is work enough for a thread, and many would only take memory. */
+static size_t pass_of(const struct unet *u, size_t each) {
+    double forward, backward, most;
+    unet_cost(u, &forward, &backward);
+    most = floor(40e9 / forward);
+    size_t n = most < 1 ? 1 : most > FEATURE_PASS ? FEATURE_PASS : (size_t)most;
+    return n < each ? n : each;
+}
+
+static int is_dense(const struct feature_engine *e) {
+    const char *kind = projection_kind_name(e->projection.kind);
+    return !strcmp(kind, "rademacher") || !strcmp(kind, "gaussian");
+}
+
+static size_t count_losses(unsigned bits) {
+    size_t n = 0;
+    for (; bits; bits &= bits - 1) n++;
+    return n;
+}
+
+/* Says how many threads and how many gathered gradients fit. */
+static enum status plan(struct feature_engine *e, size_t fixed, size_t *gather) {
+    size_t cap = e->memory ? e->memory : mem_default_cap(), each, row, losses = count_losses(e->losses);
+    char need[32], have[32];
+    TRY(work_bytes(e->net->u, e->pass, &each));
+    each += 4 * e->pass * e->D * sizeof(float);
+    row = losses * e->projection.k * sizeof(float) + e->D * sizeof(float);
+    size_t gathered = is_dense(e) ? losses * (size_t)e->projection.p * sizeof(float) : 0;
+    fixed += e->at_once * row;
+    size_t least = fixed + each + gathered;
+    if (least > cap) {
+        cost_format_bytes(need, sizeof need, (double)least * 1.005);
+        cost_format_bytes(have, sizeof have, (double)cap);
+        return fail(ERR_RANGE, "features: one thread of this network needs %s of memory, %s are allowed; raise --memory%s",
+                    need, have, e->projection.k > 4096 ? " or lower --dims" : gathered ? " or take projection sjlt" : "");
+    }
+    size_t threads = (cap - fixed - gathered) / each;
+    if (threads < e->threads) e->threads = threads;
+    size_t left = cap - fixed - e->threads * each;
+    if (gathered && left > e->at_once * gathered) left = e->at_once * gathered;
+    *gather = gathered ? left / losses : left;
+    e->bytes = fixed + e->threads * each + (gathered ? left : 0);
+    return OK;
+}
+
+/* --- open and close --- */
+
+static enum status open_projector(struct feature_engine *e) {
+    size_t p = unet_size(e->net->u);
+    uint32_t *coord = mem_array(p, sizeof *coord);
+    if (!coord) return fail(ERR_NOMEM, "features: out of memory for %zu parameters", p);
+    unet_coordinates(e->net->u, coord);
+    enum status st = projector_new(&e->projector, &e->projection, coord);
+    mem_free(coord);
+    return st;
+}
+
+enum status feature_engine_open(struct feature_engine *e) {
+    size_t p = unet_size(e->net->u), before = mem_taken(), gather = 0;
+    e->pass = pass_of(e->net->u, e->n_pairs / e->parts);
+    TRY(pool_new(&e->pool, e->threads));
+    e->threads = e->threads_asked = pool_threads(e->pool);
+    /* Making the entries of a dense projection pays with many rows to serve. */
+    size_t blocks = ((is_dense(e) ? 128 : 4 * e->threads) + e->block_pieces - 1) / e->block_pieces;
+    e->at_once = blocks * e->block_pieces;
+    TRY(open_projector(e));
+    /* The coordinates are freed again; packed weights are about three times the plain ones. */
+    TRY(plan(e, mem_taken() - before - p * sizeof(uint32_t) + 3 * p * sizeof(float), &gather));
+    if (e->threads < pool_threads(e->pool)) {
+        pool_free(e->pool);
+        e->pool = NULL;
+        TRY(pool_new(&e->pool, e->threads));
+    }
+    e->works = mem_array(e->threads, sizeof *e->works);
+    e->scratch = mem_array(e->threads * 4 * e->pass * e->D, sizeof *e->scratch);
+    if (!e->works || !e->scratch) return fail(ERR_NOMEM, "features: out of memory");
+    for (size_t i = 0; i < e->threads; i++)
+        TRY(unet_work_new(&e->works[i], e->net->u, e->pass, 1, e->cancel));
+    for (int l = 0; l < LOSS_COUNT; l++)
+        if (e->losses >> l & 1)
+            TRY(projection_work_new(&e->work[l], e->projector, e->threads, e->at_once, gather));
+    return OK;
+}
+
+void feature_engine_close(struct feature_engine *e) {
+    for (int l = 0; l < LOSS_COUNT; l++) projection_work_free(e->work[l]);
+    for (size_t i = 0; e->works && i < e->threads; i++) unet_work_free(e->works[i]);
+    mem_free(e->works);
+    mem_free(e->scratch);
+    projector_free(e->projector);
+    pool_free(e->pool);
+    *e = (struct feature_engine){ 0 };
+}
+
+/* --- what it costs --- */
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Seconds that completing the sums of one piece takes; made on a few coordinates of
+ * the dense kinds, which cost the same for each. */
+static enum status measure_finish(struct feature_engine *e, double *seconds) {
+    enum { COORDINATES = 1 << 15 };
+    struct projection small = e->projection;
+    struct projector *pr = NULL;
+    struct projection_work *w = NULL;
+    float *out = NULL;
+    enum status st = OK;
+    size_t rows = e->at_once;
+    *seconds = 0;
+    if (!is_dense(e)) return OK;
+    for (int l = 0; l < LOSS_COUNT; l++)
+        if (e->work[l] && projection_rows(e->work[l]) < rows) rows = projection_rows(e->work[l]);
+    if (small.p > COORDINATES) small.p = COORDINATES;
+    TRY_TO(projector_new(&pr, &small, NULL));
+    TRY_TO(projection_work_new(&w, pr, e->threads, rows, SIZE_MAX));
+    out = mem_array(rows * small.k, sizeof *out);
+    if (!out) { st = fail(ERR_NOMEM, "features: out of memory"); goto done; }
+    double best = INFINITY;
+    for (int i = 0; i < 3 && !cancelled(e); i++) {
+        double start = clock_s();
+        projection_begin(w, rows, out);
+        projection_finish(w, e->pool, e->cancel);
+        if (clock_s() - start < best) best = clock_s() - start;
+    }
+    *seconds = best * (double)e->projection.p / (double)small.p / (double)rows;
+done:
+    projection_work_free(w);
+    projector_free(pr);
+    mem_free(out);
+    return st;
+}
+
+/* The median over rounds, no more of them than a tenth of the work, each a piece per thread that is cut to one pass; dense
+ * projections are left open, their end is measured above. */
+static enum status measure_pass(struct feature_engine *e, const struct feature_group *g, size_t pairs, double rounds,
+                                double *seconds) {
+    enum { ROUNDS = 9 };
+    double took[ROUNDS], start = clock_s(), budget = .7;
+    struct feature_engine cut = *e;
+    size_t n = 0;
+    cut.n_pairs = pairs;
+    cut.parts = 1;
+    /* The first round warms up; the processor's clock takes a while to settle. */
+    for (size_t i = 0; i <= ROUNDS && (i < 2 || clock_s() - start < budget); i++) {
+        double t = clock_s();
+        if (!run(&cut, g, !is_dense(e))) return fail(ERR_CANCELLED, "stopped while the cost was measured");
+        if (i > 0) took[n++] = clock_s() - t;
+        if (.1 * rounds * (clock_s() - t) < budget) budget = .1 * rounds * (clock_s() - t);
+    }
+    qsort(took, n, sizeof *took, by_value);
+    *seconds = took[n / 2];
+    return OK;
+}
+
+enum status feature_engine_measure(struct feature_engine *e, unsigned losses, double pieces, double *seconds, double *flop) {
+    size_t each = e->n_pairs / e->parts, count = count_losses(losses), most = e->threads, k = e->projection.k;
+    size_t p = unet_size(e->net->u);
+    struct feature_group g = { .split = SPLIT_TRAIN, .block_rows = most, .wanted = losses };
+    float *images = NULL, *out = NULL;
+    double *loss = NULL, forward, backward, full = 0, rest = 0, finish = 0;
+    enum status st = OK;
+    for (int l = 0; l < LOSS_COUNT; l++)
+        if (losses >> l & 1 && projection_rows(e->work[l]) < most) most = projection_rows(e->work[l]);
+    g.items = most;
+    images = mem_array(most * e->D, sizeof *images);
+    out = mem_array(most * k, sizeof *out);
+    loss = mem_array(most, sizeof *loss);
+    if (!images || !out || !loss) { st = fail(ERR_NOMEM, "features: out of memory"); goto done; }
+    g.images = images;
+    g.loss = loss;
+    for (int l = 0; l < LOSS_COUNT; l++) g.out[l] = out;   /* of no use to anyone */
+    double rounds = pieces / (double)most * (double)((each + e->pass - 1) / e->pass);
+    TRY_TO(measure_pass(e, &g, e->pass, rounds, &full));
+    if (each % e->pass) TRY_TO(measure_pass(e, &g, each % e->pass, rounds, &rest));
+    TRY_TO(measure_finish(e, &finish));
+    *seconds = ((double)(each / e->pass) * full + rest) / (double)most + (double)count * finish;
+    unet_cost(e->net->u, &forward, &backward);
+    *flop = 2 * (double)each * (forward + (double)count * backward);
+    *flop += (double)count * (is_dense(e) ? 2.0 * (double)p * (double)k
+                                          : 2.0 * (double)p * (double)((each + e->pass - 1) / e->pass));
+done:
+    mem_free(images);
+    mem_free(out);
+    mem_free(loss);
+    return st;
+}
