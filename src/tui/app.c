@@ -205,6 +205,7 @@ void app_draw(struct app *a) {
     frame_clear(f);
     a->n_spots = 0;
     if (rows > 2) app_top(a)->draw(a, f, (struct area){ 1, 0, rows - 2, cols });
+    if (a->prompt == PROMPT_PALETTE) palette_draw(a, f);
     draw_title(a, f);
     draw_footer(a, f);
 }
@@ -278,6 +279,7 @@ int app_poll(struct app *a) {
 
 static void begin_prompt(struct app *a, enum prompt p) {
     a->prompt = p;
+    a->palette_at = 0;
     snprintf(a->typed, sizeof a->typed, "%s", p == PROMPT_FILTER ? a->filter : "");
 }
 
@@ -290,7 +292,9 @@ static void search_again(struct app *a, int by) {
 static void end_prompt(struct app *a) {
     enum prompt p = a->prompt;
     a->prompt = PROMPT_NONE;
-    if (p == PROMPT_FILTER) {
+    if (p == PROMPT_PALETTE) {
+        palette_enter(a);
+    } else if (p == PROMPT_FILTER) {
         snprintf(a->filter, sizeof a->filter, "%s", a->typed);
         gallery_refilter(a);
         /* What is selected is what Enter ranks, so it has to be one that shows. */
@@ -308,6 +312,10 @@ static void type(struct app *a, const struct input_event *key) {
     char bytes[4];
     if (key->code == INPUT_ENTER) { end_prompt(a); return; }
     if (key->code == INPUT_ESC || (key->code == 'c' && key->mods & INPUT_CTRL)) { a->prompt = PROMPT_NONE; return; }
+    if (a->prompt == PROMPT_PALETTE && (key->code == INPUT_UP || key->code == INPUT_DOWN)) {
+        palette_step(a, key->code == INPUT_UP ? -1 : 1);
+        return;
+    }
     if (key->code == INPUT_BACKSPACE) {
         if (len == 0) { a->prompt = PROMPT_NONE; return; }
         do len--; while (len && ((unsigned char)a->typed[len] & 0xc0) == 0x80);
@@ -346,6 +354,7 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_search: begin_prompt(a, PROMPT_SEARCH); break;
     case ACT_search_next: search_again(a, 1); break;
     case ACT_search_back: search_again(a, -1); break;
+    case ACT_palette: begin_prompt(a, PROMPT_PALETTE); break;
     case ACT_filter: begin_prompt(a, PROMPT_FILTER); break;
     case ACT_redraw: if (a->term) term_redraw(a->term); break;
     case ACT_suspend: if (a->term) term_suspend(a->term); break;
@@ -353,12 +362,15 @@ static void act_anywhere(struct app *a, enum action k) {
     }
 }
 
+void app_act(struct app *a, enum action k) {
+    if (!app_top(a)->act(a, k)) act_anywhere(a, k);
+}
+
 void app_key(struct app *a, const struct input_event *key) {
     if (a->prompt != PROMPT_NONE) { type(a, key); return; }
     enum action k = keys_action(app_top(a)->context, key);
     a->message[0] = 0;
-    if (k == ACT_NONE) return;
-    if (!app_top(a)->act(a, k)) act_anywhere(a, k);
+    if (k != ACT_NONE) app_act(a, k);
 }
 
 void app_mouse(struct app *a, const struct input_event *m) {

@@ -91,7 +91,7 @@ enum { FACTS = 2048 };
 
 /* --- the line at the bottom --- */
 
-enum prompt { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER };
+enum prompt { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_PALETTE };
 
 /* --- what can be clicked --- */
 
@@ -153,6 +153,7 @@ struct app {
     enum style message_style;
     enum prompt prompt;
     char typed[128];
+    size_t palette_at;           /* the action of the : line that Enter takes */
     char search[128], filter[128];
 
     struct {
@@ -201,6 +202,7 @@ struct app {
 enum status app_open(struct app **out, const struct tui_options *o);
 void app_close(struct app *a);
 void app_draw(struct app *a);
+void app_act(struct app *a, enum action k);
 void app_key(struct app *a, const struct input_event *key);
 void app_mouse(struct app *a, const struct input_event *mouse);
 /* Looks at jobs, pictures and the file; 1 when something that shows has changed. */
@@ -217,6 +219,11 @@ void app_say(struct app *a, enum style style, const char *fmt, ...);
 void app_spot(struct app *a, size_t row, size_t col, size_t rows, size_t cols, size_t id);
 /* The item the keys , . and the screens speak of; loads its row. */
 void app_set_query(struct app *a, struct item_ref ref);
+
+/* --- palette.c: the : line --- */
+void palette_enter(struct app *a);
+void palette_step(struct app *a, int by);
+void palette_draw(struct app *a, struct frame *f);   /* over the screen, above the footer */
 
 /* --- script.c: keys from a text --- */
 enum status script_run(struct app *a, const char *keys);

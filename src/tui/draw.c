@@ -312,7 +312,7 @@ void draw_footer(struct app *a, struct frame *f) {
     frame_fill(f, rows - 1, 0, 1, cols, STYLE_BAR, ' ');
     if (a->prompt != PROMPT_NONE) {
         size_t at = frame_printf(f, rows - 1, 1, SIZE_MAX, STYLE_BAR_KEY, "%s",
-                                 a->prompt == PROMPT_SEARCH ? "/" : "&");
+                                 a->prompt == PROMPT_SEARCH ? "/" : a->prompt == PROMPT_FILTER ? "&" : ":");
         at += frame_text(f, rows - 1, 1 + at, STYLE_BAR, a->typed);
         frame_text(f, rows - 1, 1 + at, STYLE_BAR_KEY, "▏");
         const char *hint = "Enter takes it, Esc does not";

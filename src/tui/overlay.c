@@ -43,12 +43,15 @@ static void step(struct app *a, int by) {
         a->detail.ref = a->query;
         return;
     }
-    size_t *at = &a->ranking.cursor[a->ranking.pane];
+    int compares = a->depth >= 2 && a->stack[a->depth - 2] == &screen_compare;
+    size_t *at = compares ? &a->compare.cursor : &a->ranking.cursor[a->ranking.pane];
     if (by < 0 ? *at == 0 : *at + 1 >= a->row.n) return;
     if (by < 0) --*at;
     else ++*at;
-    struct item_ref ref = ranking_selected(a, &rank, &score, &has);
-    if (has) a->detail.ref = ref;
+    struct item_ref ref = { SPLIT_TRAIN, 0 };
+    if (compares) ref.index = a->row.order[*at];
+    else ref = ranking_selected(a, &rank, &score, &has);
+    a->detail.ref = ref;
     find_queries(a);
 }
 

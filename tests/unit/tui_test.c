@@ -173,7 +173,7 @@ static void every_key_is_listed_once_with_its_help(void **state) {
  * thousands of failing jobs; jobs have a test of their own. */
 static void append_random_key(char *script, size_t size, struct rng *r) {
     static const char *const key[] = {
-        "1", "2", "3", "6", "?", "2 6 q", "2 esc", "d", "D", "enter", "tab", "backtab", "j", "k", "h", "l", "up", "down", "left",
+        "1", "2", "3", "6", "?", "2 6 q", "2 esc", "d", "D", ":", ": enter", ": down enter", "enter", "tab", "backtab", "j", "k", "h", "l", "up", "down", "left",
         "right", "pgup", "pgdn", "g", "G", "home", "end", "m", "M", "f", "F", "c", "C", "[", "]", ",", ".", "/",
         "&", "n", "N", "x", "y", "a", "8", "_", "backspace", "space", "ctrl-l", "delete", "z", "é", "@click:9,5",
         "@click:70,20", "@double:40,9", "@wheel:up", "@wheel:down", "@size:80x24", "@size:1x1", "@size:40x12",
