@@ -2,15 +2,13 @@
  * buffers.  Nothing here allocates, fails or knows a file.
  *
  * Layout, used by every function below.  Activations are float32, channels
- * last: [B][H][W][C].  A padded activation has a border of one zero pixel,
- * [B][H+2][W+2][C]; functions that may meet either take the floats between two
- * rows and between two images.  Weights of a convolution are [K*K][Cin][Cout]
- * (tap-major; a linear layer is K = 1), so that both a pixel's channels and a
- * weight's output channels are contiguous.
+ * last: [B][H][W][C].  Weights of a convolution are [K*K][Cin][Cout] (tap-major;
+ * a linear layer is K = 1), so that both a pixel's channels and a weight's
+ * output channels are contiguous.
  *
- * Reading past an activation: tiles load whole vectors, so every activation
- * must be followed by KERNEL_SLACK readable floats.  Their values do not
- * matter.
+ * Reading past an activation: tiles load whole vectors, so every activation,
+ * and every row of per-channel numbers, must be followed by KERNEL_SLACK
+ * readable floats.  Their values do not matter.
  *
  * Each hot function exists for several instruction sets; kernels_best() picks
  * one at run time.  All agree within rounding (tests/unit/kernels_test.c). */
@@ -19,46 +17,51 @@
 
 #include <stddef.h>
 
-enum { KERNEL_SLACK = 64, KERNEL_LANES = 16 };
+enum { KERNEL_SLACK = 64, KERNEL_LANES = 16, KERNEL_MAX_CHANNELS = 2048 };
 
-/* Cout (or Cin, for the backward weights) rounded up to whole vectors. */
+/* Channels rounded up to whole vectors. */
 size_t kernel_padded(size_t channels);
+/* Packed weights come in panels of output channels; how many the panel from
+ * channel c0 on holds. */
+size_t kernel_panel(size_t channels, size_t c0);
 
-/* B images of H x W pixels and C channels go in ... */
-struct conv_shape { size_t B, H, W, Cin, Cout, K, stride; };   /* K 1 or 3; stride 1 or 2 */
-/* ... and (H / stride) x (W / stride) with Cout come out. */
+/* Output pixel (i, j) of image b reads x at (i stride + ky - top, j stride + kx - left)
+ * for each of Kh x Kw taps; what lies outside H x W is zero.  It stands at
+ * b y_image + i y_row + j y_col, in floats, of y (and of res, and of dy). */
+struct conv_shape {
+    size_t B, H, W, Cin, Ho, Wo, Cout, Kh, Kw, stride;   /* Kh Kw <= 16 */
+    ptrdiff_t top, left;
+    size_t y_image, y_row, y_col;
+    int images_first;   /* tiles hold the same pixel of several images */
+};
 
 struct norm_shape { size_t B, H, W, C, G; };   /* G divides C */
+
+struct adamw_step { float scale, beta1, beta2, shrink, step, root, eps, keep; };
 
 struct kernels {
     const char *name;   /* "portable", "avx2", "avx512" */
 
-    /* y[b,i,j,o] = bias[o] + add[b,o] + res[b,i,j,o]
-     *            + sum_{tap,c} x[b, i*stride+ky, j*stride+kx, c] * w[tap,c,o]
+    /* y[b,i,j,o] = bias[o] + add[b,o] + res[b,i,j,o] + sum_{tap,c} x[...] * w[tap,c,o]
      *
-     *   y    out [B][Ho][Wo][Cout]
-     *   x    in  first tap of the first output pixel; x_row, x_image floats apart
-     *   w    in  [K*K][Cin][kernel_padded(Cout)], see conv_pack()
-     *   bias in  [Cout] or NULL;  add in [B][Cout] or NULL
-     *   res  in  like y, may be y itself, or NULL */
-    void (*conv_forward)(float *y, const float *x, size_t x_row, size_t x_image, const float *w,
-                         const float *bias, const float *add, const float *res,
-                         struct conv_shape n);
+     *   y    out  placed by the shape
+     *   x    in   [B][H][W][Cin]
+     *   w    in   packed: for each panel of o, [Kh*Kw][Cin][panel]
+     *   bias in   [Cout] or NULL;  add in [B][Cout] or NULL
+     *   res  in   like y, may be y itself, or NULL */
+    void (*conv)(float *y, const float *x, const float *w, const float *bias, const float *add,
+                 const float *res, const struct conv_shape *n);
 
-    /* dw[tap,c,o] = sum_{b,i,j} x[...] * dy[b,i,j,o]; dw [K*K][Cin][Cout] is
-     * overwritten.  x as in conv_forward. */
-    void (*conv_backward_weight)(float *dw, const float *x, size_t x_row, size_t x_image,
-                                 const float *dy, struct conv_shape n);
+    /* dw[tap,c,o] = sum_{b,i,j} x[...] * dy[b,i,j,o]; dw [Kh*Kw][Cin][Cout] is overwritten. */
+    void (*conv_weight)(float *dw, const float *x, const float *dy, const struct conv_shape *n);
 
     /* z = gamma[c] * (x - mean[b,g]) * rstd[b,g] + beta[c];  y = silu ? z * sigmoid(z) : z
-     *   y    out  y_row, y_image floats apart (a padded buffer's inside, or plain)
      *   mean, rstd  out [B][G], kept for the backward pass; biased variance */
-    void (*norm_forward)(float *y, size_t y_row, size_t y_image, float *mean, float *rstd,
-                         const float *x, const float *gamma, const float *beta,
-                         struct norm_shape n, float eps, int silu);
+    void (*norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *gamma,
+                         const float *beta, struct norm_shape n, float eps, int silu);
 
     /* dx is overwritten, or added to when add is set; dgamma and dbeta [C] are
-     * overwritten.  scratch: H * W * C + 4 * C floats. */
+     * overwritten.  scratch: H * W * C + KERNEL_SLACK floats. */
     void (*norm_backward)(float *dx, int add, float *dgamma, float *dbeta, const float *dy,
                           const float *x, const float *mean, const float *rstd,
                           const float *gamma, const float *beta, struct norm_shape n, int silu,
@@ -72,6 +75,18 @@ struct kernels {
     void (*softmax)(float *x, size_t rows, size_t n);
     /* dx = p * (dp - sum p dp), in place on dp. */
     void (*softmax_backward)(float *dp, const float *p, size_t rows, size_t n);
+
+    /* sums[b,c] = sum over the S pixels of dy [B][S][C]; overwritten. */
+    void (*channel_sums)(float *sums, const float *dy, size_t B, size_t S, size_t C);
+    /* y += x */
+    void (*add)(float *y, const float *x, size_t n);
+    /* Sum of squares, in double. */
+    double (*norm2)(const float *x, size_t n);
+    /* g = scale grad;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
+     * theta = shrink theta - step m / (sqrt(v) root + eps);
+     * ema = keep ema + (1 - keep) theta, unless ema is NULL. */
+    void (*adamw)(float *theta, float *m, float *v, float *ema, const float *grad, size_t n,
+                  const struct adamw_step *s);
 };
 
 /* The fastest this processor runs; the same answer for the life of the
@@ -80,21 +95,35 @@ const struct kernels *kernels_best(void);
 /* By name, or NULL where this build or processor has none. */
 const struct kernels *kernels_named(const char *name);
 
+/* --- layers --- */
+
+/* A convolution as the network has it: K 1 or 3, stride 1 or 2, pad zeros on
+ * top and on the left (and as many as it takes below and on the right), or,
+ * with upsample, K = 3, stride 1 and pad 1 over x doubled by nearest neighbour. */
+struct conv_layer { size_t B, H, W, Cin, Cout, K, stride, pad; int upsample; };
+
+size_t conv_height(const struct conv_layer *n);   /* of the result */
+size_t conv_width(const struct conv_layer *n);
+
+/* Floats that each direction's packed weights take (B does not matter). */
+size_t conv_pack_size(const struct conv_layer *n);
+/* w [K*K][Cin][Cout] as conv_forward() and conv_backward_data() want it;
+ * either output may be NULL.  scratch: 16 Cin Cout floats for an upsampled
+ * layer, else NULL. */
+void conv_pack(float *forward, float *backward, const float *w, float *scratch, const struct conv_layer *n);
+
+/* y [B][H'][W'][Cout]; bias, add and res as in struct kernels. */
+void conv_forward(const struct kernels *k, float *y, const float *x, const float *packed, const float *bias,
+                  const float *add, const float *res, const struct conv_layer *n);
+/* dx [B][H][W][Cin] (+)= the transpose applied to dy. */
+void conv_backward_data(const struct kernels *k, float *dx, int add, const float *dy, const float *packed,
+                        const struct conv_layer *n);
+/* dw [K*K][Cin][Cout] is overwritten; scratch as for conv_pack(). */
+void conv_backward_weight(const struct kernels *k, float *dw, const float *x, const float *dy, float *scratch,
+                          const struct conv_layer *n);
+
 /* --- plain loops, the same everywhere --- */
 
-/* w [K*K][Cin][Cout] to the forward weights [K*K][Cin][kernel_padded(Cout)],
- * and to those of the gradient with respect to x: taps reversed, transposed,
- * [K*K][Cout][kernel_padded(Cin)].  Either output may be NULL. */
-void conv_pack(float *forward, float *backward, const float *w, size_t K, size_t Cin, size_t Cout);
-
-/* y [B][H+2][W+2][C] (border left as it is) from x [B][H][W][C]; with step 2,
- * x's pixels go to every second place from (at, at) and H, W are the size of
- * the result (the caller zeroes y first). */
-void pad_copy(float *y, const float *x, size_t B, size_t H, size_t W, size_t C,
-              size_t step, size_t at);
-
-/* sums[b,c] = sum over the S pixels of dy [B][S][C]; overwritten. */
-void channel_sums(float *sums, const float *dy, size_t B, size_t S, size_t C);
 /* y += x */
 void add_into(float *y, const float *x, size_t n);
 

@@ -3,10 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t kernel_padded(size_t channels) {
-    return (channels + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
-}
-
 const struct kernels *kernels_named(const char *name) {
     if (!strcmp(name, "portable")) return &kernels_portable;
 #if defined(__x86_64__)

@@ -8,4 +8,9 @@
 #define MAX_NV 2
 #define VFMA(a, b, c) ((a) * (b) + (c))
 #define VSPLAT(x) ((vf){ (x), (x), (x), (x) })
+#define VMIN(a, b) pick((a) < (b), a, b)
+#define VMAX(a, b) pick((a) > (b), a, b)
+#define VSQRT(a) root(a)
+#define VRCP(a) (splat(1.0f) / (a))
+#define NEEDS_PICK
 #include "variant.inc"

@@ -3,46 +3,6 @@
 
 #include <string.h>
 
-void conv_pack(float *forward, float *backward, const float *w, size_t K, size_t Cin, size_t Cout) {
-    size_t taps = K * K, fo = kernel_padded(Cout), bo = kernel_padded(Cin);
-    if (forward)
-        for (size_t r = 0; r < taps * Cin; r++) {
-            memcpy(forward + r * fo, w + r * Cout, Cout * sizeof *w);
-            memset(forward + r * fo + Cout, 0, (fo - Cout) * sizeof *w);
-        }
-    if (!backward) return;
-    for (size_t k = 0; k < taps; k++) {
-        float *to = backward + (taps - 1 - k) * Cout * bo;
-        const float *from = w + k * Cin * Cout;
-        for (size_t o = 0; o < Cout; o++) {
-            for (size_t c = 0; c < Cin; c++) to[o * bo + c] = from[c * Cout + o];
-            memset(to + o * bo + Cin, 0, (bo - Cin) * sizeof *w);
-        }
-    }
-}
-
-void pad_copy(float *y, const float *x, size_t B, size_t H, size_t W, size_t C,
-              size_t step, size_t at) {
-    for (size_t b = 0; b < B; b++)
-        for (size_t i = 0; i < H / step; i++) {
-            float *row = y + ((b * (H + 2) + i * step + at) * (W + 2) + at) * C;
-            if (step == 1) {
-                memcpy(row, x, W * C * sizeof *x);
-                x += W * C;
-            } else {
-                for (size_t j = 0; j < W / step; j++, x += C)
-                    memcpy(row + j * step * C, x, C * sizeof *x);
-            }
-        }
-}
-
-void channel_sums(float *sums, const float *dy, size_t B, size_t S, size_t C) {
-    memset(sums, 0, B * C * sizeof *sums);
-    for (size_t b = 0; b < B; b++, sums += C)
-        for (size_t s = 0; s < S; s++, dy += C)
-            for (size_t c = 0; c < C; c++) sums[c] += dy[c];
-}
-
 void add_into(float *y, const float *x, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] += x[i];
 }

@@ -8,28 +8,26 @@
 
 enum { NONE = -1 };
 
-/* Activations of one sample: H x W x C, with a border of one when padded.
- * The gradient of a buffer never has a border. */
-struct plan_buffer { size_t H, W, C; int padded, needs_gradient; };
+/* Activations of one sample: H x W x C. */
+struct plan_buffer { size_t H, W, C; int needs_gradient; };
 
-enum op_kind { OP_CONV, OP_NORM, OP_SILU, OP_ATTENTION, OP_CONCAT, OP_UPSAMPLE, OP_POOL, OP_PAD, OP_SCALE };
+enum op_kind { OP_CONV, OP_NORM, OP_SILU, OP_ATTENTION, OP_CONCAT, OP_UPSAMPLE, OP_POOL, OP_SCALE };
 
 /* Operands are buffer numbers, NONE when absent.
- *   CONV       y = conv(a; w, b) + add (per channel) + res;  a padded when K = 3
- *   NORM       y = norm(a; w, b), then SiLU when flag;  y may be padded.  With add = [s | t]
+ *   CONV       y = conv(a; w, b) + add (per channel) + res; of a doubled when flag
+ *   NORM       y = norm(a; w, b), then SiLU when flag.  With add = [s | t]
  *              (twice a's channels, one per image) between the two: z (1 + s) + t
  *   SILU       y = silu(a)
  *   ATTENTION  y = attention(a = q, b = k, c = v)
  *   CONCAT     y = a beside b
  *   UPSAMPLE   y = a twice as large
  *   POOL       y = the means of a's squares of 2 x 2
- *   PAD        y = a with a border
  *   SCALE      y = a / factor */
 struct plan_op {
     enum op_kind kind;
     int a, b, c, y, add, res;
     int w, bias;                    /* parameter numbers */
-    size_t K, stride, start;        /* CONV; start: first tap's row and column in a */
+    size_t K, stride, pad;          /* CONV; pad: zeros above and to the left of a */
     size_t heads, groups;
     int flag;
     double factor;                  /* SCALE */
@@ -47,7 +45,11 @@ struct unet {
     struct plan_buffer *buffers;
     size_t n_buffers;
     int input, time, output;        /* buffers */
-    size_t pack_forward, pack_backward, keep, largest_param;
+    size_t pack, keep, largest_param;      /* floats */
+    size_t largest_fold;            /* floats of scratch that conv_pack() wants */
 };
+
+struct conv_layer;
+struct conv_layer plan_layer(const struct unet *u, const struct plan_op *op, size_t B);
 
 #endif

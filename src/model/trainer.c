@@ -15,6 +15,7 @@ struct trainer {
     const struct unet *u;
     struct trainer_options o;
     struct pool *pool;
+    const struct kernels *k;
     atomic_int *cancel;
     struct unet_weights *weights;
     struct unet_work **works;       /* one per thread */
@@ -55,6 +56,7 @@ enum status trainer_new(struct trainer **out, const struct unet *u, const struct
     t->o = *o;
     if (!t->o.schedule) t->o.schedule = schedule_default();
     t->pool = pool;
+    t->k = kernels_best();
     t->cancel = cancel;
     t->p = unet_size(u);
     t->D = c->in_channels * c->sample_height * c->sample_width;
@@ -182,26 +184,18 @@ static void sum_range(void *ctx, size_t r, size_t thread) {
     (void)thread;
     struct trainer *t = ctx;
     size_t from = range_start(t, r), n = range_start(t, r + 1) - from;
-    double s = 0;
-    for (size_t c = 1; c < t->chunks; c++) add_into(t->grads + from, t->grads + c * t->p + from, n);
-    for (size_t i = 0; i < n; i++) s += (double)t->grads[from + i] * (double)t->grads[from + i];
-    t->range_norm[r] = s;
+    for (size_t c = 1; c < t->chunks; c++) t->k->add(t->grads + from, t->grads + c * t->p + from, n);
+    t->range_norm[r] = t->k->norm2(t->grads + from, n);
 }
 
 static void update_range(void *ctx, size_t r, size_t thread) {
     (void)thread;
     struct trainer *t = ctx;
-    const float b1 = .95f, b2 = .999f, eps = 1e-8f, scale = (float)t->scale;
-    const float shrink = (float)(1 - t->lr_now * t->o.weight_decay);
-    const float step = (float)(t->lr_now / t->bias1), root = (float)(1 / sqrt(t->bias2));
-    const float keep = (float)t->decay;
-    for (size_t i = range_start(t, r); i < range_start(t, r + 1); i++) {
-        float g = t->grads[i] * scale;
-        t->m[i] = b1 * t->m[i] + (1 - b1) * g;
-        t->v[i] = b2 * t->v[i] + (1 - b2) * g * g;
-        t->theta[i] = t->theta[i] * shrink - step * t->m[i] / (sqrtf(t->v[i]) * root + eps);
-        if (t->ema) t->ema[i] = keep * t->ema[i] + (1 - keep) * t->theta[i];
-    }
+    struct adamw_step s = { .scale = (float)t->scale, .beta1 = .95f, .beta2 = .999f,
+        .shrink = (float)(1 - t->lr_now * t->o.weight_decay), .step = (float)(t->lr_now / t->bias1),
+        .root = (float)(1 / sqrt(t->bias2)), .eps = 1e-8f, .keep = (float)t->decay };
+    size_t from = range_start(t, r), n = range_start(t, r + 1) - from;
+    t->k->adamw(t->theta + from, t->m + from, t->v + from, t->ema ? t->ema + from : NULL, t->grads + from, n, &s);
 }
 
 static enum status finish_step(struct trainer *t, double *loss) {

@@ -77,10 +77,10 @@ enum status unet_config_check(const struct unet_config *c) {
 
 /* --- pieces --- */
 
-static int new_buffer(struct builder *b, size_t H, size_t W, size_t C, int padded) {
+static int new_buffer(struct builder *b, size_t H, size_t W, size_t C) {
     struct unet *u = b->u;
     if (u->n_buffers == MAX_BUFFERS) { b->full = 1; return 0; }
-    u->buffers[u->n_buffers] = (struct plan_buffer){ H, W, C, padded, 1 };
+    u->buffers[u->n_buffers] = (struct plan_buffer){ H, W, C, 1 };
     return (int)u->n_buffers++;
 }
 
@@ -123,7 +123,8 @@ static struct plan_op *conv_op(struct builder *b, const char *module, int a, siz
     op->stride = stride;
     op->w = new_param(b, module, "weight", n_dims, Cout, in.C, K);
     op->bias = new_param(b, module, "bias", 1, Cout, 1, 1);
-    op->y = new_buffer(b, in.H / stride, in.W / stride, Cout, 0);
+    op->y = new_buffer(b, in.H / stride, in.W / stride, Cout);
+    op->pad = K / 2;
     return op;
 }
 
@@ -135,7 +136,7 @@ static int linear(struct builder *b, const char *module, int a, size_t Cout) {
     return conv_op(b, module, a, Cout, 1, 1, 2)->y;
 }
 
-static struct plan_op *norm_op(struct builder *b, const char *module, int a, size_t groups, int silu, int padded) {
+static struct plan_op *norm_op(struct builder *b, const char *module, int a, size_t groups, int silu) {
     struct plan_buffer in = *shape(b, a);
     struct plan_op *op = new_op(b, OP_NORM);
     op->a = a;
@@ -143,27 +144,26 @@ static struct plan_op *norm_op(struct builder *b, const char *module, int a, siz
     op->flag = silu;
     op->w = new_param(b, module, "weight", 1, in.C, 1, 1);
     op->bias = new_param(b, module, "bias", 1, in.C, 1, 1);
-    op->y = new_buffer(b, in.H, in.W, in.C, padded);
+    op->y = new_buffer(b, in.H, in.W, in.C);
     return op;
 }
 
-static int norm(struct builder *b, const char *module, int a, int silu, int padded) {
-    return norm_op(b, module, a, b->u->config.groups, silu, padded)->y;
+static int norm(struct builder *b, const char *module, int a, int silu) {
+    return norm_op(b, module, a, b->u->config.groups, silu)->y;
 }
 
-/* What changes no channels: SILU, SCALE, PAD; UPSAMPLE doubles, POOL halves. */
+/* What changes no channels: SILU, SCALE; UPSAMPLE doubles, POOL halves. */
 static struct plan_op *unary(struct builder *b, enum op_kind kind, int a) {
     struct plan_buffer in = *shape(b, a);
     struct plan_op *op = new_op(b, kind);
     op->a = a;
-    if (kind == OP_UPSAMPLE) op->y = new_buffer(b, in.H * 2, in.W * 2, in.C, 0);
-    else if (kind == OP_POOL) op->y = new_buffer(b, in.H / 2, in.W / 2, in.C, 0);
-    else op->y = new_buffer(b, in.H, in.W, in.C, kind == OP_PAD);
+    if (kind == OP_UPSAMPLE) op->y = new_buffer(b, in.H * 2, in.W * 2, in.C);
+    else if (kind == OP_POOL) op->y = new_buffer(b, in.H / 2, in.W / 2, in.C);
+    else op->y = new_buffer(b, in.H, in.W, in.C);
     return op;
 }
 
 static int silu(struct builder *b, int a) { return unary(b, OP_SILU, a)->y; }
-static int pad(struct builder *b, int a) { return unary(b, OP_PAD, a)->y; }
 
 /* a / factor; nothing to do for 1, which is what almost every network has. */
 static int divided(struct builder *b, int a, double factor) {
@@ -200,9 +200,9 @@ static int resnet(struct builder *b, const char *module, int x, int temb, size_t
     char name[96];
     struct plan_op *ops = b->u->ops;
     int scale_shift = b->u->config.scale_shift;
-    int n1 = norm(b, named(name, "%s.norm1", module), x, 1, sampler == NONE);
+    int n1 = norm(b, named(name, "%s.norm1", module), x, 1);
     if (sampler != NONE) {
-        n1 = pad(b, unary(b, (enum op_kind)sampler, n1)->y);
+        n1 = unary(b, (enum op_kind)sampler, n1)->y;
         x = unary(b, (enum op_kind)sampler, x)->y;
     }
     struct plan_op *conv1 = conv_op(b, named(name, "%s.conv1", module), n1, Cout, 3, 1, 4);
@@ -213,7 +213,7 @@ static int resnet(struct builder *b, const char *module, int x, int temb, size_t
         swap_ops(conv1);
         conv1[1].add = proj;
     }
-    struct plan_op *norm2 = norm_op(b, named(name, "%s.norm2", module), h, b->u->config.groups, 1, 1);
+    struct plan_op *norm2 = norm_op(b, named(name, "%s.norm2", module), h, b->u->config.groups, 1);
     if (scale_shift) norm2->add = proj;
     size_t at = b->u->n_ops;
     int y = conv3(b, named(name, "%s.conv2", module), norm2->y, Cout), res = x;
@@ -229,7 +229,7 @@ static int resnet(struct builder *b, const char *module, int x, int temb, size_t
 static int attention(struct builder *b, const char *module, int x, size_t groups, double factor) {
     char name[96];
     size_t C = shape(b, x)->C, d = b->u->config.head_dim ? b->u->config.head_dim : C, inner = C / d * d;
-    int z = groups ? norm_op(b, named(name, "%s.group_norm", module), x, groups, 0, 0)->y : x;
+    int z = groups ? norm_op(b, named(name, "%s.group_norm", module), x, groups, 0)->y : x;
     int q = linear(b, named(name, "%s.to_q", module), z, inner);
     int k = linear(b, named(name, "%s.to_k", module), z, inner);
     int v = linear(b, named(name, "%s.to_v", module), z, inner);
@@ -239,7 +239,7 @@ static int attention(struct builder *b, const char *module, int x, size_t groups
     op->b = k;
     op->c = v;
     op->heads = inner / d;
-    int y = op->y = new_buffer(b, in.H, in.W, in.C, 0);
+    int y = op->y = new_buffer(b, in.H, in.W, in.C);
     struct plan_op *out = conv_op(b, named(name, "%s.to_out.0", module), y, C, 1, 1, 2);
     out->res = x;
     return divided(b, out->y, factor);
@@ -267,9 +267,8 @@ static int down_block(struct builder *b, size_t i, int x, int temb) {
     if (c->down_resnet && c->down_attention >> i & 1) {   /* DownBlock2D knows no other than conv */
         x = resnet(b, named(name, "down_blocks.%zu.downsamplers.0", i), x, temb, c->width[i], OP_POOL, 1);
     } else {
-        struct plan_op *op = conv_op(b, named(name, "down_blocks.%zu.downsamplers.0.conv", i), pad(b, x),
-                                     c->width[i], 3, 2, 4);
-        op->start = 1 - c->downsample_padding;   /* padding 0 pads right and bottom only */
+        struct plan_op *op = conv_op(b, named(name, "down_blocks.%zu.downsamplers.0.conv", i), x, c->width[i], 3, 2, 4);
+        op->pad = c->downsample_padding;   /* padding 0 pads right and bottom only */
         x = op->y;
     }
     push(b, x);
@@ -286,7 +285,7 @@ static int up_block(struct builder *b, size_t i, int x, int temb) {
         struct plan_op *op = new_op(b, OP_CONCAT);
         op->a = x;
         op->b = skip;
-        x = op->y = new_buffer(b, in.H, in.W, in.C + with.C, 0);
+        x = op->y = new_buffer(b, in.H, in.W, in.C + with.C);
         set_rank(b, UP, i, RESNETS, j);
         x = resnet(b, named(name, "up_blocks.%zu.resnets.%zu", i, j), x, temb, C, NONE, 1);
         if (c->up_attention >> i & 1) {
@@ -298,15 +297,20 @@ static int up_block(struct builder *b, size_t i, int x, int temb) {
     set_rank(b, UP, i, SAMPLERS, 0);
     if (c->up_resnet && c->up_attention >> i & 1)
         return resnet(b, named(name, "up_blocks.%zu.upsamplers.0", i), x, temb, C, OP_UPSAMPLE, 1);
-    return conv3(b, named(name, "up_blocks.%zu.upsamplers.0.conv", i), pad(b, unary(b, OP_UPSAMPLE, x)->y), C);
+    struct plan_op *op = conv_op(b, named(name, "up_blocks.%zu.upsamplers.0.conv", i), x, C, 3, 1, 4);
+    struct plan_buffer *y = &b->u->buffers[op->y];
+    op->flag = 1;
+    y->H *= 2;
+    y->W *= 2;
+    return op->y;
 }
 
 static void network(struct builder *b) {
     struct unet *u = b->u;
     const struct unet_config *c = &u->config;
     size_t last = c->levels - 1;
-    u->input = new_buffer(b, c->sample_height, c->sample_width, c->in_channels, 1);
-    u->time = new_buffer(b, 1, 1, c->width[0], 0);
+    u->input = new_buffer(b, c->sample_height, c->sample_width, c->in_channels);
+    u->time = new_buffer(b, 1, 1, c->width[0]);
     u->buffers[u->input].needs_gradient = u->buffers[u->time].needs_gradient = 0;
 
     set_rank(b, TIME, 0, 0, 0);
@@ -330,7 +334,7 @@ static void network(struct builder *b) {
 
     for (size_t i = 0; i < c->levels; i++) x = up_block(b, i, x, temb);
     set_rank(b, NORM_OUT, 0, 0, 0);
-    x = norm(b, "conv_norm_out", x, 1, 1);
+    x = norm(b, "conv_norm_out", x, 1);
     set_rank(b, OUT, 0, 0, 0);
     u->output = conv3(b, "conv_out", x, c->out_channels);
 }
@@ -392,17 +396,21 @@ static enum status order_gradients(struct unet *u) {
     return OK;
 }
 
+struct conv_layer plan_layer(const struct unet *u, const struct plan_op *op, size_t B) {
+    const struct plan_buffer *a = &u->buffers[op->a], *y = &u->buffers[op->y];
+    return (struct conv_layer){ B, a->H, a->W, a->C, y->C, op->K, op->stride, op->pad, op->flag };
+}
+
 static void place_weights(struct unet *u) {
     for (size_t i = 0; i < u->n_ops; i++) {
         struct plan_op *op = &u->ops[i];
-        const struct plan_buffer *a = &u->buffers[op->a], *y = &u->buffers[op->y];
+        const struct plan_buffer *a = &u->buffers[op->a];
         if (op->kind == OP_CONV) {
-            op->pack = u->pack_forward;
-            size_t taps = op->K * op->K, f = taps * a->C * kernel_padded(y->C);
-            size_t g = taps * y->C * kernel_padded(a->C);
-            /* Both directions at the same offset of two blocks of one size. */
-            u->pack_forward += f > g ? f : g;
-            u->pack_backward = u->pack_forward;
+            struct conv_layer n = plan_layer(u, op, 1);
+            size_t scratch = n.upsample ? 16 * n.Cin * n.Cout : 0;
+            op->pack = u->pack;
+            u->pack += conv_pack_size(&n);
+            if (scratch > u->largest_fold) u->largest_fold = scratch;
         }
         op->keep = u->keep;
         if (op->kind == OP_NORM) u->keep += 2 * op->groups;

@@ -1,8 +1,7 @@
 /* unet_run.c - walks a plan forward and back on one thread.
  *
  * Memory: every buffer has its place in one block, sized for max_batch; so has
- * every gradient.  Nothing is allocated in a pass.  Borders of padded buffers
- * are zeroed once and never written. */
+ * every gradient.  Nothing is allocated in a pass. */
 #include "plan.h"
 
 #include "dtrak/kernels.h"
@@ -12,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-struct unet_weights { const struct unet *u; float *bias, *forward, *backward; };
+struct unet_weights { const struct unet *u; float *bias, *forward, *backward, *fold; };
 
 enum status unet_weights_new(struct unet_weights **out, const struct unet *u, int with_backward) {
     *out = NULL;
@@ -20,9 +19,10 @@ enum status unet_weights_new(struct unet_weights **out, const struct unet *u, in
     if (!w) return fail(ERR_NOMEM, "network: out of memory");
     w->u = u;
     w->bias = mem_array(u->size + KERNEL_SLACK, sizeof *w->bias);
-    w->forward = mem_array(u->pack_forward + KERNEL_SLACK, sizeof *w->forward);
-    if (with_backward) w->backward = mem_array(u->pack_backward + KERNEL_SLACK, sizeof *w->backward);
-    if (!w->bias || !w->forward || (with_backward && !w->backward)) {
+    w->forward = mem_array(u->pack + KERNEL_SLACK, sizeof *w->forward);
+    if (with_backward) w->backward = mem_array(u->pack + KERNEL_SLACK, sizeof *w->backward);
+    w->fold = mem_array(u->largest_fold, sizeof *w->fold);
+    if (!w->bias || !w->forward || !w->fold || (with_backward && !w->backward)) {
         unet_weights_free(w);
         return fail(ERR_NOMEM, "network: out of memory for %zu weights", u->size);
     }
@@ -35,6 +35,7 @@ void unet_weights_free(struct unet_weights *w) {
     mem_free(w->bias);
     mem_free(w->forward);
     mem_free(w->backward);
+    mem_free(w->fold);
     mem_free(w);
 }
 
@@ -45,18 +46,14 @@ void unet_weights_pack(struct unet_weights *w, const float *theta) {
         if (op->w == NONE) continue;
         const struct unet_param *p = &u->params[op->w], *b = &u->params[op->bias];
         memcpy(w->bias + b->offset, theta + b->offset, b->count * sizeof *theta);
+        struct conv_layer n = plan_layer(u, op, 1);
         if (op->kind == OP_CONV)
             conv_pack(w->forward + op->pack, w->backward ? w->backward + op->pack : NULL,
-                      theta + p->offset, op->K, u->buffers[op->a].C, u->buffers[op->y].C);
+                      theta + p->offset, w->fold, &n);
         else
             memcpy(w->bias + p->offset, theta + p->offset, p->count * sizeof *theta);
     }
 }
-
-/* Scratch for dy with a border, one for each shape met; `dilated` holds those
- * of stride 2, whose zeros between the pixels are never written either. */
-struct border { size_t H, W, C, step, at; float *data; };
-enum { MAX_BORDERS = 64 };
 
 struct unet_work {
     const struct unet *u;
@@ -67,34 +64,35 @@ struct unet_work {
     float *block, *grad_block, *keep;
     float **value, **grad;        /* by buffer */
     float *affine;                /* two rows of channels: a norm with scale and shift */
-    float *dw, *sums, *scratch;
-    struct border borders[MAX_BORDERS];
-    size_t n_borders;
+    float *dw, *fold, *sums, *scratch;
 };
 
 static size_t floats(const struct plan_buffer *b) {
-    size_t edge = b->padded ? 2 : 0;
-    return (b->H + edge) * (b->W + edge) * b->C;
+    return b->H * b->W * b->C;
 }
 
 static size_t scratch_floats(const struct unet *u) {
     size_t most = 0;
     for (size_t i = 0; i < u->n_ops; i++) {
         const struct plan_buffer *a = &u->buffers[u->ops[i].a];
-        size_t need = u->ops[i].kind == OP_NORM ? a->H * a->W * a->C + 4 * a->C
+        size_t need = u->ops[i].kind == OP_NORM ? floats(a)
                     : u->ops[i].kind == OP_ATTENTION ? a->H * a->W * a->H * a->W : 0;
         if (need > most) most = need;
     }
     return most;
 }
 
+/* Floats that a buffer takes: whole cache lines, so that all begin on one. */
+static size_t place(const struct unet_work *w, const struct plan_buffer *b) {
+    return kernel_padded(w->max_batch * floats(b)) + KERNEL_SLACK;
+}
+
 static enum status place_buffers(struct unet_work *w) {
     const struct unet *u = w->u;
-    size_t total = 0, grads = 0, widest = 0;
+    size_t total = 0, widest = 0;
     for (size_t i = 0; i < u->n_buffers; i++) {
         const struct plan_buffer *b = &u->buffers[i];
-        total += w->max_batch * floats(b) + KERNEL_SLACK;
-        grads += w->max_batch * b->H * b->W * b->C + KERNEL_SLACK;
+        total += place(w, b);
         if (b->C > widest) widest = b->C;
     }
     w->affine = mem_array(2 * widest + KERNEL_SLACK, sizeof *w->affine);
@@ -104,39 +102,19 @@ static enum status place_buffers(struct unet_work *w) {
     w->keep = mem_array(w->max_batch * u->keep + KERNEL_SLACK, sizeof *w->keep);
     if (!w->value || !w->grad || !w->block || !w->keep || !w->affine) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
     if (w->with_backward) {
-        w->grad_block = mem_array(grads, sizeof *w->grad_block);
+        w->grad_block = mem_array(total, sizeof *w->grad_block);
         w->dw = mem_array(u->largest_param + KERNEL_SLACK, sizeof *w->dw);
+        w->fold = mem_array(u->largest_fold, sizeof *w->fold);
         w->sums = mem_array((w->max_batch + 4) * widest + KERNEL_SLACK, sizeof *w->sums);
         w->scratch = mem_array(scratch_floats(u) + KERNEL_SLACK, sizeof *w->scratch);
-        if (!w->grad_block || !w->dw || !w->sums || !w->scratch) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
+        if (!w->grad_block || !w->dw || !w->fold || !w->sums || !w->scratch) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
     }
-    size_t at = 0, g = 0;
+    size_t at = 0;
     for (size_t i = 0; i < u->n_buffers; i++) {
         const struct plan_buffer *b = &u->buffers[i];
         w->value[i] = w->block + at;
-        at += w->max_batch * floats(b) + KERNEL_SLACK;
-        if (!w->with_backward) continue;
-        w->grad[i] = w->grad_block + g;
-        g += w->max_batch * b->H * b->W * b->C + KERNEL_SLACK;
-    }
-    return OK;
-}
-
-static enum status place_borders(struct unet_work *w) {
-    const struct unet *u = w->u;
-    for (size_t i = 0; w->with_backward && i < u->n_ops; i++) {
-        const struct plan_op *op = &u->ops[i];
-        if (op->kind != OP_CONV || op->K == 1) continue;
-        struct border b = { u->buffers[op->a].H, u->buffers[op->a].W, u->buffers[op->y].C,
-                            op->stride, 1 + op->start, NULL };
-        if (op->stride == 1) b.at = 1;
-        size_t j = 0;
-        while (j < w->n_borders && memcmp(&w->borders[j], &b, offsetof(struct border, data))) j++;
-        if (j < w->n_borders) continue;
-        if (j == MAX_BORDERS) return fail(ERR_RANGE, "network: more than %d sizes of layers", MAX_BORDERS);
-        b.data = mem_array(w->max_batch * (b.H + 2) * (b.W + 2) * b.C + KERNEL_SLACK, sizeof *b.data);
-        if (!b.data) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
-        w->borders[w->n_borders++] = b;
+        if (w->with_backward) w->grad[i] = w->grad_block + at;
+        at += place(w, b);
     }
     return OK;
 }
@@ -149,7 +127,6 @@ enum status unet_work_new(struct unet_work **out, const struct unet *u, size_t m
     *w = (struct unet_work){ .u = u, .k = kernels_best(), .max_batch = max_batch,
                              .with_backward = with_backward, .cancel = cancel };
     enum status st = place_buffers(w);
-    if (st == OK) st = place_borders(w);
     if (st != OK) {
         unet_work_free(w);
         return st;
@@ -169,7 +146,7 @@ void unet_work_free(struct unet_work *w) {
     mem_free(w->dw);
     mem_free(w->sums);
     mem_free(w->scratch);
-    for (size_t i = 0; i < w->n_borders; i++) mem_free(w->borders[i].data);
+    mem_free(w->fold);
     mem_free(w);
 }
 
@@ -177,15 +154,6 @@ void unet_work_free(struct unet_work *w) {
 
 static int stopped(const struct unet_work *w) {
     return w->cancel && atomic_load_explicit(w->cancel, memory_order_relaxed);
-}
-
-/* First pixel inside the border, and the floats between rows and images. */
-static float *inside(const struct unet_work *w, int buffer, size_t *row, size_t *image) {
-    const struct plan_buffer *b = &w->u->buffers[buffer];
-    size_t edge = b->padded ? 1 : 0;
-    *row = (b->W + 2 * edge) * b->C;
-    *image = floats(b);
-    return w->value[buffer] + edge * (*row + b->C);
 }
 
 /* Sinusoids as diffusers computes them: angles in float32. */
@@ -207,28 +175,11 @@ static void time_embedding(struct unet_work *w, const float *t) {
 
 static void load_input(struct unet_work *w, const float *x) {
     const struct unet_config *c = &w->u->config;
-    size_t row, image;
-    float *in = inside(w, w->u->input, &row, &image), by = c->center_input ? 2 : 1, less = c->center_input ? 1 : 0;
+    size_t C = c->in_channels, S = c->sample_height * c->sample_width;
+    float *in = w->value[w->u->input], by = c->center_input ? 2 : 1, less = c->center_input ? 1 : 0;
     for (size_t b = 0; b < w->B; b++)
-        for (size_t ch = 0; ch < c->in_channels; ch++)
-            for (size_t i = 0; i < c->sample_height; i++)
-                for (size_t j = 0; j < c->sample_width; j++)
-                    in[b * image + i * row + j * c->in_channels + ch] = by * *x++ - less;
-}
-
-/* Where a convolution's first tap reads, and its strides. */
-static const float *conv_input(const struct unet_work *w, const struct plan_op *op,
-                               size_t *row, size_t *image) {
-    const struct plan_buffer *a = &w->u->buffers[op->a];
-    const float *in = inside(w, op->a, row, image);
-    if (op->K == 1) return in;
-    assert(a->padded);
-    return w->value[op->a] + op->start * (*row + a->C);
-}
-
-static struct conv_shape conv_shape_of(const struct unet_work *w, const struct plan_op *op) {
-    const struct plan_buffer *a = &w->u->buffers[op->a], *y = &w->u->buffers[op->y];
-    return (struct conv_shape){ w->B, a->H, a->W, a->C, y->C, op->K, op->stride };
+        for (size_t ch = 0; ch < C; ch++)
+            for (size_t i = 0; i < S; i++) in[(b * S + i) * C + ch] = by * *x++ - less;
 }
 
 static struct norm_shape norm_shape_of(const struct unet_work *w, const struct plan_op *op) {
@@ -243,17 +194,17 @@ static void forward_norm(struct unet_work *w, const struct unet_weights *weights
     float *mean = w->keep + w->max_batch * op->keep, *rstd = mean + w->B * op->groups;
     const float *gamma = weights->bias + u->params[op->w].offset;
     const float *beta = weights->bias + u->params[op->bias].offset, *x = w->value[op->a];
-    size_t row, image, S = n.H * n.W * n.C;
-    float *y = inside(w, op->y, &row, &image), eps = (float)u->config.eps;
+    size_t S = n.H * n.W * n.C;
+    float *y = w->value[op->y], eps = (float)u->config.eps;
     if (op->add == NONE) {
-        w->k->norm_forward(y, row, image, mean, rstd, x, gamma, beta, n, eps, op->flag);
+        w->k->norm_forward(y, mean, rstd, x, gamma, beta, n, eps, op->flag);
         return;
     }
     float *gamma_st = w->affine, *beta_st = gamma_st + n.C;
     n.B = 1;
     for (size_t b = 0; b < w->B; b++) {
         modulate_forward(gamma_st, beta_st, gamma, beta, w->value[op->add] + b * 2 * n.C, n.C);
-        w->k->norm_forward(y + b * image, row, image, mean + b * n.G, rstd + b * n.G, x + b * S, gamma_st,
+        w->k->norm_forward(y + b * S, mean + b * n.G, rstd + b * n.G, x + b * S, gamma_st,
                            beta_st, n, eps, op->flag);
     }
 }
@@ -271,14 +222,13 @@ static void attention_images(struct unet_work *w, const struct plan_op *op) {
 static void forward_op(struct unet_work *w, const struct unet_weights *weights, const struct plan_op *op) {
     const struct unet *u = w->u;
     const struct plan_buffer *a = &u->buffers[op->a];
-    size_t row, image, n = w->B * a->H * a->W * a->C;
+    size_t n = w->B * a->H * a->W * a->C;
     const float *bias = op->bias == NONE ? NULL : weights->bias + u->params[op->bias].offset;
     switch (op->kind) {
     case OP_CONV: {
-        const float *x = conv_input(w, op, &row, &image);
-        w->k->conv_forward(w->value[op->y], x, row, image, weights->forward + op->pack, bias,
-                           op->add == NONE ? NULL : w->value[op->add],
-                           op->res == NONE ? NULL : w->value[op->res], conv_shape_of(w, op));
+        struct conv_layer layer = plan_layer(u, op, w->B);
+        conv_forward(w->k, w->value[op->y], w->value[op->a], weights->forward + op->pack, bias,
+                     op->add == NONE ? NULL : w->value[op->add], op->res == NONE ? NULL : w->value[op->res], &layer);
         break;
     }
     case OP_NORM: forward_norm(w, weights, op); break;
@@ -291,7 +241,6 @@ static void forward_op(struct unet_work *w, const struct unet_weights *weights, 
     case OP_UPSAMPLE: upsample_forward(w->value[op->y], w->value[op->a], w->B, a->H, a->W, a->C); break;
     case OP_POOL: pool_forward(w->value[op->y], w->value[op->a], w->B, a->H, a->W, a->C); break;
     case OP_SCALE: scale_forward(w->value[op->y], w->value[op->a], (float)op->factor, n); break;
-    case OP_PAD: pad_copy(w->value[op->y], w->value[op->a], w->B, a->H, a->W, a->C, 1, 1); break;
     }
 }
 
@@ -320,49 +269,28 @@ static void give(const struct unet_sink *sink, int param, const float *grad) {
     if (sink) sink->take(sink->ctx, (size_t)param, grad);
 }
 
-static void add_or_copy(float *d, int add, const float *dy, size_t n) {
-    if (add) add_into(d, dy, n);
+static void add_or_copy(const struct kernels *k, float *d, int add, const float *dy, size_t n) {
+    if (add) k->add(d, dy, n);
     else memcpy(d, dy, n * sizeof *d);
-}
-
-/* dx: the same convolution with reversed, transposed weights over dy with a
- * border (and, for stride 2, with zeros between its pixels). */
-static void conv_backward_data(struct unet_work *w, const struct unet_weights *weights,
-                               const struct plan_op *op, struct conv_shape n) {
-    const float *x = w->grad[op->y];
-    size_t row = n.W * n.Cout, image = n.H * row;
-    struct conv_shape back = { n.B, n.H, n.W, n.Cout, n.Cin, n.K, 1 };
-    if (op->K == 3) {
-        struct border want = { n.H, n.W, n.Cout, n.stride, n.stride == 1 ? 1 : 1 + op->start, NULL };
-        const struct border *b = w->borders;
-        while (memcmp(b, &want, offsetof(struct border, data))) b++;
-        pad_copy(b->data, x, n.B, n.H, n.W, n.Cout, n.stride, b->at);
-        x = b->data;
-        row = (n.W + 2) * n.Cout;
-        image = (n.H + 2) * row;
-    }
-    float *dx = w->grad[op->a];
-    w->k->conv_forward(dx, x, row, image, weights->backward + op->pack, NULL, NULL,
-                       op->add_a ? dx : NULL, back);
 }
 
 static void backward_conv(struct unet_work *w, const struct unet_weights *weights,
                           const struct plan_op *op, const struct unet_sink *sink) {
     const struct unet *u = w->u;
-    struct conv_shape n = conv_shape_of(w, op);
+    struct conv_layer n = plan_layer(u, op, w->B);
     const float *dy = w->grad[op->y];
-    size_t row, image, S = n.H / n.stride * (n.W / n.stride), C = n.Cout;
+    size_t S = conv_height(&n) * conv_width(&n), C = n.Cout;
     float *db = w->sums + w->max_batch * C;
-    channel_sums(w->sums, dy, n.B, S, C);
+    w->k->channel_sums(w->sums, dy, n.B, S, C);
     memset(db, 0, C * sizeof *db);
-    for (size_t b = 0; b < n.B; b++) add_into(db, w->sums + b * C, C);
+    for (size_t b = 0; b < n.B; b++) w->k->add(db, w->sums + b * C, C);
     give(sink, op->bias, db);
-    if (op->res != NONE) add_or_copy(w->grad[op->res], op->add_res, dy, n.B * S * C);
-    if (op->add != NONE) add_or_copy(w->grad[op->add], op->add_add, w->sums, n.B * C);
-    const float *x = conv_input(w, op, &row, &image);
-    w->k->conv_backward_weight(w->dw, x, row, image, dy, n);
+    if (op->res != NONE) add_or_copy(w->k, w->grad[op->res], op->add_res, dy, n.B * S * C);
+    if (op->add != NONE) add_or_copy(w->k, w->grad[op->add], op->add_add, w->sums, n.B * C);
+    conv_backward_weight(w->k, w->dw, w->value[op->a], dy, w->fold, &n);
     give(sink, op->w, w->dw);
-    if (u->buffers[op->a].needs_gradient) conv_backward_data(w, weights, op, n);
+    if (u->buffers[op->a].needs_gradient)
+        conv_backward_data(w->k, w->grad[op->a], op->add_a, dy, weights->backward + op->pack, &n);
 }
 
 static void backward_norm(struct unet_work *w, const struct unet_weights *weights,
@@ -429,7 +357,6 @@ static void backward_op(struct unet_work *w, const struct unet_weights *weights,
     case OP_SCALE:
         scale_backward(w->grad[op->a], op->add_a, w->grad[op->y], (float)op->factor, n);
         break;
-    case OP_PAD: add_or_copy(w->grad[op->a], op->add_a, w->grad[op->y], n); break;
     }
 }
 

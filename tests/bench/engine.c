@@ -44,21 +44,21 @@ static double sgemm_peak(int threads) {
 
 static void convolution(const struct kernels *k, size_t side, size_t ci, size_t co, double one) {
     enum { B = 8 };
-    size_t xr = (side + 2) * ci, xi = (side + 2) * xr;
-    float *x = mem_array(B * xi + KERNEL_SLACK, sizeof *x), *y = mem_array(B * side * side * co + KERNEL_SLACK, sizeof *y);
-    float *w = mem_array(9 * ci * kernel_padded(co) + KERNEL_SLACK, sizeof *w), *dw = mem_array(9 * ci * co, sizeof *dw);
+    struct conv_layer n = { .B = B, .H = side, .W = side, .Cin = ci, .Cout = co, .K = 3, .stride = 1, .pad = 1 };
+    size_t in = B * side * side * ci, out = B * side * side * co, packed = conv_pack_size(&n);
+    float *x = mem_array(in + KERNEL_SLACK, sizeof *x), *y = mem_array(out + KERNEL_SLACK, sizeof *y);
+    float *w = mem_array(packed + KERNEL_SLACK, sizeof *w), *dw = mem_array(9 * ci * co, sizeof *dw);
     if (!x || !y || !w || !dw) exit(1);
-    rng_normal(x, B * xi, 1, RNG_TEST, 0, 0);
-    rng_normal(w, 9 * ci * kernel_padded(co), 1, RNG_TEST, 1, 0);
-    struct conv_shape n = { B, side, side, ci, co, 3, 1 };
+    rng_normal(x, in, 1, RNG_TEST, 0, 0);
+    rng_normal(w, packed, 1, RNG_TEST, 1, 0);
     double flop = 2.0 * B * (double)(side * side * 9 * ci * co), best[2] = { 0, 0 };
     int rounds = (int)(2e9 / flop) + 1;
     for (int i = 0; i < 10; i++)
         for (int back = 0; back < 2; back++) {
             double t = clock_s();
             for (int r = 0; r < rounds; r++) {
-                if (back) k->conv_backward_weight(dw, x, xr, xi, y, n);
-                else k->conv_forward(y, x, xr, xi, w, NULL, NULL, NULL, n);
+                if (back) conv_backward_weight(k, dw, x, y, NULL, &n);
+                else conv_forward(k, y, x, w, NULL, NULL, NULL, &n);
             }
             double g = flop * rounds / (clock_s() - t) * 1e-9;
             if (g > best[back]) best[back] = g;

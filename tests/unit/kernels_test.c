@@ -41,94 +41,139 @@ static void near(float got, double want, size_t terms, const char *what, size_t 
 
 /* --- convolution --- */
 
-static const struct conv_shape shapes[] = {
-    { 2, 4, 6, 3, 5, 3, 1 }, { 3, 6, 4, 12, 32, 3, 1 }, { 1, 2, 2, 33, 48, 3, 1 }, { 2, 3, 5, 8, 17, 1, 1 },
-    { 5, 1, 1, 20, 70, 1, 1 }, { 2, 6, 8, 4, 6, 3, 2 }, { 1, 4, 4, 16, 96, 3, 1 },
-};
+static const size_t channel_counts[] = { 1, 3, 12, 15, 17, 24, 64, 96 };
 
-/* x [B][H+2][W+2][C] with a zero border. */
-static float *padded(const float *x, struct conv_shape n) {
-    float *y = mem_array(n.B * (n.H + 2) * (n.W + 2) * n.Cin + KERNEL_SLACK, sizeof *y);
-    pad_copy(y, x, n.B, n.H, n.W, n.Cin, 1, 1);
-    return y;
+/* Case q of a fixed walk through channels, sizes 1 .. 17 (even for stride 2),
+ * batches 1 .. 5, kernels, strides with both paddings, and doubled inputs. */
+static struct conv_layer layer_case(uint32_t q) {
+    struct rng r = rng_at(5, RNG_TEST, q, 77);
+    struct conv_layer n = { .B = 1 + rng_below(&r, 5), .Cin = channel_counts[rng_below(&r, 8)],
+                            .Cout = channel_counts[(q + rng_below(&r, 2)) % 8], .stride = 1 };
+    size_t most = n.Cin * n.Cout > 1000 ? 6 : 17;
+    n.K = q % 4 == 0 ? 1 : 3;
+    n.pad = n.K / 2;
+    n.H = 1 + rng_below(&r, (uint32_t)most);
+    n.W = 1 + rng_below(&r, (uint32_t)most);
+    if (q % 4 == 2) {
+        n.stride = 2;
+        n.pad = rng_below(&r, 2);
+        n.H += n.H % 2;
+        n.W += n.W % 2;
+    }
+    if (q % 4 == 3) {
+        n.upsample = (int)rng_below(&r, 2);
+        n.H = n.upsample ? (n.H + 1) / 2 : n.H;
+    }
+    return n;
 }
 
-static double conv_at(const float *xp, const float *w, struct conv_shape n, size_t start, size_t b, size_t i,
-                      size_t j, size_t o) {
-    double s = 0;
-    for (size_t ky = 0; ky < n.K; ky++)
-        for (size_t kx = 0; kx < n.K; kx++)
-            for (size_t c = 0; c < n.Cin; c++)
-                s += (double)xp[((b * (n.H + 2) + i * n.stride + ky + start) * (n.W + 2) + j * n.stride + kx + start) * n.Cin + c]
-                   * (double)w[((ky * n.K + kx) * n.Cin + c) * n.Cout + o];
-    return s;
+/* x's number under tap (ky, kx) of output pixel (i, j), as an index, or n where it is outside. */
+static size_t under_tap(const struct conv_layer *n, size_t b, size_t i, size_t j, size_t ky, size_t kx, size_t outside) {
+    size_t H = n->upsample ? 2 * n->H : n->H, W = n->upsample ? 2 * n->W : n->W;
+    size_t y = i * n->stride + ky - n->pad, x = j * n->stride + kx - n->pad;   /* wraps below 0 */
+    if (y >= H || x >= W) return outside;
+    if (n->upsample) y /= 2;
+    if (n->upsample) x /= 2;
+    return ((b * n->H + y) * n->W + x) * n->Cin;
+}
+
+/* The three passes by definition, in double; terms: of the longest sum in dw. */
+static void layer_reference(double *y, double *dx, double *dw, const float *x, const float *w, const float *dy,
+                            const struct conv_layer *n) {
+    size_t Ho = conv_height(n), Wo = conv_width(n), none = (size_t)-1;
+    for (size_t p = 0; p < n->B * Ho * Wo; p++)
+        for (size_t k = 0; k < n->K * n->K; k++) {
+            size_t at = under_tap(n, p / (Ho * Wo), p / Wo % Ho, p % Wo, k / n->K, k % n->K, none);
+            if (at == none) continue;
+            for (size_t c = 0; c < n->Cin; c++)
+                for (size_t o = 0; o < n->Cout; o++) {
+                    size_t e = (k * n->Cin + c) * n->Cout + o;
+                    y[p * n->Cout + o] += (double)x[at + c] * (double)w[e];
+                    dx[at + c] += (double)dy[p * n->Cout + o] * (double)w[e];
+                    dw[e] += (double)dy[p * n->Cout + o] * (double)x[at + c];
+                }
+        }
+}
+
+/* n floats and the slack behind them, which holds NaN: it may be read, not matter. */
+static float *room(size_t n) {
+    float *x = mem_array(n + KERNEL_SLACK, sizeof *x);
+    for (size_t i = 0; i < KERNEL_SLACK; i++) x[n + i] = NAN;
+    return x;
+}
+static float *random_room(size_t n, uint32_t what) {
+    float *x = room(n);
+    rng_normal(x, n, 11, RNG_TEST, what, 0);
+    return x;
+}
+static void slack_is_untouched(const float *x, size_t n, const char *what) {
+    for (size_t i = 0; i < KERNEL_SLACK; i++)
+        if (!isnan(x[n + i])) fail_msg("%s: written %zu floats past its end", what, i);
+}
+
+static void check_layer(const struct kernels *k, const struct conv_layer *n) {
+    size_t S = conv_height(n) * conv_width(n), ins = n->B * n->H * n->W * n->Cin, outs = n->B * S * n->Cout;
+    size_t ws = n->K * n->K * n->Cin * n->Cout, packed = conv_pack_size(n);
+    float *x = random_room(ins, 1), *w = random_room(ws, 2), *bias = random_room(n->Cout, 3), *y = room(outs);
+    float *add = random_room(n->B * n->Cout, 4), *res = random_room(outs, 5), *dy = random_room(outs, 6);
+    float *dx = random_room(ins, 7), *before = random_room(ins, 7), *dw = room(ws), *forward = room(packed);
+    float *backward = room(packed), *scratch = room(16 * n->Cin * n->Cout);
+    double *want_y = mem_array(outs, sizeof *want_y), *want_dx = mem_array(ins, sizeof *want_dx);
+    double *want_dw = mem_array(ws, sizeof *want_dw);
+    layer_reference(want_y, want_dx, want_dw, x, w, dy, n);
+    conv_pack(forward, backward, w, scratch, n);
+    conv_forward(k, y, x, forward, bias, add, res, n);
+    for (size_t i = 0; i < outs; i++) {
+        size_t o = i % n->Cout, b = i / n->Cout / S;
+        near(y[i], want_y[i] + (double)bias[o] + (double)add[b * n->Cout + o] + (double)res[i], n->K * n->K * n->Cin + 3, "y", i);
+    }
+    conv_forward(k, y, x, forward, NULL, NULL, NULL, n);
+    for (size_t i = 0; i < outs; i++) near(y[i], want_y[i], n->K * n->K * n->Cin, "plain y", i);
+    conv_backward_data(k, dx, 1, dy, backward, n);
+    for (size_t i = 0; i < ins; i++) near(dx[i], want_dx[i] + (double)before[i], 4 * n->K * n->K * n->Cout, "added dx", i);
+    conv_backward_data(k, dx, 0, dy, backward, n);
+    for (size_t i = 0; i < ins; i++) near(dx[i], want_dx[i], 4 * n->K * n->K * n->Cout, "dx", i);
+    conv_backward_weight(k, dw, x, dy, scratch, n);
+    for (size_t i = 0; i < ws; i++) near(dw[i], want_dw[i], n->B * S, "dw", i);
+    slack_is_untouched(y, outs, "y");
+    slack_is_untouched(dx, ins, "dx");
+    slack_is_untouched(dw, ws, "dw");
+    slack_is_untouched(forward, packed, "forward weights");
+    slack_is_untouched(backward, packed, "backward weights");
+    void *all[] = { x, w, bias, y, add, res, dy, dx, before, dw, forward, backward, scratch, want_y, want_dx, want_dw };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) mem_free(all[i]);
 }
 
 static void check_convolution(const struct kernels *k) {
-    for (size_t q = 0; q < sizeof shapes / sizeof *shapes; q++)
-        for (size_t start = 0; start < 2; start++) {
-            struct conv_shape n = shapes[q];
-            if (start == 0 && n.K == 1) continue;                 /* a 1x1 tap is never on the border */
-            if (start == 1 && n.K == 3 && n.stride == 1) continue; /* would read past the border */
-            size_t Ho = n.H / n.stride, Wo = n.W / n.stride, outs = n.B * Ho * Wo * n.Cout;
-            size_t row = (n.W + 2) * n.Cin, image = (n.H + 2) * row;
-            float *x = numbers(n.B * n.H * n.W * n.Cin, 1), *w = numbers(n.K * n.K * n.Cin * n.Cout, 2);
-            float *bias = numbers(n.Cout, 3), *add = numbers(n.B * n.Cout, 4), *res = numbers(outs, 5);
-            float *dy = numbers(outs, 6), *y = mem_array(outs + KERNEL_SLACK, sizeof *y);
-            float *dw = mem_array(n.K * n.K * n.Cin * n.Cout, sizeof *dw);
-            float *pack = mem_array(n.K * n.K * n.Cin * kernel_padded(n.Cout) + KERNEL_SLACK, sizeof *pack);
-            float *xp = padded(x, n);
-            const float *from = xp + start * (row + n.Cin);
-            conv_pack(pack, NULL, w, n.K, n.Cin, n.Cout);
-            k->conv_forward(y, from, row, image, pack, bias, add, res, n);
-            for (size_t b = 0, at = 0; b < n.B; b++)
-                for (size_t i = 0; i < Ho; i++)
-                    for (size_t j = 0; j < Wo; j++)
-                        for (size_t o = 0; o < n.Cout; o++, at++)
-                            near(y[at], conv_at(xp, w, n, start, b, i, j, o) + (double)bias[o] + (double)add[b * n.Cout + o] + (double)res[at],
-                                 n.K * n.K * n.Cin + 3, "y", at);
-            k->conv_backward_weight(dw, from, row, image, dy, n);
-            for (size_t t = 0; t < n.K * n.K; t++)
-                for (size_t c = 0; c < n.Cin; c++)
-                    for (size_t o = 0; o < n.Cout; o++) {
-                        double s = 0;
-                        for (size_t b = 0; b < n.B; b++)
-                            for (size_t i = 0; i < Ho; i++)
-                                for (size_t j = 0; j < Wo; j++)
-                                    s += (double)from[b * image + (i * n.stride + t / n.K) * row + (j * n.stride + t % n.K) * n.Cin + c]
-                                       * (double)dy[((b * Ho + i) * Wo + j) * n.Cout + o];
-                        near(dw[(t * n.Cin + c) * n.Cout + o], s, n.B * Ho * Wo, "dw", (t * n.Cin + c) * n.Cout + o);
-                    }
-            float *all[] = { x, w, bias, add, res, dy, y, dw, pack, xp };
-            for (size_t i = 0; i < sizeof all / sizeof *all; i++) mem_free(all[i]);
-        }
+    for (uint32_t q = 0; q < 64; q++) {
+        struct conv_layer n = layer_case(q);
+        check_layer(k, &n);
+    }
+    /* More pixels than a block of the weights' gradient, and images first. */
+    struct conv_layer wide = { 2, 17, 17, 5, 33, 3, 1, 1, 0 }, many = { 35, 3, 3, 7, 20, 3, 1, 1, 0 };
+    check_layer(k, &wide);
+    check_layer(k, &many);
 }
 
-/* <dy, conv(x)> = <conv^T(dy), x>: the data gradient is the transpose. */
-static void check_transpose(const struct kernels *k) {
-    for (size_t q = 0; q < sizeof shapes / sizeof *shapes; q++)
-        for (size_t padding = 0; padding < 2; padding++) {
-            struct conv_shape n = shapes[q];
-            if (n.K == 1 || (n.stride == 1 && !padding)) continue;
-            size_t outs = n.B * (n.H / n.stride) * (n.W / n.stride) * n.Cout, ins = n.B * n.H * n.W * n.Cin;
-            size_t row = (n.W + 2) * n.Cin, drow = (n.W + 2) * n.Cout, start = 1 - padding;
-            float *x = numbers(ins, 1), *w = numbers(9 * n.Cin * n.Cout, 2), *dy = numbers(outs, 6), *xp = padded(x, n);
-            float *y = mem_array(outs + KERNEL_SLACK, sizeof *y), *dx = mem_array(ins + KERNEL_SLACK, sizeof *dx);
-            float *f = mem_array(9 * n.Cin * kernel_padded(n.Cout) + KERNEL_SLACK, sizeof *f);
-            float *g = mem_array(9 * n.Cout * kernel_padded(n.Cin) + KERNEL_SLACK, sizeof *g);
-            float *dyp = mem_array(n.B * (n.H + 2) * drow + KERNEL_SLACK, sizeof *dyp);
-            conv_pack(f, g, w, 3, n.Cin, n.Cout);
-            k->conv_forward(y, xp + start * (row + n.Cin), row, (n.H + 2) * row, f, NULL, NULL, NULL, n);
-            pad_copy(dyp, dy, n.B, n.H, n.W, n.Cout, n.stride, n.stride == 1 ? 1 : 1 + start);
-            struct conv_shape back = { n.B, n.H, n.W, n.Cout, n.Cin, 3, 1 };
-            k->conv_forward(dx, dyp, drow, (n.H + 2) * drow, g, NULL, NULL, NULL, back);
-            double a = 0, b = 0;
-            for (size_t i = 0; i < outs; i++) a += (double)dy[i] * (double)y[i];
-            for (size_t i = 0; i < ins; i++) b += (double)dx[i] * (double)x[i];
-            if (!(fabs(a - b) <= 1e-4 * sqrt((double)outs * 9 * (double)n.Cin))) fail_msg("%s shape %zu: <dy,y> %g, <dx,x> %g", k->name, q, a, b);
-            float *all[] = { x, w, dy, xp, y, dx, f, g, dyp };
-            for (size_t i = 0; i < sizeof all / sizeof *all; i++) mem_free(all[i]);
+/* No bit of an image's result depends on what else is in the batch. */
+static void check_batches(const struct kernels *k) {
+    for (uint32_t q = 0; q < 8; q++) {
+        struct conv_layer n = layer_case(q + 100), one;
+        one = n;
+        n.B = 11;
+        one.B = 1;
+        size_t in = n.H * n.W * n.Cin, out = conv_height(&n) * conv_width(&n) * n.Cout, packed = conv_pack_size(&n);
+        float *x = random_room(n.B * in, 1), *w = random_room(n.K * n.K * n.Cin * n.Cout, 2), *y = room(n.B * out);
+        float *alone = room(out), *forward = room(packed), *scratch = room(16 * n.Cin * n.Cout);
+        conv_pack(forward, NULL, w, scratch, &n);
+        conv_forward(k, y, x, forward, NULL, NULL, NULL, &n);
+        for (size_t b = 0; b < n.B; b++) {
+            conv_forward(k, alone, x + b * in, forward, NULL, NULL, NULL, &one);
+            assert_memory_equal(alone, y + b * out, out * sizeof *y);
         }
+        void *all[] = { x, w, y, alone, forward, scratch };
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) mem_free(all[i]);
+    }
 }
 
 /* --- group norm --- */
@@ -158,37 +203,113 @@ static double weighted(const double *y, const float *r, size_t n) {
     return s;
 }
 
-static void check_norm(const struct kernels *k) {
-    for (int silu = 0; silu < 2; silu++) {
-        struct norm_shape n = { 2, 3, 2, 6, 3 };
-        size_t total = n.B * n.H * n.W * n.C;
-        float *x = numbers(total, 1), *gamma = numbers(n.C, 2), *beta = numbers(n.C, 3), *r = numbers(total, 4);
-        float y[72], dx[72], before[72], mean[6], rstd[6], dgamma[6], dbeta[6], scratch[128];
-        double want[72];
-        k->norm_forward(y, n.W * n.C, n.H * n.W * n.C, mean, rstd, x, gamma, beta, n, 1e-5f, silu);
+static void check_norm_shape(const struct kernels *k, struct norm_shape n, int silu) {
+    size_t total = n.B * n.H * n.W * n.C;
+    float *x = random_room(total, 1), *gamma = random_room(n.C, 2), *beta = random_room(n.C, 3), *r = random_room(total, 4);
+    float *y = room(total), *dx = room(total), *twice = room(total), *mean = room(n.B * n.G), *rstd = room(n.B * n.G);
+    float *dgamma = room(n.C), *dbeta = room(n.C), *scratch = room(n.H * n.W * n.C);
+    double *want = mem_array(total, sizeof *want);
+    k->norm_forward(y, mean, rstd, x, gamma, beta, n, 1e-5f, silu);
+    norm_reference(want, x, gamma, beta, n, 1e-5, silu);
+    for (size_t i = 0; i < total; i++) near(y[i], want[i], 12, "norm", i);
+    k->norm_backward(dx, 0, dgamma, dbeta, r, x, mean, rstd, gamma, beta, n, silu, scratch);
+    size_t every = total > 100 ? 37 : 1;
+    for (size_t i = 0; i < total + 2 * n.C; i += every) {
+        float *at = i < total ? x + i : i < total + n.C ? gamma + (i - total) : beta + (i - total - n.C);
+        float got = i < total ? dx[i] : i < total + n.C ? dgamma[i - total] : dbeta[i - total - n.C];
+        float keep = *at, h = 1e-3f;
+        *at = keep + h;
         norm_reference(want, x, gamma, beta, n, 1e-5, silu);
-        for (size_t i = 0; i < total; i++) near(y[i], want[i], 12, "norm", i);
-        k->norm_backward(dx, 0, dgamma, dbeta, r, x, mean, rstd, gamma, beta, n, silu, scratch);
-        for (size_t i = 0; i < total + 2 * n.C; i++) {
-            float *at = i < total ? x + i : i < total + n.C ? gamma + (i - total) : beta + (i - total - n.C);
-            float got = i < total ? dx[i] : i < total + n.C ? dgamma[i - total] : dbeta[i - total - n.C];
-            float keep = *at, h = 1e-3f;
-            *at = keep + h;
-            norm_reference(want, x, gamma, beta, n, 1e-5, silu);
-            double up = weighted(want, r, total), top = (double)*at;
-            *at = keep - h;
-            norm_reference(want, x, gamma, beta, n, 1e-5, silu);
-            double slope = (up - weighted(want, r, total)) / (top - (double)*at);
-            *at = keep;
-            if (!(fabs((double)got - slope) <= 2e-5 * (1 + fabs(slope)))) fail_msg("%s: norm gradient %zu is %g, differences %g", k->name, i, (double)got, slope);
+        double up = weighted(want, r, total), top = (double)*at;
+        *at = keep - h;
+        norm_reference(want, x, gamma, beta, n, 1e-5, silu);
+        double slope = (up - weighted(want, r, total)) / (top - (double)*at);
+        *at = keep;
+        if (!(fabs((double)got - slope) <= 2e-5 * (1 + fabs(slope)))) fail_msg("%s: norm gradient %zu is %g, differences %g", k->name, i, (double)got, slope);
+    }
+    memcpy(twice, dx, total * sizeof *dx);
+    k->norm_backward(twice, 1, dgamma, dbeta, r, x, mean, rstd, gamma, beta, n, silu, scratch);
+    for (size_t i = 0; i < total; i++) near(twice[i], 2 * (double)dx[i], 4, "added dx", i);
+    slack_is_untouched(y, total, "y");
+    slack_is_untouched(dx, total, "dx");
+    void *all[] = { x, gamma, beta, r, y, dx, twice, mean, rstd, dgamma, dbeta, scratch, want };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) mem_free(all[i]);
+}
+
+static void check_norm(const struct kernels *k) {
+    static const struct norm_shape shapes[] = { { 2, 3, 2, 6, 3 }, { 1, 2, 2, 17, 17 }, { 2, 3, 1, 48, 8 }, { 1, 2, 3, 72, 2 }, { 1, 1, 1, 30, 5 } };
+    for (size_t q = 0; q < sizeof shapes / sizeof *shapes; q++)
+        for (int silu = 0; silu < 2; silu++) check_norm_shape(k, shapes[q], silu);
+}
+
+/* --- sums and the optimiser --- */
+
+static void check_sums(const struct kernels *k) {
+    for (size_t C = 1; C < 70; C += 4) {
+        enum { B = 2, S = 7 };
+        float *dy = random_room(B * S * C, 1), *sums = room(B * C);
+        double all = 0;
+        k->channel_sums(sums, dy, B, S, C);
+        for (size_t i = 0; i < B * C; i++) {
+            double want = 0;
+            for (size_t s = 0; s < S; s++) want += (double)dy[(i / C * S + s) * C + i % C];
+            near(sums[i], want, S, "channel sum", i);
         }
-        memcpy(before, dx, sizeof before);
-        k->norm_backward(dx, 1, dgamma, dbeta, r, x, mean, rstd, gamma, beta, n, silu, scratch);
-        for (size_t i = 0; i < total; i++) near(dx[i], 2 * (double)before[i], 4, "added dx", i);
-        mem_free(x);
-        mem_free(gamma);
-        mem_free(beta);
-        mem_free(r);
+        slack_is_untouched(sums, B * C, "sums");
+        for (size_t i = 0; i < B * S * C; i++) all += (double)dy[i] * (double)dy[i];
+        assert_true(fabs(k->norm2(dy, B * S * C) - all) <= 1e-12 * all);
+        k->add(sums, sums, B * C);
+        slack_is_untouched(sums, B * C, "twice the sums");
+        mem_free(dy);
+        mem_free(sums);
+    }
+}
+
+static void check_adamw(const struct kernels *k) {
+    enum { N = 37 };
+    struct adamw_step s = { .5f, .9f, .99f, .999f, 1e-2f, 1.1f, 1e-8f, .75f };
+    float *theta = random_room(N, 1), *m = random_room(N, 2), *v = random_room(N, 3), *g = random_room(N, 4), *ema = random_room(N, 5);
+    for (size_t i = 0; i < N; i++) v[i] *= v[i];
+    double want[N], average[N];
+    for (size_t i = 0; i < N; i++) {
+        double h = .5 * (double)g[i], a = (double).9f * (double)m[i] + (1 - (double).9f) * h;
+        double b = (double).99f * (double)v[i] + (1 - (double).99f) * h * h;
+        want[i] = (double)s.shrink * (double)theta[i] - (double)s.step * a / (sqrt(b) * (double)s.root + (double)s.eps);
+        average[i] = .75 * (double)ema[i] + .25 * want[i];
+    }
+    k->adamw(theta, m, v, ema, g, N, &s);
+    for (size_t i = 0; i < N; i++) {
+        near(theta[i], want[i], 1, "theta", i);
+        near(ema[i], average[i], 1, "ema", i);
+    }
+    slack_is_untouched(theta, N, "theta");
+    slack_is_untouched(ema, N, "ema");
+    k->adamw(theta, m, v, NULL, g, N, &s);   /* without an average */
+    float *all[] = { theta, m, v, g, ema };
+    for (size_t i = 0; i < 5; i++) mem_free(all[i]);
+}
+
+/* p = softmax(x) and its gradient, for rows shorter and longer than a vector. */
+static void check_softmax(const struct kernels *k) {
+    for (size_t n = 1; n < 70; n += 3) {
+        float *x = random_room(2 * n, 1), *p = room(2 * n), *dp = random_room(2 * n, 2), *ds = room(2 * n);
+        memcpy(p, x, 2 * n * sizeof *x);
+        memcpy(ds, dp, 2 * n * sizeof *x);
+        k->softmax(p, 2, n);
+        k->softmax_backward(ds, p, 2, n);
+        for (size_t r = 0; r < 2; r++) {
+            double sum = 0, dot = 0;
+            for (size_t i = r * n; i < (r + 1) * n; i++) sum += exp((double)x[i]);
+            for (size_t i = r * n; i < (r + 1) * n; i++) dot += exp((double)x[i]) / sum * (double)dp[i];
+            for (size_t i = r * n; i < (r + 1) * n; i++) {
+                near(p[i], exp((double)x[i]) / sum, 1, "p", i);
+                near(ds[i], exp((double)x[i]) / sum * ((double)dp[i] - dot), 1, "ds", i);
+            }
+        }
+        slack_is_untouched(p, 2 * n, "p");
+        slack_is_untouched(ds, 2 * n, "ds");
+        float *all[] = { x, p, dp, ds };
+        for (size_t i = 0; i < 4; i++) mem_free(all[i]);
     }
 }
 
@@ -285,15 +406,21 @@ static void resampling_and_joining_are_each_others_transpose(void **state) {
     mem_free(q);
 }
 
-static void convolutions_match_their_formula(void **s) { (void)s; on_every_variant(check_convolution); }
-static void the_data_gradient_is_the_transpose(void **s) { (void)s; on_every_variant(check_transpose); }
+static void convolutions_and_their_gradients_match_their_formula(void **s) { (void)s; on_every_variant(check_convolution); }
+static void an_image_does_not_depend_on_its_batch(void **s) { (void)s; on_every_variant(check_batches); }
+static void softmax_matches_its_formula_and_its_gradient(void **s) { (void)s; on_every_variant(check_softmax); }
+static void sums_match_theirs(void **s) { (void)s; on_every_variant(check_sums); }
+static void adamw_matches_its_formula(void **s) { (void)s; on_every_variant(check_adamw); }
 static void group_norm_matches_its_formula_and_its_differences(void **s) { (void)s; on_every_variant(check_norm); }
 static void silu_is_accurate_over_its_range_and_keeps_nan(void **s) { (void)s; on_every_variant(check_silu); }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions_match_their_formula),
-        cmocka_unit_test(the_data_gradient_is_the_transpose),
+        cmocka_unit_test(convolutions_and_their_gradients_match_their_formula),
+        cmocka_unit_test(an_image_does_not_depend_on_its_batch),
+        cmocka_unit_test(softmax_matches_its_formula_and_its_gradient),
+        cmocka_unit_test(sums_match_theirs),
+        cmocka_unit_test(adamw_matches_its_formula),
         cmocka_unit_test(group_norm_matches_its_formula_and_its_differences),
         cmocka_unit_test(silu_is_accurate_over_its_range_and_keeps_nan),
         cmocka_unit_test(attention_matches_its_formula_and_its_differences),
