@@ -70,6 +70,9 @@ struct label_list { struct label *label; size_t count; };
 enum status store_labels_list(struct store *s, struct label_list *out);
 void label_list_free(struct label_list *l);
 
+/* label[i] of items 0..count-1 of a split, -1 where there is none (and where there is no item). */
+enum status store_labels_read(struct store *s, enum split split, int *label, size_t count);
+
 /* The name of one label; "" when it has none. */
 enum status store_label_name(struct store *s, int label, char out[64]);
 

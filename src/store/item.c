@@ -165,6 +165,23 @@ done:
     return st;
 }
 
+enum status store_labels_read(struct store *s, enum split split, int *label, size_t count) {
+    sqlite3_stmt *q = NULL;
+    enum status st = OK;
+    int row = 1;
+    for (size_t i = 0; i < count; i++) label[i] = -1;
+    TRY_TO(db_query(s, &q, "SELECT idx, label FROM item WHERE split = ? AND label IS NOT NULL", "t", split_name(split)));
+    for (;;) {
+        TRY_TO(db_step(s, q, &row));
+        if (!row) break;
+        size_t i = (size_t)col_int(q, 0);
+        if (i < count) label[i] = (int)col_int(q, 1);
+    }
+done:
+    db_end(q);
+    return st;
+}
+
 enum status store_image_read(struct store *s, struct item_ref ref, void **bytes, size_t *len) {
     sqlite3_stmt *q;
     int row;

@@ -40,6 +40,8 @@ struct catalog {
     struct score_set_list scores;
     struct feature_set_list features;
     struct stat_set_list stats;
+    struct label_list labels;
+    int *train_label;                     /* [count[SPLIT_TRAIN]], -1: none */
     enum method method[METHOD_COUNT];     /* those that exist or can be computed */
     size_t n_methods;
 };

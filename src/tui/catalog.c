@@ -1,6 +1,8 @@
 /* catalog.c - what the database holds: splits, checkpoints, sets. */
 #include "app.h"
 
+#include "dtrak/mem.h"
+
 #include <string.h>
 
 void catalog_free(struct catalog *c) {
@@ -8,6 +10,8 @@ void catalog_free(struct catalog *c) {
     score_set_list_free(&c->scores);
     feature_set_list_free(&c->features);
     stat_set_list_free(&c->stats);
+    label_list_free(&c->labels);
+    mem_free(c->train_label);
     memset(c, 0, sizeof *c);
 }
 
@@ -41,6 +45,14 @@ static void list_methods(struct catalog *c) {
     }
 }
 
+static enum status read_labels(struct store *s, struct catalog *c) {
+    size_t n = c->count[SPLIT_TRAIN];
+    TRY(store_labels_list(s, &c->labels));
+    c->train_label = mem_array(n ? n : 1, sizeof *c->train_label);
+    if (!c->train_label) return fail(ERR_NOMEM, "explorer: out of memory");
+    return store_labels_read(s, SPLIT_TRAIN, c->train_label, n);
+}
+
 enum status catalog_load(struct app *a) {
     struct catalog c;
     enum status st = OK;
@@ -52,6 +64,7 @@ enum status catalog_load(struct app *a) {
     TRY_TO(store_score_sets_list(a->store, &c.scores));
     TRY_TO(store_feature_sets_list(a->store, &c.features));
     TRY_TO(store_stats_list(a->store, &c.stats));
+    TRY_TO(read_labels(a->store, &c));
     /* "all" leaves one checkpoint per step; none at all is fine for a new database. */
     st = store_checkpoints_resolve(a->store, "all", &c.checkpoints);
     if (st == ERR_MISSING) st = OK;

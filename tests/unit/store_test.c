@@ -381,6 +381,14 @@ static void items_come_back_as_they_went_in(void **state) {
     assert_string_equal(l.item[1].original, "39.png");
     assert_string_equal(l.item[1].caption, "");
     item_list_free(&l);
+    int label[RIG_TRAIN + 3];
+    assert_int_equal(store_labels_read(s, SPLIT_TRAIN, label, RIG_TRAIN + 3), OK);
+    assert_int_equal(store_items_read(s, SPLIT_TRAIN, 0, SIZE_MAX, &l), OK);
+    for (size_t i = 0; i < RIG_TRAIN; i++) assert_int_equal(label[i], l.item[i].label);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(label[RIG_TRAIN + i], -1);
+    item_list_free(&l);
+    assert_int_equal(store_labels_read(s, SPLIT_GEN, label, 4), OK);
+    assert_int_equal(label[3], -1);
     assert_int_equal(store_items_read(s, SPLIT_GEN, 0, SIZE_MAX, &l), OK);
     assert_int_equal(l.count, RIG_GEN);
     assert_int_equal(l.item[3].label, -1);
