@@ -107,6 +107,7 @@ extern const struct command command_new;
 extern const struct command command_train;
 extern const struct command command_sample;
 extern const struct command command_features;
+extern const struct command command_gradient;
 extern const struct command command_score;
 extern const struct command command_lds;
 extern const struct command command_work;

@@ -102,6 +102,28 @@ struct features_options {
 
 enum status pipeline_features(struct store *s, const struct features_options *o, const struct progress *p);
 
+/* --- gradient --- */
+
+struct gradient_options {
+    unsigned losses;            /* bit per enum loss */
+    const char *checkpoint;     /* one; NULL: last */
+    const char *item;           /* "train:5" */
+    const size_t *timesteps;    /* the gradient is of the loss's mean over them */
+    size_t n_timesteps;
+    const char *noise_path;     /* .npy of [timesteps][C][H][W], the network's layout; NULL: the noise of features */
+    uint64_t noise_seed;
+    size_t draw;
+};
+#define GRADIENT_DEFAULTS { 1u << LOSS_SIMPLE, NULL, NULL, NULL, 0, NULL, 0, 0 }
+
+/* Writes a safetensors file, float32: "output", "input" (the noised images) and "noise"
+ * [timesteps][C][H][W], "image" [C][H][W], "timesteps", and every parameter's
+ * gradient under diffusers' name and shape; of several losses, under LOSS/name.  The
+ * metadata say checkpoint (its hash), step, item, loss, timesteps, noise and the
+ * losses' values.  On any error nothing is written. */
+enum status pipeline_gradient(struct store *s, const struct gradient_options *o, const char *path,
+                              const struct progress *p);
+
 /* --- score --- */
 
 struct score_options {

@@ -140,6 +140,29 @@ holds a_stated_lambda_is_scored "$DTRAK" score a.db --method trak --lambda 0.2
 "$DTRAK" rank a.db --query gen:0 --method trak --lambda 0.2 --json > r.json 2> err.txt
 equal and_ranked "$("$json" lambda < r.json)" 0.2
 
+# --- gradient ---
+npy() {   # FILE SHAPE BYTES: an array of zeros
+    { printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': ($2), }"; head -c "$3" /dev/zero; } > "$1"
+}
+holds gradient_works "$DTRAK" gradient a.db --item train:5 --loss square,simple --timesteps 100,500 --out g.safetensors
+tr -d '\000' < g.safetensors | head -c 20000 | grep -q '"simple/conv_in.weight"' && grep -q '"checkpoint":"'"$(value a.db checkpoints.3.sha256)" g.safetensors
+says the_file_names_parameters_and_checkpoint $?
+npy zeros.npy "2, 4, 16, 16" 8192
+holds gradient_takes_noise "$DTRAK" gradient a.db --item train:5 --timesteps 100,500 --noise zeros.npy --out z.safetensors
+npy other.npy "1, 4, 16, 16" 4096
+exits noise_of_another_shape_says_found_and_expected 1 "noise of 1 x 4 x 16 x 16, expected 2 x 4 x 16 x 16" gradient a.db --item train:5 --timesteps 100,500 --noise other.npy --out bad.safetensors
+exits a_timestep_beyond_the_last_is_named 1 "timestep 1000" gradient a.db --item train:5 --timesteps 1000 --out bad.safetensors
+exits an_item_beyond_the_last_is_named 1 "train:48" gradient a.db --item train:48 --timesteps 1 --out bad.safetensors
+exits a_gradient_is_of_one_checkpoint 1 "expected one" gradient a.db --item train:5 --timesteps 1 --checkpoint all --out bad.safetensors
+holds a_gradient_that_fails_leaves_no_file test ! -e bad.safetensors
+
+# --- cost ---
+"$DTRAK" features a.db --loss simple,avg --timesteps 20 --dims 64 --dry-run > cost.txt 2> err.txt
+grep -q '^features: .*FLOP, about .* s, .* on disk, .* of memory$' cost.txt && [ ! -s err.txt ]
+says a_dry_run_says_the_cost $? "$(cat cost.txt err.txt)"
+"$DTRAK" features a.db --loss simple --timesteps 10 --dims 256 --dry-run > cost.txt 2> err.txt
+equal what_is_there_costs_nothing "$(cat cost.txt)" "features: nothing to do"
+
 # --- info, backup ---
 "$DTRAK" info a.db > info.txt 2> err.txt
 says info_is_text_too $? "$(cat err.txt)"

@@ -42,6 +42,10 @@ exits attention_beyond_the_levels_is_named 2 "--attention '3'" train some.db --w
 exits checkpoints_must_rise 2 "--checkpoints '20'" train some.db --checkpoints 50,20,100
 exits checkpoints_must_end_at_100 2 "end with 100" train some.db --checkpoints 50
 exits an_unknown_loss_is_named 2 "--loss 'huber'" features some.db --loss simple,huber
+exits gradient_needs_an_item 2 "--item" gradient some.db --timesteps 5 --out g.st
+exits gradient_needs_timesteps 2 "--timesteps" gradient some.db --item train:5 --out g.st
+exits gradient_needs_a_file 2 "--out" gradient some.db --item train:5 --timesteps 5
+exits a_timestep_is_a_number 2 "half" gradient some.db --item train:5 --timesteps 5,half --out g.st
 exits blocks_must_divide_the_pairs 2 "20 pairs" features some.db --timesteps 10 --draws 2 --blocks 3
 exits a_timestep_rule_that_is_none_is_named 2 "middle" features some.db --rule middle
 exits a_projection_that_is_none_is_named 2 "fourier" features some.db --projection fourier

@@ -2,6 +2,7 @@
  * the same bits, features are the projected gradients they claim to be, and
  * nothing depends on threads, blocks or which items were asked for. */
 #include "dtrak/cost.h"
+#include "dtrak/file.h"
 #include "dtrak/items.h"
 #include "dtrak/kernels.h"
 #include "dtrak/loss.h"
@@ -9,6 +10,7 @@
 #include "dtrak/pipeline.h"
 #include "dtrak/projection.h"
 #include "dtrak/rng.h"
+#include "dtrak/safetensors.h"
 #include "dtrak/schedule.h"
 #include "dtrak/store.h"
 
@@ -632,6 +634,72 @@ static void the_training_loss_of_every_item_is_kept(void **state) {
     store_close(s);
 }
 
+/* --- gradient --- */
+
+static void a_whole_gradient_projects_to_the_feature(void **state) {
+    (void)state;
+    enum { K = 64 };
+    struct store *s;
+    struct features_options o = tiny_features();
+    struct gradient_options g = GRADIENT_DEFAULTS;
+    struct safetensors *f;
+    struct stored_network net;
+    struct checkpoint_list c;
+    unsigned char *bytes;
+    float rows[5 * K], noise[20 * D], output[20 * D];
+    double got[K];
+    size_t timesteps[20], len, n_params;
+    char file[96];
+    snprintf(file, sizeof file, "%s/gradient.safetensors", dir);
+    ok(store_open(&s, path("whole"), STORE_WRITE));
+    ok(store_checkpoints_resolve(s, "last", &c));
+    ok(stored_network_open(&net, s, &c.checkpoint[0], 0));
+    for (size_t i = 0; i < 20; i++) timesteps[i] = 50 * i;
+    g.losses = 1u << LOSS_ELBO | 1u << LOSS_L1;
+    g.item = "val:2";
+    g.timesteps = timesteps;
+    g.n_timesteps = 20;
+    g.noise_seed = o.noise_seed;
+    ok(pipeline_gradient(s, &g, file, NULL));
+    ok(file_read(&bytes, &len, file, 1 << 26));
+    ok(safetensors_open(&f, bytes, len, file));
+    assert_string_equal(safetensors_meta(f, "checkpoint"), c.checkpoint[0].sha256);
+    assert_string_equal(safetensors_meta(f, "item"), "val:2");
+    ok(safetensors_read(noise, 20 * D, f, "noise"));
+    ok(safetensors_read(output, 20 * D, f, "output"));
+    size_t p = unet_size(net.u);
+    float *grad = mem_array(p, sizeof *grad);
+    uint32_t *table = mem_array(p, sizeof *table);
+    const struct unet_param *params = unet_params(net.u, &n_params);
+    struct projection proj = { PROJECTION_SJLT, o.projection_seed, p, K, 1, PROJECTION_VERSION };
+    projection_table(&proj, NULL, p, table);
+    ok(pipeline_features(s, &o, NULL));
+    for (int l = LOSS_ELBO; l <= LOSS_L1; l += LOSS_L1 - LOSS_ELBO) {
+        double value = 0;
+        char name[128];
+        for (size_t i = 0; i < n_params; i++) {
+            snprintf(name, sizeof name, "%s/%s", loss_name((enum loss)l), params[i].name);
+            ok(safetensors_read(grad + params[i].offset, params[i].count, f, name));
+        }
+        memset(got, 0, sizeof got);
+        for (size_t i = 0; i < p; i++) got[table[i] >> 1] += table[i] & 1 ? -(double)grad[i] : (double)grad[i];
+        struct feature_set set = find_set(s, &o, SPLIT_VAL, (enum loss)l);
+        ok(store_features_read(s, &set, 0, 5, rows));
+        expect_row(rows + 2 * K, got, K, 5e-6, loss_name((enum loss)l));
+        for (size_t i = 0; i < 20; i++)
+            value += loss_value((enum loss)l, output + i * D, noise + i * D, D, schedule_elbo_weight(net.schedule, 50 * i)) / 20;
+        snprintf(name, sizeof name, "value.%s", loss_name((enum loss)l));
+        assert_near(strtod(safetensors_meta(f, name), NULL), value, 1e-7 * value, 0);
+    }
+    mem_free(grad);
+    mem_free(table);
+    safetensors_free(f);
+    mem_free(bytes);
+    stored_network_close(&net);
+    checkpoint_list_free(&c);
+    store_close(s);
+}
+
 static void what_cannot_be_done_is_said(void **state) {
     (void)state;
     struct store *s;
@@ -682,6 +750,7 @@ int main(void) {
         cmocka_unit_test(little_memory_means_fewer_threads_and_the_same_bits),
         cmocka_unit_test(the_cost_counts_what_is_missing),
         cmocka_unit_test(the_training_loss_of_every_item_is_kept),
+        cmocka_unit_test(a_whole_gradient_projects_to_the_feature),
         cmocka_unit_test(what_cannot_be_done_is_said),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
