@@ -93,7 +93,7 @@ check: deps
 
 # Rewrites what is compared as text: screens, and the keys in the manual.  Review the difference.
 bless: all units
-	@tests/lib/bless-keys.sh $(OUT)
+	@tests/lib/bless-man.sh $(OUT)
 	@OUT=$(abspath $(OUT)) DTRAK=$(abspath $(OUT))/dtrak BLESS=1 WORK=$$(mktemp -d) tests/screens/screens.sh > /dev/null
 layers:
 	@tests/layers.sh --self-test > /dev/null && tests/layers.sh

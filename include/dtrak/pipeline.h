@@ -142,6 +142,37 @@ struct score_options {
 
 enum status pipeline_score(struct store *s, const struct score_options *o, const struct progress *p);
 
+/* --- import-model, export-model --- */
+
+struct schedule_config;
+
+struct import_model_options {
+    const char *dir;            /* a diffusers model: see model_folder.h */
+    size_t step;
+    int has_step;               /* else dtrak.json's, a folder's checkpoint-8000, or 0 */
+    const char *name;           /* for people; NULL: dtrak.json's */
+    size_t patch;               /* 0: dtrak.json's, or the project's */
+    const struct schedule_config *schedule;   /* in place of scheduler_config.json; or NULL */
+};
+struct import_model_result {
+    size_t step, parameters, T;
+    int there_already;          /* the same weights were: nothing is added */
+    int has_schedule;           /* scheduler_config.json was read */
+    char weights_type[8], sha256[65];
+};
+
+/* Adds a model folder as a checkpoint; on any error the database is as before. */
+enum status pipeline_import_model(struct store *s, const struct import_model_options *o, struct import_model_result *r);
+
+struct export_model_options {
+    const char *dir;            /* made; not overwritten */
+    const char *checkpoint;     /* NULL: last */
+    int pipeline;               /* unet/, scheduler/ and model_index.json inside */
+    int force;                  /* replace an earlier export */
+};
+/* Writes a folder that diffusers loads; whole, or nothing. */
+enum status pipeline_export_model(struct store *s, const struct export_model_options *o);
+
 /* --- slim --- */
 
 /* Copies the database at `from` to the new file `to` without its features.

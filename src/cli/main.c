@@ -28,8 +28,8 @@ static void print_usage(FILE *f) { fprintf(f, "usage: dtrak DB | dtrak COMMAND D
 static void print_help(void) {
     print_usage(stdout);
     printf("Which training images made this generated image?\n\ncommands:\n");
-    printf("  %-10s %s\n", "DB", "open the explorer: the same as dtrak view DB");
-    for (size_t i = 0; i < N_COMMANDS; i++) printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    printf("  %-12s %s\n", "DB", "open the explorer: the same as dtrak view DB");
+    for (size_t i = 0; i < N_COMMANDS; i++) printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
     printf("\n'dtrak COMMAND --help' shows the options of a command; 'dtrak ./train' opens a file\n"
            "that is named like one.  Exit status: 0 done, 1 failed, 2 wrong usage.\n\n"
            "example:\n"

@@ -37,13 +37,21 @@ sed -n '/^\.\\" keys/,/^\.\\" end of keys/p' "$root/man/dtrak.1" | sed '1d;$d' >
 "$OUT/cli/keys" > keys.txt && [ -s keys.txt ] && cmp -s keys.txt manual.txt
 says the_manual_has_the_keys_of_the_program $? "make bless writes them: $(diff manual.txt keys.txt)"
 
+# The tables of config fields are the program's.
+for table in network scheduler; do
+    sed -n "/^\.\\\\\" $table fields/,/^\.\\\\\" end of $table fields/p" "$root/man/dtrak-model.5" | sed '1d;$d' > manual.txt
+    "$OUT/cli/fields" $table > fields.txt && [ -s fields.txt ] && cmp -s fields.txt manual.txt
+    says "the_manual_has_the_${table}_fields_of_the_program" $? "make bless writes them: $(diff manual.txt fields.txt)"
+done
+
 # The manual page names every command and every option that there is.
-"$DTRAK" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' > commands.txt
+"$DTRAK" --help | sed -n 's/^  \([a-z-]*\)  .*/\1/p' > commands.txt
+sed 's/\\-/-/g' "$root/man/dtrak.1" > page.txt
 missing=
 while read -r c; do
-    grep -q "^\.SS $c\\b\|^\.B dtrak $c\\b" "$root/man/dtrak.1" || missing="$missing $c"
+    grep -q "^\.SS $c\\b\|^\.B dtrak $c\\b" page.txt || missing="$missing $c"
     for option in $("$DTRAK" "$c" --help | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p'); do
-        sed 's/\\-/-/g' "$root/man/dtrak.1" | sed -n "/^\.SS $c\\b/,/^\.S[SH] /p" | grep -q -e "--$option\\b" || missing="$missing $c:--$option"
+        sed -n "/^\.SS $c\\b/,/^\.S[SH] /p" page.txt | grep -q -e "--$option\\b" || missing="$missing $c:--$option"
     done
 done < commands.txt
 says the_manual_names_every_command_and_option "$([ -z "$missing" ] && echo 0 || echo 1)" "missing:$missing"
