@@ -155,12 +155,16 @@ void concat_backward(float *da, int add_a, size_t Ca, float *db, int add_b, size
                      const float *dy, size_t P);
 
 /* Attention of one image: q, k, v, y [N][C], heads of C / heads channels each,
- * scores scaled by 1/sqrt(C / heads).  p [heads][N][N] keeps the weights. */
-void attention_forward(float *y, float *p, const float *q, const float *k, const float *v,
-                       size_t N, size_t C, size_t heads);
-/* dq, dk, dv are overwritten; dp [N][N] is scratch. */
-void attention_backward(float *dq, float *dk, float *dv, float *dp, const float *dy,
-                        const float *p, const float *q, const float *k, const float *v,
+ * scores scaled by 1/sqrt(C / heads).  p keeps the weights, attention_keep()
+ * floats; where that is 0 it is NULL, and backward works them out again, to
+ * the same bits.  scratch: attention_scratch() floats. */
+size_t attention_keep(size_t N, size_t heads);
+size_t attention_scratch(size_t N);
+void attention_forward(const struct kernels *kernels, float *y, float *p, float *scratch, const float *q,
+                       const float *k, const float *v, size_t N, size_t C, size_t heads);
+/* dq, dk, dv are overwritten. */
+void attention_backward(const struct kernels *kernels, float *dq, float *dk, float *dv, float *scratch,
+                        const float *dy, const float *p, const float *q, const float *k, const float *v,
                         size_t N, size_t C, size_t heads);
 
 #endif

@@ -414,7 +414,7 @@ static void place_weights(struct unet *u) {
         }
         op->keep = u->keep;
         if (op->kind == OP_NORM) u->keep += 2 * op->groups;
-        if (op->kind == OP_ATTENTION) u->keep += op->heads * a->H * a->W * a->H * a->W;
+        if (op->kind == OP_ATTENTION) u->keep += attention_keep(a->H * a->W, op->heads);
     }
 }
 

@@ -76,7 +76,7 @@ static size_t scratch_floats(const struct unet *u) {
     for (size_t i = 0; i < u->n_ops; i++) {
         const struct plan_buffer *a = &u->buffers[u->ops[i].a];
         size_t need = u->ops[i].kind == OP_NORM ? floats(a)
-                    : u->ops[i].kind == OP_ATTENTION ? a->H * a->W * a->H * a->W : 0;
+                    : u->ops[i].kind == OP_ATTENTION ? attention_scratch(a->H * a->W) : 0;
         if (need > most) most = need;
     }
     return most;
@@ -96,18 +96,19 @@ static enum status place_buffers(struct unet_work *w) {
         if (b->C > widest) widest = b->C;
     }
     w->affine = mem_array(2 * widest + KERNEL_SLACK, sizeof *w->affine);
+    w->scratch = mem_array(scratch_floats(u) + KERNEL_SLACK, sizeof *w->scratch);
     w->value = mem_array(u->n_buffers, sizeof *w->value);
     w->grad = mem_array(u->n_buffers, sizeof *w->grad);
     w->block = mem_array(total, sizeof *w->block);
     w->keep = mem_array(w->max_batch * u->keep + KERNEL_SLACK, sizeof *w->keep);
-    if (!w->value || !w->grad || !w->block || !w->keep || !w->affine) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
+    if (!w->value || !w->grad || !w->block || !w->keep || !w->affine || !w->scratch)
+        return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
     if (w->with_backward) {
         w->grad_block = mem_array(total, sizeof *w->grad_block);
         w->dw = mem_array(u->largest_param + KERNEL_SLACK, sizeof *w->dw);
         w->fold = mem_array(u->largest_fold, sizeof *w->fold);
         w->sums = mem_array((w->max_batch + 4) * widest + KERNEL_SLACK, sizeof *w->sums);
-        w->scratch = mem_array(scratch_floats(u) + KERNEL_SLACK, sizeof *w->scratch);
-        if (!w->grad_block || !w->dw || !w->fold || !w->sums || !w->scratch) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
+        if (!w->grad_block || !w->dw || !w->fold || !w->sums) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
     }
     size_t at = 0;
     for (size_t i = 0; i < u->n_buffers; i++) {
@@ -209,12 +210,18 @@ static void forward_norm(struct unet_work *w, const struct unet_weights *weights
     }
 }
 
+/* Where the weights of image b are kept, or NULL. */
+static float *attention_weights(const struct unet_work *w, const struct plan_op *op, size_t b) {
+    const struct plan_buffer *a = &w->u->buffers[op->a];
+    size_t floats = attention_keep(a->H * a->W, op->heads);
+    return floats ? w->keep + w->max_batch * op->keep + b * floats : NULL;
+}
+
 static void attention_images(struct unet_work *w, const struct plan_op *op) {
     const struct plan_buffer *a = &w->u->buffers[op->a];
     size_t N = a->H * a->W, n = N * a->C;
     for (size_t b = 0; b < w->B; b++)
-        attention_forward(w->value[op->y] + b * n,
-                          w->keep + w->max_batch * op->keep + b * op->heads * N * N,
+        attention_forward(w->k, w->value[op->y] + b * n, attention_weights(w, op, b), w->scratch,
                           w->value[op->a] + b * n, w->value[op->b] + b * n, w->value[op->c] + b * n,
                           N, a->C, op->heads);
 }
@@ -326,9 +333,8 @@ static void backward_attention(struct unet_work *w, const struct plan_op *op) {
     size_t N = a->H * a->W, n = N * a->C;
     assert(!op->add_a && !op->add_b && !op->add_c);
     for (size_t b = 0; b < w->B; b++)
-        attention_backward(w->grad[op->a] + b * n, w->grad[op->b] + b * n, w->grad[op->c] + b * n,
-                           w->scratch, w->grad[op->y] + b * n,
-                           w->keep + w->max_batch * op->keep + b * op->heads * N * N,
+        attention_backward(w->k, w->grad[op->a] + b * n, w->grad[op->b] + b * n, w->grad[op->c] + b * n,
+                           w->scratch, w->grad[op->y] + b * n, attention_weights(w, op, b),
                            w->value[op->a] + b * n, w->value[op->b] + b * n, w->value[op->c] + b * n,
                            N, a->C, op->heads);
 }

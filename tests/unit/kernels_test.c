@@ -340,7 +340,7 @@ static void attention_reference(double *y, const float *q, const float *k, const
     size_t d = C / heads;
     for (size_t h = 0; h < heads; h++)
         for (size_t i = 0; i < N; i++) {
-            double p[16], sum = 0, top = -1e300;
+            double p[512], sum = 0, top = -1e300;
             for (size_t j = 0; j < N; j++) {
                 p[j] = 0;
                 for (size_t c = h * d; c < (h + 1) * d; c++) p[j] += (double)q[i * C + c] * (double)k[j * C + c] / sqrt((double)d);
@@ -354,29 +354,50 @@ static void attention_reference(double *y, const float *q, const float *k, const
         }
 }
 
-static void attention_matches_its_formula_and_its_differences(void **state) {
-    (void)state;
-    enum { N = 5, C = 6, HEADS = 2, M = N * C };
-    float *in = numbers(3 * M, 1), *r = numbers(M, 2), y[M], p[HEADS * N * N], d[3 * M], dp[N * N];
-    double want[M];
-    attention_forward(y, p, in, in + M, in + 2 * M, N, C, HEADS);
-    attention_reference(want, in, in + M, in + 2 * M, N, C, HEADS);
+/* Every step-th of the gradient's numbers against central differences; the same
+ * bits whether the weights are kept or made again. */
+static void check_attention_of(const struct kernels *k, size_t N, size_t C, size_t heads, size_t step) {
+    size_t M = N * C;
+    float *in = numbers(3 * M, 1), *r = numbers(M, 2), *y = numbers(M, 3), *again = numbers(M, 3);
+    float *p = numbers(heads * N * N, 4), *d = numbers(3 * M, 5), *d_again = numbers(3 * M, 5);
+    float *scratch = numbers(attention_scratch(N), 6);
+    double *want = mem_array(M, sizeof *want);
+    attention_forward(k, y, p, scratch, in, in + M, in + 2 * M, N, C, heads);
+    attention_forward(k, again, NULL, scratch, in, in + M, in + 2 * M, N, C, heads);
+    attention_backward(k, d, d + M, d + 2 * M, scratch, r, p, in, in + M, in + 2 * M, N, C, heads);
+    attention_backward(k, d_again, d_again + M, d_again + 2 * M, scratch, r, NULL, in, in + M, in + 2 * M, N, C, heads);
+    assert_memory_equal(y, again, M * sizeof *y);
+    assert_memory_equal(d, d_again, 3 * M * sizeof *d);
+    attention_reference(want, in, in + M, in + 2 * M, N, C, heads);
     for (size_t i = 0; i < M; i++) near(y[i], want[i], 8, "attention", i);
-    attention_backward(d, d + M, d + 2 * M, dp, r, p, in, in + M, in + 2 * M, N, C, HEADS);
-    for (size_t i = 0; i < 3 * M; i++) {
+    for (size_t i = 0; i < 3 * M; i += step) {
         float keep = in[i];
         in[i] = keep + 1e-3f;
         double top = (double)in[i];
-        attention_reference(want, in, in + M, in + 2 * M, N, C, HEADS);
+        attention_reference(want, in, in + M, in + 2 * M, N, C, heads);
         double up = weighted(want, r, M);
         in[i] = keep - 1e-3f;
-        attention_reference(want, in, in + M, in + 2 * M, N, C, HEADS);
+        attention_reference(want, in, in + M, in + 2 * M, N, C, heads);
         double slope = (up - weighted(want, r, M)) / (top - (double)in[i]);
         in[i] = keep;
         if (!(fabs((double)d[i] - slope) <= 1e-5 * (1 + fabs(slope)))) fail_msg("gradient %zu is %g, differences %g", i, (double)d[i], slope);
     }
     mem_free(in);
     mem_free(r);
+    mem_free(y);
+    mem_free(again);
+    mem_free(p);
+    mem_free(d);
+    mem_free(d_again);
+    mem_free(scratch);
+    mem_free(want);
+}
+
+static void check_attention(const struct kernels *k) {
+    check_attention_of(k, 5, 6, 2, 1);
+    check_attention_of(k, 400, 6, 3, 601);   /* more queries than pass at once */
+    assert_int_equal(attention_keep(5, 2), 50);
+    assert_int_equal(attention_keep(1024, 8), 0);
 }
 
 /* --- plain loops --- */
@@ -393,6 +414,16 @@ static void resampling_and_joining_are_each_others_transpose(void **state) {
     for (size_t i = 0; i < B * H * W * CA; i++) b += (double)dx[i] * (double)x[i];
     assert_true(fabs(a - b) < 1e-4);
     assert_true(y[(2 * W * 1 + 1) * CA + 2] == x[2]);   /* pixel (1, 1) is pixel (0, 0) */
+
+    /* Pooling of the 2H x 2W image y: the transpose is a quarter of upsampling. */
+    float pooled[B * H * W * CA], spread[4 * B * H * W * CA];
+    pool_forward(pooled, dy, B, 2 * H, 2 * W, CA);
+    for (size_t i = 0; i < B * H * W * CA; i++) assert_true(pooled[i] == 0.25f * dx[i]);
+    memcpy(spread, y, sizeof y);
+    pool_backward(spread, 1, x, B, 2 * H, 2 * W, CA);
+    for (size_t i = 0; i < 4 * B * H * W * CA; i++) assert_true(spread[i] == y[i] + 0.25f * y[i]);
+    scale_forward(pooled, dx, 4, B * H * W * CA);
+    for (size_t i = 0; i < B * H * W * CA; i++) assert_true(pooled[i] == 0.25f * dx[i]);
 
     float *p = numbers(W * CA, 3), *q = numbers(W * CB, 4), joined[W * (CA + CB)], da[W * CA] = { 1 }, db[W * CB];
     concat_forward(joined, p, CA, q, CB, W);
@@ -412,6 +443,7 @@ static void softmax_matches_its_formula_and_its_gradient(void **s) { (void)s; on
 static void sums_match_theirs(void **s) { (void)s; on_every_variant(check_sums); }
 static void adamw_matches_its_formula(void **s) { (void)s; on_every_variant(check_adamw); }
 static void group_norm_matches_its_formula_and_its_differences(void **s) { (void)s; on_every_variant(check_norm); }
+static void attention_matches_its_formula_and_its_differences(void **s) { (void)s; on_every_variant(check_attention); }
 static void silu_is_accurate_over_its_range_and_keeps_nan(void **s) { (void)s; on_every_variant(check_silu); }
 
 int main(void) {
