@@ -99,6 +99,10 @@ enum status cli_memory(const struct args *a, size_t *bytes);
 struct cost_sink;
 void cli_cost(struct cost_sink *out, const struct args *a);
 
+/* "12 retrainings added, 3 were here" on standard output. */
+struct merge_counts;
+void cli_print_merged(const struct merge_counts *n);
+
 /* --- the commands --- */
 
 /* One line each; src/cli/commands.def gives their order. */
@@ -110,6 +114,7 @@ extern const struct command command_features;
 extern const struct command command_gradient;
 extern const struct command command_score;
 extern const struct command command_lds;
+extern const struct command command_merge;
 extern const struct command command_work;
 extern const struct command command_rank;
 extern const struct command command_compare;

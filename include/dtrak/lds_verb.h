@@ -57,4 +57,21 @@ struct lds_summary {
 enum status pipeline_lds(struct store *s, const struct lds_options *o, const struct progress *p,
                          struct lds_summary *summary);
 
+/* --- outputs that travel --- */
+
+/* A text file: protocols, then per finished model its members and losses.  The
+ * same outputs give the same bytes; times and machines are left out.  o chooses
+ * subsets by n_only; the newest protocol of kind train with outputs is written,
+ * under its newest eval protocol.  *models: how many. */
+enum status pipeline_lds_export(struct store *s, const struct lds_options *o, const char *path, size_t *models);
+
+struct merge_counts { size_t added, same, different; };   /* different: kept as they were here */
+
+/* What export wrote, from another copy of the project: the same training items,
+ * queries, network and options, else ERR_RANGE naming the first difference. */
+enum status pipeline_lds_import(struct store *s, const char *path, struct merge_counts *counts);
+
+/* Finished models of the database at `from`, under the same conditions. */
+enum status pipeline_merge(struct store *s, const char *from, const struct progress *p, struct merge_counts *counts);
+
 #endif

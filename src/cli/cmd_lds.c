@@ -25,6 +25,8 @@ static const struct option options[] = {
     { "save-every", 1, "S", "seconds between saves inside a retraining (120)" },
     { "threads", 1, "N", "networks retrained at a time, one thread each (all processors)" },
     { "dry-run", 0, NULL, "say what is missing and what it will cost, and stop" },
+    { "export", 1, "FILE.tsv", "write the outputs of what is finished (of --only) as text, and stop" },
+    { "import-outputs", 1, "FILE.tsv", "add what --export wrote from another copy of the project, and stop" },
     { NULL, 0, NULL, NULL },
 };
 
@@ -104,6 +106,32 @@ static void print_summary(const struct lds_summary *m, const struct lds_options 
            m->subset_size, m->steps, m->queries, o->timesteps);
 }
 
+void cli_print_merged(const struct merge_counts *n) {
+    printf("outputs of %zu retrainings added", n->added);
+    if (n->same) printf(", %zu were here", n->same);
+    if (n->different) printf(", %zu were here with other losses, which stay (other machines round otherwise)", n->different);
+    printf("\n");
+}
+
+static enum status export_outputs(const struct args *a, const struct lds_options *o) {
+    const char *path = args_text(a, "export", "");
+    struct store *s = NULL;
+    size_t models;
+    TRY(cli_open(&s, a->file[0], 0));
+    enum status st = pipeline_lds_export(s, o, path, &models);
+    if (st == OK) printf("%s: %zu retrainings\n", path, models);
+    return cli_close(s, st);
+}
+
+static enum status import_outputs(const struct args *a) {
+    struct store *s = NULL;
+    struct merge_counts n;
+    TRY(cli_open(&s, a->file[0], 1));
+    enum status st = pipeline_lds_import(s, args_text(a, "import-outputs", ""), &n);
+    if (st == OK) cli_print_merged(&n);
+    return cli_close(s, st);
+}
+
 static enum status run_lds(const struct args *a) {
     struct lds_options o = LDS_DEFAULTS;
     struct lds_summary summary;
@@ -111,6 +139,10 @@ static enum status run_lds(const struct args *a) {
     struct store *s = NULL;
     struct console c;
     TRY(read_options(a, &o));
+    if (args_has(a, "export") && args_has(a, "import-outputs"))
+        return fail(ERR_USAGE, "--export and --import-outputs are two calls");
+    if (args_has(a, "export")) return export_outputs(a, &o);
+    if (args_has(a, "import-outputs")) return import_outputs(a);
     TRY(cli_open(&s, a->file[0], 1));
     cli_cost(&cost, a);
     o.cost = &cost;

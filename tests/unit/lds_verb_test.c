@@ -1,0 +1,382 @@
+/* lds_verb_test.c - retraining on subsets: the same numbers whoever trains, however often it was
+ * stopped, on however many threads; what cannot be mixed is refused. */
+#include "dtrak/image.h"
+#include "dtrak/lds_verb.h"
+#include "dtrak/mem.h"
+#include "dtrak/pipeline.h"
+#include "dtrak/rng.h"
+#include "dtrak/store.h"
+#include "dtrak/subset.h"
+#include "../lib/near.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N = 25, SIDE = 8, D = SIDE * SIDE, VAL = 5, GEN = 3, SUBSETS = 4 };
+
+static char dir[] = "/tmp/dtrak-lds-XXXXXX";
+static const char *path(const char *name) {
+    static char buffers[4][64];
+    static int next;
+    char *p = buffers[next++ % 4];
+    snprintf(p, sizeof buffers[0], "%s/%s", dir, name);
+    return p;
+}
+
+#define die(...) do { print_error(__VA_ARGS__); _fail(__FILE__, __LINE__); } while (0)
+static void ok(enum status st) { if (st != OK) die("%s", fail_reason()); }
+static void refused(enum status got, enum status want, const char *text) {
+    if (got != want || !strstr(fail_reason(), text)) die("status %d, said '%s', expected '%s'", (int)got, fail_reason(), text);
+}
+
+static void add_images(struct store *s, enum split split, size_t count, unsigned variant) {
+    struct item items[N];
+    struct buf png[N];
+    const void *images[N];
+    struct rng r = rng_at(variant, RNG_TEST, split, 0);
+    for (size_t i = 0; i < count; i++) {
+        struct image im;
+        ok(image_new(&im, SIDE, SIDE, 1));
+        for (size_t j = 0; j < D; j++) im.pixels[j] = (unsigned char)(rng_u32(&r) % 2 ? 20 * (i % 5) + j : 200);
+        png[i] = (struct buf)BUF_INIT;
+        ok(image_encode_png(&png[i], &im));
+        image_free(&im);
+        images[i] = png[i].data;
+        items[i] = (struct item){ .label = (int)(i % 2), .label_name = i % 2 ? "odd" : "even", .width_px = SIDE,
+                                  .height_px = SIDE, .image_bytes = png[i].len };
+    }
+    ok(store_items_add(s, split, items, images, count, NULL));
+    for (size_t i = 0; i < count; i++) buf_free(&png[i]);
+}
+
+/* A trained project; variants differ in their training images, or in their generated ones. */
+static struct store *new_project(const char *name, unsigned train, unsigned gen) {
+    struct store *s;
+    struct project p = { .name = "test", .width = SIDE, .height = SIDE, .channels = 1, .patch = 2,
+                         .value_low = -1, .value_high = 1 };
+    struct train_options o = TRAIN_DEFAULTS;
+    o.levels = 2;
+    o.width[0] = 8;
+    o.width[1] = 16;
+    o.steps = 10;
+    o.batch = 6;
+    o.lr = 2e-3;
+    o.ema = .9;
+    o.seed = 5;
+    o.threads = 1;
+    ok(store_create(&s, path(name)));
+    ok(store_project_set(s, &p));
+    add_images(s, SPLIT_TRAIN, N, train);
+    add_images(s, SPLIT_VAL, VAL, 7);
+    ok(store_publish(s));
+    ok(pipeline_train(s, &o, NULL));
+    add_images(s, SPLIT_GEN, GEN, gen);
+    return s;
+}
+
+static struct lds_options options(void) {
+    struct lds_options o = LDS_DEFAULTS;
+    o.subsets = SUBSETS;
+    o.second_seed = 2;
+    o.timesteps = 7;
+    o.same_epochs = 0;
+    o.threads = 2;
+    return o;
+}
+
+static char *exported(struct store *s) {
+    static char text[2][20000];
+    static int next;
+    char *out = text[next++ % 2];
+    FILE *f;
+    ok(pipeline_lds_export(s, NULL, path("out.tsv"), NULL));
+    f = fopen(path("out.tsv"), "r");
+    assert_non_null(f);
+    out[fread(out, 1, sizeof text[0] - 1, f)] = 0;
+    fclose(f);
+    return out;
+}
+
+static char whole[20000];   /* what an undisturbed run gives */
+
+static void the_models_that_are_asked_for_are_trained_and_evaluated(void **state) {
+    (void)state;
+    struct store *s = new_project("whole.db", 1, 1);
+    struct lds_options o = options();
+    struct lds_summary m;
+    ok(pipeline_lds(s, &o, NULL, &m));
+    assert_int_equal(m.wanted, SUBSETS + 2);
+    assert_int_equal(m.done, SUBSETS + 2);
+    assert_int_equal(m.open + m.diverged + m.elsewhere, 0);
+    assert_int_equal(m.subset_size, 13);
+    assert_int_equal(m.steps, 10);
+    assert_int_equal(m.queries, VAL + GEN);
+    struct protocol_list l;
+    struct subset_model_list models;
+    ok(store_protocols_list(s, &l));
+    assert_int_equal(l.count, 2);
+    ok(store_subsets_list(s, l.protocol[0].id, &models));
+    assert_int_equal(models.count, SUBSETS + 2);
+    unsigned char got[N], want[N];
+    int labels[N];
+    for (size_t i = 0; i < N; i++) labels[i] = (int)(i % 2);
+    float first[VAL * OUTPUT_PARTS], second[VAL * OUTPUT_PARTS];
+    for (size_t i = 0; i < models.count; i++) {
+        ok(store_subset_members(s, models.model[i].id, got, N));
+        ok(subset_draw(want, labels, N, .5, 1, 0, models.model[i].index));
+        assert_memory_equal(got, want, N);
+        assert_true(models.model[i].train_loss > 0 && models.model[i].steps == 10);
+        assert_int_equal(models.model[i].weights_kept, 0);
+    }
+    /* Rows 0 and 1 are subset 0 with two seeds. */
+    ok(store_subset_output_read(s, models.model[0].id, l.protocol[1].id, SPLIT_VAL, VAL, first));
+    ok(store_subset_output_read(s, models.model[1].id, l.protocol[1].id, SPLIT_VAL, VAL, second));
+    for (size_t i = 0; i < VAL * OUTPUT_PARTS; i++) assert_true(first[i] > 0 && second[i] > 0);
+    assert_memory_not_equal(first, second, sizeof first);
+    subset_model_list_free(&models);
+    protocol_list_free(&l);
+    snprintf(whole, sizeof whole, "%s", exported(s));
+    ok(pipeline_lds(s, &o, NULL, &m));       /* all done: does nothing */
+    assert_string_equal(exported(s), whole);
+    o.subsets = SUBSETS + 1;                 /* more can be added later, and what was there stays */
+    ok(pipeline_lds(s, &o, NULL, &m));
+    assert_int_equal(m.done, SUBSETS + 3);
+    assert_int_equal(strncmp(exported(s), whole, strlen(whole)), 0);
+    store_close(s);
+    size_t problems;
+    ok(store_check(path("whole.db"), NULL, NULL, NULL, &problems));
+    assert_int_equal(problems, 0);
+}
+
+/* Stops after some reports, counted over calls. */
+struct stopper { atomic_int cancel; size_t left; };
+static void count_down(void *ctx, double done, double total, const char *what, const char *note) {
+    (void)done; (void)total; (void)what; (void)note;
+    struct stopper *s = ctx;
+    if (s->left && !--s->left) atomic_store(&s->cancel, 1);
+}
+
+static void stopped_at_any_step_it_ends_with_the_same_bits(void **state) {
+    (void)state;
+    struct store *s = new_project("stopped.db", 1, 1);
+    struct lds_options o = options();
+    struct lds_summary m;
+    size_t stops = 0;
+    o.threads = 1;
+    o.save_every_s = 0;
+    for (size_t after = 4;; after += 3) {
+        struct stopper stop = { 0, after };
+        struct progress p = { count_down, &stop, &stop.cancel };
+        enum status st = pipeline_lds(s, &o, &p, &m);
+        store_close(s);
+        ok(store_open(&s, path("stopped.db"), STORE_WRITE));
+        if (st == OK) break;
+        assert_int_equal(st, ERR_CANCELLED);
+        assert_int_equal(m.elsewhere, 0);    /* the lease was given back */
+        stops++;
+    }
+    assert_true(stops > 4);
+    assert_string_equal(exported(s), whole);
+    store_close(s);
+}
+
+static void parts_done_elsewhere_come_together(void **state) {
+    (void)state;
+    struct store *a = new_project("a.db", 1, 1), *b = new_project("b.db", 1, 1), *c = new_project("c.db", 1, 1);
+    struct lds_options o = options();
+    struct merge_counts n;
+    size_t models;
+    o.only[0].first = 0;
+    o.only[0].last = 1;
+    o.n_only = 1;
+    ok(pipeline_lds(a, &o, NULL, NULL));
+    o.only[0].first = 2;
+    o.only[0].last = 3;
+    ok(pipeline_lds(b, &o, NULL, NULL));
+    ok(pipeline_lds_export(b, &o, path("b.tsv"), &models));
+    assert_int_equal(models, 2);
+    store_close(b);
+    ok(pipeline_merge(c, path("a.db"), NULL, &n));
+    assert_int_equal(n.added, 4);
+    ok(pipeline_lds_import(c, path("b.tsv"), &n));
+    assert_int_equal(n.added, 2);
+    ok(pipeline_lds_import(c, path("b.tsv"), &n));
+    assert_int_equal(n.added, 0);
+    assert_int_equal(n.same, 2);
+    assert_string_equal(exported(c), whole);
+    ok(pipeline_merge(a, path("b.db"), NULL, &n));
+    assert_string_equal(exported(a), whole);
+    store_close(a);
+    store_close(c);
+}
+
+static void what_does_not_belong_together_is_refused(void **state) {
+    (void)state;
+    struct store *s = new_project("other.db", 1, 1), *items = new_project("items.db", 2, 1), *gen = new_project("gen.db", 1, 2);
+    struct lds_options o = options();
+    struct merge_counts n;
+    struct lds_summary m;
+    refused(pipeline_lds_import(items, path("b.tsv"), &n), ERR_RANGE, "its training items are not those");
+    refused(pipeline_merge(items, path("a.db"), NULL, &n), ERR_RANGE, "its training items are not those");
+    refused(pipeline_lds_import(gen, path("b.tsv"), &n), ERR_RANGE, "its gen items are not those");
+    refused(pipeline_merge(s, path("gen.db"), NULL, &n), ERR_MISSING, "no network has been retrained there");
+    o.subsets = 1;
+    o.second_seed = 0;
+    o.same_epochs = 1;
+    ok(pipeline_lds(s, &o, NULL, &m));
+    assert_int_equal(m.steps, 6);            /* 10 x 13 / 25, rounded up */
+    refused(pipeline_lds_import(s, path("b.tsv"), &n), ERR_RANGE, "train.same epochs/steps");
+    refused(pipeline_merge(s, path("a.db"), NULL, &n), ERR_RANGE, "train.same epochs/steps");
+    o.timesteps = 8;
+    refused(pipeline_lds(s, &o, NULL, &m), ERR_RANGE, "weights were not kept");
+    o.timesteps = 7;
+    o.subsets = 0;
+    refused(pipeline_lds(s, &o, NULL, &m), ERR_RANGE, "0 subsets");
+    o.subsets = 2;
+    o.queries[SPLIT_VAL].given = 1;
+    o.queries[SPLIT_VAL].first = 3;
+    o.queries[SPLIT_VAL].count = 3;
+    refused(pipeline_lds(s, &o, NULL, &m), ERR_RANGE, "val:3-5");
+    store_close(s);
+    store_close(items);
+    store_close(gen);
+}
+
+static void kept_weights_can_be_evaluated_again(void **state) {
+    (void)state;
+    struct store *s = new_project("kept.db", 1, 1);
+    struct lds_options o = options();
+    struct lds_summary m;
+    o.timesteps = 5;
+    o.keep_weights = 1;
+    ok(pipeline_lds(s, &o, NULL, &m));
+    o.timesteps = 7;
+    ok(pipeline_lds(s, &o, NULL, &m));
+    assert_int_equal(m.done, SUBSETS + 2);
+    assert_string_equal(exported(s), whole);
+    store_close(s);
+}
+
+static void a_diverged_model_is_kept_marked_and_not_trained_again(void **state) {
+    (void)state;
+    struct store *s = new_project("nan.db", 1, 1);
+    struct lds_options o = options();
+    struct lds_summary m;
+    /* The first steps overflow. */
+    o.lr = 1e30;
+    o.steps = 5;
+    o.subsets = 2;
+    o.second_seed = 0;
+    ok(pipeline_lds(s, &o, NULL, &m));
+    assert_int_equal(m.diverged, 2);
+    assert_int_equal(m.done + m.open, 0);
+    ok(pipeline_lds(s, &o, NULL, &m));
+    assert_int_equal(m.diverged, 2);
+    assert_non_null(strstr(exported(s), "\tdiverged\t"));
+    /* It travels as such. */
+    struct store *t = new_project("nan2.db", 1, 1);
+    struct merge_counts n;
+    ok(pipeline_lds_import(t, path("out.tsv"), &n));
+    assert_int_equal(n.added, 2);
+    char *was = exported(s);
+    assert_string_equal(exported(t), was);
+    store_close(s);
+    store_close(t);
+}
+
+static void a_model_that_another_process_trains_is_left_to_it(void **state) {
+    (void)state;
+    struct store *s = new_project("held.db", 1, 1);
+    struct lds_options o = options();
+    struct lds_summary m;
+    struct protocol_list l;
+    struct subset_model_list models;
+    struct subset_model held;
+    unsigned char members[N];
+    o.second_seed = 0;
+    ok(pipeline_lds(s, &o, NULL, &m));
+    ok(store_protocols_list(s, &l));
+    int64_t train = l.protocol[0].id;
+    protocol_list_free(&l);
+    /* Number SUBSETS is taken by somebody on another machine, the next by a process that is gone. */
+    int labels[N];
+    char gone[96], host[64] = "";
+    for (size_t i = 0; i < N; i++) labels[i] = (int)(i % 2);
+    gethostname(host, 50);
+    snprintf(gone, sizeof gone, "%s:%d:1", host, (int)getpid());
+    ok(subset_draw(members, labels, N, .5, 1, 0, SUBSETS));
+    ok(store_subset_claim(s, train, SUBSETS, 0, members, N, "elsewhere:1:1", &held));
+    refused(store_subset_claim(s, train, SUBSETS, 0, members, N, "me", &held), ERR_MISSING, "another process trains it");
+    refused(store_subset_heartbeat(s, held.id, "me", 1, 0, 0, "x", 1), ERR_MISSING, "taken over");
+    members[0] ^= 1;
+    refused(store_subset_claim(s, train, SUBSETS, 0, members, N, "me", &held), ERR_FORMAT, "other members");
+    ok(subset_draw(members, labels, N, .5, 1, 0, SUBSETS + 1));
+    ok(store_subset_claim(s, train, SUBSETS + 1, 0, members, N, gone, &held));
+    o.subsets = SUBSETS + 2;
+    ok(pipeline_lds(s, &o, NULL, &m));
+    assert_int_equal(m.done, SUBSETS + 1);
+    assert_int_equal(m.elsewhere, 1);
+    ok(store_subsets_list(s, train, &models));
+    assert_int_equal(models.model[SUBSETS].state, SUBSET_OPEN);
+    assert_string_equal(models.model[SUBSETS].owner, "elsewhere:1:1");
+    assert_true(models.model[SUBSETS].lease_left_s > SUBSET_LEASE_S - 60);
+    subset_model_list_free(&models);
+    store_close(s);
+}
+
+static void a_file_that_is_cut_or_changed_is_refused_whole(void **state) {
+    (void)state;
+    struct store *s = new_project("damage.db", 1, 1);
+    struct merge_counts n;
+    size_t len = strlen(whole), refusals = 0;
+    char *text = malloc(len + 2);
+    assert_non_null(text);
+    for (size_t i = 0; i < len + 40; i++) {
+        FILE *f = fopen(path("bad.tsv"), "w");
+        memcpy(text, whole, len + 1);
+        size_t keep = i < 40 ? len * i / 40 : len;
+        /* Every 40th of the file cut; then single bytes of the numbers and names replaced. */
+        if (i >= 40) text[(i - 40) * 97 % len] = "\t\n-z"[i % 4];
+        fwrite(text, 1, keep, f);
+        fclose(f);
+        if (i > 400) break;
+        enum status st = pipeline_lds_import(s, path("bad.tsv"), &n);
+        if (st != OK) refusals++;
+        assert_true(st == OK || st == ERR_FORMAT || st == ERR_RANGE || st == ERR_NUMERIC);
+        struct protocol_list l;
+        ok(store_protocols_list(s, &l));
+        if (st != OK && i < 40) assert_int_equal(l.count, 0);
+        protocol_list_free(&l);
+    }
+    assert_true(refusals > 100);
+    free(text);
+    store_close(s);
+}
+
+static int start(void **state) {
+    (void)state;
+    return mkdtemp(dir) ? 0 : -1;
+}
+static int end(void **state) {
+    (void)state;
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_models_that_are_asked_for_are_trained_and_evaluated),
+        cmocka_unit_test(stopped_at_any_step_it_ends_with_the_same_bits),
+        cmocka_unit_test(parts_done_elsewhere_come_together),
+        cmocka_unit_test(what_does_not_belong_together_is_refused),
+        cmocka_unit_test(kept_weights_can_be_evaluated_again),
+        cmocka_unit_test(a_diverged_model_is_kept_marked_and_not_trained_again),
+        cmocka_unit_test(a_model_that_another_process_trains_is_left_to_it),
+        cmocka_unit_test(a_file_that_is_cut_or_changed_is_refused_whole),
+    };
+    return cmocka_run_group_tests(tests, start, end);
+}
