@@ -77,7 +77,8 @@ enum status store_feature_sets_list(struct store *s, struct feature_set_list *ou
  * timesteps, then the uniform rule, more draws, larger k, without parts, newer. */
 int feature_set_is_better(const struct feature_set *a, const struct feature_set *b);
 
-/* Says in words in which fields two identities differ: "loss simple/square, k 512/2048"; "" when equal. */
+/* Says in words in which fields two identities differ: "loss simple/square,
+ * projection sjlt seed 42 / gaussian seed 7, k 512/2048"; "" when equal. */
 void feature_identity_difference(char out[256], const struct feature_identity *a,
                                  const struct feature_identity *b);
 

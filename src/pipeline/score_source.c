@@ -68,13 +68,41 @@ static enum status try_train_set(struct source *src, const struct feature_set_li
     return OK;
 }
 
-static enum status no_features(struct store *s, const struct source_wanted *w, const struct feature_set *near) {
+/* " (those of train and gen differ: projection sjlt seed 42 / gaussian seed 7)" when whole
+ * sets are there that do not go together; else whether there are any. */
+static void why_none(char out[320], const struct feature_set_list *l, const struct source_wanted *w,
+                     const struct feature_set *near) {
+    snprintf(out, 320, "%s", near ? " (some are there)" : "");
+    for (size_t i = 0; near && i < l->count; i++) {
+        struct feature_identity id = l->set[i].identity;
+        char difference[256];
+        if (!(w->splits >> id.split & 1) || !is_whole(near, w->items[SPLIT_TRAIN]) ||
+            !is_whole(&l->set[i], w->items[id.split])) continue;
+        id.split = near->identity.split;
+        if (l->set[i].checkpoint != near->checkpoint || strcmp(id.loss, near->identity.loss) != 0) continue;
+        feature_identity_difference(difference, &near->identity, &id);
+        if (difference[0])
+            snprintf(out, 320, " (those of train and %s differ: %s)", split_name(l->set[i].identity.split), difference);
+    }
+}
+
+static enum status no_features(struct store *s, const struct feature_set_list *l, const struct source_wanted *w,
+                               const struct feature_set *near) {
     size_t timesteps = w->timesteps ? w->timesteps : near ? near->identity.timesteps : 10;
     size_t k = near ? near->identity.k : 2048;
+    char why[320], projection[96] = "";
+    why_none(why, l, w, near);
+    if (near && (strcmp(near->identity.projection, "sjlt") != 0 || near->identity.nonzeros > 1))
+        snprintf(projection, sizeof projection, " --projection %s", near->identity.projection);
+    if (near && near->identity.nonzeros > 1)
+        snprintf(projection + strlen(projection), sizeof projection - strlen(projection), ":%zu", near->identity.nonzeros);
+    if (near && near->identity.projection_seed != 42)
+        snprintf(projection + strlen(projection), sizeof projection - strlen(projection), " --projection-seed %llu",
+                 (unsigned long long)near->identity.projection_seed);
     return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s; make them with: "
-                "dtrak features %s --loss %s --checkpoint %zu --timesteps %zu --dims %zu",
-                loss_name(w->loss), w->checkpoint->step, near ? " (some are there)" : "",
-                store_path(s), loss_name(w->loss), w->checkpoint->step, timesteps, k);
+                "dtrak features %s --loss %s --checkpoint %zu --timesteps %zu --dims %zu%s",
+                loss_name(w->loss), w->checkpoint->step, why,
+                store_path(s), loss_name(w->loss), w->checkpoint->step, timesteps, k, projection);
 }
 
 static int fits(const struct feature_set *f, const struct source_wanted *w) {
@@ -118,7 +146,7 @@ enum status source_find(struct source *src, struct store *s, const struct source
         st = try_train_set(src, &l, f, w, &usable);
         if (st == OK && usable) best = f;
     }
-    if (st == OK && !best) st = no_features(s, w, near);
+    if (st == OK && !best) st = no_features(s, &l, w, near);
     feature_set_list_free(&l);
     TRY(st);
     src->rows = (struct rows){ src->n, src->train.identity.k, read_features, src, NULL };

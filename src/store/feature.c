@@ -45,6 +45,13 @@ static void append(char out[256], const char *fmt, ...) {
     snprintf(out + at, 256 - at, "%s%s", at ? ", " : "", part);
 }
 
+/* "sjlt:4 seed 42" */
+static void projection_words(char out[64], const struct feature_identity *f) {
+    char s[24] = "";
+    if (f->nonzeros > 1) snprintf(s, sizeof s, ":%zu", f->nonzeros);
+    snprintf(out, 64, "%.15s%.22s seed %llu", f->projection, s, (unsigned long long)f->projection_seed);
+}
+
 void feature_identity_difference(char out[256], const struct feature_identity *a,
                                  const struct feature_identity *b) {
     out[0] = 0;
@@ -61,13 +68,14 @@ void feature_identity_difference(char out[256], const struct feature_identity *a
         append(out, "noise draws %zu/%zu", at_least_one(a->draws), at_least_one(b->draws));
     if (at_least_one(a->parts) != at_least_one(b->parts))
         append(out, "parts %zu/%zu", at_least_one(a->parts), at_least_one(b->parts));
-    if (strcmp(a->projection, b->projection) != 0)
-        append(out, "projection %s/%s", a->projection, b->projection);
-    if (a->projection_seed != b->projection_seed)
-        append(out, "projection seed %llu/%llu", (unsigned long long)a->projection_seed,
-               (unsigned long long)b->projection_seed);
+    if (strcmp(a->projection, b->projection) != 0 || a->nonzeros != b->nonzeros ||
+        a->projection_seed != b->projection_seed) {
+        char x[64], y[64];
+        projection_words(x, a);
+        projection_words(y, b);
+        append(out, "projection %s / %s", x, y);
+    }
     if (a->k != b->k) append(out, "k %zu/%zu", a->k, b->k);
-    if (a->nonzeros != b->nonzeros) append(out, "non-zeros %zu/%zu", a->nonzeros, b->nonzeros);
     if (!a->float32 != !b->float32)
         append(out, "precision %s/%s", a->float32 ? "f32" : "f16", b->float32 ? "f32" : "f16");
     if (a->version != b->version) append(out, "algorithm version %d/%d", a->version, b->version);

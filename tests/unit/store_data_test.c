@@ -107,6 +107,11 @@ static void sets_of_another_identity_never_mix(void **state) {
     strcpy(other.loss, "simple");
     feature_identity_difference(text, &a.identity, &other);
     assert_string_equal(text, "loss square/simple, k 6/2048");
+    strcpy(other.projection, "gaussian");
+    other.nonzeros = 0;
+    other.projection_seed = 7;
+    feature_identity_difference(text, &a.identity, &other);
+    assert_string_equal(text, "loss square/simple, projection sjlt seed 42 / gaussian seed 7, k 6/2048");
     assert_int_equal(store_feature_set_find(s, &other, &c), ERR_MISSING);
     assert_non_null(strstr(fail_reason(), "dtrak features"));
     other.checkpoint_sha256[0] ^= 1;
