@@ -58,9 +58,11 @@ struct train_options {
     int half_weights;           /* checkpoints stored as float16 */
     double save_every_s;        /* train_state at least this often */
     size_t threads;             /* 0: all processors */
+    size_t memory;              /* bytes; 0: half of what the machine has */
+    const struct cost_sink *cost;   /* cost.h; NULL: starts at once */
 };
 #define TRAIN_DEFAULTS { { 32, 64, 64 }, 3, 1, 0, 0, 0, 100, 64, 1e-3, 1e-6, 1.0, 0.1, 0, 0, 0, \
-                         { .1, .25, .5, 1 }, 4, 1, 120, 0 }
+                         { .1, .25, .5, 1 }, 4, 1, 120, 0, 0, NULL }
 
 enum status pipeline_train(struct store *s, const struct train_options *o, const struct progress *p);
 
@@ -73,8 +75,9 @@ struct sample_options {
     size_t steps;               /* DDIM steps, 50 */
     double eta;                 /* 0 */
     size_t threads;
+    const struct cost_sink *cost;   /* cost.h; NULL: starts at once */
 };
-#define SAMPLE_DEFAULTS { 0, 0, NULL, 50, 0, 0 }
+#define SAMPLE_DEFAULTS { 0, 0, NULL, 50, 0, 0, NULL }
 
 enum status pipeline_sample(struct store *s, const struct sample_options *o, const struct progress *p);
 

@@ -1,5 +1,6 @@
 /* cmd_train.c - dtrak train DB: a diffusion model on the training items. */
 #include "dtrak/cli.h"
+#include "dtrak/cost.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/store.h"
 
@@ -24,6 +25,8 @@ static const struct option options[] = {
     { "checkpoints", 1, "P,Q,...", "percent of the steps at which weights are kept (10,25,50,100)" },
     { "float32", 0, NULL, "keep checkpoints as float32 instead of float16" },
     { "save-every", 1, "S", "seconds between saves of the state to resume from (120)" },
+    { "memory", 1, "SIZE", "at most, as in 800M or 4G (half of the machine's)" },
+    { "dry-run", 0, NULL, "say what it will cost and stop" },
     { "threads", 1, "N", "threads (all processors)" },
     { NULL, 0, NULL, NULL },
 };
@@ -90,6 +93,7 @@ static enum status read_options(const struct args *a, struct train_options *o) {
     TRY(args_u64(a, "seed", &o->seed));
     if (args_has(a, "float32")) o->half_weights = 0;
     TRY(args_real(a, "save-every", 0, 300, &o->save_every_s));
+    TRY(cli_memory(a, &o->memory));
     return args_size(a, "threads", 1, 1024, &o->threads);
 }
 
@@ -97,7 +101,10 @@ static enum status run_train(const struct args *a) {
     struct train_options o = TRAIN_DEFAULTS;
     struct store *s = NULL;
     struct console c;
+    struct cost_sink cost;
     TRY(read_options(a, &o));
+    cli_cost(&cost, a);
+    o.cost = &cost;
     TRY(cli_open(&s, a->file[0], 1));
     console_start(&c);
     enum status st = pipeline_train(s, &o, &c.progress);
@@ -108,5 +115,6 @@ static enum status run_train(const struct args *a) {
 const struct command command_train = {
     "train", "DB", "train a diffusion model on the training items; continues where it stopped",
     options, 1, 1,
-    "  dtrak train my.db --width 32,64,64 --epochs 300 --lr 2e-3 --ema\n", run_train
+    "  dtrak train my.db --width 32,64,64 --epochs 300 --lr 2e-3 --ema\n"
+    "  dtrak train my.db --steps 20000 --dry-run\n", run_train
 };

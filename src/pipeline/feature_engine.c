@@ -1,12 +1,12 @@
 /* feature_engine.c - one checkpoint's way from images to projected gradients. */
 #include "feature_engine.h"
+#include "footprint.h"
 
 #include "dtrak/mem.h"
 #include "dtrak/progress.h"
 
 #include <math.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- a piece --- */
@@ -95,20 +95,6 @@ int feature_engine_run(struct feature_engine *e, const struct feature_group *g) 
 
 /* --- memory --- */
 
-/* Bytes of a work for `batch` samples: one for 1 and one for 2 say it for all. */
-static enum status work_bytes(const struct unet *u, size_t batch, size_t *bytes) {
-    size_t one = 0, two = 0;
-    for (size_t b = 1; b <= 2 && b <= batch; b++) {
-        struct unet_work *w;
-        size_t before = mem_taken();
-        TRY(unet_work_new(&w, u, b, 1, NULL));
-        *(b == 1 ? &one : &two) = mem_taken() - before;
-        unet_work_free(w);
-    }
-    *bytes = batch > 1 ? one + (batch - 1) * (two - one) : one;
-    return OK;
-}
-
 /* Small networks take FEATURE_PASS samples at a time; in large ones a layer of one
  * sample is work enough for a thread, and many would only take memory. */
 static size_t pass_of(const struct unet *u, size_t each) {
@@ -133,21 +119,14 @@ static size_t count_losses(unsigned bits) {
 /* Says how many threads and how many gathered gradients fit. */
 static enum status plan(struct feature_engine *e, size_t fixed, size_t *gather) {
     size_t cap = e->memory ? e->memory : mem_default_cap(), each, row, losses = count_losses(e->losses);
-    char need[32], have[32];
-    TRY(work_bytes(e->net->u, e->pass, &each));
+    TRY(footprint_work(e->net->u, e->pass, 1, &each));
     each += 4 * e->pass * e->D * sizeof(float);
     row = losses * e->projection.k * sizeof(float) + e->D * sizeof(float);
     size_t gathered = is_dense(e) ? losses * (size_t)e->projection.p * sizeof(float) : 0;
     fixed += e->at_once * row;
-    size_t least = fixed + each + gathered;
-    if (least > cap) {
-        cost_format_bytes(need, sizeof need, (double)least * 1.005);
-        cost_format_bytes(have, sizeof have, (double)cap);
-        return fail(ERR_RANGE, "features: one thread of this network needs %s of memory, %s are allowed; raise --memory%s",
-                    need, have, e->projection.k > 4096 ? " or lower --dims" : gathered ? " or take projection sjlt" : "");
-    }
-    size_t threads = (cap - fixed - gathered) / each;
-    if (threads < e->threads) e->threads = threads;
+    TRY(footprint_threads("features", e->memory, fixed + gathered, each,
+                          gathered ? " or take projection sjlt" : e->projection.k > 4096 ? " or lower --dims" : "",
+                          &e->threads));
     size_t left = cap - fixed - e->threads * each;
     if (gathered && left > e->at_once * gathered) left = e->at_once * gathered;
     *gather = gathered ? left / losses : left;
@@ -206,11 +185,6 @@ void feature_engine_close(struct feature_engine *e) {
 
 /* --- what it costs --- */
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Seconds that completing the sums of one piece takes; made on a few coordinates of
  * the dense kinds, which cost the same for each. */
 static enum status measure_finish(struct feature_engine *e, double *seconds) {
@@ -245,38 +219,47 @@ done:
     return st;
 }
 
-/* The median over rounds, no more of them than a tenth of the work, each a piece per thread that is cut to one pass; dense
- * projections are left open, their end is measured above. */
+struct trial { struct feature_engine *e; const struct feature_group *g; };
+static int try_pieces(void *ctx) {
+    struct trial *t = ctx;
+    return run(t->e, t->g, !is_dense(t->e));
+}
+
+/* Seconds of a piece per thread, cut to one pass; dense projections are left open,
+ * their end is measured above. */
 static enum status measure_pass(struct feature_engine *e, const struct feature_group *g, size_t pairs, double rounds,
                                 double *seconds) {
-    enum { ROUNDS = 9 };
-    double took[ROUNDS], start = clock_s(), budget = .7;
     struct feature_engine cut = *e;
-    size_t n = 0;
+    struct trial t = { &cut, g };
     cut.n_pairs = pairs;
     cut.parts = 1;
-    /* The first round warms up; the processor's clock takes a while to settle. */
-    for (size_t i = 0; i <= ROUNDS && (i < 2 || clock_s() - start < budget); i++) {
-        double t = clock_s();
-        if (!run(&cut, g, !is_dense(e))) return fail(ERR_CANCELLED, "stopped while the cost was measured");
-        if (i > 0) took[n++] = clock_s() - t;
-        if (.1 * rounds * (clock_s() - t) < budget) budget = .1 * rounds * (clock_s() - t);
-    }
-    qsort(took, n, sizeof *took, by_value);
-    *seconds = took[n / 2];
+    return footprint_time(try_pieces, &t, rounds, seconds);
+}
+
+/* As many pieces for a round as take about a tenth of a second: more of them share
+ * out better over the threads, as they will in earnest. */
+static enum status pieces_of_round(struct feature_engine *e, struct feature_group *g, size_t most) {
+    struct feature_engine cut = *e;
+    struct trial t = { &cut, g };
+    double start = clock_s();
+    cut.n_pairs = e->pass;
+    cut.parts = 1;
+    if (!try_pieces(&t)) return fail(ERR_CANCELLED, "stopped while the cost was measured");
+    size_t times = (size_t)(.1 / (clock_s() - start + 1e-4)) + 1;
+    g->items = g->items * times < most ? g->items * times : most;
     return OK;
 }
 
 enum status feature_engine_measure(struct feature_engine *e, unsigned losses, double pieces, double *seconds, double *flop) {
-    size_t each = e->n_pairs / e->parts, count = count_losses(losses), most = e->threads, k = e->projection.k;
-    size_t p = unet_size(e->net->u);
+    size_t each = e->n_pairs / e->parts, count = count_losses(losses), most = 8 * e->threads, k = e->projection.k;
+    size_t p = unet_size(e->net->u), passes = (each + e->pass - 1) / e->pass;
     struct feature_group g = { .split = SPLIT_TRAIN, .block_rows = most, .wanted = losses };
     float *images = NULL, *out = NULL;
     double *loss = NULL, forward, backward, full = 0, rest = 0, finish = 0;
     enum status st = OK;
     for (int l = 0; l < LOSS_COUNT; l++)
         if (losses >> l & 1 && projection_rows(e->work[l]) < most) most = projection_rows(e->work[l]);
-    g.items = most;
+    g.items = most < e->threads ? most : e->threads;
     images = mem_array(most * e->D, sizeof *images);
     out = mem_array(most * k, sizeof *out);
     loss = mem_array(most, sizeof *loss);
@@ -284,15 +267,15 @@ enum status feature_engine_measure(struct feature_engine *e, unsigned losses, do
     g.images = images;
     g.loss = loss;
     for (int l = 0; l < LOSS_COUNT; l++) g.out[l] = out;   /* of no use to anyone */
-    double rounds = pieces / (double)most * (double)((each + e->pass - 1) / e->pass);
+    TRY_TO(pieces_of_round(e, &g, (double)most < pieces ? most : (size_t)pieces));
+    double rounds = pieces / (double)g.items * (double)passes;
     TRY_TO(measure_pass(e, &g, e->pass, rounds, &full));
     if (each % e->pass) TRY_TO(measure_pass(e, &g, each % e->pass, rounds, &rest));
     TRY_TO(measure_finish(e, &finish));
-    *seconds = ((double)(each / e->pass) * full + rest) / (double)most + (double)count * finish;
+    *seconds = ((double)(each / e->pass) * full + rest) / (double)g.items + (double)count * finish;
     unet_cost(e->net->u, &forward, &backward);
     *flop = 2 * (double)each * (forward + (double)count * backward);
-    *flop += (double)count * (is_dense(e) ? 2.0 * (double)p * (double)k
-                                          : 2.0 * (double)p * (double)((each + e->pass - 1) / e->pass));
+    *flop += 2 * (double)count * (double)p * (double)(is_dense(e) ? k : passes);
 done:
     mem_free(images);
     mem_free(out);

@@ -6,6 +6,7 @@
  * the forward passes give for nothing. */
 #include "dtrak/pipeline.h"
 #include "feature_engine.h"
+#include "footprint.h"
 
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
@@ -283,9 +284,7 @@ static enum status add_cost(struct maker *m, struct cost *c) {
     c->flop += flop * share;
     c->bytes_disk += rows * (double)(m->parts * (row_bytes(m) + 8));
     if ((double)m->engine.bytes > c->bytes_memory) c->bytes_memory = (double)m->engine.bytes;
-    if (m->engine.threads < m->engine.threads_asked)
-        snprintf(c->note, sizeof c->note, "%zu of %zu threads, which is what the memory allows", m->engine.threads,
-                 m->engine.threads_asked);
+    footprint_note(c->note, sizeof c->note, m->engine.threads, m->engine.threads_asked);
     return OK;
 }
 

@@ -4,7 +4,9 @@
  * later noise are keyed on it, and samples of a batch do not touch each other.
  * So any item can be made again, and a count can be raised later. */
 #include "dtrak/pipeline.h"
+#include "footprint.h"
 
+#include "dtrak/cost.h"
 #include "dtrak/items.h"
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
@@ -26,7 +28,7 @@ struct sampler {
     struct stored_network net;
     struct pool *pool;
     struct unet_work **works;
-    size_t D, threads;
+    size_t D, threads, bytes;    /* bytes: of the works */
     float *x, *eps, *noise;      /* [threads * BATCH][D] */
     uint64_t *seeds;             /* of the samples in hand */
     size_t count;
@@ -79,6 +81,51 @@ done:
     return st;
 }
 
+/* --- what it costs --- */
+
+static void one_forward(void *ctx, size_t piece, size_t thread) {
+    struct sampler *m = ctx;
+    float time[BATCH] = { 0 };
+    size_t at = piece * BATCH * m->D;
+    unet_forward(m->works[thread], m->net.weights, m->eps + at, m->x + at, time, BATCH);
+}
+
+static int try_forward(void *ctx) {
+    struct sampler *m = ctx;
+    pool_run(m->pool, m->threads, one_forward, m);
+    return !progress_cancelled(m->progress);
+}
+
+static enum status say_cost(struct sampler *m, int *stop) {
+    struct cost c = { .flop = 0 };
+    size_t missing = 0;
+    double forward, backward, each, batches;
+    *stop = 0;
+    if (!m->o->cost) return OK;
+    for (size_t i = 0; i < m->o->count; i++) {
+        size_t index;
+        enum status st = store_item_find_generated(m->s, m->checkpoint.checkpoint[0].id, m->o->seed + i, "ddim",
+                                                   m->o->steps, m->o->eta, &index);
+        missing += st == ERR_MISSING;
+        if (st != ERR_MISSING) TRY(st);
+    }
+    if (missing) {
+        /* Batches per thread; the last may be short, but is not shared out. */
+        size_t group = m->threads * BATCH, last = missing % group;
+        batches = (double)(missing / group) + (last < BATCH ? (double)last / BATCH : last > 0);
+        TRY(footprint_time(try_forward, m, batches * (double)m->o->steps, &each));
+        unet_cost(m->net.u, &forward, &backward);
+        c.flop = 2 * forward * (double)(missing * m->o->steps);
+        c.seconds = each * batches * (double)m->o->steps;
+        c.bytes_disk = (double)(missing * m->D);
+        c.bytes_memory = (double)(m->bytes + 3 * group * m->D * sizeof(float));
+    }
+    *stop = cost_announce(m->o->cost, "sample", &c);
+    return OK;
+}
+
+/* --- all of them --- */
+
 static enum status all_seeds(struct sampler *m) {
     size_t done = 0;
     m->count = 0;
@@ -125,9 +172,13 @@ static enum status run(struct sampler *m) {
     m->noise = mem_array(n * m->D, sizeof *m->noise);
     m->seeds = mem_array(n, sizeof *m->seeds);
     if (!m->works || !m->x || !m->eps || !m->noise || !m->seeds) return fail(ERR_NOMEM, "sample: out of memory");
+    size_t before = mem_taken();
     for (size_t i = 0; i < m->threads; i++)
         TRY(unet_work_new(&m->works[i], m->net.u, BATCH, 0, m->progress ? m->progress->cancel : NULL));
-    return all_seeds(m);
+    m->bytes = mem_taken() - before;
+    int stop;
+    TRY(say_cost(m, &stop));
+    return stop ? OK : all_seeds(m);
 }
 
 enum status pipeline_sample(struct store *s, const struct sample_options *o, const struct progress *p) {

@@ -5,7 +5,9 @@
  * with a checkpoint where one is due.  When training is finished the row stays,
  * with no numbers, to say what was trained. */
 #include "dtrak/pipeline.h"
+#include "footprint.h"
 
+#include "dtrak/cost.h"
 #include "dtrak/items.h"
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
@@ -33,6 +35,8 @@ struct run {
     struct trainer *trainer;
     float *images;
     double loss;               /* running mean */
+    size_t threads_asked, bytes;
+    int only_cost;
 };
 
 /* The most groups of at least four channels (where there are four) that divide
@@ -67,7 +71,7 @@ static enum status read_project(struct run *r) {
             return fail(ERR_RANGE, "train: --patch %zu, but this database's networks were trained with patch %zu",
                         r->o->patch, r->project.patch);
         r->project.patch = r->o->patch;
-        TRY(store_project_set(r->s, &r->project));
+        if (!r->only_cost) TRY(store_project_set(r->s, &r->project));
     }
     size_t k = r->project.patch;
     if (k < 1 || k > 2 || r->project.height % k || r->project.width % k)
@@ -213,14 +217,14 @@ static enum status save(struct run *r) {
 static enum status steps(struct run *r) {
     struct trainer_images data = { r->images, r->N, r->project.patch };
     double saved = clock_s();
-    size_t done = trainer_steps_done(r->trainer);
+    size_t done = trainer_steps_done(r->trainer), kept = done;
     progress_report(r->progress, (double)done, (double)r->t.steps, "train", "");
     while (done < r->t.steps) {
         double loss;
         char note[48];
         enum status st = trainer_step(r->trainer, &data, &loss);
         if (st == ERR_CANCELLED) {
-            TRY(save(r));
+            if (done > kept) TRY(save(r));
             return fail(ERR_CANCELLED, "stopped at step %zu of %zu; the same command continues there", done, r->t.steps);
         }
         TRY(st);
@@ -230,26 +234,100 @@ static enum status steps(struct run *r) {
         progress_report(r->progress, (double)done, (double)r->t.steps, "train", note);
         if (clock_s() - saved < r->o->save_every_s && checkpoint_due(r, done) <= 0 && done < r->t.steps) continue;
         TRY(save(r));
+        kept = done;
         saved = clock_s();
     }
     return OK;
 }
 
+/* --- what it costs --- */
+
+/* As many threads as the memory allows; results do not depend on it. */
+static enum status make_pool(struct run *r) {
+    size_t p = unet_size(r->u), D = items_floats(&r->project), each;
+    size_t chunks = (r->t.batch + TRAINER_CHUNK - 1) / TRAINER_CHUNK;
+    /* Weights, moments, average, a copy of them to save; gradients of each chunk; packed
+     * weights; the batch; all images. */
+    size_t fixed = sizeof(float) * (p * (2 * (r->t.ema > 0 ? 4u : 3u) + chunks + 3) + 4 * r->t.batch * D + r->N * D);
+    TRY(footprint_work(r->u, TRAINER_CHUNK, 1, &each));
+    TRY(pool_new(&r->pool, r->o->threads));
+    size_t threads = r->threads_asked = pool_threads(r->pool);
+    TRY(footprint_threads("train", r->o->memory, fixed, each, " or lower --batch", &threads));
+    r->bytes = fixed + threads * each;
+    if (threads == r->threads_asked) return OK;
+    pool_free(r->pool);
+    r->pool = NULL;
+    return pool_new(&r->pool, threads);
+}
+
+struct trial { struct run *r; enum status st; };
+static int try_step(void *ctx) {
+    struct trial *t = ctx;
+    struct trainer_images data = { t->r->images, t->r->N, t->r->project.patch };
+    double loss;
+    t->st = trainer_step(t->r->trainer, &data, &loss);
+    return t->st == OK;
+}
+
+/* Times some steps and takes them back. */
+static enum status measure_step(struct run *r, size_t left, double *seconds) {
+    size_t n = trainer_state_size(r->trainer), done = trainer_steps_done(r->trainer);
+    float *state = mem_array(n, sizeof *state);
+    struct trial trial = { r, OK };
+    if (!state) return fail(ERR_NOMEM, "train: out of memory");
+    trainer_state_get(r->trainer, state);
+    enum status st = footprint_time(try_step, &trial, (double)left, seconds);
+    trainer_state_set(r->trainer, state, done);
+    mem_free(state);
+    /* A loss that is not finite is for training to report, where it happens. */
+    if (st == ERR_CANCELLED && trial.st == ERR_NUMERIC) {
+        *seconds = (double)NAN;
+        return OK;
+    }
+    return st;
+}
+
+static enum status say_cost(struct run *r, int *stop) {
+    struct cost c = { .flop = 0 };
+    double forward, backward, each = 0;
+    size_t done = trainer_steps_done(r->trainer), left = r->t.steps - done, p = unet_size(r->u), due = 0;
+    *stop = 0;
+    if (!r->o->cost) return OK;
+    if (left) {
+        TRY(measure_step(r, left, &each));
+        unet_cost(r->u, &forward, &backward);
+        for (size_t i = 0; i < r->o->n_checkpoints; i++)
+            due += (size_t)llround(r->o->checkpoints[i] * (double)r->t.steps) > done;
+        c.flop = 2 * (forward + backward) * (double)(r->t.batch * left);
+        c.seconds = each * (double)left;
+        c.bytes_disk = (double)due * (double)p * (r->o->half_weights ? 2 : 4);
+        if (!done) c.bytes_disk += (double)(trainer_state_size(r->trainer) * sizeof(float));
+        c.bytes_memory = (double)r->bytes;
+    }
+    footprint_note(c.note, sizeof c.note, pool_threads(r->pool), r->threads_asked);
+    *stop = cost_announce(r->o->cost, "train", &c);
+    return OK;
+}
+
 static enum status run(struct run *r) {
-    int done;
+    int done, stop = 0;
+    r->only_cost = r->o->cost && r->o->cost->only;
     TRY(read_project(r));
     TRY(read_options(r));
     TRY(write_identity(r));
     linalg_set_threads(1);
-    TRY(pool_new(&r->pool, r->o->threads));
+    TRY(make_pool(r));
     TRY(trainer_new(&r->trainer, r->u, &r->t, r->pool, r->progress ? r->progress->cancel : NULL));
     TRY(resume(r, &done));
     if (done) {
+        struct cost nothing = { .flop = 0 };
+        if (cost_announce(r->o->cost, "train", &nothing)) return OK;
         progress_report(r->progress, (double)r->t.steps, (double)r->t.steps, "train", "already done");
         return OK;
     }
     TRY(load_images(r));
-    return steps(r);
+    TRY(say_cost(r, &stop));
+    return stop ? OK : steps(r);
 }
 
 enum status pipeline_train(struct store *s, const struct train_options *o, const struct progress *p) {

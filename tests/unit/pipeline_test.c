@@ -135,6 +135,52 @@ static void a_training_that_is_stopped_twice_ends_with_the_same_weights(void **s
     store_close(s);
 }
 
+static void a_training_that_is_measured_first_ends_with_the_same_weights(void **state) {
+    (void)state;
+    char want[400], got[400];
+    struct train_options o = tiny_training();
+    struct cost told = { .flop = 0 }, rest = { .flop = 0 };
+    struct cost_sink sink = { take_cost, &told, 1 };
+    struct checkpoint_list l;
+    struct store *s;
+    ok(store_open(&s, path("whole"), STORE_READ));
+    hashes(s, want);
+    store_close(s);
+    s = new_database("measured");
+    o.cost = &sink;
+    o.patch = 1;
+    ok(pipeline_train(s, &o, NULL));
+    ok(store_checkpoints_list(s, &l));      /* a dry run makes nothing, and leaves the project as it is */
+    assert_int_equal(l.count, 0);
+    checkpoint_list_free(&l);
+    assert_true(told.flop > 0 && told.seconds > 0 && told.bytes_disk > 0 && told.bytes_memory > 0);
+    o.patch = 0;
+    sink.only = 0;
+    struct stopper stop = { 0, 6 };
+    struct progress p = { stop_at, &stop, &stop.cancel };
+    assert_int_equal(pipeline_train(s, &o, &p), ERR_CANCELLED);    /* right after a checkpoint */
+    double whole = told.flop;
+    sink.ctx = &rest;
+    ok(pipeline_train(s, &o, NULL));
+    assert_near(rest.flop, whole / 2, 1e-9 * whole, 0);
+    hashes(s, got);
+    assert_string_equal(got, want);
+    ok(pipeline_train(s, &o, NULL));
+    assert_true(rest.flop == 0 && rest.seconds == 0);
+    o.memory = 1000000;
+    store_close(s);
+    s = new_database("little");
+    assert_int_equal(pipeline_train(s, &o, NULL), ERR_RANGE);
+    assert_non_null(strstr(fail_reason(), "raise --memory"));
+    double mb = strtod(strstr(fail_reason(), "needs ") + 6, NULL);
+    o.memory = (size_t)((mb + .06) * 1e6);
+    ok(pipeline_train(s, &o, NULL));
+    assert_non_null(strstr(rest.note, "1 of 2 threads"));
+    hashes(s, got);
+    assert_string_equal(got, want);
+    store_close(s);
+}
+
 static void items_survive_the_way_to_the_network_and_back(void **state) {
     (void)state;
     struct project p = { .width = 4, .height = 4, .channels = 3, .patch = 2, .value_low = -1, .value_high = 1 };
@@ -740,6 +786,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_training_that_is_stopped_twice_ends_with_the_same_weights),
+        cmocka_unit_test(a_training_that_is_measured_first_ends_with_the_same_weights),
         cmocka_unit_test(items_survive_the_way_to_the_network_and_back),
         cmocka_unit_test(a_sample_depends_on_its_seed_alone),
         cmocka_unit_test(features_are_the_projected_gradients_of_every_loss),
