@@ -29,7 +29,7 @@ check() {
                 if (n > 1) { split(side[2], word, " "); for (j in word) may[side[1], word[j]] = 1; delete word }
             }
             # Headers without a .c file of their name, or with several.
-            split("cli:cli report:report pipeline:pipeline mem:base store_check:store store_checkpoint:store " \
+            split("cli:cli report:report pipeline:pipeline mem:base store_basis:store store_check:store store_checkpoint:store " \
                   "store_feature:store store_item:store store_job:store store_score:store store_subset:store kernels:kernels " \
                   "lds:evaluation subset:evaluation lds_verb:pipeline " \
                   "unet:model model:model train:model sample:model schedule:model image:formats dataset:formats " \

@@ -24,6 +24,7 @@
 #include "dtrak/store_item.h"
 #include "dtrak/store_checkpoint.h"
 #include "dtrak/store_feature.h"
+#include "dtrak/store_basis.h"
 #include "dtrak/store_score.h"
 #include "dtrak/store_job.h"
 #include "dtrak/store_subset.h"

@@ -11,7 +11,7 @@
 struct store;
 
 /* Reads everything: SQLite's own integrity and foreign keys, every checksum
- * (images, weights, training state, feature blocks, kernels, score rows), rows
+ * (images, weights, training state, feature blocks, kernels, eigenbases, score rows), rows
  * that point nowhere, gaps in a split, lengths against counts.  report() gets one
  * line per problem that names the row; it may be NULL.  *problems counts
  * them.  OK also when there are problems; other codes when the file could not be
@@ -21,7 +21,7 @@ enum status store_check(const char *path, void (*report)(void *ctx, const char *
 
 /* Bytes of stored content by group, and of the whole file. */
 struct store_sizes {
-    uint64_t images, checkpoints, train_state, features, kernels, scores, other, file;
+    uint64_t images, checkpoints, train_state, features, kernels, bases, scores, other, file;
 };
 enum status store_sizes(struct store *s, struct store_sizes *out);
 

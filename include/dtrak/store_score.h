@@ -19,7 +19,7 @@ enum { SCORE_CHECKPOINTS_MAX = 64 };
 
 /* Compared (they make the identity): method, loss, checkpoints, split,
  * timesteps, k, lambda_spec, params, version, mantissa_bits, n.
- * Set later: lambda_rel, lambda_abs, d_eff.  The rest is the store's. */
+ * Set later: lambda_rel, lambda_abs, d_eff, condition, rank.  The rest is the store's. */
 struct score_set {
     int64_t id;
     char method[24];              /* canonical: "trak", "pixel-cos", ... */
@@ -34,6 +34,8 @@ struct score_set {
     int mantissa_bits;            /* 24: exact float32; 9..23: rounded to that many significant bits */
     size_t n;                     /* columns: training items */
     double lambda_rel, lambda_abs, d_eff;   /* NAN when not known */
+    double condition;             /* of the ridge's matrix with lambda; NAN when not known */
+    size_t rank;                  /* of the features, numerically; 0 when not known */
     size_t rows, rows_done;       /* queries expected, and stored */
     char program[32], blas_core[32], host[64];
     size_t threads;
@@ -51,8 +53,11 @@ enum status store_score_set_get(struct store *s, int64_t id, struct score_set *o
 enum status store_score_sets_list(struct store *s, struct score_set_list *out);
 
 /* Notes what the lambda came out as, for this set. */
-enum status store_score_set_lambda(struct store *s, int64_t id, double lambda_rel,
-                                   double lambda_abs, double d_eff);
+struct score_ridge { double lambda_rel, lambda_abs, d_eff, condition; size_t rank; };
+enum status store_score_set_ridge(struct store *s, int64_t id, const struct score_ridge *r);
+
+/* 1 when the set's projection is narrow for its ridge: k below 10 times d_eff. */
+int score_set_is_narrow(const struct score_set *set);
 enum status store_score_set_delete(struct store *s, int64_t id);
 
 /* What a screen asks for.  loss "" and checkpoint 0 mean a method without one

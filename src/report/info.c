@@ -196,6 +196,7 @@ enum status report_info_text(struct buf *b, struct store *s) {
     add_size(b, "train state", f->sizes.train_state);
     add_size(b, "features", f->sizes.features);
     add_size(b, "kernels", f->sizes.kernels);
+    add_size(b, "eigenbases", f->sizes.bases);
     add_size(b, "scores", f->sizes.scores);
     add_size(b, "other", f->sizes.other);
     add_size(b, "file", f->sizes.file);
@@ -255,10 +256,10 @@ static void add_rest_json(struct buf *b, const struct facts *f) {
         buf_printf(b, "%s\"%s\":%zu", i ? "," : "", job_state_name((enum job_state)i), jobs[i]);
     const struct store_sizes *z = &f->sizes;
     buf_printf(b, "},\"sizes\":{\"images\":%llu,\"checkpoints\":%llu,\"train_state\":%llu,\"features\":%llu,"
-               "\"kernels\":%llu,\"scores\":%llu,\"other\":%llu,\"file\":%llu},\"project\":{",
+               "\"kernels\":%llu,\"bases\":%llu,\"scores\":%llu,\"other\":%llu,\"file\":%llu},\"project\":{",
                (unsigned long long)z->images, (unsigned long long)z->checkpoints,
                (unsigned long long)z->train_state, (unsigned long long)z->features,
-               (unsigned long long)z->kernels, (unsigned long long)z->scores, (unsigned long long)z->other,
+               (unsigned long long)z->kernels, (unsigned long long)z->bases, (unsigned long long)z->scores, (unsigned long long)z->other,
                (unsigned long long)z->file);
     add_field(b, "name", p->name);
     buf_printf(b, ",\"width\":%zu,\"height\":%zu,\"channels\":%zu,\"patch\":%zu,", p->width, p->height,

@@ -152,6 +152,23 @@ static void look_score(struct check *c, sqlite3_stmt *q) {
     mem_free(row);
 }
 
+/* set, part, block, xxh3, bytes, rows, dim, complete */
+static void look_basis(struct check *c, sqlite3_stmt *q) {
+    long long set = sqlite3_column_int64(q, 0);
+    const char *part = col_str(q, 1);
+    size_t block = col_size(q, 2), rows = col_size(q, 5), dim = col_size(q, 6), len;
+    col_blob(q, 4, &len);
+    if (!xxh_matches(q, 3, 4))
+        problem(c, "block %zu (%s) of the eigenbasis of feature set %lld: its checksum does not match", block, part, set);
+    else if (rows > dim || dim > 1u << 17 || (!strcmp(part, "vectors") && len != rows * dim * sizeof(double)) ||
+             (!strcmp(part, "values") && len != rows * sizeof(double)))
+        problem(c, "block %zu (%s) of the eigenbasis of feature set %lld: %zu bytes do not fit %zu rows of %zu", block,
+                part, set, len, rows, dim);
+    else if (col_int(q, 7) ? !strcmp(part, "matrix") : strcmp(part, "matrix") != 0)
+        problem(c, "block %zu (%s) of the eigenbasis of feature set %lld: does not belong to %s one", block, part, set,
+                col_int(q, 7) ? "a finished" : "an unfinished");
+}
+
 static void look_other_checksum(struct check *c, sqlite3_stmt *q) {
     if (!xxh_matches(q, 2, 3))
         problem(c, "table %s, row %lld: its checksum does not match", col_str(q, 0),
@@ -171,6 +188,8 @@ static const struct { const char *sql; void (*look)(struct check *, sqlite3_stmt
     { "SELECT b.feature_set, b.block, b.xxh3, b.bytes, b.first, b.rows, f.block_rows, f.k, f.float32, f.rows, f.parts"
       " FROM feature_block b JOIN feature_set f ON f.id = b.feature_set", look_block },
     { "SELECT id, feature_set, part, split, rows, cols, float64, xxh3, bytes FROM kernel", look_kernel },
+    { "SELECT b.feature_set, x.part, x.block, x.xxh3, x.bytes, x.rows, min(b.n, b.k), b.complete"
+      " FROM basis_block x JOIN basis b ON b.id = x.basis", look_basis },
     { "SELECT r.score_set, r.query, r.xxh3, r.bytes, r.format, f.n, f.rows, f.split"
       " FROM score r JOIN score_set f ON f.id = r.score_set", look_score },
     { "SELECT 'thumb', image, xxh3, bytes FROM thumb", look_other_checksum },
@@ -181,6 +200,9 @@ static const struct { const char *sql; void (*look)(struct check *, sqlite3_stmt
     { "SELECT 'lds', id, xxh3, per_query FROM lds", look_other_checksum },
     { "SELECT subset, sha256, bytes FROM subset_weights", look_subset_weights },
 
+    { "SELECT 'eigenbasis of feature set ' || b.feature_set || ': blocks of it are missing' FROM basis b"
+      " WHERE b.complete AND (SELECT ifnull(sum(x.rows), 0) FROM basis_block x WHERE x.basis = b.id) <> 2 * min(b.n, b.k)",
+      look_text },
     { "SELECT 'project: the row is missing' WHERE NOT EXISTS (SELECT 1 FROM project)", look_text },
     { "SELECT 'item row ' || id || ': split \"' || split || '\" is not train, val or gen' FROM item"
       " WHERE split NOT IN ('train', 'val', 'gen')", look_text },
@@ -243,7 +265,7 @@ enum status store_check(const char *path, void (*report)(void *ctx, const char *
 }
 
 enum status store_sizes(struct store *s, struct store_sizes *out) {
-    int64_t v[6] = { 0 };
+    int64_t v[7] = { 0 };
     struct stat file;
     memset(out, 0, sizeof *out);
     TRY(db_number(s, &v[0], "SELECT (SELECT ifnull(sum(length(bytes)), 0) FROM image)"
@@ -253,9 +275,10 @@ enum status store_sizes(struct store *s, struct store_sizes *out) {
     TRY(db_number(s, &v[3], "SELECT ifnull(sum(length(bytes)), 0) FROM feature_block", ""));
     TRY(db_number(s, &v[4], "SELECT ifnull(sum(length(bytes)), 0) FROM kernel", ""));
     TRY(db_number(s, &v[5], "SELECT ifnull(sum(length(bytes)), 0) FROM score", ""));
-    uint64_t *group[6] = { &out->images, &out->checkpoints, &out->train_state, &out->features,
-                           &out->kernels, &out->scores }, sum = 0;
-    for (int i = 0; i < 6; i++) sum += *group[i] = (uint64_t)v[i];
+    TRY(db_number(s, &v[6], "SELECT ifnull(sum(length(bytes)), 0) FROM basis_block", ""));
+    uint64_t *group[7] = { &out->images, &out->checkpoints, &out->train_state, &out->features,
+                           &out->kernels, &out->scores, &out->bases }, sum = 0;
+    for (int i = 0; i < 7; i++) sum += *group[i] = (uint64_t)v[i];
     if (stat(s->file ? s->file : s->path, &file) == 0) out->file = (uint64_t)file.st_size;
     out->other = out->file > sum ? out->file - sum : 0;   /* tables of small rows, indexes, free pages */
     return OK;

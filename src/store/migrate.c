@@ -84,6 +84,26 @@ static const char *const step[] = {
     "    params TEXT NOT NULL, created TEXT NOT NULL,"
     "    UNIQUE (item, subset, label)"
     ") STRICT;",
+    /* 4 -> 5: eigenbases; what the ridge of a score set was like */
+    "CREATE TABLE basis ("
+    "    id INTEGER PRIMARY KEY,"
+    "    feature_set INTEGER NOT NULL UNIQUE REFERENCES feature_set(id) ON DELETE CASCADE,"
+    "    n INTEGER NOT NULL, k INTEGER NOT NULL, block_rows INTEGER NOT NULL,"
+    "    complete INTEGER NOT NULL, trace REAL,"
+    "    program TEXT NOT NULL, blas_core TEXT NOT NULL, host TEXT NOT NULL,"
+    "    threads INTEGER NOT NULL, created TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE basis_block ("
+    "    id INTEGER PRIMARY KEY,"
+    "    basis INTEGER NOT NULL REFERENCES basis(id) ON DELETE CASCADE,"
+    "    part TEXT NOT NULL, block INTEGER NOT NULL,"
+    "    first INTEGER NOT NULL, rows INTEGER NOT NULL,"
+    "    xxh3 INTEGER NOT NULL,"
+    "    bytes BLOB NOT NULL,"
+    "    UNIQUE (basis, part, block)"
+    ") STRICT;"
+    "ALTER TABLE score_set ADD COLUMN condition REAL;"
+    "ALTER TABLE score_set ADD COLUMN rank INTEGER;",
 };
 
 static enum status set_version(struct store *s) {

@@ -1,4 +1,4 @@
--- The database of dtrak, schema version 4.  man/dtrak-db.5 says it for people.
+-- The database of dtrak, schema version 5.  man/dtrak-db.5 says it for people.
 -- A change here needs a new version, and a step in migrate.c from the last one.
 -- Times are ISO 8601 UTC; splits are 'train', 'val', 'gen'; digests are hex.
 
@@ -98,6 +98,27 @@ CREATE TABLE kernel (
     UNIQUE (feature_set, part, split)
 ) STRICT;
 
+-- The eigenbasis of a train feature set.  part is 'matrix' (panels of its lower
+-- triangle) until it is complete, then 'values' and 'vectors'.
+CREATE TABLE basis (
+    id INTEGER PRIMARY KEY,
+    feature_set INTEGER NOT NULL UNIQUE REFERENCES feature_set(id) ON DELETE CASCADE,
+    n INTEGER NOT NULL, k INTEGER NOT NULL, block_rows INTEGER NOT NULL,
+    complete INTEGER NOT NULL, trace REAL,
+    program TEXT NOT NULL, blas_core TEXT NOT NULL, host TEXT NOT NULL,
+    threads INTEGER NOT NULL, created TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE basis_block (
+    id INTEGER PRIMARY KEY,
+    basis INTEGER NOT NULL REFERENCES basis(id) ON DELETE CASCADE,
+    part TEXT NOT NULL, block INTEGER NOT NULL,
+    first INTEGER NOT NULL, rows INTEGER NOT NULL,
+    xxh3 INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    UNIQUE (basis, part, block)
+) STRICT;
+
 CREATE TABLE score_set (
     id INTEGER PRIMARY KEY,
     identity TEXT NOT NULL UNIQUE,
@@ -108,7 +129,8 @@ CREATE TABLE score_set (
     lambda_rel REAL, lambda_abs REAL, d_eff REAL,
     rows INTEGER NOT NULL, top INTEGER NOT NULL,
     program TEXT NOT NULL, blas_core TEXT NOT NULL, host TEXT NOT NULL,
-    threads INTEGER NOT NULL, created TEXT NOT NULL
+    threads INTEGER NOT NULL, created TEXT NOT NULL,
+    condition REAL, rank INTEGER
 ) STRICT;
 
 CREATE TABLE score_set_checkpoint (

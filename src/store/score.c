@@ -18,7 +18,8 @@ void score_set_list_free(struct score_set_list *l) {
 #define SET_COLUMNS \
     "SELECT f.id, f.method, f.loss, f.split, f.timesteps, f.k, f.lambda_spec, f.params, f.version," \
     " f.mantissa_bits, f.n, f.lambda_rel, f.lambda_abs, f.d_eff, f.rows, f.program, f.blas_core, f.host," \
-    " f.threads, f.created, (SELECT count(*) FROM score r WHERE r.score_set = f.id) FROM score_set f "
+    " f.threads, f.created, (SELECT count(*) FROM score r WHERE r.score_set = f.id), f.condition, f.rank" \
+    " FROM score_set f "
 
 static enum status read_set(struct store *s, struct score_set *out, sqlite3_stmt *q) {
     memset(out, 0, sizeof *out);
@@ -43,6 +44,8 @@ static enum status read_set(struct store *s, struct score_set *out, sqlite3_stmt
     out->threads = col_size(q, 18);
     col_text(out->created, sizeof out->created, q, 19);
     out->rows_done = col_size(q, 20);
+    out->condition = col_double(q, 21);
+    out->rank = col_size(q, 22);
     if (out->split == SPLIT_COUNT || out->n == 0 || out->n > 1u << 27 || out->rows > 1u << 30 ||
         out->mantissa_bits < 9 || out->mantissa_bits > 24)
         return fail(ERR_FORMAT, "%s: score set %lld is not sensible: split \"%s\", %zu x %zu scores of %d bits",
@@ -200,13 +203,14 @@ enum status store_score_set_ensure(struct store *s, const struct score_set *want
     return OK;
 }
 
-enum status store_score_set_lambda(struct store *s, int64_t id, double lambda_rel, double lambda_abs,
-                                   double d_eff) {
+enum status store_score_set_ridge(struct store *s, int64_t id, const struct score_ridge *r) {
     TRY(db_unit_begin(s));
     return db_unit_end(s, db_exec(s,
-        "UPDATE score_set SET lambda_rel = ?, lambda_abs = ?, d_eff = ? WHERE id = ?", "dddi", lambda_rel,
-        lambda_abs, d_eff, id));
+        "UPDATE score_set SET lambda_rel = ?, lambda_abs = ?, d_eff = ?, condition = ?, rank = ? WHERE id = ?", "ddddzi",
+        r->lambda_rel, r->lambda_abs, r->d_eff, r->condition, r->rank, id));
 }
+
+int score_set_is_narrow(const struct score_set *set) { return (double)set->k < 10 * set->d_eff; }
 
 enum status store_score_set_delete(struct store *s, int64_t id) {
     TRY(db_unit_begin(s));

@@ -96,7 +96,7 @@ static enum status add_scores(struct store *s, const struct want *w) {
     set.n = TRAIN;
     set.rows = queries;
     TRY(store_score_set_ensure(s, &set, NULL, &made));
-    if (w->rel > 0) TRY(store_score_set_lambda(s, made.id, w->rel, w->rel * 24000, 29.6));
+    if (w->rel > 0) TRY(store_score_set_ridge(s, made.id, &(struct score_ridge){ w->rel, w->rel * 24000, 29.6, NAN, 0 }));
     for (size_t q = 0; q < queries; q++) {
         for (size_t n = 0; n < TRAIN; n++) {
             float x = rig_value(q * 131 + n, strlen(w->loss) * 7 + strlen(w->lambda) + (size_t)(w->ckpt + 1));

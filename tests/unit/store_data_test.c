@@ -324,12 +324,14 @@ static void scores_come_back_and_missing_rows_are_known(void **state) {
     assert_int_equal(store_score_put(s, &set, RIG_GEN, row), ERR_RANGE);
     row[2] = (float)INFINITY;
     assert_int_equal(store_score_put(s, &set, 5, row), ERR_NUMERIC);
-    assert_int_equal(store_score_set_lambda(s, set.id, .05, 1200, 31.5), OK);
+    assert_int_equal(store_score_set_ridge(s, set.id, &(struct score_ridge){ .05, 1200, 31.5, 7e4, 63 }), OK);
     w.rows = RIG_GEN + 2;
     assert_int_equal(store_score_set_ensure(s, &w, NULL, &set), OK);
     assert_int_equal(set.rows, RIG_GEN + 2);
     assert_int_equal(set.rows_done, 4);
-    assert_true(set.lambda_abs == 1200 && set.d_eff == 31.5);
+    assert_true(set.lambda_abs == 1200 && set.d_eff == 31.5 && set.condition == 7e4);
+    assert_int_equal(set.rank, 63);
+    assert_true(!score_set_is_narrow(&set) == (set.k >= 315));
     store_close(s);
 }
 

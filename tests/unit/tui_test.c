@@ -25,7 +25,7 @@ static void add_scores(struct store *s, const char *method, const char *loss, in
     if (checkpoint) { want.checkpoint[0] = checkpoint; want.checkpoints = 1; want.timesteps = 10; want.k = 6; }
     if (strcmp(method, "trak") == 0) snprintf(want.lambda_spec, sizeof want.lambda_spec, "auto");
     assert_int_equal(store_score_set_ensure(s, &want, NULL, &want), OK);
-    assert_int_equal(store_score_set_lambda(s, want.id, .05, 1.25, 3), OK);
+    assert_int_equal(store_score_set_ridge(s, want.id, &(struct score_ridge){ .05, 1.25, 3, NAN, 0 }), OK);
     for (size_t q = 0; q < RIG_GEN; q++) {
         for (size_t i = 0; i < RIG_TRAIN; i++) row[i] = rig_value(q * 1000 + i, strlen(method));
         assert_int_equal(store_score_put(s, &want, q, row), OK);
