@@ -113,6 +113,7 @@ extern const struct command command_sample;
 extern const struct command command_features;
 extern const struct command command_gradient;
 extern const struct command command_score;
+extern const struct command command_basis;
 extern const struct command command_lds;
 extern const struct command command_merge;
 extern const struct command command_work;

@@ -88,6 +88,7 @@ enum status jobs_add_features(struct jobs *j, const struct features_options *o);
 /* missing: the features that are computed first when the scores lack them; NULL: the job fails then. */
 enum status jobs_add_score(struct jobs *j, const struct score_options *o,
                            const struct features_options *missing);
+enum status jobs_add_basis(struct jobs *j, const struct basis_options *o);
 enum status jobs_add_sample(struct jobs *j, const struct sample_options *o);
 
 /* Both also return at once.  Cancel: running or queued.  Resume: interrupted,

@@ -17,6 +17,10 @@ struct lambda { enum lambda_kind kind; double value; };   /* value: 0 for auto *
 
 /* "0.05", "abs:500", "auto" (or NULL: auto).  Finite and > 0, else ERR_USAGE. */
 enum status lambda_parse(struct lambda *out, const char *text);
+/* "0.05,abs:500,auto", or "grid" for all of the grid; NULL: auto.  A value that is
+ * there twice counts once.  ERR_USAGE beyond LAMBDA_LIST_MAX, which out has room for. */
+#define LAMBDA_LIST_MAX 64
+enum status lambda_parse_list(struct lambda *out, size_t *count, const char *text);
 /* The same way back: lambda_parse(lambda_format(l)) is l. */
 #define LAMBDA_TEXT 32
 void lambda_format(char out[LAMBDA_TEXT], struct lambda l);

@@ -62,6 +62,10 @@ struct method_inputs {
     const uint32_t *query_key;  /* [M] what tells queries apart random */
 };
 
+/* inverse[n] = 1 / norm[n], and 0 where a norm is nothing, or rounding dust, beside
+ * the largest: what relative-if and renorm-if multiply scores of trak with. */
+void method_inverse_norms(double *inverse, const double *norm, size_t N);
+
 /* scores out [M][N].  ERR_MISSING when a field that m reads is NULL or m is not
  * available, ERR_NUMERIC when a score is not finite. */
 enum status method_scores(enum method m, const struct method_inputs *in, double *scores);

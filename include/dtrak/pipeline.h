@@ -133,15 +133,20 @@ struct score_options {
     const char *methods;        /* comma-separated names; `dtrak` is `trak` with loss square */
     unsigned losses;            /* bit per enum loss, for methods that have one */
     const char *checkpoints;    /* as above */
-    const char *lambda;         /* "auto", "0.05", "abs:500"; NULL: auto */
+    const char *lambda;         /* "auto", "0.05", "abs:500", several with commas, "grid"; NULL: auto.  A score
+                                 * set for each, all from one decomposition */
     size_t timesteps;           /* of the features; 0: the most there are */
     unsigned splits;            /* query splits (val, gen); 0: both */
     int mantissa_bits;          /* 24: scores kept as float32; 16: rounded, smaller */
     int keep_kernel;            /* also store the packed Gram of the sets used: float64, or float32 below 24 bits */
     int self_influence;         /* also store the training items' leverages */
     size_t threads;
+    size_t memory;              /* bytes; 0: half of what the machine has */
+    const struct cost_sink *cost;   /* cost.h; NULL: starts at once */
+    void (*warn)(void *ctx, const char *line);   /* k is below ten times the effective dimension; may be NULL */
+    void *warn_ctx;
 };
-#define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0 }
+#define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0, 0, NULL, NULL, NULL }
 
 enum status pipeline_score(struct store *s, const struct score_options *o, const struct progress *p);
 
@@ -176,10 +181,28 @@ struct export_model_options {
 /* Writes a folder that diffusers loads; whole, or nothing. */
 enum status pipeline_export_model(struct store *s, const struct export_model_options *o);
 
+/* --- basis --- */
+
+struct basis_options {
+    unsigned losses;            /* bit per enum loss */
+    const char *checkpoints;    /* as above */
+    size_t timesteps;           /* of the features; 0: the most there are */
+    int again;                  /* also where there is one */
+    size_t threads, memory;
+    const struct cost_sink *cost;
+};
+#define BASIS_DEFAULTS { 1u << LOSS_SIMPLE, NULL, 0, 0, 0, 0, NULL }
+
+/* Keeps the eigenbasis of the training features, from which scores at any lambda,
+ * leverages and the norms of relative-if follow.  Panels of the matrix are kept as
+ * they are finished; the decomposition itself is one unit. */
+enum status pipeline_basis(struct store *s, const struct basis_options *o, const struct progress *p);
+
 /* --- slim --- */
 
-/* Copies the database at `from` to the new file `to` without its features.
- * On any error `to` does not exist afterwards. */
-enum status pipeline_slim(const char *from, const char *to, const struct progress *p);
+/* Copies the database at `from` to the new file `to` without its features, and
+ * without its eigenbases unless keep_basis.  On any error `to` does not exist
+ * afterwards. */
+enum status pipeline_slim(const char *from, const char *to, int keep_basis, const struct progress *p);
 
 #endif

@@ -49,9 +49,14 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
 void report_ranking_free(struct report_ranking *r);
 
 void report_ranking_text(struct buf *b, const struct report_ranking *r);
-/* {"query","method","loss","checkpoint","lambda","proponents":[{"rank","item","label","score"}],
+/* {"query","method","loss","checkpoint","lambda","lambda_abs","effective_dimension","condition","features_rank",
+ * "warning","proponents":[{"rank","item","label","score"}],
  * "opponents":[...]}; checkpoint is a step, lambda the relative value; null where there is none. */
 void report_ranking_json(struct buf *b, const struct report_ranking *r);
+/* ,"lambda_abs":..,"effective_dimension":..,"condition":..,"features_rank":..,"warning":.. of a set's ridge, null
+ * where it is not known or there is none. */
+extern const char report_narrow[];   /* the warning when k is below 10 times the effective dimension */
+void report_ridge_json(struct buf *b, const struct score_set *set);
 /* side,rank,item,label,score with a header line. */
 void report_ranking_csv(struct buf *b, const struct report_ranking *r);
 
@@ -78,7 +83,7 @@ void report_comparison_csv(struct buf *b, const struct report_comparison *c);
 /* What a database holds. */
 enum status report_info_text(struct buf *b, struct store *s);
 /* {"splits":{"train":N,...},"checkpoints":[{"step",...}],"losses":[...],"methods":[...],
- * "score_sets":N,"feature_sets":N,"jobs":{...},"sizes":{...},"project":{...},"labels":[...]} */
+ * "score_sets":N,"scores":[{"method","loss","split","lambda",...}],"feature_sets":N,"jobs":{...},"sizes":{...},"project":{...},"labels":[...]} */
 enum status report_info_json(struct buf *b, struct store *s);
 
 /* The query, its proponents and its opponents with ranks, labels and scores. */

@@ -33,6 +33,8 @@ enum status ridge_new(struct ridge **out, double *A, size_t N, size_t k, const s
 /* The cheaper form of the two, from feature rows.  `train` is borrowed: in the
  * primal form each score pass reads it again, so it must stay valid. */
 enum status ridge_new_rows(struct ridge **out, const struct rows *train, const struct progress *p);
+/* Primal from the matrix A = Phi^T Phi [k][k], taken over as by ridge_new(). */
+enum status ridge_new_inner(struct ridge **out, double *A, const struct rows *train, const struct progress *p);
 /* Primal whatever the sizes (tests, and callers that want k x k). */
 enum status ridge_new_primal(struct ridge **out, const struct rows *train, const struct progress *p);
 /* From a basis that was kept.  vectors[rank][N or k] and values[rank] (ascending, as

@@ -49,6 +49,8 @@ void score_set_list_free(struct score_set_list *l);
  * not there.  want and out may be the same. */
 enum status store_score_set_ensure(struct store *s, const struct score_set *want,
                                    const struct provenance *p, struct score_set *out);
+/* The same without making anything: ERR_MISSING when it is not there. */
+enum status store_score_set_same(struct store *s, const struct score_set *want, struct score_set *out);
 enum status store_score_set_get(struct store *s, int64_t id, struct score_set *out);
 enum status store_score_sets_list(struct store *s, struct score_set_list *out);
 

@@ -22,6 +22,33 @@ enum status lambda_parse(struct lambda *out, const char *text) {
     return OK;
 }
 
+static enum status add_lambda(struct lambda *out, size_t *count, struct lambda l) {
+    for (size_t i = 0; i < *count; i++)
+        if (out[i].kind == l.kind && !(out[i].value < l.value) && !(out[i].value > l.value)) return OK;
+    if (*count == LAMBDA_LIST_MAX) return fail(ERR_USAGE, "lambda: more than %d values", LAMBDA_LIST_MAX);
+    out[(*count)++] = l;
+    return OK;
+}
+
+enum status lambda_parse_list(struct lambda *out, size_t *count, const char *text) {
+    *count = 0;
+    for (const char *at = text ? text : "auto";; at++) {
+        char word[64];
+        struct lambda l;
+        size_t len = strcspn(at, ",");
+        snprintf(word, sizeof word, "%.*s", (int)(len < 60 ? len : 60), at);
+        if (!strcmp(word, "grid"))
+            for (size_t i = 0; i < LAMBDA_GRID_COUNT; i++)
+                TRY(add_lambda(out, count, (struct lambda){ LAMBDA_RELATIVE, lambda_grid(i) }));
+        else {
+            TRY(lambda_parse(&l, word));
+            TRY(add_lambda(out, count, l));
+        }
+        at += len;
+        if (!*at) return OK;
+    }
+}
+
 /* The shortest decimal that reads back as v, the way people write it: 500, 0.05,
  * 2e-6.  It is part of a score set's identity, so there is one form for a value. */
 static void shortest(char out[LAMBDA_TEXT], double v) {

@@ -66,14 +66,24 @@ static enum status want(enum method m, const void *field, const char *what) {
     return OK;
 }
 
-/* scores[m][n] /= norm[n], and 0 where the norm is 0.  A norm that comes out of an
- * eigenbasis is then rounding dust rather than 0, hence the floor. */
-static void divide_columns(double *scores, size_t M, size_t N, const double *norm) {
+/* A norm of 0 that comes out of an eigenbasis is rounding dust, hence the floor. */
+static double dust(const double *norm, size_t N) {
     double largest = 0;
     for (size_t n = 0; n < N; n++) largest = norm[n] > largest ? norm[n] : largest;
+    return 1e-12 * largest;
+}
+
+void method_inverse_norms(double *inverse, const double *norm, size_t N) {
+    double least = dust(norm, N);
+    for (size_t n = 0; n < N; n++) inverse[n] = norm[n] > least ? 1 / norm[n] : 0;
+}
+
+/* scores[m][n] /= norm[n], and 0 where the norm is 0. */
+static void divide_columns(double *scores, size_t M, size_t N, const double *norm) {
+    double least = dust(norm, N);
     for (size_t m = 0; m < M; m++)
         for (size_t n = 0; n < N; n++)
-            scores[m * N + n] = norm[n] > 1e-12 * largest ? scores[m * N + n] / norm[n] : 0;
+            scores[m * N + n] = norm[n] > least ? scores[m * N + n] / norm[n] : 0;
 }
 
 static enum status scores_dot(enum method m, const struct method_inputs *in, double *scores, int cosine) {

@@ -60,6 +60,14 @@ enum status ridge_new(struct ridge **out, double *A, size_t N, size_t k, const s
     return decompose(out, A, N, N, k ? k : N, p);
 }
 
+enum status ridge_new_inner(struct ridge **out, double *A, const struct rows *train, const struct progress *p) {
+    *out = NULL;
+    TRY(decompose(out, A, train->k, train->n, train->k, p));
+    (*out)->primal = 1;
+    (*out)->train = *train;
+    return OK;
+}
+
 /* The square matrix that both forms start from. */
 static enum status square_new(double **out, size_t n) {
     *out = n > SIZE_MAX / n ? NULL : mem_array(n * n, sizeof **out);
@@ -77,10 +85,7 @@ enum status ridge_new_primal(struct ridge **out, const struct rows *train, const
         mem_free(A);
         return st;
     }
-    TRY(decompose(out, A, train->k, train->n, train->k, p));
-    (*out)->primal = 1;
-    (*out)->train = *train;
-    return OK;
+    return ridge_new_inner(out, A, train, p);
 }
 
 enum status ridge_new_rows(struct ridge **out, const struct rows *train, const struct progress *p) {

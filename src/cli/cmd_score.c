@@ -1,22 +1,26 @@
 /* cmd_score.c - dtrak score DB: from features to scores of every query. */
 #include "dtrak/cli.h"
+#include "dtrak/cost.h"
 #include "dtrak/lambda.h"
 #include "dtrak/method.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/store.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct option options[] = {
     { "method", 1, "LIST", "trak grad-dot grad-cos pixel-cos ...; dtrak is trak with loss square (trak)" },
     { "loss", 1, "LIST", "simple elbo square avg l1 l2 linf, or all (simple)" },
     { "checkpoint", 1, "LIST", "steps, percentages, last or all (last)" },
-    { "lambda", 1, "V", "ridge: 0.05 (relative), abs:500, or auto (auto)" },
+    { "lambda", 1, "LIST", "ridge: 0.05 (relative), abs:500, auto, or grid: all 27 (auto)" },
     { "timesteps", 1, "N", "of the features (the most there are)" },
     { "split", 1, "LIST", "val, gen: which queries (both)" },
     { "self", 0, NULL, "also the self-influence of the training items" },
     { "bits", 1, "9-24", "significant bits of a stored score (24: exact)" },
     { "no-kernel", 0, NULL, "do not keep the packed Gram matrices" },
+    { "memory", 1, "SIZE", "at most, as in 800M or 4G (half of the machine's)" },
+    { "dry-run", 0, NULL, "say what it will cost and stop" },
     { "threads", 1, "N", "threads (all processors)" },
     { NULL, 0, NULL, NULL },
 };
@@ -35,18 +39,22 @@ static enum status check_methods(const char *list) {
     return any ? OK : fail(ERR_USAGE, "--method needs at least one name");
 }
 
+static void print_warning(void *ctx, const char *line) { fprintf(ctx, "dtrak: warning: %s\n", line); }
+
 static enum status run_score(const struct args *a) {
     struct score_options o = SCORE_DEFAULTS;
     struct store *s = NULL;
     struct console c;
-    struct lambda l;
+    struct cost_sink cost;
+    struct lambda l[LAMBDA_LIST_MAX];
+    size_t lambdas;
     size_t bits = 24;
     o.methods = args_text(a, "method", o.methods);
     TRY(check_methods(o.methods));
     TRY(args_losses(a, &o.losses));
     o.checkpoints = args_text(a, "checkpoint", NULL);
     o.lambda = args_text(a, "lambda", NULL);
-    TRY(lambda_parse(&l, o.lambda));
+    TRY(lambda_parse_list(l, &lambdas, o.lambda));
     TRY(args_size(a, "timesteps", 1, 1000, &o.timesteps));
     TRY(cli_splits(a, &o.splits));
     TRY(args_size(a, "bits", 9, 24, &bits));
@@ -54,6 +62,11 @@ static enum status run_score(const struct args *a) {
     o.keep_kernel = !args_has(a, "no-kernel");
     o.self_influence = args_has(a, "self");
     TRY(args_size(a, "threads", 1, 1024, &o.threads));
+    TRY(cli_memory(a, &o.memory));
+    cli_cost(&cost, a);
+    o.cost = &cost;
+    o.warn = print_warning;
+    o.warn_ctx = stderr;
     TRY(cli_open(&s, a->file[0], 1));
     console_start(&c);
     enum status st = pipeline_score(s, &o, &c.progress);
@@ -65,5 +78,6 @@ const struct command command_score = {
     "score", "DB", "scores of every training item for every query",
     options, 1, 1,
     "  dtrak score my.db --method trak,dtrak --lambda auto --self\n"
+    "  dtrak score my.db --method dtrak --lambda grid --memory 4G\n"
     "  dtrak score my.db --method grad-cos,pixel-cos --loss simple\n", run_score
 };

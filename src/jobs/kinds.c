@@ -8,6 +8,7 @@
 #include "dtrak/method.h"
 #include "dtrak/store.h"
 
+#include <stdint.h>
 #include <string.h>
 
 /* --- out --- */
@@ -93,12 +94,24 @@ enum status jobs_add_score(struct jobs *j, const struct score_options *o,
     add_int(&b, "mantissa_bits", o->mantissa_bits, 24);
     add_int(&b, "keep_kernel", o->keep_kernel, 0);
     add_int(&b, "self_influence", o->self_influence, 1);
+    add_int(&b, "memory", (int64_t)o->memory, 0);
     if (missing) {
         add_name(&b, "features");
         add_features(&b, missing);
     }
     buf_text(&b, "}");
     return queue(j, "score", &b);
+}
+
+enum status jobs_add_basis(struct jobs *j, const struct basis_options *o) {
+    struct buf b = BUF_INIT;
+    buf_text(&b, "{");
+    add_losses(&b, o->losses);
+    add_text(&b, "checkpoints", o->checkpoints);
+    add_int(&b, "timesteps", (int64_t)o->timesteps, 0);
+    add_int(&b, "memory", (int64_t)o->memory, 0);
+    buf_text(&b, "}");
+    return queue(j, "basis", &b);
 }
 
 enum status jobs_add_sample(struct jobs *j, const struct sample_options *o) {
@@ -209,6 +222,7 @@ static enum status get_score(const struct json *v, struct score_options *o) {
     TRY(get_flag(v, "mantissa_bits", &o->mantissa_bits));
     TRY(get_flag(v, "keep_kernel", &o->keep_kernel));
     TRY(get_flag(v, "self_influence", &o->self_influence));
+    TRY(get_size(v, "memory", SIZE_MAX / 2, &o->memory));
     o->methods = json_string(json_get(v, "methods"), o->methods);
     o->checkpoints = json_string(json_get(v, "checkpoints"), o->checkpoints);
     o->lambda = json_string(json_get(v, "lambda"), o->lambda);
@@ -282,6 +296,24 @@ static enum status run_score(struct store *s, const char *params, size_t threads
         TRY_TO(pipeline_features(s, &f, p));
         st = pipeline_score(s, &o, p);
     }
+done:
+    json_free(doc);
+    return st;
+}
+
+static enum status run_basis(struct store *s, const char *params, size_t threads,
+                             const struct progress *p) {
+    struct basis_options o = BASIS_DEFAULTS;
+    struct json_doc *doc;
+    enum status st;
+    TRY(parse(&doc, params));
+    const struct json *v = json_root(doc);
+    TRY_TO(get_losses(v, &o.losses));
+    TRY_TO(get_size(v, "timesteps", 1000, &o.timesteps));
+    TRY_TO(get_size(v, "memory", SIZE_MAX / 2, &o.memory));
+    o.checkpoints = json_string(json_get(v, "checkpoints"), NULL);
+    o.threads = threads;
+    st = pipeline_basis(s, &o, p);
 done:
     json_free(doc);
     return st;
@@ -373,6 +405,7 @@ static void describe_train(const char *params, char *out, size_t size) {
 const struct job_kind job_kinds[] = {
     { "features", run_features, describe_features },
     { "score", run_score, describe_score },
+    { "basis", run_basis, describe_features },
     { "sample", run_sample, describe_sample },
     { "train", run_train, describe_train },
     { NULL, NULL, NULL }

@@ -1,59 +1,22 @@
 /* score.c - the verb `score`: from features (or kernels, or pixels) to a row of
  * scores for every query.
  *
- * Work is grouped by checkpoint and loss, so that one Gram matrix and one
- * decomposition serve all methods and query splits of a group.  The unit of
- * finished work is a block of queries, one transaction; what is there is not
- * done again.  All features are looked for before anything is computed. */
-#include "dtrak/pipeline.h"
+ * Work is grouped by checkpoint and loss, so that one decomposition serves all
+ * methods, lambdas and query splits of a group.  The unit of finished work is a
+ * block of queries, one transaction; what is there is not done again.  All
+ * features are looked for, and memory is reckoned, before anything is computed. */
+#include "score_parts.h"
 
-#include "dtrak/lambda.h"
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
-#include "dtrak/method.h"
 #include "dtrak/store.h"
-#include "score_source.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { VERSION = 1, BLOCK = 32 };
-
-/* One score set of the group in hand. */
-struct task {
-    enum method method;
-    enum split split;
-    struct score_set set;
-    unsigned char *missing;          /* [queries] */
-    size_t n_missing;
-};
-
-struct scorer {
-    struct store *s;
-    const struct score_options *o;
-    const struct progress *progress;
-    unsigned wanted[METHOD_COUNT];   /* bit per loss; bit 0 for a method without one */
-    struct lambda lambda;
-    struct checkpoint_list checkpoints;
-    size_t items[SPLIT_COUNT];
-    unsigned splits;                 /* of the queries that there are */
-    double done, total;              /* rows */
-    struct provenance provenance;
-    char host[64];
-    /* of the group in hand */
-    const struct checkpoint *checkpoint;   /* NULL: methods without one */
-    enum loss loss;                        /* LOSS_COUNT: methods without one */
-    struct source source;
-    struct ridge *ridge;
-    double lambda_abs, *relative;
-    struct task task[METHOD_COUNT * SPLIT_COUNT];
-    size_t tasks;
-    double *cross, *norm, *coords, *scores;   /* of a block of queries */
-    float *row;
-    char what[96];
-};
+enum { VERSION = 1 };
 
 /* --- what is asked for --- */
 
@@ -112,7 +75,8 @@ static void count_rows(struct scorer *w) {
     for (int m = 0; m < METHOD_COUNT; m++)
         for (int l = 0; l < LOSS_COUNT; l++)
             if (w->wanted[m] >> l & 1)
-                sets += method_has_checkpoint((enum method)m) ? (double)w->checkpoints.count : 1;
+                sets += (method_has_checkpoint((enum method)m) ? (double)w->checkpoints.count : 1) *
+                        (method_has_lambda((enum method)m) ? (double)w->lambdas : 1);
     w->total = queries * sets;
 }
 
@@ -122,60 +86,57 @@ static size_t blas_threads(const struct score_options *o) {
 }
 
 static enum status prepare(struct scorer *w) {
-    TRY(lambda_parse(&w->lambda, w->o->lambda));
+    TRY(lambda_parse_list(w->lambda, &w->lambdas, w->o->lambda));
     TRY(read_methods(w));
     TRY(count_items(w));
     if (needs_checkpoints(w)) TRY(store_checkpoints_resolve(w->s, w->o->checkpoints, &w->checkpoints));
     count_rows(w);
     gethostname(w->host, sizeof w->host - 1);
+    w->memory = w->o->memory ? w->o->memory : mem_default_cap();
     w->provenance = (struct provenance){ DTRAK_VERSION, linalg_core_name(), w->host, blas_threads(w->o) };
-    w->cross = mem_array(BLOCK * w->items[SPLIT_TRAIN], sizeof *w->cross);
-    w->scores = mem_array(BLOCK * w->items[SPLIT_TRAIN], sizeof *w->scores);
-    w->row = mem_array(w->items[SPLIT_TRAIN], sizeof *w->row);
-    w->norm = mem_array(BLOCK, sizeof *w->norm);
-    if (!w->cross || !w->scores || !w->row || !w->norm) return fail(ERR_NOMEM, "score: out of memory");
-    return OK;
+    return pool_new(&w->pool, w->provenance.threads);
 }
 
 /* --- a group: the methods of one checkpoint and loss --- */
 
-static int in_group(const struct scorer *w, enum method m) {
+int score_in_group(const struct scorer *w, enum method m) {
     if (w->loss == LOSS_COUNT) return !method_has_loss(m) && w->wanted[m];
     return method_has_loss(m) && (w->wanted[m] >> w->loss & 1);
 }
 
 static int group_is_empty(const struct scorer *w) {
     for (int m = 0; m < METHOD_COUNT; m++)
-        if (in_group(w, (enum method)m)) return 0;
+        if (score_in_group(w, (enum method)m)) return 0;
     return 1;
 }
 
 static enum status find_source(struct scorer *w) {
-    struct source_wanted want = { w->checkpoint, w->loss, w->o->timesteps, w->splits, w->items };
+    struct source_wanted want = { w->checkpoint, w->loss, w->o->timesteps, w->splits, w->items, w->memory };
     return source_find(&w->source, w->s, &want);
 }
 
-static void describe(const struct scorer *w, const struct task *t, struct score_set *set) {
-    *set = (struct score_set){ .split = t->split, .version = VERSION, .n = w->items[SPLIT_TRAIN],
+void score_describe(const struct scorer *w, enum method m, enum split split, size_t lambda, struct score_set *set) {
+    *set = (struct score_set){ .split = split, .version = VERSION, .n = w->items[SPLIT_TRAIN],
                                .mantissa_bits = w->o->mantissa_bits ? w->o->mantissa_bits : 24,
-                               .rows = w->items[t->split], .lambda_rel = NAN, .lambda_abs = NAN, .d_eff = NAN };
-    snprintf(set->method, sizeof set->method, "%s", method_name(t->method));
-    if (t->method == METHOD_RANDOM) snprintf(set->params, sizeof set->params, "{\"seed\":0}");
+                               .rows = w->items[split], .lambda_rel = NAN, .lambda_abs = NAN, .d_eff = NAN,
+                               .condition = NAN };
+    snprintf(set->method, sizeof set->method, "%s", method_name(m));
+    if (m == METHOD_RANDOM) snprintf(set->params, sizeof set->params, "{\"seed\":0}");
     else source_params(&w->source, set->params, sizeof set->params);
-    if (!method_has_features(t->method)) return;
+    if (!method_has_features(m)) return;
     snprintf(set->loss, sizeof set->loss, "%s", loss_name(w->loss));
     set->checkpoint[0] = w->checkpoint->id;
     set->checkpoints = 1;
     set->timesteps = w->source.train.identity.timesteps;
     set->k = w->source.train.identity.k;
-    if (method_has_lambda(t->method)) lambda_format(set->lambda_spec, w->lambda);
+    if (method_has_lambda(m)) lambda_format(set->lambda_spec, w->lambda[lambda]);
 }
 
-static enum status open_task(struct scorer *w, enum method m, enum split split) {
+static enum status open_task(struct scorer *w, enum method m, enum split split, size_t lambda) {
     struct task *t = &w->task[w->tasks++];
     struct index_list list;
-    *t = (struct task){ .method = m, .split = split };
-    describe(w, t, &t->set);
+    *t = (struct task){ .method = m, .split = split, .lambda = lambda };
+    score_describe(w, m, split, lambda, &t->set);
     TRY(store_score_set_ensure(w->s, &t->set, &w->provenance, &t->set));
     t->missing = mem_array(w->items[split], 1);
     if (!t->missing) return fail(ERR_NOMEM, "score: out of memory");
@@ -191,147 +152,141 @@ static enum status open_task(struct scorer *w, enum method m, enum split split) 
 }
 
 static enum status open_tasks(struct scorer *w) {
+    w->task = mem_array(METHOD_COUNT * SPLIT_COUNT * w->lambdas, sizeof *w->task);
+    if (!w->task) return fail(ERR_NOMEM, "score: out of memory");
     for (int m = 0; m < METHOD_COUNT; m++)
-        for (int q = 0; q < SPLIT_COUNT && in_group(w, (enum method)m); q++)
-            if (w->splits >> q & 1) TRY(open_task(w, (enum method)m, (enum split)q));
+        for (int q = 0; q < SPLIT_COUNT && score_in_group(w, (enum method)m); q++)
+            for (size_t l = 0; w->splits >> q & 1 && l < (method_has_lambda((enum method)m) ? w->lambdas : 1); l++)
+                TRY(open_task(w, (enum method)m, (enum split)q, l));
     return OK;
 }
 
 static void close_group(struct scorer *w) {
     for (size_t i = 0; i < w->tasks; i++) mem_free(w->task[i].missing);
+    mem_free(w->task);
+    w->task = NULL;
     w->tasks = 0;
     ridge_free(w->ridge);
     w->ridge = NULL;
-    mem_free(w->coords);
-    mem_free(w->relative);
-    w->coords = w->relative = NULL;
+    mem_free(w->by_relative);
+    mem_free(w->by_norm);
+    w->by_relative = w->by_norm = NULL;
     source_close(&w->source);
 }
 
 /* --- ridge and self-influence --- */
 
-static void leverage_key(const struct scorer *w, char key[128]) {
-    char text[LAMBDA_TEXT];
-    lambda_format(text, w->lambda);
-    snprintf(key, 128, "%s t%zu k%zu lambda %s", loss_name(w->loss), w->source.train.identity.timesteps,
-             w->source.train.identity.k, text);
-}
-
-static int has_ridge(const struct scorer *w) {
-    for (size_t i = 0; i < w->tasks; i++)
-        if (method_has_lambda(w->task[i].method)) return 1;
+int score_has_ridge(const struct scorer *w) {
+    for (int m = 0; m < METHOD_COUNT; m++)
+        if (method_has_lambda((enum method)m) && score_in_group(w, (enum method)m)) return 1;
     return 0;
 }
 
-/* Whether the training items' leverages are asked for and not there. */
-static enum status leverage_is_missing(const struct scorer *w, int *missing) {
-    char text[128];
-    size_t present = 0;
-    *missing = 0;
-    if (!w->o->self_influence || !has_ridge(w)) return OK;
-    leverage_key(w, text);
-    struct stat_key key = { "self_influence", text, w->checkpoint->id, SPLIT_TRAIN };
-    TRY(store_stat_get(w->s, &key, 0, w->items[SPLIT_TRAIN], w->cross, &present));
-    *missing = present < w->items[SPLIT_TRAIN];
-    return OK;
+static struct stat_key leverage_key(const struct scorer *w, size_t lambda, char text[128]) {
+    char value[LAMBDA_TEXT];
+    lambda_format(value, w->lambda[lambda]);
+    snprintf(text, 128, "%s t%zu k%zu lambda %s", loss_name(w->loss), w->source.train.identity.timesteps,
+             w->source.train.identity.k, value);
+    return (struct stat_key){ "self_influence", text, w->checkpoint->id, SPLIT_TRAIN };
 }
 
-static enum status put_leverages(struct scorer *w) {
-    char text[128];
-    leverage_key(w, text);
-    struct stat_key key = { "self_influence", text, w->checkpoint->id, SPLIT_TRAIN };
-    TRY(ridge_diagonals(w->ridge, w->lambda_abs, w->cross, NULL, NULL));
-    return store_stat_put(w->s, &key, 0, w->items[SPLIT_TRAIN], w->cross);
-}
-
-static enum status put_lambda(struct scorer *w) {
-    double trace = ridge_trace(w->ridge), d_eff = ridge_effective_dimension(w->ridge, w->lambda_abs);
-    for (size_t i = 0; i < w->tasks; i++)
-        if (method_has_lambda(w->task[i].method) && isnan(w->task[i].set.lambda_abs))
-            TRY(store_score_set_lambda(w->s, w->task[i].set.id,
-                                       lambda_to_relative(w->lambda_abs, trace, w->items[SPLIT_TRAIN]),
-                                       w->lambda_abs, d_eff));
-    return OK;
-}
-
-static enum status make_ridge(struct scorer *w, int leverages) {
+/* Whether the training items' leverages are asked for and not there, per lambda. */
+static enum status find_leverages(struct scorer *w, unsigned char *missing, size_t *count) {
     size_t n = w->items[SPLIT_TRAIN];
+    double *there = NULL;
+    *count = 0;
+    if (!w->o->self_influence || !score_has_ridge(w)) return OK;
+    there = mem_array(n, sizeof *there);
+    if (!there) return fail(ERR_NOMEM, "score: out of memory");
+    enum status st = OK;
+    for (size_t l = 0; l < w->lambdas && st == OK; l++) {
+        char text[128];
+        size_t present = 0;
+        struct stat_key key = leverage_key(w, l, text);
+        st = store_stat_get(w->s, &key, 0, n, there, &present);
+        missing[l] = present < n;
+        *count += missing[l];
+    }
+    mem_free(there);
+    return st;
+}
+
+/* One line per lambda whose sets were not described yet. */
+static void warn(const struct scorer *w, const struct task *t, const struct score_ridge *r) {
+    char line[256], value[LAMBDA_TEXT];
+    struct score_set set = t->set;
+    set.d_eff = r->d_eff;
+    if (!w->o->warn || !score_set_is_narrow(&set)) return;
+    lambda_format_value(value, r->lambda_rel);
+    snprintf(line, sizeof line, "loss %s, lambda %s: k %zu is less than 10 times the effective dimension, %.0f; scores lean on "
+             "the projection, more --dims or a larger lambda would help", t->set.loss, value, t->set.k, r->d_eff);
+    w->o->warn(w->o->warn_ctx, line);
+}
+
+static enum status put_ridge(struct scorer *w) {
+    const struct ridge *r = w->ridge;
+    unsigned char warned[LAMBDA_LIST_MAX] = { 0 };
+    for (size_t i = 0; i < w->tasks; i++) {
+        struct task *t = &w->task[i];
+        if (!method_has_lambda(t->method)) continue;
+        double l = w->lambda_abs[t->lambda];
+        struct score_ridge v = { lambda_to_relative(l, ridge_trace(r), w->items[SPLIT_TRAIN]), l,
+                                 ridge_effective_dimension(r, l), ridge_condition(r, l), ridge_numeric_rank(r) };
+        if (!warned[t->lambda]++) warn(w, t, &v);
+        if (isnan(t->set.lambda_abs) || isnan(t->set.condition)) TRY(store_score_set_ridge(w->s, t->set.id, &v));
+    }
+    return OK;
+}
+
+/* Leverages where they are missing, and the lengths that methods divide by. */
+static enum status make_diagonals(struct scorer *w, const unsigned char *missing, size_t n_missing) {
+    size_t n = w->items[SPLIT_TRAIN];
+    int relative = score_in_group(w, METHOD_RELATIVE_IF);
+    double *leverage = NULL, *lengths = NULL;
+    enum status st = OK;
+    if (!n_missing && !relative) return OK;
+    if (n_missing) leverage = mem_array(w->lambdas * n, sizeof *leverage);
+    if (relative) lengths = mem_array(w->lambdas * n, sizeof *lengths);
+    if ((n_missing && !leverage) || (relative && !lengths)) {
+        st = fail(ERR_NOMEM, "score: out of memory");
+        goto done;
+    }
+    TRY_TO(ridge_diagonals_many(w->ridge, w->lambda_abs, w->lambdas, leverage, lengths, NULL));
+    for (size_t l = 0; l < w->lambdas && n_missing; l++) {
+        char text[128];
+        struct stat_key key = leverage_key(w, l, text);
+        if (missing[l]) TRY_TO(store_stat_put(w->s, &key, 0, n, leverage + l * n));
+    }
+    for (size_t l = 0; l < w->lambdas && relative; l++) method_inverse_norms(lengths + l * n, lengths + l * n, n);
+    w->by_relative = lengths;
+    lengths = NULL;
+done:
+    mem_free(leverage);
+    mem_free(lengths);
+    return st;
+}
+
+static enum status make_ridge(struct scorer *w) {
     progress_report(w->progress, w->done, w->total, "scores", w->what);
     TRY(source_ridge(&w->source, &w->ridge, w->progress));
     TRY(progress_check(w->progress));
     const struct ridge *r = w->ridge;
-    TRY(lambda_resolve(&w->lambda_abs, w->lambda, ridge_eigenvalues(r), ridge_rank(r), ridge_trace(r), n,
-                       ridge_feature_count(r)));
-    w->coords = mem_array(BLOCK * ridge_rank(r), sizeof *w->coords);
-    w->relative = mem_array(n, sizeof *w->relative);
-    if (!w->coords || !w->relative) return fail(ERR_NOMEM, "score: out of memory");
-    if (in_group(w, METHOD_RELATIVE_IF)) TRY(ridge_diagonals(r, w->lambda_abs, NULL, w->relative, NULL));
-    TRY(put_lambda(w));
-    return leverages ? put_leverages(w) : OK;
+    for (size_t l = 0; l < w->lambdas; l++)
+        TRY(lambda_resolve(&w->lambda_abs[l], w->lambda[l], ridge_eigenvalues(r), ridge_rank(r), ridge_trace(r),
+                           w->items[SPLIT_TRAIN], ridge_feature_count(r)));
+    return put_ridge(w);
 }
 
-/* --- rows --- */
-
-static int wants_in_block(const struct task *t, enum split split, size_t first, size_t count) {
-    int any = 0;
-    if (t->split == split)
-        for (size_t i = first; i < first + count; i++) any |= t->missing[i];
-    return any;
-}
-
-/* The task's rows of the block, as far as they are missing. */
-static enum status put_rows(struct scorer *w, struct task *t, size_t first, size_t count) {
-    size_t n = w->items[SPLIT_TRAIN];
-    uint32_t key[BLOCK];
-    for (size_t i = 0; i < count; i++) key[i] = (uint32_t)t->split << 29 | (uint32_t)(first + i);
-    struct method_inputs in = { .M = count, .N = n, .cross = w->cross, .query_norm = w->norm,
-                                .train_norm = w->source.norm, .ridge = w->ridge, .coords = w->coords,
-                                .relative = w->relative, .lambda_abs = w->lambda_abs, .query_key = key };
-    TRY(method_scores(t->method, &in, w->scores));
-    for (size_t i = 0; i < count; i++) {
-        if (!t->missing[first + i]) continue;
-        for (size_t j = 0; j < n; j++) w->row[j] = (float)w->scores[i * n + j];
-        TRY(store_score_put(w->s, &t->set, first + i, w->row));
-        w->done++;
-    }
+static enum status make_norms(struct scorer *w) {
+    TRY(source_norms(&w->source));
+    if (!score_in_group(w, METHOD_RENORM_IF)) return OK;
+    w->by_norm = mem_array(w->items[SPLIT_TRAIN], sizeof *w->by_norm);
+    if (!w->by_norm) return fail(ERR_NOMEM, "score: out of memory");
+    method_inverse_norms(w->by_norm, w->source.norm, w->items[SPLIT_TRAIN]);
     return OK;
 }
 
-/* Float64 products of one block serve every method that wants rows of it. */
-static enum status make_block(struct scorer *w, enum split split, size_t first, size_t count) {
-    int any = 0, products = 0;
-    for (size_t i = 0; i < w->tasks; i++) {
-        if (!wants_in_block(&w->task[i], split, first, count)) continue;
-        any = 1;
-        products |= w->task[i].method != METHOD_RANDOM;
-    }
-    if (!any) return OK;
-    TRY(progress_check(w->progress));
-    if (products)
-        TRY(source_block(&w->source, split, first, count, w->cross, w->norm, w->ridge, w->coords, w->progress));
-    double before = w->done;
-    TRY(store_begin(w->s));
-    enum status st = OK;
-    for (size_t i = 0; i < w->tasks && st == OK; i++)
-        if (wants_in_block(&w->task[i], split, first, count)) st = put_rows(w, &w->task[i], first, count);
-    if (st == OK) st = store_commit(w->s);
-    if (st != OK) {
-        store_rollback(w->s);
-        w->done = before;
-        return st;
-    }
-    progress_report(w->progress, w->done, w->total, "scores", w->what);
-    return OK;
-}
-
-static enum status make_rows(struct scorer *w) {
-    for (int q = 0; q < SPLIT_COUNT; q++) {
-        size_t items = w->splits >> q & 1 ? w->items[q] : 0;
-        for (size_t first = 0; first < items; first += BLOCK)
-            TRY(make_block(w, (enum split)q, first, items - first < BLOCK ? items - first : BLOCK));
-    }
-    return OK;
-}
+/* --- the groups --- */
 
 static size_t rows_missing(const struct scorer *w) {
     size_t missing = 0;
@@ -340,26 +295,40 @@ static size_t rows_missing(const struct scorer *w) {
 }
 
 static int needs_train_norms(const struct scorer *w) {
-    return in_group(w, METHOD_GRAD_COS) || in_group(w, METHOD_PIXEL_COS) || in_group(w, METHOD_RENORM_IF);
+    return score_in_group(w, METHOD_GRAD_COS) || score_in_group(w, METHOD_PIXEL_COS) || score_in_group(w, METHOD_RENORM_IF);
+}
+
+static enum status open_source(struct scorer *w) {
+    return w->checkpoint ? find_source(w) : source_pixels(&w->source, w->s, w->items, w->memory);
+}
+
+/* Before anything starts: is it all there, does it fit, what will it cost? */
+static enum status look_at_group(struct scorer *w) {
+    TRY(open_source(w));
+    if (score_has_ridge(w)) TRY(source_check_memory(&w->source, score_least_bytes(w)));
+    return w->o->cost ? score_add_cost(w) : OK;
 }
 
 static enum status run_group(struct scorer *w) {
-    int leverages = 0;
+    unsigned char no_leverage[LAMBDA_LIST_MAX] = { 0 };
+    size_t leverages = 0;
     if (w->checkpoint)
         snprintf(w->what, sizeof w->what, "loss %s, checkpoint %.0f%%", loss_name(w->loss), w->checkpoint->percent);
     else
         snprintf(w->what, sizeof w->what, "without a network");
-    if (w->checkpoint) TRY(find_source(w));
-    else TRY(source_pixels(&w->source, w->s, w->items));
+    TRY(open_source(w));
     TRY(open_tasks(w));
-    TRY(leverage_is_missing(w, &leverages));
+    TRY(find_leverages(w, no_leverage, &leverages));
     progress_report(w->progress, w->done, w->total, "scores", w->what);
     TRY(progress_check(w->progress));
     if (w->checkpoint && w->o->keep_kernel) TRY(source_keep_kernel(&w->source, w->o->mantissa_bits >= 24, w->progress));
     if (!rows_missing(w) && !leverages) return OK;
-    if (has_ridge(w)) TRY(make_ridge(w, leverages));
-    if (needs_train_norms(w)) TRY(source_norms(&w->source));
-    return make_rows(w);
+    if (score_has_ridge(w)) {
+        TRY(make_ridge(w));
+        TRY(make_diagonals(w, no_leverage, leverages));
+    }
+    if (needs_train_norms(w)) TRY(make_norms(w));
+    return score_make_rows(w);
 }
 
 /* Calls fn for every group that is not empty. */
@@ -376,14 +345,24 @@ static enum status each_group(struct scorer *w, enum status (*fn)(struct scorer 
     return OK;
 }
 
-static enum status run(struct scorer *w) {
-    TRY(prepare(w));
-    TRY(each_group(w, find_source));
-    linalg_set_threads((int)w->provenance.threads);
-    TRY(each_group(w, run_group));
+/* The same for the methods without a network. */
+static enum status last_group(struct scorer *w, enum status (*fn)(struct scorer *w)) {
     w->checkpoint = NULL;
     w->loss = LOSS_COUNT;
-    return group_is_empty(w) ? OK : run_group(w);
+    if (group_is_empty(w)) return OK;
+    enum status st = fn(w);
+    close_group(w);
+    return st;
+}
+
+static enum status run(struct scorer *w) {
+    TRY(prepare(w));
+    linalg_set_threads((int)w->provenance.threads);
+    TRY(each_group(w, look_at_group));
+    TRY(last_group(w, look_at_group));
+    if (cost_announce(w->o->cost, "score", &w->cost)) return OK;
+    TRY(each_group(w, run_group));
+    return last_group(w, run_group);
 }
 
 enum status pipeline_score(struct store *s, const struct score_options *o, const struct progress *p) {
@@ -392,13 +371,12 @@ enum status pipeline_score(struct store *s, const struct score_options *o, const
     w->s = s;
     w->o = o;
     w->progress = p;
+    int threads = linalg_set_threads(1);
     enum status st = run(w);
-    linalg_set_threads(1);   /* what model code relies on */
+    linalg_set_threads(threads);   /* what model code relies on */
     close_group(w);
-    mem_free(w->cross);
-    mem_free(w->scores);
-    mem_free(w->row);
-    mem_free(w->norm);
+    pool_free(w->pool);
+    mem_free(w->rates);
     checkpoint_list_free(&w->checkpoints);
     mem_free(w);
     return st;

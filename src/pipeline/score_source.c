@@ -1,6 +1,7 @@
 /* score_source.c - features, kernels and pixels as one source of inner products. */
 #include "score_source.h"
 
+#include "dtrak/cost.h"
 #include "dtrak/items.h"
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CACHE_BYTES ((size_t)512 << 20)    /* rows above that are read again for every block of queries */
 #define KERNEL_BYTES ((size_t)256 << 20)   /* a part of a kernel above that is not kept */
 
 /* --- which features --- */
@@ -86,23 +86,30 @@ static void why_none(char out[320], const struct feature_set_list *l, const stru
     }
 }
 
+/* Options of `dtrak features` that make sets like f: only what is not the default. */
+static void features_options(char *out, size_t size, const struct feature_identity *f) {
+    int n = snprintf(out, size, " --timesteps %zu --dims %zu", f->timesteps, f->k);
+    size_t at = (size_t)n;
+    if (strcmp(f->rule, "uniform")) at += (size_t)snprintf(out + at, size - at, " --rule %s", f->rule);
+    if (f->draws > 1) at += (size_t)snprintf(out + at, size - at, " --draws %zu", f->draws);
+    if (f->parts > 1) at += (size_t)snprintf(out + at, size - at, " --blocks %zu", f->parts);
+    if (f->noise_seed) at += (size_t)snprintf(out + at, size - at, " --noise-seed %llu", (unsigned long long)f->noise_seed);
+    if (strcmp(f->projection, "sjlt")) at += (size_t)snprintf(out + at, size - at, " --projection %s", f->projection);
+    else if (f->nonzeros > 1) at += (size_t)snprintf(out + at, size - at, " --projection sjlt:%zu", f->nonzeros);
+    if (f->projection_seed != 42)
+        at += (size_t)snprintf(out + at, size - at, " --projection-seed %llu", (unsigned long long)f->projection_seed);
+    if (f->float32) snprintf(out + at, size - at, " --float32");
+}
+
 static enum status no_features(struct store *s, const struct feature_set_list *l, const struct source_wanted *w,
                                const struct feature_set *near) {
-    size_t timesteps = w->timesteps ? w->timesteps : near ? near->identity.timesteps : 10;
-    size_t k = near ? near->identity.k : 2048;
-    char why[320], projection[96] = "";
+    char why[320], options[256];
     why_none(why, l, w, near);
-    if (near && (strcmp(near->identity.projection, "sjlt") != 0 || near->identity.nonzeros > 1))
-        snprintf(projection, sizeof projection, " --projection %s", near->identity.projection);
-    if (near && near->identity.nonzeros > 1)
-        snprintf(projection + strlen(projection), sizeof projection - strlen(projection), ":%zu", near->identity.nonzeros);
-    if (near && near->identity.projection_seed != 42)
-        snprintf(projection + strlen(projection), sizeof projection - strlen(projection), " --projection-seed %llu",
-                 (unsigned long long)near->identity.projection_seed);
+    if (near) features_options(options, sizeof options, &near->identity);
+    else snprintf(options, sizeof options, " --timesteps %zu --dims 2048", w->timesteps ? w->timesteps : 10);
     return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s; make them with: "
-                "dtrak features %s --loss %s --checkpoint %zu --timesteps %zu --dims %zu%s",
-                loss_name(w->loss), w->checkpoint->step, why,
-                store_path(s), loss_name(w->loss), w->checkpoint->step, timesteps, k, projection);
+                "dtrak features %s --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, why,
+                store_path(s), loss_name(w->loss), w->checkpoint->step, options);
 }
 
 static int fits(const struct feature_set *f, const struct source_wanted *w) {
@@ -130,10 +137,19 @@ static enum status check_kernel(struct source *src) {
     return OK;
 }
 
+/* A finished basis of as many items as there are now. */
+static enum status find_basis(struct source *src) {
+    enum status st = store_basis_find(src->s, src->train.id, &src->basis);
+    if (st == ERR_MISSING) return OK;
+    TRY(st);
+    src->has_basis = src->basis.complete && src->basis.n == src->n && src->basis.k == src->train.identity.k;
+    return OK;
+}
+
 enum status source_find(struct source *src, struct store *s, const struct source_wanted *w) {
     struct feature_set_list l;
     const struct feature_set *near = NULL, *best = NULL;
-    *src = (struct source){ .s = s, .n = w->items[SPLIT_TRAIN], .splits = w->splits };
+    *src = (struct source){ .s = s, .n = w->items[SPLIT_TRAIN], .splits = w->splits, .memory = w->memory };
     memcpy(src->items, w->items, sizeof src->items);
     TRY(store_feature_sets_list(s, &l));
     enum status st = OK;
@@ -150,7 +166,8 @@ enum status source_find(struct source *src, struct store *s, const struct source
     feature_set_list_free(&l);
     TRY(st);
     src->rows = (struct rows){ src->n, src->train.identity.k, read_features, src, NULL };
-    return check_kernel(src);
+    TRY(check_kernel(src));
+    return find_basis(src);
 }
 
 static enum status read_pixels(void *ctx, size_t first, size_t count, float *out) {
@@ -158,8 +175,8 @@ static enum status read_pixels(void *ctx, size_t first, size_t count, float *out
     return items_load(src->s, &src->project, SPLIT_TRAIN, first, count, out);
 }
 
-enum status source_pixels(struct source *src, struct store *s, const size_t *items) {
-    *src = (struct source){ .s = s, .n = items[SPLIT_TRAIN], .is_pixels = 1 };
+enum status source_pixels(struct source *src, struct store *s, const size_t *items, size_t memory) {
+    *src = (struct source){ .s = s, .n = items[SPLIT_TRAIN], .is_pixels = 1, .memory = memory };
     memcpy(src->items, items, sizeof src->items);
     TRY(store_project_get(s, &src->project));
     src->rows = (struct rows){ src->n, items_floats(&src->project), read_pixels, src, NULL };
@@ -194,9 +211,9 @@ void source_params(const struct source *src, char *out, size_t size) {
 
 /* Reads all training rows once, where memory allows, so that blocks of queries do
  * not decode them again. */
-static enum status fill_cache(struct source *src, const struct progress *p) {
+enum status source_fill_cache(struct source *src, const struct progress *p) {
     size_t k = src->rows.k;
-    if (src->cache || src->n > CACHE_BYTES / sizeof(float) / k) return OK;
+    if (src->cache || src->n > src->memory / 4 / sizeof(float) / k) return OK;
     float *all = mem_array(src->n * k, sizeof *all);
     if (!all) return OK;   /* then as if it did not fit */
     for (size_t i = 0; i < src->n; i += 256) {
@@ -209,9 +226,30 @@ static enum status fill_cache(struct source *src, const struct progress *p) {
         }
     }
     src->cache = all;
-    src->memory = (struct rows_memory){ all, k };
-    src->rows = rows_in_memory(&src->memory, src->n);
+    src->cached = (struct rows_memory){ all, k };
+    src->rows = rows_in_memory(&src->cached, src->n);
     return OK;
+}
+
+size_t source_block_bytes(const struct source *src) {
+    size_t most = (size_t)64 << 20, share = src->memory / 16;
+    return share < most ? share : most;
+}
+
+double source_ridge_bytes(const struct source *src) {
+    double n = (double)src->n, k = (double)src->rows.k, d = n < k ? n : k;
+    if (src->has_basis) return 8 * d * d;
+    return ridge_bytes(src->n, src->rows.k) + 2.0 * (double)source_block_bytes(src);
+}
+
+enum status source_check_memory(const struct source *src, double more) {
+    char need[32], given[32];
+    double bytes = source_ridge_bytes(src) + more;
+    if (bytes <= (double)src->memory) return OK;
+    cost_format_bytes(need, sizeof need, bytes);
+    cost_format_bytes(given, sizeof given, (double)src->memory);
+    return fail(ERR_RANGE, "%zu training items with k %zu need %s of memory, and %s is given; raise it with --memory, or "
+                "make features with fewer --dims", src->n, src->rows.k, need, given);
 }
 
 static enum status read_queries(struct source *src, enum split split, size_t first, size_t count, float *out) {
@@ -242,7 +280,7 @@ static enum status read_part(struct source *src, enum kernel_part part, enum spl
                 store_path(src->s), src->train.identity.loss);
 }
 
-static enum status kernel_gram(struct source *src, double **out) {
+enum status source_kernel_gram(struct source *src, double **out) {
     double *packed, *A;
     size_t n = src->n, at = 0;
     TRY(read_part(src, KERNEL_GRAM, SPLIT_TRAIN, n, n, &packed));
@@ -266,7 +304,7 @@ static enum status put_gram(struct source *src, int float64, const struct progre
     size_t n = src->n, at = 0;
     double *A = mem_array(n * n, sizeof *A);
     if (!A) return fail(ERR_NOMEM, "score: out of memory for a Gram matrix of %zu x %zu", n, n);
-    enum status st = rows_gram(&src->rows, A, 0, p);
+    enum status st = rows_gram(&src->rows, A, source_block_bytes(src), p);
     /* Packing in place only ever moves a value to a lower address. */
     for (size_t i = 0; i < n && st == OK; i++)
         for (size_t j = i; j < n; j++) A[at++] = A[i * n + j];
@@ -285,7 +323,7 @@ static enum status put_cross(struct source *src, enum split split, int float64, 
         goto done;
     }
     TRY_TO(read_queries(src, split, 0, m, rows));
-    TRY_TO(rows_cross(&src->rows, rows, m, cross, 0, p));
+    TRY_TO(rows_cross(&src->rows, rows, m, cross, source_block_bytes(src), p));
     query_norms(self, rows, m, k);
     for (size_t i = 0; i < m; i++) self[i] *= self[i];
     TRY_TO(store_kernel_put(src->s, src->train.id, KERNEL_CROSS, split, m, src->n, float64, cross));
@@ -310,7 +348,7 @@ enum status source_keep_kernel(struct source *src, int float64, const struct pro
     if (src->has_kernel || src->is_pixels || src->n > src->rows.k || !is_small(src->n, src->n / 2)) return OK;
     for (int q = 0; q < SPLIT_COUNT; q++)
         if (src->splits >> q & 1 && !is_small(src->items[q], src->n)) return OK;
-    TRY(fill_cache(src, p));
+    TRY(source_fill_cache(src, p));
     TRY(store_begin(src->s));
     enum status st = put_kernel(src, float64, p);
     if (st == OK) st = store_commit(src->s);
@@ -322,13 +360,16 @@ enum status source_keep_kernel(struct source *src, int float64, const struct pro
 /* --- what the methods read --- */
 
 enum status source_ridge(struct source *src, struct ridge **out, const struct progress *p) {
-    double *A;
+    double *A, *values;
     *out = NULL;
-    if (!src->has_kernel) {
-        TRY(fill_cache(src, p));
-        return ridge_new_rows(out, &src->rows, p);
+    if (!src->has_kernel) TRY(source_fill_cache(src, p));
+    if (src->has_basis) {
+        TRY(store_basis_read(src->s, &src->basis, &values, &A));
+        return ridge_new_basis(out, A, values, src->basis.rank, src->basis.primal, src->n, src->basis.k,
+                               src->basis.trace, &src->rows);
     }
-    TRY(kernel_gram(src, &A));
+    if (!src->has_kernel) return ridge_new_rows(out, &src->rows, p);
+    TRY(source_kernel_gram(src, &A));
     return ridge_new(out, A, src->n, src->train.identity.k, p);
 }
 
@@ -344,8 +385,8 @@ enum status source_norms(struct source *src) {
         for (size_t i = 0; i < src->n && st == OK; at += src->n - i, i++) norm[i] = sqrt(packed[at]);
         if (st == OK) mem_free(packed);
     } else {
-        st = fill_cache(src, NULL);
-        if (st == OK) st = rows_norms(&src->rows, norm, 0);
+        st = source_fill_cache(src, NULL);
+        if (st == OK) st = rows_norms(&src->rows, norm, source_block_bytes(src));
     }
     if (st == OK) src->norm = norm;
     else mem_free(norm);
@@ -370,12 +411,12 @@ enum status source_block(struct source *src, enum split split, size_t first, siz
         TRY(block_from_kernel(src, split, first, count, cross, norm));
         return coords ? ridge_query_from_cross(ridge, cross, count, coords) : OK;
     }
-    TRY(fill_cache(src, p));
+    TRY(source_fill_cache(src, p));
     rows = mem_array(count * src->rows.k, sizeof *rows);
     if (!rows) return fail(ERR_NOMEM, "score: out of memory for %zu queries", count);
     TRY_TO(read_queries(src, split, first, count, rows));
     if (norm) query_norms(norm, rows, count, src->rows.k);
-    if (cross) TRY_TO(rows_cross(&src->rows, rows, count, cross, 0, p));
+    if (cross) TRY_TO(rows_cross(&src->rows, rows, count, cross, source_block_bytes(src), p));
     if (coords && primal) TRY_TO(ridge_query_from_features(ridge, rows, count, coords));
     if (coords && !primal) TRY_TO(ridge_query_from_cross(ridge, cross, count, coords));
 done:

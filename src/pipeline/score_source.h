@@ -20,6 +20,7 @@ struct source_wanted {
     size_t timesteps;               /* 0: the most there are */
     unsigned splits;                /* query splits, a bit each */
     const size_t *items;            /* [SPLIT_COUNT] */
+    size_t memory;                  /* bytes in all; a quarter may hold the rows */
 };
 
 struct source {
@@ -28,13 +29,16 @@ struct source {
     struct feature_set train, query[SPLIT_COUNT];   /* id 0: pixels */
     struct project project;         /* of pixels */
     size_t items[SPLIT_COUNT];
+    size_t memory;
     int is_pixels;
     int is_whole;                   /* all features are there */
     int has_kernel;                 /* every split asked for has its part */
+    int has_basis;                  /* a finished eigenbasis of the training items is stored */
+    struct basis_info basis;
     unsigned splits;
     struct rows rows;               /* of the training items; not with a kernel */
-    struct rows_memory memory;
-    float *cache;                   /* all rows, when they are few enough */
+    struct rows_memory cached;
+    float *cache;                   /* all rows, when they take at most a quarter of the memory */
     double *norm;                   /* [n] of the training items, once source_norms() was called */
     double *cross[SPLIT_COUNT], *self[SPLIT_COUNT];  /* with a kernel, read when first used */
 };
@@ -44,7 +48,7 @@ struct source {
  * source must not be moved afterwards. */
 enum status source_find(struct source *src, struct store *s, const struct source_wanted *w);
 /* Pixels in the project's value range as rows. */
-enum status source_pixels(struct source *src, struct store *s, const size_t *items);
+enum status source_pixels(struct source *src, struct store *s, const size_t *items, size_t memory);
 void source_close(struct source *src);   /* fine on a zeroed one */
 
 /* The seeds and kinds that the scores inherit, as JSON in a fixed order. */
@@ -55,7 +59,21 @@ void source_params(const struct source *src, char *out, size_t size);
  * features are smaller then) or when a part would take more than 256 MB. */
 enum status source_keep_kernel(struct source *src, int float64, const struct progress *p);
 
-/* The decomposition; src must outlive it. */
+/* Bytes of a block of rows, as rows.h takes it. */
+size_t source_block_bytes(const struct source *src);
+
+/* What a ridge of the source takes to make, in bytes; with a stored basis only
+ * what it takes to hold.  ERR_RANGE in one line when it is more than the memory. */
+double source_ridge_bytes(const struct source *src);
+enum status source_check_memory(const struct source *src, double more);
+
+/* The matrix behind the dual form from the stored kernel: A[n][n]. */
+enum status source_kernel_gram(struct source *src, double **A);
+
+/* Rows in memory from now on, where there is room. */
+enum status source_fill_cache(struct source *src, const struct progress *p);
+
+/* The stored basis, else the decomposition; src must outlive it. */
 enum status source_ridge(struct source *src, struct ridge **out, const struct progress *p);
 enum status source_norms(struct source *src);
 

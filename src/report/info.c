@@ -155,6 +155,15 @@ static void add_scores_text(struct buf *b, const struct facts *f) {
             snprintf(cell, sizeof cell, "lambda %s%s", value, strcmp(s->lambda_spec, "auto") ? "" : " (auto)");
         }
         add_column(b, cell, 22);
+        cell[0] = 0;
+        if (isfinite(s->d_eff)) snprintf(cell, sizeof cell, "d_eff %.0f%s", s->d_eff, score_set_is_narrow(s) ? " (k < 10 d_eff)" : "");
+        if (isfinite(s->d_eff) && isfinite(s->condition)) {
+            char value[LAMBDA_TEXT];
+            lambda_format_value(value, s->condition);
+            size_t at = strlen(cell);
+            snprintf(cell + at, sizeof cell - at, "  rank %zu  cond %s", s->rank, value);
+        }
+        add_column(b, cell, 32);
         buf_printf(b, "%-3s %zu/%zu\n", split_name(s->split), s->rows_done, s->rows);
     }
 }
@@ -247,6 +256,25 @@ static void add_words_json(struct buf *b, const char *key, const struct words *w
     buf_text(b, "]");
 }
 
+static void add_scores_json(struct buf *b, const struct facts *f) {
+    buf_text(b, ",\"scores\":[");
+    for (size_t i = 0; i < f->scores.count; i++) {
+        const struct score_set *s = &f->scores.set[i];
+        buf_text(b, i ? ",{" : "{");
+        add_field(b, "method", s->method);
+        buf_text(b, ",");
+        add_field(b, "loss", s->loss);
+        buf_printf(b, ",\"split\":\"%s\",\"timesteps\":%zu,\"k\":%zu,\"rows\":%zu,\"expected\":%zu,\"lambda_spec\":",
+                   split_name(s->split), s->timesteps, s->k, s->rows_done, s->rows);
+        json_add_string(b, s->lambda_spec);
+        buf_text(b, ",\"lambda\":");
+        json_add_double(b, s->lambda_rel);
+        report_ridge_json(b, s);
+        buf_text(b, "}");
+    }
+    buf_text(b, "]");
+}
+
 static void add_rest_json(struct buf *b, const struct facts *f) {
     const struct project *p = &f->project;
     size_t jobs[JOB_STATE_COUNT];
@@ -294,6 +322,7 @@ enum status report_info_json(struct buf *b, struct store *s) {
     for (size_t i = 0; i < f->features.count; i++) words_add(&losses, f->features.set[i].identity.loss);
     add_words_json(b, "losses", &losses);
     add_words_json(b, "methods", &methods);
+    add_scores_json(b, f);
     add_rest_json(b, f);
     facts_free(f);
     return buf_status(b);

@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
+const char report_narrow[] = "k is less than 10 times the effective dimension";
+
 /* The request in the words of the store. */
 struct wanted {
     enum method method;
@@ -230,6 +232,19 @@ static void add_side_text(struct buf *b, const char *title, const struct report_
     }
 }
 
+/* What is known of the ridge: sets of older versions have no condition. */
+static void add_ridge_text(struct buf *b, const struct score_set *set) {
+    char value[LAMBDA_TEXT];
+    if (!isfinite(set->d_eff)) return;
+    buf_printf(b, "\nridge       effective dimension %.4g", set->d_eff);
+    if (set->rank) buf_printf(b, " of rank %zu", set->rank);
+    if (isfinite(set->condition)) {
+        lambda_format_value(value, set->condition);
+        buf_printf(b, ", condition %s", value);
+    }
+    if (score_set_is_narrow(set)) buf_printf(b, "\nwarning     %s", report_narrow);
+}
+
 void report_ranking_text(struct buf *b, const struct report_ranking *r) {
     char name[32], safe[256], display[METHOD_DISPLAY], value[LAMBDA_TEXT];
     enum method m = method_parse(r->set.method, NULL);
@@ -248,6 +263,7 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
         buf_printf(b, "\nlambda      %s", value);
         lambda_format_value(value, r->set.lambda_abs);
         buf_printf(b, "  (abs:%s%s)", value, strcmp(r->set.lambda_spec, "auto") ? "" : ", auto");
+        add_ridge_text(b, &r->set);
     }
     buf_printf(b, "\ntraining    %zu items\n", r->set.n);
     if (r->n_top) add_side_text(b, "proponents", r->top, r->n_top);
@@ -284,9 +300,26 @@ void report_ranking_json(struct buf *b, const struct report_ranking *r) {
     buf_text(b, ",\"lambda\":");
     if (method_has_lambda(method_parse(r->set.method, NULL))) json_add_double(b, r->set.lambda_rel);
     else buf_text(b, "null");
+    report_ridge_json(b, &r->set);
     add_side_json(b, "proponents", r->top, r->n_top);
     add_side_json(b, "opponents", r->bottom, r->n_bottom);
     buf_text(b, "}\n");
+}
+
+static void add_number(struct buf *b, const char *name, double value) {
+    buf_printf(b, ",\"%s\":", name);
+    json_add_double(b, value);   /* null when it is not known */
+}
+
+void report_ridge_json(struct buf *b, const struct score_set *set) {
+    add_number(b, "lambda_abs", set->lambda_abs);
+    add_number(b, "effective_dimension", set->d_eff);
+    add_number(b, "condition", set->condition);
+    if (set->rank) buf_printf(b, ",\"features_rank\":%zu", set->rank);
+    else buf_text(b, ",\"features_rank\":null");
+    buf_text(b, ",\"warning\":");
+    if (score_set_is_narrow(set)) json_add_string(b, report_narrow);
+    else buf_text(b, "null");
 }
 
 void report_add_csv(struct buf *b, const char *s) {

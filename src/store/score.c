@@ -203,6 +203,17 @@ enum status store_score_set_ensure(struct store *s, const struct score_set *want
     return OK;
 }
 
+enum status store_score_set_same(struct store *s, const struct score_set *want, struct score_set *out) {
+    struct score_set got;
+    char hex[65];
+    int found;
+    TRY(identity_hash(s, hex, want));
+    TRY(find_identity(s, hex, &got, &found));
+    if (!found) return fail(ERR_MISSING, "%s: there is no such score set", s->path);
+    *out = got;
+    return OK;
+}
+
 enum status store_score_set_ridge(struct store *s, int64_t id, const struct score_ridge *r) {
     TRY(db_unit_begin(s));
     return db_unit_end(s, db_exec(s,

@@ -1,0 +1,66 @@
+/* score_parts.h - the state of the verb `score`, shared by its files:
+ * score.c (what is asked for, groups), score_block.c (rows), score_cost.c. */
+#ifndef PIPELINE_SCORE_PARTS_H
+#define PIPELINE_SCORE_PARTS_H
+
+#include "dtrak/cost.h"
+#include "dtrak/lambda.h"
+#include "dtrak/method.h"
+#include "dtrak/pipeline.h"
+#include "dtrak/pool.h"
+#include "score_source.h"
+
+/* One score set of the group in hand. */
+struct task {
+    enum method method;
+    enum split split;
+    size_t lambda;                   /* which of the list; 0 for a method without one */
+    struct score_set set;
+    unsigned char *missing;          /* [queries] */
+    size_t n_missing;
+};
+
+struct scorer {
+    struct store *s;
+    const struct score_options *o;
+    const struct progress *progress;
+    unsigned wanted[METHOD_COUNT];   /* bit per loss; bit 0 for a method without one */
+    struct lambda lambda[LAMBDA_LIST_MAX];
+    size_t lambdas;
+    struct checkpoint_list checkpoints;
+    size_t items[SPLIT_COUNT];
+    unsigned splits;                 /* of the queries that there are */
+    size_t memory;
+    double done, total;              /* rows */
+    struct provenance provenance;
+    char host[64];
+    struct pool *pool;
+    struct cost cost;
+    struct rates *rates;             /* score_cost.c's */
+    /* of the group in hand */
+    const struct checkpoint *checkpoint;   /* NULL: methods without one */
+    enum loss loss;                        /* LOSS_COUNT: methods without one */
+    struct source source;
+    struct ridge *ridge;
+    double lambda_abs[LAMBDA_LIST_MAX];
+    double *by_relative;             /* [lambdas][n], what relative-if multiplies with; or NULL */
+    double *by_norm;                 /* [n], the same of renorm-if */
+    struct task *task;
+    size_t tasks;
+    char what[96];
+};
+
+/* The identity of a set of the group in hand, and what is not known yet. */
+void score_describe(const struct scorer *w, enum method m, enum split split, size_t lambda, struct score_set *set);
+int score_in_group(const struct scorer *w, enum method m);
+int score_has_ridge(const struct scorer *w);
+
+/* The rows of the group's tasks that are missing, in blocks; each is a transaction. */
+enum status score_make_rows(struct scorer *w);
+/* Bytes that rows take beside the ridge, at least. */
+double score_least_bytes(const struct scorer *w);
+
+/* Adds the group in hand, whose source is open, to w->cost. */
+enum status score_add_cost(struct scorer *w);
+
+#endif
