@@ -243,5 +243,5 @@ double ridge_score_bytes_fixed(const struct ridge *r, size_t threads) {
 
 double ridge_bytes(size_t N, size_t k) {
     double d = (double)(N > k ? k : N);
-    return 3 * 8 * d * d + 2.0 * (double)BLOCK_BYTES;
+    return 3 * 8 * d * d + (N > k ? (double)BLOCK_BYTES : 0);
 }

@@ -211,30 +211,38 @@ static enum status find_leverages(struct scorer *w, unsigned char *missing, size
     return st;
 }
 
-/* One line per lambda whose sets were not described yet. */
-static void warn(const struct scorer *w, const struct task *t, const struct score_ridge *r) {
-    char line[256], value[LAMBDA_TEXT];
-    struct score_set set = t->set;
-    set.d_eff = r->d_eff;
-    if (!w->o->warn || !score_set_is_narrow(&set)) return;
-    lambda_format_value(value, r->lambda_rel);
-    snprintf(line, sizeof line, "loss %s, lambda %s: k %zu is less than 10 times the effective dimension, %.0f; scores lean on "
-             "the projection, more --dims or a larger lambda would help", t->set.loss, value, t->set.k, r->d_eff);
+/* One line for all lambdas of the group at which the projection is narrow. */
+static void warn(const struct scorer *w) {
+    char line[256], value[LAMBDA_TEXT], where[64] = "";
+    size_t narrow = 0;
+    double worst = 0, at = 0;
+    struct score_set set = { .k = ridge_feature_count(w->ridge) };
+    for (size_t l = 0; l < w->lambdas; l++) {
+        set.d_eff = ridge_effective_dimension(w->ridge, w->lambda_abs[l]);
+        if (!score_set_is_narrow(&set)) continue;
+        narrow++;
+        if (set.d_eff > worst) at = lambda_to_relative(w->lambda_abs[l], ridge_trace(w->ridge), w->items[SPLIT_TRAIN]);
+        if (set.d_eff > worst) worst = set.d_eff;
+    }
+    if (!narrow || !w->o->warn) return;
+    lambda_format_value(value, at);
+    if (w->lambdas > 1) snprintf(where, sizeof where, "at %zu of %zu lambdas ", narrow, w->lambdas);
+    snprintf(line, sizeof line, "loss %s: %sk %zu is less than 10 times the effective dimension, %.0f at lambda %s; scores lean "
+             "on the projection: more --dims or a larger lambda would help", loss_name(w->loss), where, set.k, worst, value);
     w->o->warn(w->o->warn_ctx, line);
 }
 
 static enum status put_ridge(struct scorer *w) {
     const struct ridge *r = w->ridge;
-    unsigned char warned[LAMBDA_LIST_MAX] = { 0 };
     for (size_t i = 0; i < w->tasks; i++) {
         struct task *t = &w->task[i];
         if (!method_has_lambda(t->method)) continue;
         double l = w->lambda_abs[t->lambda];
         struct score_ridge v = { lambda_to_relative(l, ridge_trace(r), w->items[SPLIT_TRAIN]), l,
                                  ridge_effective_dimension(r, l), ridge_condition(r, l), ridge_numeric_rank(r) };
-        if (!warned[t->lambda]++) warn(w, t, &v);
         if (isnan(t->set.lambda_abs) || isnan(t->set.condition)) TRY(store_score_set_ridge(w->s, t->set.id, &v));
     }
+    warn(w);
     return OK;
 }
 
