@@ -4,6 +4,7 @@ diffusers writes a folder (float32, float16, bfloat16, the older .bin, or the ol
 weights) with a scheduler beside it; dtrak reads it and writes one image's noised input, output and every
 gradient; then diffusers reads what dtrak exports.
 """
+import json
 import struct
 import subprocess
 
@@ -60,6 +61,10 @@ def write_model(folder, model, kind, scheduler):
                 name = name.replace(new, old)
             renamed[name] = value
         safetensors.torch.save_file(renamed, path, metadata={"format": "pt"})
+        # 0.16 knew no such field: its middle attention had a norm under scale_shift without it.
+        fields = json.loads((folder / "config.json").read_text())
+        del fields["attn_norm_num_groups"]
+        (folder / "config.json").write_text(json.dumps(fields))
     scheduler.save_pretrained(folder)
 
 
@@ -109,6 +114,9 @@ def round_trip(case, index):
         config, model = unet.draw_model(rng)
         channels = int(unet.pick(rng, 1, 3))
         config["in_channels"] = config["out_channels"] = channels * patch * patch
+        if kind == "older names":
+            config.update(resnet_time_scale_shift="scale_shift", add_attention=True,
+                          attn_norm_num_groups=config["norm_num_groups"])
         side = config["sample_size"] = np.max(config["sample_size"]).item()  # pictures are square here
         if side * patch != 28:  # which the program would pad, as MNIST's
             model = reference.build(config)
