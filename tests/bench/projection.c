@@ -1,6 +1,7 @@
 /* projection.c - the speed of the projections beside what this machine's sgemm
- * reaches, in one run.  Figures are the best of several repeats, taken in turns
- * with sgemm, since other work on the machine slows both. */
+ * reaches, in one run: the best of several repeats, taken in turns with sgemm.
+ * One thread is timed in processor time, which other work on the machine takes
+ * nothing from; several threads in real time. */
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
 #include "dtrak/pool.h"
@@ -11,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static void *need(void *p) {
     if (!p) exit(1);
@@ -22,6 +24,13 @@ static float *normal(size_t n) {
     return x;
 }
 
+static double seconds(size_t threads) {
+    struct timespec t;
+    if (threads > 1) return clock_s();
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /* GFLOP/s of one sgemm of 1024, on `threads` threads. */
 static double sgemm(size_t threads) {
     enum { N = 1024 };
@@ -31,9 +40,9 @@ static double sgemm(size_t threads) {
         c = normal((size_t)N * N);
     }
     linalg_set_threads((int)threads);
-    double t = clock_s();
+    double t = seconds(threads);
     if (linalg_gemm_f32(0, 0, N, N, N, 1, a, N, a, N, 0, c, N) != OK) exit(1);
-    t = clock_s() - t;
+    t = seconds(threads) - t;
     linalg_set_threads(1);
     return 2.0 * N * N * N / t * 1e-9;
 }
@@ -60,19 +69,22 @@ static void close_maps(struct maps *m) {
     mem_free(m->out);
 }
 
-/* Gathering is counted: it is part of what a gradient costs. */
+/* Coordinates of half a second's work or less, so that some repeats are undisturbed;
+ * but whole slabs, without which reading and writing the outputs is not shared out.
+ * Gathering is counted: it is part of what a gradient costs. */
 static void dense(enum projection_kind kind, size_t rows, uint32_t k, size_t threads) {
-    size_t p = (size_t)1e9 / (2 * rows * k) + 1;   /* short, so that some repeats are undisturbed */
+    size_t p = 2048 + (size_t)1e9 / (2 * rows * k) / 2048 * 2048;
+    int repeats = p * rows * k > 2000000000 ? 10 : 30;
     struct maps m = open_maps((struct projection){ .kind = kind, .seed = 1, .p = p, .k = k }, threads, rows);
     float *x = normal(p);
     struct run r = { m.w, x, p };
     double best = 0, peak = 0;
-    for (int i = 0; i < 40; i++) {
-        double g = sgemm(threads), t = clock_s();
+    for (int i = 0; i < repeats; i++) {
+        double g = sgemm(threads), t = seconds(threads);
         projection_begin(m.w, rows, m.out);
         pool_run(m.pool, rows, add_row, &r);
         projection_finish(m.w, m.pool, NULL);
-        t = 2.0 * (double)(p * rows) * k / (clock_s() - t) * 1e-9;
+        t = 2.0 * (double)(p * rows) * k / (seconds(threads) - t) * 1e-9;
         if (t > best) best = t;
         if (g > peak) peak = g;
     }
@@ -89,11 +101,11 @@ static void streamed(enum projection_kind kind, uint32_t k, uint32_t s, size_t p
     float *x = normal(piece);
     double best = 1e9;
     for (int i = 0; i < 15; i++) {
-        double t = clock_s();
+        double t = seconds(1);
         projection_begin(m.w, 1, m.out);
         for (size_t at = 0; at < p; at += piece) projection_add(m.w, 0, 0, at, x, p - at < piece ? p - at : piece, 1);
         projection_finish(m.w, NULL, NULL);
-        t = clock_s() - t;
+        t = seconds(1) - t;
         if (t < best) best = t;
     }
     printf("%s, s %u, %.1f M coordinates in pieces of %zu, k %5u, 1 thread: %.2f G elements/s\n",
@@ -116,12 +128,11 @@ int main(void) {
             if (!size) streamed(PROJECTION_SJLT, k, 4, 1200000, 36864);
             streamed(PROJECTION_SRHT, k, 0, size ? 5000000 : 1200000, size ? 147456 : 36864);
         }
-    for (int kind = PROJECTION_RADEMACHER; kind <= PROJECTION_GAUSSIAN; kind++)
-        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) dense((enum projection_kind)kind, rows[i], 4096, threads);
-    for (int kind = PROJECTION_RADEMACHER; kind <= PROJECTION_GAUSSIAN; kind++) {
-        dense((enum projection_kind)kind, 64, 4096, 1);
-        dense((enum projection_kind)kind, 64, 65536, threads);
-        dense((enum projection_kind)kind, 64, 1024, threads);
-    }
+    for (size_t t = 1; t <= threads; t += threads > 1 ? threads - 1 : 1)
+        for (int kind = PROJECTION_RADEMACHER; kind <= PROJECTION_GAUSSIAN; kind++) {
+            for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) dense((enum projection_kind)kind, rows[i], 4096, t);
+            dense((enum projection_kind)kind, 64, 1024, t);
+            dense((enum projection_kind)kind, 64, 65536, t);
+        }
     return 0;
 }

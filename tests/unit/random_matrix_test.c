@@ -177,6 +177,20 @@ static void hadamard_is_the_matrix(void **state) {
     }
 }
 
+static void signs_are_the_bits(void **state) {
+    (void)state;
+    float x[200];
+    uint32_t sign[7], unused[7];
+    make_keys(sign, unused, 7, 9);
+    EACH_VARIANT(m)
+        for (size_t n = 0; n <= 200; n++) {
+            for (size_t i = 0; i < 200; i++) x[i] = (float)(i + 1);
+            m->flip(x, sign, n);
+            for (size_t i = 0; i < 200; i++)
+                assert_true(x[i] == (i < n && sign[i / 32] >> i % 32 & 1 ? -1.0f : 1.0f) * (float)(i + 1));
+        }
+}
+
 static void variants_differ_by_rounding_alone(void **state) {
     (void)state;
     uint32_t a[N], b[N];
@@ -203,6 +217,7 @@ int main(void) {
         cmocka_unit_test(rademacher_outputs_are_uncorrelated),
         cmocka_unit_test(products_are_the_sums),
         cmocka_unit_test(hadamard_is_the_matrix),
+        cmocka_unit_test(signs_are_the_bits),
         cmocka_unit_test(variants_differ_by_rounding_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
