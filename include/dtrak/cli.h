@@ -119,6 +119,7 @@ extern const struct command command_merge;
 extern const struct command command_work;
 extern const struct command command_rank;
 extern const struct command command_compare;
+extern const struct command command_self;
 extern const struct command command_sheet;
 extern const struct command command_info;
 extern const struct command command_check;

@@ -198,6 +198,16 @@ struct basis_options {
  * they are finished; the decomposition itself is one unit. */
 enum status pipeline_basis(struct store *s, const struct basis_options *o, const struct progress *p);
 
+/* --- self: what a study of self-influence needs beside the leverages --- */
+
+enum { SELF_NEIGHBOURS = 3 };   /* kept for each training item */
+
+/* The nearest other training items of every training item by pixels, as numbers per item:
+ * "neighbour_1" .. "neighbour_3" hold indices, "neighbour_distance" the distance to the
+ * first, root mean square over the pixels in the project's value range.  Done once; done
+ * again when the split has grown. */
+enum status pipeline_self(struct store *s, size_t threads, const struct progress *p);
+
 /* --- slim --- */
 
 /* Copies the database at `from` to the new file `to` without its features, and

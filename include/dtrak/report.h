@@ -10,6 +10,7 @@
 #include "dtrak/comparison.h"
 #include "dtrak/err.h"
 #include "dtrak/image.h"
+#include "dtrak/selfstudy.h"
 #include "dtrak/store.h"
 
 #include <stddef.h>
@@ -79,6 +80,38 @@ void report_comparison_text(struct buf *b, const struct report_comparison *c);
 void report_comparison_json(struct buf *b, const struct report_comparison *c);
 /* item,label,rank_a,score_a,rank_b,score_b: the places of either side, by the better rank. */
 void report_comparison_csv(struct buf *b, const struct report_comparison *c);
+
+/* --- the training items by self-influence --- */
+
+enum report_self_order { SELF_BY_SCORE, SELF_BY_LOSS, SELF_BY_DISTANCE };
+
+struct report_self_item {
+    size_t item;
+    int32_t label;                /* -1: none */
+    char label_name[64];
+    double score;                 /* leverage */
+    double loss, distance;        /* NAN: not known */
+    size_t neighbour[3], neighbours;
+    int outlier;
+};
+
+struct report_self {
+    char loss[16], key[128];      /* of the leverages: "square t50 k2048 lambda auto" */
+    size_t step;
+    size_t n;
+    struct report_self_item *item;   /* [n], in the order asked for */
+    struct selfstudy study;
+};
+
+/* loss NULL: square where it is stored, else the first there is; checkpoint NULL: last.
+ * ERR_MISSING: no leverages of it; the message names the command that makes them. */
+enum status report_self_load(struct report_self *out, struct store *s, const char *loss, const char *checkpoint,
+                             enum report_self_order order);
+void report_self_free(struct report_self *r);
+/* The first `top` items; 0: all. */
+void report_self_text(struct buf *b, const struct report_self *r, size_t top);
+void report_self_json(struct buf *b, const struct report_self *r, size_t top);
+void report_self_csv(struct buf *b, const struct report_self *r, size_t top);
 
 /* What a database holds. */
 enum status report_info_text(struct buf *b, struct store *s);

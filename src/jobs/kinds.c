@@ -351,6 +351,13 @@ static enum status run_train(struct store *s, const char *params, size_t threads
     return st;
 }
 
+static enum status run_self(struct store *s, const char *params, size_t threads, const struct progress *p) {
+    struct json_doc *doc;
+    TRY(parse(&doc, params));
+    json_free(doc);
+    return pipeline_self(s, threads, p);
+}
+
 /* --- in words --- */
 
 static void describe_features(const char *params, char *out, size_t size) {
@@ -402,11 +409,17 @@ static void describe_train(const char *params, char *out, size_t size) {
     json_free(doc);
 }
 
+static void describe_self(const char *params, char *out, size_t size) {
+    (void)params;
+    snprintf(out, size, "nearest training items");
+}
+
 const struct job_kind job_kinds[] = {
     { "features", run_features, describe_features },
     { "score", run_score, describe_score },
     { "basis", run_basis, describe_features },
     { "sample", run_sample, describe_sample },
     { "train", run_train, describe_train },
+    { "self", run_self, describe_self },
     { NULL, NULL, NULL }
 };

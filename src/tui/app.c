@@ -121,14 +121,14 @@ static enum status first_query(struct app *a) {
 /* --- opening --- */
 
 static enum status first_screen(struct app *a) {
-    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_jobs };
+    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_self, &screen_jobs };
     const char *name = a->o.screen ? a->o.screen : a->o.query ? "ranking" : "gallery";
     for (size_t i = 0; i < sizeof main_screen / sizeof main_screen[0]; i++)
         if (strcmp(name, main_screen[i]->name) == 0) {
             push(a, main_screen[i]);
             return OK;
         }
-    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking, compare or jobs", name);
+    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking, compare, self or jobs", name);
 }
 
 static void offer_interrupted(struct app *a) {
@@ -189,6 +189,7 @@ void app_close(struct app *a) {
     pictures_close(a->pictures);
     row_free(&a->row);
     compare_close(a);
+    self_forget(a);
     job_list_free(&a->job.list);
     mem_free(a->gallery.index);
     catalog_free(&a->catalog);
@@ -224,6 +225,7 @@ static void reread(struct app *a, int row_too) {
         a->setting.checkpoint = a->catalog.checkpoints.checkpoint[a->catalog.checkpoints.count - 1].id;
     facts_forget(a);
     a->compare.stale = 1;
+    self_forget(a);
     jobs_reload(a);
     if (!a->has_query && a->catalog.count[SPLIT_GEN] + a->catalog.count[SPLIT_VAL]) {
         first_query(a);
@@ -286,6 +288,7 @@ static void begin_prompt(struct app *a, enum prompt p) {
 static void search_again(struct app *a, int by) {
     if (app_top(a) == &screen_ranking) ranking_search(a, by);
     else if (app_top(a) == &screen_compare) compare_search(a, by);
+    else if (app_top(a) == &screen_self) self_search(a, by);
     else gallery_search(a, by);
 }
 
@@ -346,6 +349,7 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_gallery: app_show(a, &screen_gallery); break;
     case ACT_ranking: app_show(a, &screen_ranking); break;
     case ACT_compare: app_show(a, &screen_compare); break;
+    case ACT_self: app_show(a, &screen_self); break;
     case ACT_jobs: app_show(a, &screen_jobs); break;
     case ACT_help: app_over(a, &screen_help); break;
     case ACT_cancel: cancel_running(a); break;

@@ -20,6 +20,7 @@
 #include "dtrak/method.h"
 #include "dtrak/pictures.h"
 #include "dtrak/progress.h"
+#include "dtrak/report.h"
 #include "dtrak/store.h"
 #include "dtrak/term.h"
 #include "dtrak/tui.h"
@@ -113,7 +114,7 @@ struct screen {
     void (*click)(struct app *a, size_t id, int twice);     /* may be NULL */
     void (*wheel)(struct app *a, int down);                 /* may be NULL */
 };
-extern const struct screen screen_gallery, screen_ranking, screen_compare, screen_jobs, screen_detail, screen_help,
+extern const struct screen screen_gallery, screen_ranking, screen_compare, screen_self, screen_jobs, screen_detail, screen_help,
     screen_ask;
 
 enum { STACK = 16 };
@@ -185,6 +186,15 @@ struct app {
         size_t cursor;           /* place on either side, from 0 */
         size_t across, per_page; /* of the last draw */
     } compare;
+    struct {
+        int loaded;              /* list or message is of what stands below */
+        enum loss loss;
+        int64_t checkpoint;
+        enum report_self_order order;
+        struct report_self list; /* n 0: there is none; message says why */
+        char message[240];
+        size_t cursor, across, per_page;
+    } self;
     struct {
         struct job_list list;
         size_t cursor, top, per_page;
@@ -291,6 +301,8 @@ void ranking_search(struct app *a, int by);
 void ranking_draw_absent(struct app *a, struct frame *f, struct area in);   /* why there is no ranking */
 void compare_search(struct app *a, int by);
 void compare_close(struct app *a);      /* frees what it holds */
+void self_forget(struct app *a);        /* the list is read again when it is shown */
+void self_search(struct app *a, int by);
 struct item_ref ranking_selected(const struct app *a, size_t *rank, float *score, int *has);
 void jobs_reload(struct app *a);
 void detail_open(struct app *a, struct item_ref ref);

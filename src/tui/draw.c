@@ -253,6 +253,10 @@ static int works(const struct app *a, enum action k) {
     case ACT_detail: return a->row.n > 0;
     case ACT_pane: return a->row.n > 0;
     case ACT_cancel: return a->jobs && (jobs_snapshot(a->jobs).id || jobs_snapshot(a->jobs).queued);
+    case ACT_self_outlier: return a->self.list.study.outliers > 0;
+    case ACT_self_zoom: case ACT_self_sort: return a->self.list.n > 0;
+    case ACT_self_compute: return a->jobs != NULL;
+    case ACT_self_ckpt: return a->catalog.checkpoints.count > 1;
     case ACT_resume: return a->jobs && a->job.list.count > 0;
     case ACT_open: return a->gallery.count > 0;
     case ACT_split: return a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];
@@ -267,7 +271,7 @@ static int works(const struct app *a, enum action k) {
 /* The keys and the word of a line; "1 2 6 screens" brings its keys along. */
 static void footer_parts(const struct key_line *l, char *keys, size_t size, const char **word) {
     const char *last = strrchr(l->footer, ' ');
-    if (last && l->footer[0] == l->key[0] && l->footer[1] == ' ') {
+    if (last && l->footer[0] == l->key[0] && strchr(" -", l->footer[1])) {
         snprintf(keys, size, "%.*s", (int)(last - l->footer), l->footer);
         *word = last + 1;
     } else {

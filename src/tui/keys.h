@@ -20,6 +20,7 @@ enum action {
 #define SETTING ROW
 #define RANKING ROW
 #define COMPARE ROW
+#define SELF ROW
 #define JOBS ROW
 #define DETAIL ROW
 #define HELP ROW
@@ -30,7 +31,7 @@ enum action {
 };
 
 /* Where keys are read: each has its own map. */
-enum context { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_JOBS, IN_DETAIL, IN_HELP, IN_ASK, CONTEXT_COUNT };
+enum context { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_JOBS, IN_DETAIL, IN_HELP, IN_ASK, CONTEXT_COUNT };
 
 const char *context_name(enum context c);
 

@@ -43,13 +43,15 @@ static void step(struct app *a, int by) {
         a->detail.ref = a->query;
         return;
     }
-    int compares = a->depth >= 2 && a->stack[a->depth - 2] == &screen_compare;
-    size_t *at = compares ? &a->compare.cursor : &a->ranking.cursor[a->ranking.pane];
-    if (by < 0 ? *at == 0 : *at + 1 >= a->row.n) return;
+    const struct screen *below = a->depth >= 2 ? a->stack[a->depth - 2] : NULL;
+    int compares = below == &screen_compare, studies = below == &screen_self;
+    size_t *at = compares ? &a->compare.cursor : studies ? &a->self.cursor : &a->ranking.cursor[a->ranking.pane];
+    if (by < 0 ? *at == 0 : *at + 1 >= (studies ? a->self.list.n : a->row.n)) return;
     if (by < 0) --*at;
     else ++*at;
     struct item_ref ref = { SPLIT_TRAIN, 0 };
     if (compares) ref.index = a->row.order[*at];
+    else if (studies) ref.index = a->self.list.item[*at].item;
     else ref = ranking_selected(a, &rank, &score, &has);
     a->detail.ref = ref;
     find_queries(a);
@@ -181,7 +183,7 @@ static size_t help_rows(const struct app *a, struct help_row *out, size_t max) {
     size_t n = 0;
     /* The screen it was called from comes first, without a gap to what is on everywhere. */
     enum context here = a->depth >= 2 ? a->stack[a->depth - 2]->context : IN_GALLERY;
-    static const enum context all[] = { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_JOBS, IN_DETAIL };
+    static const enum context all[] = { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_JOBS, IN_DETAIL };
     seen[ACT_yes] = seen[ACT_no] = seen[ACT_help_close] = 1;
     add_rows(here, context_name(here), out, &n, max, seen);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) add_rows(all[i], context_name(all[i]), out, &n, max, seen);

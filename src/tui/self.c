@@ -1,0 +1,325 @@
+/* self.c - the screen of training items by self-influence: a page of them, how the
+ * values are spread, and the selected one beside its nearest neighbours, where copies
+ * and mislabelled items show. */
+#include "app.h"
+
+#include "plot.h"
+
+#include "dtrak/text.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- the list --- */
+
+void self_forget(struct app *a) {
+    report_self_free(&a->self.list);
+    a->self.message[0] = 0;
+    a->self.loaded = 0;
+}
+
+static void load(struct app *a) {
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->self.checkpoint);
+    char step[24];
+    if (a->self.loaded) return;
+    self_forget(a);
+    a->self.loaded = 1;
+    if (!c) {
+        snprintf(a->self.message, sizeof a->self.message, "there is no checkpoint yet: dtrak train makes them");
+        return;
+    }
+    snprintf(step, sizeof step, "%zu", c->step);
+    if (report_self_load(&a->self.list, a->store, loss_name(a->self.loss), step, a->self.order) != OK)
+        snprintf(a->self.message, sizeof a->self.message, "%s", fail_reason());
+    if (a->self.cursor >= a->self.list.n) a->self.cursor = 0;
+}
+
+static int has_leverages(const struct app *a, enum loss l) {
+    size_t len = strlen(loss_name(l));
+    for (size_t i = 0; i < a->catalog.stats.count; i++) {
+        const struct stat_set *s = &a->catalog.stats.set[i];
+        if (!strcmp(s->name, "self_influence") && s->checkpoint == a->self.checkpoint &&
+            !strncmp(s->key, loss_name(l), len) && s->key[len] == ' ') return 1;
+    }
+    return 0;
+}
+
+/* It begins with what the other screens show, or a loss for which there is something. */
+static void open(struct app *a) {
+    if (a->self.checkpoint == 0) {
+        a->self.checkpoint = a->setting.checkpoint;
+        a->self.loss = a->setting.loss;
+        for (int l = 0; l < LOSS_COUNT && !has_leverages(a, a->self.loss); l++)
+            if (has_leverages(a, (enum loss)l)) a->self.loss = (enum loss)l;
+    }
+    a->self.loaded = 0;
+}
+
+/* --- acting --- */
+
+static void move_to(struct app *a, size_t at) {
+    size_t n = a->self.list.n;
+    if (n) a->self.cursor = at < n ? at : n - 1;
+}
+
+void self_search(struct app *a, int by) {
+    size_t n = a->self.list.n;
+    if (!a->search[0] || n == 0) {
+        app_say(a, STYLE_NORMAL, "nothing to search for: / takes a text");
+        return;
+    }
+    for (size_t k = 1; k <= n; k++) {
+        size_t at = (a->self.cursor + (by < 0 ? n - k : k)) % n;
+        struct item_ref ref = { SPLIT_TRAIN, a->self.list.item[at].item };
+        if (!item_matches(facts_of(a, ref), a->search)) continue;
+        move_to(a, at);
+        return;
+    }
+    app_say(a, STYLE_WARN, "no training item matches '%s'", a->search);
+}
+
+static void next_outlier(struct app *a) {
+    const struct report_self *r = &a->self.list;
+    for (size_t k = 1; k <= r->n; k++) {
+        size_t at = (a->self.cursor + k) % r->n;
+        if (!r->item[at].outlier) continue;
+        move_to(a, at);
+        return;
+    }
+    app_say(a, STYLE_NORMAL, "no item stands out beyond the threshold");
+}
+
+static void sort_next(struct app *a) {
+    static const char *const names[] = { "self-influence", "training loss", "distance to the nearest" };
+    a->self.order = (enum report_self_order)((a->self.order + 1) % 3);
+    a->self.loaded = 0;
+    a->self.cursor = 0;
+    app_say(a, STYLE_NORMAL, "sorted by %s", names[a->self.order]);
+}
+
+static void step_loss(struct app *a) {
+    a->self.loss = (enum loss)((a->self.loss + 1) % LOSS_COUNT);
+    a->self.loaded = 0;
+}
+
+static void step_checkpoint(struct app *a) {
+    const struct checkpoint_list *l = &a->catalog.checkpoints;
+    if (l->count == 0) return;
+    size_t i = catalog_checkpoint_index(&a->catalog, a->self.checkpoint);
+    a->self.checkpoint = l->checkpoint[i + 1 < l->count ? i + 1 : 0].id;
+    a->self.loaded = 0;
+}
+
+static void compute(struct app *a) {
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->self.checkpoint);
+    struct score_options o = SCORE_DEFAULTS;
+    char step[24];
+    if (!a->jobs) { app_say(a, STYLE_WARN, "%s", a->why_read_only); return; }
+    if (a->self.list.n && a->self.list.item[0].neighbours) {
+        app_say(a, STYLE_NORMAL, "everything on this screen is there");
+        return;
+    }
+    if (a->self.list.n) {
+        if (jobs_add(a->jobs, "self", "{}") != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
+        else app_say(a, STYLE_GOOD, "queued: the nearest training items of each; 6 shows the queue");
+        return;
+    }
+    if (!c) { app_say(a, STYLE_WARN, "%s", a->self.message); return; }
+    struct features_options f = FEATURES_DEFAULTS;
+    snprintf(step, sizeof step, "%zu", c->step);
+    o.methods = "trak";
+    o.losses = f.losses = 1u << a->self.loss;
+    o.checkpoints = f.checkpoints = step;
+    o.self_influence = 1;
+    f.timesteps = setting_timesteps(a);
+    if (jobs_add_score(a->jobs, &o, &f) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
+    else app_say(a, STYLE_GOOD, "queued: leverages under loss %s at step %zu; 6 shows the queue", loss_name(a->self.loss), c->step);
+}
+
+static int act(struct app *a, enum action k) {
+    size_t at = a->self.cursor, across = a->self.across ? a->self.across : 1, page = a->self.per_page ? a->self.per_page : 1,
+           n = a->self.list.n;
+    switch (k) {
+    case ACT_self_sort: sort_next(a); return 1;
+    case ACT_self_loss: step_loss(a); return 1;
+    case ACT_self_ckpt: step_checkpoint(a); return 1;
+    case ACT_self_compute: compute(a); return 1;
+    case ACT_self_outlier: next_outlier(a); return 1;
+    case ACT_self_zoom: if (n) detail_open(a, (struct item_ref){ SPLIT_TRAIN, a->self.list.item[at].item }); return 1;
+    case ACT_left: if (at) move_to(a, at - 1); return 1;
+    case ACT_right: move_to(a, at + 1); return 1;
+    case ACT_up: if (at >= across) move_to(a, at - across); return 1;
+    case ACT_down: if (at + across < n) move_to(a, at + across); return 1;
+    case ACT_page_up: move_to(a, at > page ? at - page : 0); return 1;
+    case ACT_page_down: move_to(a, at + page); return 1;
+    case ACT_first: move_to(a, 0); return 1;
+    case ACT_last: move_to(a, n ? n - 1 : 0); return 1;
+    default: return 0;
+    }
+}
+
+static void click(struct app *a, size_t id, int twice) {
+    move_to(a, id);
+    if (twice) act(a, ACT_self_zoom);
+}
+
+static void wheel(struct app *a, int down) { act(a, down ? ACT_page_down : ACT_page_up); }
+
+/* --- drawing: the page --- */
+
+static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, const struct grid *g, size_t at) {
+    const struct report_self_item *x = &a->self.list.item[at];
+    struct item_ref ref = { SPLIT_TRAIN, x->item };
+    char id[32], label[80];
+    int selected = at == a->self.cursor;
+    item_ref_format(id, ref);
+    facts_label(facts_of(a, ref), label, sizeof label);
+    frame_printf(f, row, col, g->tile_cols, STYLE_NORMAL, "%s%zu %s", selected ? ">" : " ", at + 1, id);
+    draw_image(a, f, row + 1, col + 1, g->image_rows, g->image_cols, ref);
+    size_t line = row + 1 + g->image_rows;
+    frame_text_in(f, line, col + 1, g->tile_cols - 2, STYLE_DIM, label);
+    size_t w = frame_printf(f, line + 1, col + 1, g->tile_cols - 1, STYLE_ACCENT, "%.3f", x->score);
+    if (selected) draw_selection(f, row, col, g, 2);
+    if (x->outlier) frame_text_in(f, line + 1, col + w + 2, g->tile_cols > w + 3 ? g->tile_cols - w - 3 : 0, STYLE_WARN, "outlier");
+    app_spot(a, row, col, g->tile_rows, g->tile_cols, at);
+}
+
+static void draw_line(struct app *a, struct frame *f, size_t row, struct area in, size_t at) {
+    const struct report_self_item *x = &a->self.list.item[at];
+    struct item_ref ref = { SPLIT_TRAIN, x->item };
+    char id[32], label[80];
+    enum style style = at == a->self.cursor ? STYLE_SELECTED : x->outlier ? STYLE_WARN : STYLE_NORMAL;
+    item_ref_format(id, ref);
+    facts_label(facts_of(a, ref), label, sizeof label);
+    if (at == a->self.cursor) frame_fill(f, row, in.col, 1, in.cols, style, ' ');
+    frame_printf(f, row, in.col, in.cols, style, "%5zu %-12s %.3f%s  %s", at + 1, id, x->score, x->outlier ? " *" : "  ", label);
+    app_spot(a, row, in.col, 1, in.cols, at);
+}
+
+static void draw_page(struct app *a, struct frame *f, struct area in) {
+    static const char *const order[] = { "self-influence", "training loss", "distance" };
+    char title[120];
+    size_t n = a->self.list.n;
+    int boxed = in.rows >= 5 && in.cols >= 20;
+    struct area inner = boxed ? (struct area){ in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 } : in;
+    struct grid g = draw_grid(a, inner.rows, inner.cols, 3, 14, 12);
+    int tiles = boxed && g.rows && g.across >= 2 && g.image_rows >= 3;
+    size_t across = tiles ? g.across : 1, per = tiles ? g.rows * g.across : inner.rows;
+    if (per == 0 || inner.cols == 0) return;
+    a->self.across = across;
+    a->self.per_page = per;
+    size_t top = a->self.cursor / per * per, last = top + per < n ? top + per : n;
+    if (n) snprintf(title, sizeof title, "training items by %s  %zu-%zu of %zu", order[a->self.order], top + 1, last, n);
+    else snprintf(title, sizeof title, "training items by %s", order[a->self.order]);
+    if (boxed) frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, title);
+    for (size_t at = top; at < last; at++) {
+        size_t i = at - top;
+        if (tiles) draw_tile(a, f, inner.row + i / across * g.tile_rows, inner.col + i % across * g.tile_cols, &g, at);
+        else draw_line(a, f, inner.row + i, inner, at);
+    }
+    if (n) return;
+    char text[400];
+    snprintf(text, sizeof text, "%s%s", a->self.message, a->jobs ? " (r does that here)" : "");
+    draw_paragraph(f, inner.row + inner.rows / 4, inner.col + 1, inner.rows - inner.rows / 4, inner.cols > 2 ? inner.cols - 2 : 1,
+                   STYLE_WARN, text);
+}
+
+/* --- drawing: how the values are spread --- */
+
+/* Counts of the values in columns of equal width, the threshold as a line of its own. */
+static void draw_histogram(const struct report_self *r, struct frame *f, struct area in) {
+    enum { BINS = 2 * PLOT_COLS };
+    size_t count[BINS] = { 0 }, most = 1, bins = 2 * (in.cols < PLOT_COLS ? in.cols : PLOT_COLS);
+    double low = INFINITY, high = r->study.threshold;
+    struct plot bars, line;
+    if (in.rows < 3 || in.cols < 8 || r->n == 0) return;
+    for (size_t i = 0; i < r->n; i++) {
+        low = fmin(low, r->item[i].score);
+        high = fmax(high, r->item[i].score);
+    }
+    if (!(high > low)) high = low + 1;
+    for (size_t i = 0; i < r->n; i++) {
+        size_t b = (size_t)((r->item[i].score - low) / (high - low) * (double)(bins - 1) + .5);
+        if (++count[b] > most) most = count[b];
+    }
+    plot_start(&bars, in.rows - 1, in.cols);
+    plot_start(&line, in.rows - 1, in.cols);
+    for (size_t b = 0; b < bins; b++)
+        if (count[b]) plot_line(&bars, ((double)b + .5) / (double)bins, 0, ((double)b + .5) / (double)bins, (double)count[b] / (double)most);
+    double at = (r->study.threshold - low) / (high - low);
+    plot_line(&line, at, 0, at, 1);
+    plot_draw(&line, f, in.row, in.col, STYLE_WARN);
+    plot_draw(&bars, f, in.row, in.col, STYLE_METER);
+    size_t bottom = in.row + in.rows - 1;
+    frame_printf(f, bottom, in.col, in.cols, STYLE_DIM, "%.2f", low);
+    if (in.cols > 14) frame_printf(f, bottom, in.col + in.cols - 4, 4, STYLE_DIM, "%.2f", high);
+}
+
+static void draw_study(struct app *a, struct frame *f, struct area in) {
+    const struct selfstudy *y = &a->self.list.study;
+    size_t row = in.row, end = in.row + in.rows;
+    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "median %.3f  MAD %.3f", y->median, y->mad);
+    if (row < end) frame_printf(f, row++, in.col, in.cols, y->outliers ? STYLE_WARN : STYLE_NORMAL, "%zu above %.3f", y->outliers, y->threshold);
+    if (row < end && isfinite(y->with_loss)) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "with loss %+.2f", y->with_loss);
+    if (row < end && isfinite(y->with_distance)) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "with distance %+.2f", y->with_distance);
+    if (row < end && y->labels > 1) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "by label %.1f%%", 100 * y->with_label);
+}
+
+/* The selected item above its neighbours. */
+static void draw_selected(struct app *a, struct frame *f, struct area in) {
+    const struct report_self_item *x = &a->self.list.item[a->self.cursor];
+    char id[32], label[80];
+    struct item_ref ref = { SPLIT_TRAIN, x->item };
+    size_t tiles = x->neighbours + 1, each = in.cols / (tiles ? tiles : 1), h = draw_image_rows(a, each > 1 ? each - 1 : 1);
+    item_ref_format(id, ref);
+    facts_label(facts_of(a, ref), label, sizeof label);
+    frame_printf(f, in.row, in.col, in.cols, STYLE_FOCUS, "%s %s", id, label);
+    if (in.rows < 6) return;
+    if (h > in.rows - 4) h = in.rows - 4;
+    for (size_t k = 0; k < tiles; k++) {
+        struct item_ref other = { SPLIT_TRAIN, k ? x->neighbour[k - 1] : x->item };
+        size_t col = in.col + k * each;
+        draw_image(a, f, in.row + 1, col, h, draw_image_cols(a, h), other);
+        item_ref_format(id, other);
+        facts_label(facts_of(a, other), label, sizeof label);
+        const struct facts *mine = facts_of(a, ref), *its = facts_of(a, other);
+        int differs = k && mine->label >= 0 && its->label >= 0 && mine->label != its->label;
+        frame_printf(f, in.row + 1 + h, col, each > 1 ? each - 1 : 1, STYLE_NORMAL, "%s", k ? strchr(id, ':') + 1 : "this");
+        frame_text_in(f, in.row + 2 + h, col, each > 1 ? each - 1 : 1, differs ? STYLE_WARN : STYLE_DIM, label);
+    }
+    size_t row = in.row + 3 + h;
+    if (row < in.row + in.rows && isfinite(x->distance))
+        frame_printf(f, row, in.col, in.cols, x->distance < .02 ? STYLE_WARN : STYLE_NORMAL, "nearest at %.3f%s", x->distance,
+                     x->distance < .02 ? ": a copy" : "");
+    else if (row < in.row + in.rows)
+        frame_text_in(f, row, in.col, in.cols, STYLE_DIM, a->jobs ? "neighbours not looked for: r" : "neighbours not looked for");
+    if (row + 1 < in.row + in.rows && isfinite(x->loss)) frame_printf(f, row + 1, in.col, in.cols, STYLE_NORMAL, "training loss %.4f", x->loss);
+}
+
+static void draw_side(struct app *a, struct frame *f, struct area in) {
+    char title[80];
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->self.checkpoint);
+    snprintf(title, sizeof title, "loss %s, step %zu", loss_name(a->self.loss), c ? c->step : 0);
+    frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, title);
+    struct area inner = { in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
+    if (a->self.list.n == 0) return;
+    size_t bars = inner.rows >= 26 ? 8 : inner.rows >= 18 ? 5 : 0, facts = 5;
+    draw_histogram(&a->self.list, f, (struct area){ inner.row, inner.col, bars, inner.cols });
+    draw_study(a, f, (struct area){ inner.row + bars, inner.col, facts, inner.cols });
+    if (inner.rows > bars + facts + 1)
+        draw_selected(a, f, (struct area){ inner.row + bars + facts + 1, inner.col, inner.rows - bars - facts - 1, inner.cols });
+}
+
+static void draw(struct app *a, struct frame *f, struct area in) {
+    load(a);
+    if (in.cols >= 70 && in.rows >= 14) {
+        size_t w = in.cols * 36 / 100;
+        if (w > 60) w = 60;
+        draw_page(a, f, (struct area){ in.row, in.col, in.rows, in.cols - w });
+        draw_side(a, f, (struct area){ in.row, in.col + in.cols - w, in.rows, w });
+    } else {
+        draw_page(a, f, in);
+    }
+}
+
+const struct screen screen_self = { "self", IN_SELF, open, draw, act, click, wheel };
