@@ -55,7 +55,12 @@ struct unet_config {
  * sets mid_groups too. */
 struct unet_config unet_config_default(void);
 
-/* ERR_RANGE naming the field when no network has that shape. */
+/* ERR_RANGE naming the field when no network has that shape.  Refused as diffusers
+ * does: a side that is no multiple of 2^(levels - 1) or padding above 1 (a doubled
+ * level would not meet its skip), widths that groups do not divide, heads wider
+ * than their level, freq_shift where the time embedding divides by 0.  Refused
+ * for being out of reach: more than UNET_MAX_LEVELS levels, 1024 pixels a side,
+ * 1024 channels, 16 layers. */
 enum status unet_config_check(const struct unet_config *c);
 
 struct unet_param {

@@ -69,7 +69,8 @@ enum status unet_config_check(const struct unet_config *c) {
             return fail(ERR_RANGE, "network: %zu channels at level %zu, expected at least the head dimension %zu",
                         w, i, c->head_dim);
     }
-    if (c->width[0] / 2 < 1 || (double)(c->width[0] / 2) <= c->freq_shift)
+    size_t half = c->width[0] / 2;
+    if (!isfinite(c->freq_shift) || (half && (double)half == c->freq_shift))
         return fail(ERR_RANGE, "network: %zu base channels with frequency shift %g give no time embedding",
                     c->width[0], c->freq_shift);
     return OK;
