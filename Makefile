@@ -3,7 +3,7 @@
 # make check      everything from a bare Debian 12 to one line "N passed, N failed"
 # make install PREFIX=/usr/local DESTDIR=      make uninstall
 # make sanitize   the tests under ASan and UBSan     make tsan    under TSan
-# make layers     who may include whom               make bench   timings
+# make layers     who may include whom               make bench   timings (PYTHON=python with torch: beside it)
 # make vectors    rewrite tests/vectors with diffusers          make interop   compare with diffusers live
 # make demo-db    remake assets/demo.db (about an hour)   make cifar2   fetch CIFAR-10, keep cars and horses
 # make study-fashion           what every method predicts of retraining, on the shoes (hours)
@@ -117,6 +117,7 @@ fuzz-%: build-fuzz/%
 	$< -max_total_time=$(or $(TIME),60) build-fuzz/found-$* tests/fuzz/corpus-$*
 bench: $(BENCH)
 	@for b in $(BENCH); do echo "== $$(basename $$b)"; $$b || exit 1; done
+	$(if $(PYTHON),@echo "== beside PyTorch" && $(PYTHON) tests/bench/pytorch.py $(OUT)/bench/engine)
 
 # --- against the real diffusers: a Python environment from PyPI (tests/reference/env.sh), built once ---
 
