@@ -124,9 +124,9 @@ bench: $(BENCH)
 VECTORS  ?= tests/vectors
 vectors:
 	@python=$$(tests/reference/env.sh $(OUT)/py) && $$python tests/reference/make_vectors.py $(VECTORS)
-# N=50 SEED=7 for other networks than the usual ones.
+# N=50 SEED=7 SUBJECT='unet model' for other networks than the usual ones.
 interop: all units
-	@python=$$(tests/reference/env.sh $(OUT)/py) && $$python tests/reference/interop.py --out $(OUT) $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED))
+	@python=$$(tests/reference/env.sh $(OUT)/py) && $$python tests/reference/interop.py --out $(OUT) $(if $(N),--count $(N)) $(if $(SEED),--seed $(SEED)) $(SUBJECT)
 
 # --- data ---
 
