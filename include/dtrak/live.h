@@ -1,9 +1,14 @@
 /* live.h - ridge scores of one query at any lambda, from what is stored.
  *
- * A thread of its own decomposes the Gram matrix of a score set's features
- * once (from the stored kernel, or from the features themselves) and keeps it;
- * after that each lambda of each query is a few milliseconds.  Nothing is
- * written.  All functions but the callback run on the interface's thread. */
+ * A thread of its own keeps what it takes, of one set of features at a time:
+ *   the stored eigenbasis, when there is one;
+ *   else, for few training items, a decomposition of its own (n = 1,000: 0.2 s);
+ *   else a Krylov basis per query, from the features in memory or the stored
+ *   kernel: a second or two for a first lambda, a little more for each smaller
+ *   one, milliseconds for a larger one.  Scores are then right to 1e-5 of their
+ *   length, by a bound; where that would take more than 800 vectors, and for
+ *   relative-if and an unknown `auto`, the decomposition is made after all.
+ * After that each lambda is some milliseconds.  Nothing is written.  All functions but the callback run on the interface's thread. */
 #ifndef DTRAK_LIVE_H
 #define DTRAK_LIVE_H
 
@@ -34,6 +39,9 @@ void live_close(struct live *l);   /* NULL is fine; stops what is running */
 int live_get(struct live *l, const struct live_request *r, float **score, size_t *n,
              double *lambda_rel, double *lambda_abs);
 int live_busy(struct live *l);
+
+/* Training sets of fewer items (1,500) are decomposed at once. */
+void live_decompose_below(struct live *l, size_t items);
 
 /* Another callback, or NULL: none.  The old one is not called any more after this. */
 void live_on_change(struct live *l, void (*fn)(void *ctx), void *ctx);

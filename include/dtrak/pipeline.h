@@ -148,6 +148,11 @@ struct score_options {
 };
 #define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0, 0, NULL, NULL, NULL }
 
+/* What a score set notes of the features that it is made of, as its params: two sets
+ * of scores over features of two projections differ in it. */
+struct feature_identity;
+void pipeline_feature_params(char *out, size_t size, const struct feature_identity *f);
+
 enum status pipeline_score(struct store *s, const struct score_options *o, const struct progress *p);
 
 /* --- import-model, export-model --- */

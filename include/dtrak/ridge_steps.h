@@ -27,7 +27,8 @@ void ridge_steps_free(struct ridge_steps *s);   /* NULL is fine */
 
 /* scores[N] at lambda_abs.  *error is a bound on the length of the error over the
  * length of the scores.  It is at most `tolerance` unless `most` vectors were not
- * enough.  While it runs BLAS is on one thread. */
+ * enough.  BLAS is to be on one thread, as it is outside large decompositions: the
+ * pool shares out the work. */
 enum status ridge_steps_scores(struct ridge_steps *s, double lambda_abs, double tolerance, size_t most,
                                double *scores, double *error, const struct progress *p);
 size_t ridge_steps_size(const struct ridge_steps *s);   /* vectors of the basis */

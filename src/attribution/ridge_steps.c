@@ -2,7 +2,6 @@
 #include "dtrak/ridge_steps.h"
 
 #include "dtrak/krylov.h"
-#include "dtrak/linalg.h"
 #include "dtrak/mem.h"
 
 struct ridge_steps {
@@ -66,11 +65,9 @@ enum status ridge_steps_new_gram(struct ridge_steps **out, const double *gram, s
 
 enum status ridge_steps_scores(struct ridge_steps *s, double lambda_abs, double tolerance, size_t most,
                                double *scores, double *error, const struct progress *p) {
-    int before = linalg_set_threads(1);
     enum status st = krylov_extend(s->basis, lambda_abs, tolerance, most, p);
     if (st == OK) st = krylov_error(s->basis, lambda_abs, error);
     if (st == OK) st = krylov_solve(s->basis, lambda_abs, scores);
-    linalg_set_threads(before);
     return st;
 }
 

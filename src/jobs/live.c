@@ -3,16 +3,23 @@
 
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
+#include "dtrak/pipeline.h"
 #include "dtrak/ridge.h"
+#include "dtrak/ridge_steps.h"
 #include "dtrak/store.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #define ANSWERS 16    /* kept, for stepping back and forth */
+#define STEPPERS 8    /* queries with a Krylov basis */
+#define VECTORS 800   /* of one, at most */
+#define TOLERANCE 1e-5
 
 struct answer {
     struct live_request request;
@@ -30,7 +37,12 @@ struct basis {
     struct ridge *ridge;
     int from_kernel;
     double *norm;                        /* of the train rows */
-    struct rows rows;                    /* when from features; read through the thread's store */
+    struct rows rows;                    /* when from features */
+    struct rows_memory memory;
+    float *phi;                          /* all of them, where there is room */
+    double *gram, trace;                 /* packed, when steps come from the kernel; of either */
+    struct stepper { struct item_ref query; struct ridge_steps *steps; } stepper[STEPPERS];
+    size_t next_stepper;
     double *cross[SPLIT_COUNT];          /* when from the kernel */
     size_t cross_rows[SPLIT_COUNT];
 };
@@ -38,6 +50,8 @@ struct basis {
 struct live {
     struct store *store;
     struct basis basis;
+    struct pool *pool;
+    size_t small;                        /* fewer training items are decomposed */
     pthread_t thread;
     int has_thread;
     atomic_int cancel;
@@ -61,7 +75,10 @@ static int same(const struct live_request *a, const struct live_request *b) {
 
 static void basis_free(struct basis *b) {
     ridge_free(b->ridge);
+    for (size_t i = 0; i < STEPPERS; i++) ridge_steps_free(b->stepper[i].steps);
     mem_free(b->norm);
+    mem_free(b->phi);
+    mem_free(b->gram);
     for (int s = 0; s < SPLIT_COUNT; s++) mem_free(b->cross[s]);
     memset(b, 0, sizeof *b);
 }
@@ -71,18 +88,26 @@ static enum status read_rows(void *ctx, size_t first, size_t count, float *out) 
     return store_features_read(l->store, &l->basis.train, first, count, out);
 }
 
-static enum status find_features(struct store *s, const struct score_set *set, enum split split,
-                                 struct feature_set *out) {
+/* Whether the scores were made of features like these: what set->params says of them. */
+static int made_of(const struct score_set *set, const struct feature_identity *f) {
+    char params[sizeof set->params];
+    pipeline_feature_params(params, sizeof params, f);
+    return strcmp(params, set->params) == 0;
+}
+
+/* The training features behind a score set. */
+static enum status find_train(struct store *s, const struct score_set *set, struct feature_set *out) {
     struct feature_set_list list = { NULL, 0 };
     TRY(store_feature_sets_list(s, &list));
     int found = 0;
     for (size_t i = 0; i < list.count; i++) {
         const struct feature_set *f = &list.set[i];
-        if (f->identity.split != split || f->checkpoint != set->checkpoint[0] ||
+        if (f->identity.split != SPLIT_TRAIN || f->checkpoint != set->checkpoint[0] ||
             strcmp(f->identity.loss, set->loss) != 0 || f->identity.timesteps != set->timesteps ||
             f->identity.k != set->k)
             continue;
-        if (found && !feature_set_is_better(f, out)) continue;
+        int closer = found ? made_of(set, &f->identity) - made_of(set, &out->identity) : 1;
+        if (closer < 0 || (closer == 0 && !feature_set_is_better(f, out))) continue;
         *out = *f;
         found = 1;
     }
@@ -104,60 +129,231 @@ static enum status from_kernel(struct live *l, const struct progress *p) {
     for (size_t i = 0, at = 0; i < n; i++)
         for (size_t j = i; j < n; j++, at++) full[i * n + j] = full[j * n + i] = packed[at];
     mem_free(packed);
-    b->from_kernel = 1;
     return ridge_new(&b->ridge, full, n, b->train.identity.k, p);
 }
 
-static enum status basis_make(struct live *l, const struct feature_set *train, const struct progress *p) {
+/* The set in hand becomes that of the request: nothing is read yet but what there is. */
+static enum status basis_begin(struct live *l, const struct feature_set *train) {
     struct basis *b = &l->basis;
-    int has = 0;
-    enum status st = OK;
 
-    if (b->ridge && b->train.id == train->id) return OK;
+    if (b->train.id == train->id) return OK;
     basis_free(b);
-    b->train = *train;
     b->rows = (struct rows){ train->rows, train->identity.k, read_rows, l, NULL };
-    TRY_TO(store_kernel_has(l->store, train->id, KERNEL_GRAM, SPLIT_TRAIN, &has));
-    if (has) {
-        st = from_kernel(l, p);
-    } else if (train->rows_done < train->rows || train->rows == 0) {
-        st = fail(ERR_MISSING, "the features of this setting are not complete: %zu of %zu training items",
-                  train->rows_done, train->rows);
-    } else {
-        st = ridge_new_rows(&b->ridge, &b->rows, p);
+    TRY(store_kernel_has(l->store, train->id, KERNEL_GRAM, SPLIT_TRAIN, &b->from_kernel));
+    if (!b->from_kernel && (train->rows_done < train->rows || train->rows == 0 || train->dropped))
+        return fail(ERR_MISSING, "the features of this setting are not complete: %zu of %zu training items",
+                    train->rows_done, train->rows);
+    b->train = *train;
+    return OK;
+}
+
+/* The features, for as long as this set is in hand, when they take at most a quarter
+ * of the memory. */
+static enum status load_rows(struct live *l, const struct progress *p) {
+    struct basis *b = &l->basis;
+    size_t n = b->train.rows, k = b->train.identity.k;
+
+    if (b->phi || n > mem_default_cap() / 2 / sizeof *b->phi / k) return OK;
+    float *phi = mem_array(n * k, sizeof *phi);
+    if (!phi) return OK;   /* then they are read each time */
+    for (size_t i = 0; i < n; i += 256) {
+        size_t count = n - i < 256 ? n - i : 256;
+        enum status st = progress_check(p);
+        if (st == OK) st = store_features_read(l->store, &b->train, i, count, phi + i * k);
+        if (st != OK) {
+            mem_free(phi);
+            return st;
+        }
     }
-    if (st != OK) goto done;
+    b->phi = phi;
+    b->memory = (struct rows_memory){ phi, k };
+    b->rows = rows_in_memory(&b->memory, n);
+    return OK;
+}
+
+static enum status stored_basis(struct live *l, struct basis_info *info, int *there) {
+    const struct feature_set *f = &l->basis.train;
+    enum status st = store_basis_find(l->store, f->id, info);
+    *there = 0;
+    if (st == ERR_MISSING) return OK;
+    TRY(st);
+    *there = info->complete && info->n == f->rows && info->k == f->identity.k && (!info->primal || !l->basis.from_kernel);
+    return OK;
+}
+
+/* The decomposition: the stored one, or one made here. */
+static enum status basis_make(struct live *l, const struct progress *p) {
+    struct basis *b = &l->basis;
+    struct basis_info info;
+    double *values, *vectors;
+    int there;
+
+    if (b->ridge) return OK;
+    if (!b->from_kernel) TRY(load_rows(l, p));
+    TRY(stored_basis(l, &info, &there));
+    if (there) {
+        TRY(store_basis_read(l->store, &info, &values, &vectors));
+        TRY(ridge_new_basis(&b->ridge, vectors, values, info.rank, info.primal, info.n, info.k, info.trace, &b->rows));
+    } else {
+        TRY(b->from_kernel ? from_kernel(l, p) : ridge_new_rows(&b->ridge, &b->rows, p));
+    }
+    mem_free(b->norm);
     b->norm = mem_array(ridge_train_count(b->ridge) + 1, sizeof *b->norm);
-    if (!b->norm) st = fail(ERR_NOMEM, "lambda: out of memory");
-    else st = ridge_diagonals(b->ridge, 1, NULL, NULL, b->norm);
-done:
-    if (st != OK) basis_free(b);
+    enum status st = b->norm ? ridge_diagonals(b->ridge, 1, NULL, NULL, b->norm) : fail(ERR_NOMEM, "lambda: out of memory");
+    if (st != OK) {   /* not half of it */
+        ridge_free(b->ridge);
+        b->ridge = NULL;
+    }
     return st;
 }
 
-/* Coordinates of the query in the basis. */
-static enum status locate(struct live *l, const struct score_set *set, struct item_ref query,
-                          double *coords, const struct progress *p) {
+/* A query's products with the training items, from the kernel. */
+static enum status kernel_row(struct live *l, struct item_ref query, const double **row) {
     struct basis *b = &l->basis;
-    enum status st;
+    size_t cols = b->train.rows;
+    if (!b->cross[query.split])
+        TRY(store_kernel_get(l->store, b->train.id, KERNEL_CROSS, query.split, &b->cross_rows[query.split], &cols,
+                             &b->cross[query.split]));
+    if (query.index >= b->cross_rows[query.split] || cols != b->train.rows)
+        return fail(ERR_MISSING, "the stored kernel does not have %s:%zu", split_name(query.split), query.index);
+    *row = b->cross[query.split] + query.index * cols;
+    return OK;
+}
+
+static enum status query_row(struct live *l, struct item_ref query, float **row) {
+    struct feature_set f;
+    /* Made as the training items' were, in every respect. */
+    struct feature_identity id = l->basis.train.identity;
+    id.split = query.split;
+    enum status st = store_feature_set_find(l->store, &id, &f);
+    if (st == ERR_MISSING) return fail(ERR_MISSING, "neither features nor a kernel of this setting are stored");
+    TRY(st);
+    *row = mem_array(f.identity.k + 1, sizeof **row);
+    if (!*row) return fail(ERR_NOMEM, "lambda: out of memory");
+    st = store_features_read(l->store, &f, query.index, 1, *row);
+    if (st != OK) mem_free(*row);
+    return st;
+}
+
+/* --- steps: a Krylov basis for the query --- */
+
+/* Norms and their sum of squares, and what the products come from. */
+static enum status steps_begin(struct live *l, const struct progress *p) {
+    struct basis *b = &l->basis;
+    size_t n = b->train.rows, rows = 0, cols = 0;
+
+    if (b->trace > 0) return OK;
+    if (b->from_kernel) {
+        TRY(store_kernel_get(l->store, b->train.id, KERNEL_GRAM, SPLIT_TRAIN, &rows, &cols, &b->gram));
+        if (rows != n) return fail(ERR_MISSING, "the stored kernel is of %zu training items, not %zu", rows, n);
+    } else {
+        TRY(load_rows(l, p));
+        if (!b->phi) return OK;
+    }
+    if (!b->norm) b->norm = mem_array(n + 1, sizeof *b->norm);
+    if (!b->norm) return fail(ERR_NOMEM, "lambda: out of memory");
+    if (b->phi) TRY(rows_norms(&b->rows, b->norm, 0));
+    for (size_t i = 0, at = 0; b->gram && i < n; at += n - i, i++) b->norm[i] = sqrt(b->gram[at]);
+    for (size_t i = 0; i < n; i++) b->trace += b->norm[i] * b->norm[i];
+    return OK;
+}
+
+static enum status steps_of(struct live *l, struct item_ref query, struct ridge_steps **out) {
+    struct basis *b = &l->basis;
+    for (size_t i = 0; i < STEPPERS; i++)
+        if (b->stepper[i].steps && b->stepper[i].query.split == query.split && b->stepper[i].query.index == query.index) {
+            *out = b->stepper[i].steps;
+            return OK;
+        }
+    if (b->from_kernel) {
+        const double *cross;
+        TRY(kernel_row(l, query, &cross));
+        TRY(ridge_steps_new_gram(out, b->gram, b->train.rows, cross));
+    } else {
+        float *row;
+        TRY(query_row(l, query, &row));
+        enum status st = ridge_steps_new(out, b->phi, b->train.rows, b->train.identity.k, row, l->pool);
+        mem_free(row);
+        TRY(st);
+    }
+    struct stepper *s = &b->stepper[b->next_stepper++ % STEPPERS];
+    ridge_steps_free(s->steps);
+    *s = (struct stepper){ query, *out };
+    return OK;
+}
+
+/* *lambda_abs of a request, where that does not take eigenvalues; else 0. */
+static double lambda_without_basis(const struct basis *b, const struct score_set *set, struct lambda lambda) {
+    if (lambda.kind == LAMBDA_ABSOLUTE) return lambda.value;
+    if (lambda.kind == LAMBDA_RELATIVE) return lambda_to_absolute(lambda.value, b->trace, b->train.rows);
+    return !strcmp(set->lambda_spec, "auto") && set->lambda_abs > 0 ? set->lambda_abs : 0;
+}
+
+/* *done = 1 when the answer was found this way. */
+static enum status try_steps(struct live *l, const struct score_set *set, const struct live_request *q, enum method m,
+                             struct answer *out, int *done, const struct progress *p) {
+    struct basis *b = &l->basis;
+    struct basis_info info;
+    struct ridge_steps *steps;
+    enum status st = OK;
+    double *score = NULL, error = 0;
+    size_t n = b->train.rows;
+    int stored;
+
+    *done = 0;
+    if (b->ridge || n < l->small || (m != METHOD_TRAK && m != METHOD_RENORM_IF)) return OK;
+    TRY(stored_basis(l, &info, &stored));
+    if (stored) return OK;
+    TRY(steps_begin(l, p));
+    double absolute = b->trace > 0 ? lambda_without_basis(b, set, q->lambda) : 0;
+    if (!(absolute > 0)) return OK;
+    TRY(steps_of(l, q->query, &steps));
+    score = mem_array(n + 1, sizeof *score);
+    out->score = mem_array(n + 1, sizeof *out->score);
+    if (!score || !out->score) {
+        st = fail(ERR_NOMEM, "lambda: out of memory");
+        goto done;
+    }
+    TRY_TO(ridge_steps_scores(steps, absolute, TOLERANCE, VECTORS, score, &error, p));
+    if (error > TOLERANCE) goto done;
+    if (m == METHOD_RENORM_IF) {
+        double *by = mem_array(n, sizeof *by);
+        if (!by) {
+            st = fail(ERR_NOMEM, "lambda: out of memory");
+            goto done;
+        }
+        method_inverse_norms(by, b->norm, n);
+        for (size_t i = 0; i < n; i++) score[i] *= by[i];
+        mem_free(by);
+    }
+    for (size_t i = 0; i < n; i++) out->score[i] = (float)score[i];
+    out->n = n;
+    out->lambda_abs = absolute;
+    out->lambda_rel = lambda_to_relative(absolute, b->trace, n);
+    *done = 1;
+done:
+    mem_free(score);
+    if (!*done) {
+        mem_free(out->score);
+        out->score = NULL;
+    }
+    return st;
+}
+
+/* --- the eigenbasis --- */
+
+/* Coordinates of the query in the basis. */
+static enum status locate(struct live *l, struct item_ref query, double *coords, const struct progress *p) {
+    struct basis *b = &l->basis;
+    const double *cross;
+    float *row;
 
     if (b->from_kernel) {
-        size_t cols = 0, n = ridge_train_count(b->ridge);
-        if (!b->cross[query.split])
-            TRY(store_kernel_get(l->store, b->train.id, KERNEL_CROSS, query.split,
-                                 &b->cross_rows[query.split], &cols, &b->cross[query.split]));
-        else cols = n;
-        if (query.index >= b->cross_rows[query.split] || cols != n)
-            return fail(ERR_MISSING, "the stored kernel does not have %s:%zu", split_name(query.split),
-                        query.index);
-        return ridge_query_from_cross(b->ridge, b->cross[query.split] + query.index * n, 1, coords);
+        TRY(kernel_row(l, query, &cross));
+        return ridge_query_from_cross(b->ridge, cross, 1, coords);
     }
-    struct feature_set f;
-    TRY(find_features(l->store, set, query.split, &f));
-    float *row = mem_array(f.identity.k + 1, sizeof *row);
-    if (!row) return fail(ERR_NOMEM, "lambda: out of memory");
-    st = store_features_read(l->store, &f, query.index, 1, row);
-    if (st == OK) st = ridge_query_rows(b->ridge, &b->rows, row, 1, coords, p);
+    TRY(query_row(l, query, &row));
+    enum status st = ridge_query_rows(b->ridge, &b->rows, row, 1, coords, p);
     mem_free(row);
     return st;
 }
@@ -199,13 +395,17 @@ static enum status compute(struct live *l, const struct live_request *q, struct 
     enum method m = method_parse(set.method, NULL);
     if (m == METHOD_COUNT || !method_has_lambda(m) || set.checkpoints != 1)
         return fail(ERR_RANGE, "%s over %zu checkpoints has no lambda to step", set.method, set.checkpoints);
-    TRY(find_features(l->store, &set, SPLIT_TRAIN, &train));
-    TRY(basis_make(l, &train, p));
+    TRY(find_train(l->store, &set, &train));
+    int done;
+    TRY(basis_begin(l, &train));
+    TRY(try_steps(l, &set, q, m, out, &done, p));
+    if (done) return OK;
+    TRY(basis_make(l, p));
     const struct ridge *r = l->basis.ridge;
     size_t n = ridge_train_count(r);
     coords = mem_array(ridge_rank(r) + 1, sizeof *coords);
     if (!coords) return fail(ERR_NOMEM, "lambda: out of memory");
-    TRY_TO(locate(l, &set, q->query, coords, p));
+    TRY_TO(locate(l, q->query, coords, p));
     TRY_TO(lambda_resolve(&out->lambda_abs, q->lambda, ridge_eigenvalues(r), ridge_rank(r),
                           ridge_trace(r), n, ridge_feature_count(r)));
     out->lambda_rel = lambda_to_relative(out->lambda_abs, ridge_trace(r), n);
@@ -263,7 +463,9 @@ enum status live_open(struct live **out, const char *db, void (*on_change)(void 
     pthread_cond_init(&l->wake, NULL);
     l->on_change = on_change;
     l->ctx = ctx;
+    l->small = 1500;
     enum status st = store_open(&l->store, db, STORE_READ);
+    if (st == OK) st = pool_new(&l->pool, 0);
     if (st == OK) {
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -287,6 +489,7 @@ void live_close(struct live *l) {
     if (l->has_thread) pthread_join(l->thread, NULL);
     basis_free(&l->basis);
     for (size_t i = 0; i < ANSWERS; i++) mem_free(l->answer[i].score);
+    pool_free(l->pool);
     store_close(l->store);
     pthread_cond_destroy(&l->wake);
     pthread_mutex_destroy(&l->lock);
@@ -330,6 +533,12 @@ int live_busy(struct live *l) {
     int b = l->has_wanted || l->is_doing;
     pthread_mutex_unlock(&l->lock);
     return b;
+}
+
+void live_decompose_below(struct live *l, size_t items) {
+    pthread_mutex_lock(&l->lock);
+    l->small = items;
+    pthread_mutex_unlock(&l->lock);
 }
 
 void live_on_change(struct live *l, void (*fn)(void *ctx), void *ctx) {

@@ -171,9 +171,8 @@ enum status pipeline_basis(struct store *s, const struct basis_options *o, const
     m->s = s;
     m->o = o;
     m->progress = p;
-    int threads = linalg_set_threads(1);
     enum status st = run(m);
-    linalg_set_threads(threads);
+    linalg_set_threads(1);   /* what model code relies on */
     checkpoint_list_free(&m->checkpoints);
     mem_free(m);
     return st;

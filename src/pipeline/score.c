@@ -379,9 +379,8 @@ enum status pipeline_score(struct store *s, const struct score_options *o, const
     w->s = s;
     w->o = o;
     w->progress = p;
-    int threads = linalg_set_threads(1);
     enum status st = run(w);
-    linalg_set_threads(threads);   /* what model code relies on */
+    linalg_set_threads(1);   /* what model code relies on */
     close_group(w);
     pool_free(w->pool);
     mem_free(w->rates);

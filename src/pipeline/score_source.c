@@ -5,6 +5,7 @@
 #include "dtrak/items.h"
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
+#include "dtrak/pipeline.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -193,18 +194,20 @@ void source_close(struct source *src) {
     *src = (struct source){ 0 };
 }
 
+void pipeline_feature_params(char *out, size_t size, const struct feature_identity *f) {
+    char draws[48] = "";   /* absent where there is one, as it always was */
+    if (f->draws > 1) snprintf(draws, sizeof draws, "\"draws\":%zu,", f->draws);
+    snprintf(out, size, "{\"rule\":\"%s\",%s\"noise_seed\":%llu,\"projection\":\"%s\",\"projection_seed\":%llu,"
+             "\"nonzeros\":%zu,\"features\":\"%s\",\"features_version\":%d}", f->rule, draws,
+             (unsigned long long)f->noise_seed, f->projection, (unsigned long long)f->projection_seed,
+             f->nonzeros, f->float32 ? "f32" : "f16", f->version);
+}
+
 void source_params(const struct source *src, char *out, size_t size) {
-    const struct feature_identity *f = &src->train.identity;
     if (src->is_pixels)
         snprintf(out, size, "{\"low\":%g,\"high\":%g}", src->project.value_low, src->project.value_high);
-    else {
-        char draws[48] = "";   /* absent where there is one, as it always was */
-        if (f->draws > 1) snprintf(draws, sizeof draws, "\"draws\":%zu,", f->draws);
-        snprintf(out, size, "{\"rule\":\"%s\",%s\"noise_seed\":%llu,\"projection\":\"%s\",\"projection_seed\":%llu,"
-                 "\"nonzeros\":%zu,\"features\":\"%s\",\"features_version\":%d}", f->rule, draws,
-                 (unsigned long long)f->noise_seed, f->projection, (unsigned long long)f->projection_seed,
-                 f->nonzeros, f->float32 ? "f32" : "f16", f->version);
-    }
+    else
+        pipeline_feature_params(out, size, &src->train.identity);
 }
 
 /* --- rows --- */

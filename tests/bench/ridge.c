@@ -134,6 +134,7 @@ static void steps(size_t n, size_t k, double decay) {
 int main(int argc, char **argv) {
     int full = argc > 1 && !strcmp(argv[1], "full");
     check(pool_new(&pool, 0));
+    linalg_set_threads(1);
     printf("OpenBLAS %s, %zu threads, sgemm %.1f GFLOP/s\n", linalg_core_name(), pool_threads(pool), sgemm_peak());
     steps(full ? 5000 : 2000, full ? 4096 : 1024, .5);
     steps(full ? 5000 : 2000, full ? 4096 : 1024, 0);

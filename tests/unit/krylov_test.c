@@ -2,6 +2,7 @@
  * grid, its bound, its stopping, and the thread count. */
 #include "dtrak/krylov.h"
 #include "dtrak/lambda.h"
+#include "dtrak/linalg.h"
 #include "dtrak/mem.h"
 #include "dtrak/ridge.h"
 #include "dtrak/ridge_steps.h"
@@ -176,5 +177,6 @@ int main(void) {
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
     };
+    linalg_set_threads(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
