@@ -51,7 +51,7 @@ struct live {
     struct store *store;
     struct basis basis;
     struct pool *pool;
-    size_t small;                        /* fewer training items are decomposed */
+    atomic_size_t small;                 /* fewer training items are decomposed */
     pthread_t thread;
     int has_thread;
     atomic_int cancel;
@@ -301,7 +301,7 @@ static enum status try_steps(struct live *l, const struct score_set *set, const 
     int stored;
 
     *done = 0;
-    if (b->ridge || n < l->small || (m != METHOD_TRAK && m != METHOD_RENORM_IF)) return OK;
+    if (b->ridge || n < atomic_load(&l->small) || (m != METHOD_TRAK && m != METHOD_RENORM_IF)) return OK;
     TRY(stored_basis(l, &info, &stored));
     if (stored) return OK;
     TRY(steps_begin(l, p));
@@ -463,7 +463,7 @@ enum status live_open(struct live **out, const char *db, void (*on_change)(void 
     pthread_cond_init(&l->wake, NULL);
     l->on_change = on_change;
     l->ctx = ctx;
-    l->small = 1500;
+    atomic_store(&l->small, 1500);
     enum status st = store_open(&l->store, db, STORE_READ);
     if (st == OK) st = pool_new(&l->pool, 0);
     if (st == OK) {
@@ -537,7 +537,7 @@ int live_busy(struct live *l) {
 
 void live_decompose_below(struct live *l, size_t items) {
     pthread_mutex_lock(&l->lock);
-    l->small = items;
+    atomic_store(&l->small, items);
     pthread_mutex_unlock(&l->lock);
 }
 
