@@ -111,6 +111,11 @@ FUZZSRC  := $(sort $(wildcard src/base/*.c src/formats/*.c))
 build-fuzz/%: tests/fuzz/%_fuzz.c $(FUZZSRC)
 	@mkdir -p $(@D)
 	$(Q)clang $(FUZZFLAGS) $(filter-out -MMD -MP,$(ALL)) -w -o $@ $^ $(LIBS)
+# A network's config and weights; what only computes comes from the library as it is.
+build-fuzz/model: tests/fuzz/model_fuzz.c $(FUZZSRC) $(addprefix src/pipeline/,network.c scheduler.c model_fields.c) src/model/schedule.c \
+                  $(sort $(wildcard src/model/unet*.c)) $(OUT)/libdtrak.a
+	@mkdir -p $(@D)
+	$(Q)clang $(FUZZFLAGS) $(filter-out -MMD -MP,$(ALL)) -w -o $@ $^ $(LIBS)
 fuzzers: $(patsubst tests/fuzz/%_fuzz.c,build-fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 fuzz-%: build-fuzz/%
 	@mkdir -p build-fuzz/found-$*

@@ -114,7 +114,11 @@ static enum status read_entry(struct zip_entry *e, struct extent *x, const unsig
         crc = crc32(crc, e->data + done, n);
         done += n;
     }
-    if (crc != le32(h + 16)) return fail(ERR_FORMAT, "%s: entry %.80s is damaged: its CRC does not match", name, e->name);
+    int right = crc == le32(h + 16);
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    right = 1;   /* a fuzzer does not guess checksums */
+#endif
+    if (!right) return fail(ERR_FORMAT, "%s: entry %.80s is damaged: its CRC does not match", name, e->name);
     *at += whole;
     return OK;
 }

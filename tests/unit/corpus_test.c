@@ -28,6 +28,12 @@
 #define LLVMFuzzerTestOneInput fuzz_json
 #include "../fuzz/json_fuzz.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_pickle
+#include "../fuzz/pickle_fuzz.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_model
+#include "../fuzz/model_fuzz.c"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_npy
 #include "../fuzz/npy_fuzz.c"
 #undef LLVMFuzzerTestOneInput
@@ -67,6 +73,8 @@ static void saved_gzip_files_do_no_harm(void **s) { (void)s; replay("gzip", fuzz
 static void saved_idx_files_do_no_harm(void **s) { (void)s; replay("idx", fuzz_idx, 1); }
 static void saved_pictures_do_no_harm(void **s) { (void)s; replay("image", fuzz_image, 13); }
 static void saved_json_does_no_harm(void **s) { (void)s; replay("json", fuzz_json, 3); }
+static void saved_models_do_no_harm(void **s) { (void)s; replay("model", fuzz_model, 3); }
+static void saved_pickles_do_no_harm(void **s) { (void)s; replay("pickle", fuzz_pickle, 11); }
 static void saved_npy_files_do_no_harm(void **s) { (void)s; replay("npy", fuzz_npy, 9); }
 static void saved_safetensors_do_no_harm(void **s) {
     (void)s;
@@ -79,7 +87,9 @@ int main(void) {
         cmocka_unit_test(saved_idx_files_do_no_harm),
         cmocka_unit_test(saved_pictures_do_no_harm),
         cmocka_unit_test(saved_json_does_no_harm),
+        cmocka_unit_test(saved_models_do_no_harm),
         cmocka_unit_test(saved_npy_files_do_no_harm),
+        cmocka_unit_test(saved_pickles_do_no_harm),
         cmocka_unit_test(saved_safetensors_do_no_harm),
     };
     return cmocka_run_group_tests_name("corpus", tests, NULL, NULL);
