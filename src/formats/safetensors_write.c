@@ -76,7 +76,7 @@ static void add_header(struct buf *b, const struct safetensors_tensor *const *so
         add_entry(b, sorted[i], &at);
     }
     buf_text(b, "}");
-    while (b->len % 8) buf_text(b, " ");
+    while (b->len % 8 && !b->failed) buf_text(b, " ");
 }
 
 static void add_data(struct buf *b, const struct safetensors_tensor *t) {
