@@ -1,6 +1,10 @@
 /* cmd_lds.c - dtrak lds DB: networks retrained on subsets, and what scores predict of them. */
 #include "dtrak/cli.h"
+#include "dtrak/lds_report.h"
+#include "dtrak/lds_table.h"
 #include "dtrak/lds_verb.h"
+#include "dtrak/loss.h"
+#include "dtrak/method.h"
 #include "dtrak/store.h"
 
 #include <stdio.h>
@@ -25,6 +29,11 @@ static const struct option options[] = {
     { "save-every", 1, "S", "seconds between saves inside a retraining (120)" },
     { "threads", 1, "N", "networks retrained at a time, one thread each (all processors)" },
     { "dry-run", 0, NULL, "say what is missing and what it will cost, and stop" },
+    { "report", 0, NULL, "say what every score set predicts of what is retrained, and stop" },
+    { "reference", 1, "METHOD[:LOSS]", "with which --report compares (trak:simple)" },
+    { "all-lambdas", 0, NULL, "--report also lists each stated lambda" },
+    { "json", 0, NULL, "--report as JSON" },
+    { "csv", 0, NULL, "--report as CSV" },
     { "export", 1, "FILE.tsv", "write the outputs of what is finished (of --only) as text, and stop" },
     { "import-outputs", 1, "FILE.tsv", "add what --export wrote from another copy of the project, and stop" },
     { NULL, 0, NULL, NULL },
@@ -132,6 +141,46 @@ static enum status import_outputs(const struct args *a) {
     return cli_close(s, st);
 }
 
+static enum status read_reference(const struct args *a, char method[32], char loss[16], struct lds_report_options *o) {
+    const char *word = args_text(a, "reference", NULL);
+    if (!word) return OK;
+    size_t len = strcspn(word, ":");
+    enum loss implied = LOSS_COUNT;
+    snprintf(method, 32, "%.*s", (int)len, word);
+    enum method m = method_parse(method, &implied);
+    if (m == METHOD_COUNT) return fail(ERR_USAGE, "--reference '%s' is no method; trak:simple is", word);
+    if (word[len] && loss_parse(word + len + 1) == LOSS_COUNT)
+        return fail(ERR_USAGE, "--reference '%s': '%s' is no loss", word, word + len + 1);
+    const char *name = word[len] ? word + len + 1 : implied < LOSS_COUNT ? loss_name(implied) : method_has_loss(m) ? "simple" : "";
+    snprintf(method, 32, "%s", method_name(m));
+    snprintf(loss, 16, "%s", name);
+    o->reference_method = method;
+    o->reference_loss = loss;
+    return OK;
+}
+
+static enum status print_report(const struct args *a) {
+    struct lds_report_options o = { .keep = 1 };
+    struct lds_report r = { 0 };
+    struct store *s = NULL;
+    struct console c;
+    struct buf out = BUF_INIT;
+    char method[32], loss[16];
+    if (args_has(a, "json") && args_has(a, "csv")) return fail(ERR_USAGE, "--json and --csv are two forms");
+    TRY(read_reference(a, method, loss, &o));
+    TRY(store_open(&s, a->file[0], STORE_WRITE_OR_READ));
+    console_start(&c);
+    enum status st = pipeline_lds_report(&r, s, &o, &c.progress);
+    console_end(&c);
+    if (st == OK)
+        st = args_has(a, "json") ? lds_table_json(&out, &r) : args_has(a, "csv") ? lds_table_csv(&out, &r)
+                                                           : lds_table_text(&out, &r, args_has(a, "all-lambdas"));
+    if (st == OK) fwrite(out.data, 1, out.len, stdout);
+    buf_free(&out);
+    lds_report_free(&r);
+    return cli_close(s, st);
+}
+
 static enum status run_lds(const struct args *a) {
     struct lds_options o = LDS_DEFAULTS;
     struct lds_summary summary;
@@ -139,8 +188,11 @@ static enum status run_lds(const struct args *a) {
     struct store *s = NULL;
     struct console c;
     TRY(read_options(a, &o));
-    if (args_has(a, "export") && args_has(a, "import-outputs"))
-        return fail(ERR_USAGE, "--export and --import-outputs are two calls");
+    if (args_has(a, "export") + args_has(a, "import-outputs") + args_has(a, "report") > 1)
+        return fail(ERR_USAGE, "--report, --export and --import-outputs are calls of their own");
+    if (!args_has(a, "report") && (args_has(a, "json") || args_has(a, "csv") || args_has(a, "reference") || args_has(a, "all-lambdas")))
+        return fail(ERR_USAGE, "--json, --csv, --reference and --all-lambdas belong to --report");
+    if (args_has(a, "report")) return print_report(a);
     if (args_has(a, "export")) return export_outputs(a, &o);
     if (args_has(a, "import-outputs")) return import_outputs(a);
     TRY(cli_open(&s, a->file[0], 1));
@@ -157,5 +209,6 @@ const struct command command_lds = {
     "lds", "DB", "retrain on subsets, and measure what the scores predict of that",
     options, 1, 1,
     "  dtrak lds my.db --subsets 64 --second-seed 16 --dry-run\n"
-    "  dtrak lds my.db --subsets 64 --second-seed 16 --only 0-31\n", run_lds
+    "  dtrak lds my.db --subsets 64 --second-seed 16 --only 0-31\n"
+    "  dtrak lds my.db --report\n", run_lds
 };

@@ -230,39 +230,13 @@ static enum status write_model(void *ctx, const struct parcel *p) {
     return buf_status(b);
 }
 
-/* The newest pair of protocols with outputs. */
-static enum status newest_pair(struct store *s, const struct protocol_list *l, const struct protocol **train,
-                               const struct protocol **eval) {
-    for (size_t t = l->count; t-- > 0;)
-        for (size_t e = l->count; e-- > 0;) {
-            struct subset_model_list models;
-            int found = 0;
-            if (l->protocol[t].kind != PROTOCOL_TRAIN || l->protocol[e].kind != PROTOCOL_EVAL) continue;
-            TRY(store_subsets_list(s, l->protocol[t].id, &models));
-            enum status st = OK;
-            for (size_t i = 0; i < models.count && st == OK && !found; i++)
-                for (int k = 0; k < SPLIT_COUNT && st == OK && !found; k++) {
-                    size_t rows;
-                    st = store_subset_output_rows(s, models.model[i].id, l->protocol[e].id, (enum split)k, &rows);
-                    found = rows > 0;
-                }
-            subset_model_list_free(&models);
-            TRY(st);
-            if (!found) continue;
-            *train = &l->protocol[t];
-            *eval = &l->protocol[e];
-            return OK;
-        }
-    return fail(ERR_MISSING, "no network has been retrained here yet; dtrak lds does that");
-}
-
 enum status pipeline_lds_export(struct store *s, const struct lds_options *o, const char *path, size_t *models) {
     struct protocol_list l;
     const struct protocol *train = NULL, *eval = NULL;
     struct writing w = { BUF_INIT, 0 };
     TRY(store_protocols_list(s, &l));
     enum status st;
-    TRY_TO(newest_pair(s, &l, &train, &eval));
+    TRY_TO(protocols_newest(s, &l, &train, &eval));
     buf_printf(&w.text, MAGIC "\ntrain\t%s\neval\t%s\n", train->text, eval->text);
     TRY_TO(each_model(s, train, eval, o, write_model, &w));
     if (!w.models) {

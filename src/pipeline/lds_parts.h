@@ -16,6 +16,7 @@ struct retraining {
     struct unet_config config;
     struct trainer_options options;   /* for a whole training set; seed is that of seed number 0 */
     const struct schedule *schedule;
+    struct schedule *own;             /* what schedule points at, when it came with the network */
     int half_weights;
     struct buf network;               /* the config as JSON on one line */
 };

@@ -5,8 +5,8 @@
 #include "dtrak/hash.h"
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
-#include "dtrak/network.h"
 #include "dtrak/pipeline.h"
+#include "dtrak/scheduler.h"
 #include "dtrak/subset.h"
 
 #include <math.h>
@@ -81,8 +81,9 @@ enum status retraining_read(struct retraining *r, struct store *s, const struct 
     if (st == OK) st = read_recorded(r, state.config);
     else if (st == ERR_MISSING) st = read_checkpoint(r, s, o);
     train_state_free(&state);
-    if (st == OK) st = network_config_read(&r->config, r->network.data, r->network.len, "the recorded network");
+    if (st == OK) st = checkpoint_config_read(&r->config, &r->own, r->network.data, "the recorded network");
     if (st == OK) {
+        if (r->own) r->schedule = r->own;
         r->options.schedule = r->schedule;
         if (o->batch) r->options.batch = o->batch;
         if (o->lr > 0) r->options.lr = o->lr;
@@ -93,7 +94,11 @@ enum status retraining_read(struct retraining *r, struct store *s, const struct 
     return st;
 }
 
-void retraining_free(struct retraining *r) { buf_free(&r->network); }
+void retraining_free(struct retraining *r) {
+    schedule_free(r->own);
+    r->own = NULL;
+    buf_free(&r->network);
+}
 
 size_t retraining_steps(const struct retraining *r, const struct lds_options *o, size_t n, size_t size) {
     if (o->steps) return o->steps;
@@ -168,6 +173,31 @@ enum status protocol_eval_text(struct buf *b, const struct evaluation *e) {
                    e->queries[k].first, e->queries[k].count, e->queries[k].sha256);
     buf_text(b, "}");
     return buf_status(b);
+}
+
+enum status protocols_newest(struct store *s, const struct protocol_list *l, const struct protocol **train,
+                             const struct protocol **eval) {
+    for (size_t t = l->count; t-- > 0;)
+        for (size_t e = l->count; e-- > 0;) {
+            struct subset_model_list models;
+            int found = 0;
+            if (l->protocol[t].kind != PROTOCOL_TRAIN || l->protocol[e].kind != PROTOCOL_EVAL) continue;
+            TRY(store_subsets_list(s, l->protocol[t].id, &models));
+            enum status st = OK;
+            for (size_t i = 0; i < models.count && st == OK && !found; i++)
+                for (int k = 0; k < SPLIT_COUNT && st == OK && !found; k++) {
+                    size_t rows;
+                    st = store_subset_output_rows(s, models.model[i].id, l->protocol[e].id, (enum split)k, &rows);
+                    found = rows > 0;
+                }
+            subset_model_list_free(&models);
+            TRY(st);
+            if (!found) continue;
+            *train = &l->protocol[t];
+            *eval = &l->protocol[e];
+            return OK;
+        }
+    return fail(ERR_MISSING, "no network has been retrained here yet; dtrak lds does that");
 }
 
 /* --- differences --- */

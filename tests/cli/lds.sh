@@ -95,6 +95,54 @@ holds the_other_is_imported_as_text "$DTRAK" lds h.db --import-outputs g.tsv
 same_as_a together_they_are_the_same_bytes h.db
 holds the_merged_database_is_clean "$DTRAK" check h.db
 
+# --- the report ---
+json=$OUT/cli/json
+exits a_report_of_nothing_says_what_makes_it 1 "dtrak lds does that" lds base.db --report
+cp base.db few.db
+"$DTRAK" lds few.db --subsets 2 --timesteps 10 --steps 5 2> err.txt > out.txt
+exits two_subsets_are_too_few 1 "2 subsets are done, expected at least 3" lds few.db --report
+cp a.db plain.db
+"$DTRAK" lds a.db --report > r.txt 2> err.txt
+says a_report_without_scores_works $? "$(cat err.txt)"
+grep -q 'no scores of val items; dtrak score makes them' r.txt && grep -q 'from 2 subsets\|ceiling unknown' r.txt
+says it_says_that_there_are_none $? "$(cat r.txt)"
+{ "$DTRAK" features a.db --loss simple,square --timesteps 10 --dims 128 &&
+    "$DTRAK" score a.db --method trak,pixel-cos,random --loss simple,square &&
+    for l in 0.1 10; do "$DTRAK" score a.db --method trak --loss simple,square --lambda $l || exit 1; done; } > out.txt 2>&1
+says scores_are_made $? "$(tail -n 3 out.txt)"
+"$DTRAK" lds a.db --report > r.txt 2> err.txt
+says a_report_works $? "$(cat err.txt)"
+[ "$(grep -c '^  D-TRAK ' r.txt)" = 4 ] && [ "$(grep -c '^  Random ' r.txt)" = 2 ] && grep -q '2 lambdas, chosen' r.txt
+says it_has_a_line_for_each_method_and_sweep $? "$(cat r.txt)"
+grep -q '^8 networks; training loss' r.txt && grep -q 'gen: 4 queries, 6 subsets' r.txt
+says it_says_what_it_stands_on $? "$(cat r.txt)"
+! grep -q 'nan' r.txt
+says it_prints_no_nan $? "$(grep nan r.txt)"
+"$DTRAK" lds a.db --report --json > r.json 2> err.txt
+says json_works $? "$(cat err.txt)"
+says json_names_the_subsets "$([ "$("$json" subsets < r.json)" = 6 ] && echo 0 || echo 1)"
+says json_has_the_rows "$([ "$("$json" splits.1.rows.# < r.json)" = 8 ] && echo 0 || echo 1)" "$("$json" splits.1.rows.# < r.json)"
+says json_has_the_sweeps "$([ "$("$json" splits.0.sweeps.# < r.json)" = 2 ] && echo 0 || echo 1)"
+"$DTRAK" lds a.db --report --csv > r.csv 2> err.txt
+[ "$(wc -l < r.csv)" = 17 ] && awk -F, '{ if (!n) n = NF; if (NF != n) exit 1 }' r.csv
+says csv_has_a_row_for_each $? "$(cat r.csv)"
+cp r.txt before.txt
+chmod a-w a.db && "$DTRAK" lds a.db --report 2> err.txt | cmp -s - before.txt
+says a_database_that_cannot_be_written_gives_the_same $? "$(cat err.txt)"
+chmod u+w a.db
+holds the_measured_database_is_clean "$DTRAK" check a.db
+"$DTRAK" lds a.db --report --reference pixel-cos --json > other.json 2> err.txt
+says another_reference_can_be_named $? "$(cat err.txt)"
+pixel=$(sed -n 's/.*"score_set": \([0-9]*\), "name": "Pixel cos".*/\1/p' other.json | head -n 1)
+[ -n "$pixel" ] && [ "$(grep -c "\"reference\": $pixel," other.json)" = 7 ]
+says every_other_row_is_compared_with_it $? "$(grep -c "\"reference\": $pixel," other.json)"
+exits a_reference_must_be_a_method 2 "no method" lds a.db --report --reference magic
+exits json_belongs_to_the_report 2 "--report" lds a.db --json
+cp base.db nan.db
+"$DTRAK" lds nan.db --subsets 4 --timesteps 10 --steps 5 --lr 10 --batch 4 > out.txt 2> err.txt
+says an_absurd_learning_rate_ends_well $? "$(cat err.txt)"
+mv plain.db a.db
+
 # --- refusals ---
 exits other_steps_are_another_protocol 1 "another train protocol: train.steps 120/30" lds a.db --import-outputs "$(sed 's/"steps":120/"steps":30/' a.tsv > bad.tsv; echo bad.tsv)"
 exits other_timesteps_are_another_protocol 1 "another eval protocol: timesteps 10/20" lds a.db --import-outputs "$(sed 's/"timesteps":10/"timesteps":20/' a.tsv > bad.tsv; echo bad.tsv)"

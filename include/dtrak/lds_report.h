@@ -1,0 +1,72 @@
+/* lds_report.h - what the stored outputs of retrained networks say about every score set.
+ *
+ * Everything is worked out again from the outputs in seconds; in a writable
+ * database the values are also kept (store_lds_put()).  All correlations are in
+ * [-1, 1]; "centred" is after taking each network's mean over the queries away,
+ * from losses and predictions alike. */
+#ifndef DTRAK_LDS_REPORT_H
+#define DTRAK_LDS_REPORT_H
+
+#include "dtrak/err.h"
+#include "dtrak/lds.h"
+#include "dtrak/progress.h"
+#include "dtrak/store.h"
+
+#include <stddef.h>
+
+/* One score set.  reference is the row it is compared with, itself where there is none. */
+struct lds_report_row {
+    struct score_set set;
+    char name[48];                       /* "D-TRAK", "TRAK-ELBO", "Pixel cos" */
+    double percent;                      /* of the training, of its only checkpoint; NAN: none or several */
+    struct lds_estimate plain, centred;
+    size_t reference;
+    struct lds_estimate minus, minus_centred;
+};
+
+/* Score sets that differ in lambda alone. */
+struct lds_report_sweep {
+    size_t first;                        /* a row of it, for its names */
+    size_t count;                        /* stated lambdas */
+    char chosen[2][32], oracle[32];      /* on the even and the odd subsets; on all */
+    struct lds_estimate selected;        /* chosen on one half, judged on the other */
+    double oracle_value;                 /* chosen and judged on all: flatters */
+    size_t automatic;                    /* the row of lambda auto; SIZE_MAX: none */
+    size_t reference;                    /* the sweep of the reference; itself where there is none */
+    struct lds_estimate minus;
+};
+
+struct lds_report_split {
+    enum split split;
+    size_t first, Q;                     /* queries */
+    struct lds_repeat repeat[2];         /* plain, centred; r NAN where no subset has two seeds */
+    double ceiling[2];                   /* of a prediction of what was measured; NAN: not determined */
+    double measured;                     /* correlation of the losses with themselves at other timesteps */
+    struct lds_report_row *row; size_t rows;        /* best first */
+    struct lds_report_sweep *sweep; size_t sweeps;
+    struct { int64_t score_set; size_t rows; } *incomplete; size_t n_incomplete;   /* left out */
+};
+
+struct lds_report {
+    int64_t train_protocol, eval_protocol;
+    char *train_text, *eval_text;
+    size_t M;                            /* subsets that are used */
+    size_t seeds;                        /* that all of them have: their mean is what is predicted */
+    size_t models, diverged, open;       /* networks finished, of those diverged, and missing */
+    double loss, loss_low, loss_high;    /* training loss of the networks used */
+    double project_loss;                 /* of the project's own at the end; NAN: not known */
+    struct lds_report_split split[2];
+    size_t n_splits;
+};
+
+struct lds_report_options {
+    const char *reference_method, *reference_loss;   /* NULL: trak simple */
+    int keep;                            /* store the values where the database can be written */
+};
+
+/* ERR_MISSING when nothing was retrained yet, ERR_RANGE when too few subsets are done. */
+enum status pipeline_lds_report(struct lds_report *out, struct store *s, const struct lds_report_options *o,
+                                const struct progress *p);
+void lds_report_free(struct lds_report *r);   /* fine on a zeroed one */
+
+#endif

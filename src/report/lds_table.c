@@ -1,0 +1,352 @@
+/* lds_table.c - what scores predict of retraining, for people and for programs. */
+#include "dtrak/lds_table.h"
+
+#include "dtrak/json.h"
+#include "dtrak/mem.h"
+#include "dtrak/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- text --- */
+
+/* Padded to cells, at least one space. */
+static void add_cell(struct buf *b, const char *text, size_t cells) {
+    buf_text(b, text);
+    buf_text(b, " ");
+    for (size_t w = text_width(text) + 1; w < cells; w++) buf_text(b, " ");
+}
+
+/* "31.2 ±2.3", "31.2" where there is no interval. */
+static void add_estimate(struct buf *b, const struct lds_estimate *e, int sign, size_t cells) {
+    char text[48];
+    int n = snprintf(text, sizeof text, sign ? "%+.1f" : "%.1f", 100 * e->value);
+    if (isfinite(e->se)) snprintf(text + n, sizeof text - (size_t)n, " ±%.1f", 100 * e->se);
+    add_cell(b, text, cells);
+}
+
+static void setting(char *out, size_t size, const struct lds_report_row *row, int with_lambda) {
+    const struct score_set *s = &row->set;
+    size_t n = 0;
+    out[0] = 0;
+    if (isfinite(row->percent)) n += (size_t)snprintf(out + n, size - n, "%.0f%%  ", row->percent);
+    else if (s->checkpoints > 1) n += (size_t)snprintf(out + n, size - n, "%zu checkpoints  ", s->checkpoints);
+    if (s->timesteps) n += (size_t)snprintf(out + n, size - n, "t %zu  ", s->timesteps);
+    if (s->k) n += (size_t)snprintf(out + n, size - n, "k %zu  ", s->k);
+    if (with_lambda && s->lambda_spec[0]) {
+        char safe[48];
+        text_escape(safe, sizeof safe, s->lambda_spec);
+        n += (size_t)snprintf(out + n, size - n, "lambda %s", safe);
+        if (isfinite(s->lambda_rel) && !strcmp(s->lambda_spec, "auto")) snprintf(out + n, size - n, " (%.2g)", s->lambda_rel);
+    }
+}
+
+/* Spaces at the end of text. */
+static size_t trailing_spaces(const char *text) {
+    size_t len = strlen(text), n = 0;
+    while (n < len && text[len - 1 - n] == ' ') n++;
+    return n;
+}
+
+static void add_row(struct buf *b, const struct lds_report_split *sp, size_t at) {
+    const struct lds_report_row *row = &sp->row[at];
+    char safe[64], text[128];
+    text_escape(safe, sizeof safe, row->name);
+    buf_text(b, "  ");
+    add_cell(b, safe, 22);
+    add_estimate(b, &row->plain, 0, 12);
+    if (row->reference == at) add_cell(b, "", 13);
+    else add_estimate(b, &row->minus, 1, 13);
+    add_estimate(b, &row->centred, 0, 12);
+    if (row->reference == at) add_cell(b, "", 13);
+    else add_estimate(b, &row->minus_centred, 1, 13);
+    if (isfinite(row->plain.q_eff)) snprintf(text, sizeof text, "%.0f", row->plain.q_eff);
+    else text[0] = 0;
+    add_cell(b, text, 7);
+    setting(text, sizeof text, row, 1);
+    text[strlen(text) - trailing_spaces(text)] = 0;
+    buf_text(b, text);
+    if (row->plain.constant) buf_printf(b, "  constant for %zu queries", row->plain.constant);
+    buf_text(b, "\n");
+}
+
+static void add_sweep(struct buf *b, const struct lds_report_split *sp, size_t at) {
+    const struct lds_report_sweep *w = &sp->sweep[at];
+    const struct lds_report_row *row = &sp->row[w->first];
+    char safe[64], text[128];
+    text_escape(safe, sizeof safe, row->name);
+    buf_text(b, "  ");
+    add_cell(b, safe, 22);
+    add_estimate(b, &w->selected, 0, 12);
+    if (w->reference == at) add_cell(b, "", 13);
+    else add_estimate(b, &w->minus, 1, 13);
+    if (w->automatic == SIZE_MAX) add_cell(b, "", 8);
+    else {
+        snprintf(text, sizeof text, "%.1f", 100 * sp->row[w->automatic].plain.value);
+        add_cell(b, text, 8);
+    }
+    snprintf(text, sizeof text, "%.1f", 100 * w->oracle_value);
+    add_cell(b, text, 8);
+    setting(text, sizeof text, row, 0);
+    buf_printf(b, "%s%zu lambdas, chosen %s and %s, oracle %s\n", text, w->count, w->chosen[0], w->chosen[1], w->oracle);
+}
+
+static int stated_in_sweep(const struct lds_report_split *sp, const struct lds_report_row *row) {
+    if (!row->set.lambda_spec[0] || !strcmp(row->set.lambda_spec, "auto")) return 0;
+    for (size_t i = 0; i < sp->sweeps; i++) {
+        const struct score_set *a = &row->set, *b = &sp->row[sp->sweep[i].first].set;
+        if (!strcmp(a->method, b->method) && !strcmp(a->loss, b->loss) && a->timesteps == b->timesteps && a->k == b->k)
+            return 1;
+    }
+    return 0;
+}
+
+static void add_split(struct buf *b, const struct lds_report *r, const struct lds_report_split *sp, int all) {
+    buf_printf(b, "\n%s: %zu queries, %zu subsets\n", split_name(sp->split), sp->Q, r->M);
+    if (isfinite(sp->repeat[0].r)) {
+        buf_printf(b, "  with another seed losses agree to r %.2f", sp->repeat[0].r);
+        if (isfinite(sp->repeat[0].se)) buf_printf(b, " ±%.2f", sp->repeat[0].se);
+        buf_printf(b, " (centred %.2f), from %zu subsets; one more retraining would score %.1f (centred %.1f)\n",
+                   sp->repeat[1].r, sp->repeat[0].K, 100 * sp->repeat[0].spearman, 100 * sp->repeat[1].spearman);
+        if (isfinite(sp->ceiling[0])) buf_printf(b, "  ceiling %.1f", 100 * sp->ceiling[0]);
+        else buf_text(b, "  ceiling not determined: nothing repeats");
+        if (isfinite(sp->ceiling[1])) buf_printf(b, ", centred %.1f", 100 * sp->ceiling[1]);
+        buf_text(b, "\n");
+    } else {
+        buf_text(b, "  ceiling unknown: no subset has a second seed (--second-seed 16 gives them)\n");
+    }
+    if (isfinite(sp->measured)) buf_printf(b, "  losses at these timesteps agree with losses at others to r %.3f\n", sp->measured);
+    if (r->M < LDS_INTERVAL_MIN) buf_printf(b, "  no intervals: they need %d subsets\n", LDS_INTERVAL_MIN);
+    if (sp->rows) buf_text(b, "  method                LDS         - reference  centred     - reference  Q_eff  setting\n");
+    else buf_printf(b, "  no scores of %s items; dtrak score makes them\n", split_name(sp->split));
+    for (size_t i = 0; i < sp->rows; i++)
+        if (all || !stated_in_sweep(sp, &sp->row[i])) add_row(b, sp, i);
+    if (sp->sweeps) buf_text(b, "\n  lambda chosen on one half of the subsets and judged on the other, both ways, averaged; the oracle is\n"
+                                "  chosen and judged on all of them\n"
+                                "  method                LDS         - reference  auto    oracle  setting\n");
+    for (size_t i = 0; i < sp->sweeps; i++) add_sweep(b, sp, i);
+    for (size_t i = 0; i < sp->n_incomplete; i++)
+        buf_printf(b, "  left out: score set %lld has %zu rows, not those of all %zu queries\n",
+                   (long long)sp->incomplete[i].score_set, sp->incomplete[i].rows, sp->Q);
+}
+
+/* What the protocols say, in words. */
+static enum status add_head(struct buf *b, const struct lds_report *r) {
+    struct json_doc *t = NULL, *e = NULL;
+    enum status st;
+    TRY_TO(json_parse(&t, r->train_text, strlen(r->train_text), "the train protocol"));
+    TRY_TO(json_parse(&e, r->eval_text, strlen(r->eval_text), "the eval protocol"));
+    const struct json *draw = json_get(json_root(t), "draw"), *train = json_get(json_root(t), "train");
+    const char *same = json_string(json_get(train, "same"), "given");
+    buf_printf(b, "subsets of %.0f of %.0f items%s, %.0f steps of %.0f (%s), %zu seed%s; loss at %.0f timesteps, noise seed %.0f\n",
+               json_number(json_get(draw, "size"), 0), json_number(json_get(json_root(t), "n"), 0),
+               json_bool(json_get(draw, "stratified"), 0) ? ", each label in proportion" : "",
+               json_number(json_get(train, "steps"), 0), json_number(json_get(train, "batch"), 0),
+               !strcmp(same, "epochs") ? "as many epochs as the project" : !strcmp(same, "steps") ? "as many steps as the project" : "as stated",
+               r->seeds, r->seeds == 1 ? "" : "s", json_number(json_get(json_root(e), "timesteps"), 0),
+               json_number(json_get(json_root(e), "noise_seed"), 0));
+    buf_printf(b, "%zu networks", r->models);
+    if (r->diverged) buf_printf(b, ", %zu of them diverged and left out", r->diverged);
+    if (r->open) buf_printf(b, ", %zu unfinished", r->open);
+    buf_printf(b, "; training loss %.4f (%.4f to %.4f)", r->loss, r->loss_low, r->loss_high);
+    if (isfinite(r->project_loss)) buf_printf(b, ", of the project's own %.4f", r->project_loss);
+    buf_text(b, "\nLDS x 100 with standard errors from a jackknife over subsets and queries; differences are paired\n");
+done:
+    json_free(t);
+    json_free(e);
+    return st;
+}
+
+enum status lds_table_text(struct buf *out, const struct lds_report *r, int all_lambdas) {
+    TRY(add_head(out, r));
+    for (size_t k = 0; k < r->n_splits; k++) add_split(out, r, &r->split[k], all_lambdas);
+    return buf_status(out);
+}
+
+/* --- JSON --- */
+
+static void add_field(struct buf *b, const char *name, double value) {
+    buf_printf(b, "\"%s\": ", name);
+    json_add_double(b, value);
+}
+
+static void add_json_estimate(struct buf *b, const char *name, const struct lds_estimate *e) {
+    buf_printf(b, "\"%s\": {", name);
+    add_field(b, "lds", 100 * e->value);
+    buf_text(b, ", ");
+    add_field(b, "se", 100 * e->se);
+    buf_text(b, ", ");
+    add_field(b, "low", 100 * e->low);
+    buf_text(b, ", ");
+    add_field(b, "high", 100 * e->high);
+    buf_text(b, ", ");
+    add_field(b, "q_eff", e->q_eff);
+    buf_printf(b, ", \"constant\": %zu}", e->constant);
+}
+
+static void add_json_text(struct buf *b, const char *name, const char *value) {
+    buf_printf(b, "\"%s\": ", name);
+    json_add_string(b, value);
+    buf_text(b, ", ");
+}
+
+static void add_json_row(struct buf *b, const struct lds_report_split *sp, size_t at) {
+    const struct lds_report_row *row = &sp->row[at];
+    const struct score_set *s = &row->set;
+    buf_printf(b, "{\"score_set\": %lld, ", (long long)s->id);
+    add_json_text(b, "name", row->name);
+    add_json_text(b, "method", s->method);
+    add_json_text(b, "loss", s->loss);
+    add_field(b, "percent", row->percent);
+    buf_printf(b, ", \"checkpoints\": %zu, \"timesteps\": %zu, \"k\": %zu, ", s->checkpoints, s->timesteps, s->k);
+    add_json_text(b, "lambda", s->lambda_spec);
+    add_field(b, "lambda_rel", s->lambda_rel);
+    buf_text(b, ", ");
+    add_field(b, "d_eff", s->d_eff);
+    buf_text(b, ", ");
+    add_json_estimate(b, "plain", &row->plain);
+    buf_text(b, ", ");
+    add_json_estimate(b, "centred", &row->centred);
+    if (row->reference != at) {
+        buf_printf(b, ", \"reference\": %lld, ", (long long)sp->row[row->reference].set.id);
+        add_json_estimate(b, "minus_reference", &row->minus);
+        buf_text(b, ", ");
+        add_json_estimate(b, "minus_reference_centred", &row->minus_centred);
+    }
+    buf_text(b, "}");
+}
+
+static void add_json_sweep(struct buf *b, const struct lds_report_split *sp, size_t at) {
+    const struct lds_report_sweep *w = &sp->sweep[at];
+    const struct lds_report_row *row = &sp->row[w->first];
+    buf_text(b, "{");
+    add_json_text(b, "name", row->name);
+    add_json_text(b, "method", row->set.method);
+    add_json_text(b, "loss", row->set.loss);
+    add_field(b, "percent", row->percent);
+    buf_printf(b, ", \"timesteps\": %zu, \"k\": %zu, \"lambdas\": %zu, ", row->set.timesteps, row->set.k, w->count);
+    add_json_text(b, "chosen_even", w->chosen[0]);
+    add_json_text(b, "chosen_odd", w->chosen[1]);
+    add_json_text(b, "oracle", w->oracle);
+    add_field(b, "oracle_lds", 100 * w->oracle_value);
+    buf_text(b, ", ");
+    add_field(b, "auto_lds", w->automatic == SIZE_MAX ? (double)NAN : 100 * sp->row[w->automatic].plain.value);
+    buf_text(b, ", ");
+    add_json_estimate(b, "selected", &w->selected);
+    if (w->reference != at) {
+        buf_text(b, ", ");
+        add_json_estimate(b, "minus_reference", &w->minus);
+    }
+    buf_text(b, "}");
+}
+
+static void add_json_repeat(struct buf *b, const struct lds_report_split *sp, int c) {
+    buf_printf(b, "\"%s\": {", c ? "repeat_centred" : "repeat");
+    add_field(b, "r", sp->repeat[c].r);
+    buf_text(b, ", ");
+    add_field(b, "se", sp->repeat[c].se);
+    buf_text(b, ", ");
+    add_field(b, "one_more_retraining", 100 * sp->repeat[c].spearman);
+    buf_printf(b, ", \"subsets\": %zu, ", sp->repeat[c].K);
+    add_field(b, "ceiling", 100 * sp->ceiling[c]);
+    buf_text(b, "}, ");
+}
+
+static void add_json_split(struct buf *b, const struct lds_report_split *sp) {
+    buf_printf(b, "{\"split\": \"%s\", \"first\": %zu, \"queries\": %zu, ", split_name(sp->split), sp->first, sp->Q);
+    for (int c = 0; c < 2; c++) add_json_repeat(b, sp, c);
+    add_field(b, "measured", sp->measured);
+    buf_text(b, ",\n \"rows\": [");
+    for (size_t i = 0; i < sp->rows; i++) {
+        buf_text(b, i ? ",\n  " : "\n  ");
+        add_json_row(b, sp, i);
+    }
+    buf_text(b, "],\n \"sweeps\": [");
+    for (size_t i = 0; i < sp->sweeps; i++) {
+        buf_text(b, i ? ",\n  " : "\n  ");
+        add_json_sweep(b, sp, i);
+    }
+    buf_text(b, "],\n \"incomplete\": [");
+    for (size_t i = 0; i < sp->n_incomplete; i++)
+        buf_printf(b, "%s%lld", i ? ", " : "", (long long)sp->incomplete[i].score_set);
+    buf_text(b, "]}");
+}
+
+enum status lds_table_json(struct buf *out, const struct lds_report *r) {
+    buf_printf(out, "{\"train_protocol\": %s,\n\"eval_protocol\": %s,\n", r->train_text, r->eval_text);
+    buf_printf(out, "\"subsets\": %zu, \"seeds\": %zu, \"networks\": %zu, \"diverged\": %zu, \"unfinished\": %zu,\n", r->M, r->seeds,
+               r->models, r->diverged, r->open);
+    add_field(out, "train_loss", r->loss);
+    buf_text(out, ", ");
+    add_field(out, "train_loss_low", r->loss_low);
+    buf_text(out, ", ");
+    add_field(out, "train_loss_high", r->loss_high);
+    buf_text(out, ", ");
+    add_field(out, "project_train_loss", r->project_loss);
+    buf_text(out, ",\n\"splits\": [");
+    for (size_t k = 0; k < r->n_splits; k++) {
+        buf_text(out, k ? ",\n" : "\n");
+        add_json_split(out, &r->split[k]);
+    }
+    buf_text(out, "]}\n");
+    return buf_status(out);
+}
+
+/* --- CSV --- */
+
+static void add_csv_number(struct buf *b, double x) {
+    if (isfinite(x)) buf_printf(b, ",%.6g", x);
+    else buf_text(b, ",");
+}
+
+/* Names of methods come out of the database: quoted, with what could end a cell taken out. */
+static void add_csv_text(struct buf *b, const char *text) {
+    char safe[160];
+    text_escape(safe, sizeof safe, text);
+    for (char *c = safe; *c; c++)
+        if (*c == ',' || *c == '"') *c = '_';
+    buf_printf(b, ",%s", safe);
+}
+
+static void add_csv_estimate(struct buf *b, const struct lds_estimate *e) {
+    add_csv_number(b, 100 * e->value);
+    add_csv_number(b, 100 * e->se);
+    add_csv_number(b, 100 * e->low);
+    add_csv_number(b, 100 * e->high);
+}
+
+static void add_csv_row(struct buf *b, const struct lds_report *r, const struct lds_report_split *sp, size_t at) {
+    static const struct lds_estimate nothing = { NAN, NAN, NAN, NAN, NAN, 0, 0, 0 };
+    const struct lds_report_row *row = &sp->row[at];
+    const struct score_set *s = &row->set;
+    buf_printf(b, "%s,%lld", split_name(sp->split), (long long)s->id);
+    add_csv_text(b, row->name);
+    add_csv_text(b, s->method);
+    add_csv_text(b, s->loss);
+    add_csv_number(b, row->percent);
+    buf_printf(b, ",%zu,%zu,%zu", s->checkpoints, s->timesteps, s->k);
+    add_csv_text(b, s->lambda_spec);
+    add_csv_number(b, s->lambda_rel);
+    add_csv_number(b, s->d_eff);
+    buf_printf(b, ",%zu,%zu", r->M, sp->Q);
+    add_csv_estimate(b, &row->plain);
+    add_csv_number(b, row->plain.q_eff);
+    buf_printf(b, ",%zu", row->plain.constant);
+    add_csv_estimate(b, &row->centred);
+    add_csv_estimate(b, row->reference == at ? &nothing : &row->minus);
+    add_csv_estimate(b, row->reference == at ? &nothing : &row->minus_centred);
+    add_csv_number(b, 100 * sp->ceiling[0]);
+    add_csv_number(b, 100 * sp->ceiling[1]);
+    buf_text(b, "\n");
+}
+
+enum status lds_table_csv(struct buf *out, const struct lds_report *r) {
+    buf_text(out, "split,score_set,name,method,loss,percent,checkpoints,timesteps,k,lambda,lambda_rel,d_eff,subsets,queries,"
+                  "lds,se,low,high,q_eff,constant,centred,centred_se,centred_low,centred_high,"
+                  "minus,minus_se,minus_low,minus_high,minus_centred,minus_centred_se,minus_centred_low,minus_centred_high,"
+                  "ceiling,ceiling_centred\n");
+    for (size_t k = 0; k < r->n_splits; k++)
+        for (size_t i = 0; i < r->split[k].rows; i++) add_csv_row(out, r, &r->split[k], i);
+    return buf_status(out);
+}

@@ -1,0 +1,32 @@
+"""LDS: a small project with retrained networks, its report against NumPy's (check_lds.py)."""
+import subprocess
+
+import check_lds
+from interop import Mismatch
+
+
+def make(case, path):
+    def run(*words):
+        subprocess.run([str(case.dtrak), *map(str, words)], check=True, capture_output=True)
+    tool, data = case.out / "cli" / "data", case.work / "data"
+    subprocess.run([str(tool), "idx", str(data), "90"], check=True)
+    run("new", path, "--idx", data / "images.idx", data / "labels.idx", "--classes", "0,1", "--per-class", 24,
+        "--held-out", 7, "--patch", 2)
+    run("train", path, "--width", "8,16", "--steps", 150, "--batch", 16, "--lr", "4e-3", "--seed", case.seed)
+    run("sample", path, "--count", 5, "--steps", 10)
+    run("features", path, "--loss", "simple,square", "--timesteps", 20, "--dims", 256)
+    run("score", path, "--method", "trak,grad-cos,pixel-cos,random", "--loss", "simple,square")
+    run("score", path, "--method", "trak", "--loss", "simple,square", "--lambda", "0.1", "--bits", 12)
+    run("lds", path, "--subsets", 12, "--second-seed", 5, "--same", "steps", "--timesteps", 20)
+
+
+def checks(case):
+    def report():
+        path = str(case.work / "lds.db")
+        make(case, path)
+        count, worst, where = check_lds.check(str(case.dtrak), path)
+        said = f"{count} values, largest difference {worst:.2g} ({where})"
+        if not count or worst > check_lds.TOLERANCE:
+            raise Mismatch(said)
+        return said
+    yield "lds report", report
