@@ -126,9 +126,14 @@ static void add_features_text(struct buf *b, const struct facts *f) {
         const struct feature_set *s = &f->features.set[i];
         buf_text(b, "  ");
         add_column(b, s->identity.loss, 6);
-        buf_printf(b, "step %-7zu  %-5s  %3zu timesteps  k %-5zu  %zu/%zu rows%s\n", step_of(f, s->checkpoint),
-                   split_name(s->identity.split), s->identity.timesteps, s->identity.k, s->rows_done, s->rows,
-                   s->dropped ? "  (dropped)" : "");
+        buf_printf(b, "step %-7zu  %-5s  %3zu timesteps  k %-5zu  %zu/%zu rows", step_of(f, s->checkpoint),
+                   split_name(s->identity.split), s->identity.timesteps, s->identity.k, s->rows_done, s->rows);
+        if (strcmp(s->identity.rule, "uniform")) buf_printf(b, "  %s", s->identity.rule);
+        if (s->identity.draws > 1) buf_printf(b, "  %zu draws", s->identity.draws);
+        if (s->identity.parts > 1) buf_printf(b, "  in %zu parts", s->identity.parts);
+        if (strcmp(s->identity.projection, "sjlt")) buf_printf(b, "  %s", s->identity.projection);
+        else if (s->identity.nonzeros > 1) buf_printf(b, "  sjlt:%zu", s->identity.nonzeros);
+        buf_text(b, s->dropped ? "  (dropped)\n" : "\n");
     }
 }
 

@@ -682,6 +682,28 @@ static void the_training_loss_of_every_item_is_kept(void **state) {
 
 /* --- gradient --- */
 
+static struct feature_set projected_set(struct store *s, const struct features_options *o, enum loss loss) {
+    struct feature_set found = { 0 };
+    struct feature_set_list l;
+    struct checkpoint_list c;
+    enum projection_kind kind;
+    uint32_t nonzeros;
+    ok(projection_parse(o->projection, &kind, &nonzeros));
+    ok(store_checkpoints_resolve(s, "last", &c));
+    ok(store_feature_sets_list(s, &l));
+    for (size_t i = 0; i < l.count; i++) {
+        const struct feature_identity *f = &l.set[i].identity;
+        if (f->split == SPLIT_VAL && !strcmp(f->loss, loss_name(loss)) && l.set[i].checkpoint == c.checkpoint[0].id &&
+            f->timesteps == o->timesteps && f->k == o->dims && f->draws == 1 && f->parts == 1 && f->nonzeros == nonzeros &&
+            f->noise_seed == o->noise_seed && !strcmp(f->projection, projection_kind_name(kind)))
+            found = l.set[i];
+    }
+    assert_true(found.id > 0);
+    feature_set_list_free(&l);
+    checkpoint_list_free(&c);
+    return found;
+}
+
 static void a_whole_gradient_projects_to_the_feature(void **state) {
     (void)state;
     enum { K = 64 };
@@ -715,11 +737,9 @@ static void a_whole_gradient_projects_to_the_feature(void **state) {
     ok(safetensors_read(output, 20 * D, f, "output"));
     size_t p = unet_size(net.u);
     float *grad = mem_array(p, sizeof *grad);
-    uint32_t *table = mem_array(p, sizeof *table);
     const struct unet_param *params = unet_params(net.u, &n_params);
-    struct projection proj = { PROJECTION_SJLT, o.projection_seed, p, K, 1, PROJECTION_VERSION };
-    projection_table(&proj, NULL, p, table);
-    ok(pipeline_features(s, &o, NULL));
+    o.losses = g.losses;
+    o.splits = 1u << SPLIT_VAL;
     for (int l = LOSS_ELBO; l <= LOSS_L1; l += LOSS_L1 - LOSS_ELBO) {
         double value = 0;
         char name[128];
@@ -727,18 +747,44 @@ static void a_whole_gradient_projects_to_the_feature(void **state) {
             snprintf(name, sizeof name, "%s/%s", loss_name((enum loss)l), params[i].name);
             ok(safetensors_read(grad + params[i].offset, params[i].count, f, name));
         }
-        memset(got, 0, sizeof got);
-        for (size_t i = 0; i < p; i++) got[table[i] >> 1] += table[i] & 1 ? -(double)grad[i] : (double)grad[i];
-        struct feature_set set = find_set(s, &o, SPLIT_VAL, (enum loss)l);
-        ok(store_features_read(s, &set, 0, 5, rows));
-        expect_row(rows + 2 * K, got, K, 5e-6, loss_name((enum loss)l));
+        static const char *const kinds[] = { "sjlt", "sjlt:4", "rademacher", "gaussian", "srht" };
+        for (size_t k = 0; k < 5; k++) {
+            struct projection proj = { PROJECTION_SJLT, o.projection_seed, p, K, 1, PROJECTION_VERSION };
+            struct projector *pr;
+            struct projection_work *w;
+            float out[K], again[5 * K];
+            o.projection = kinds[k];
+            o.threads = 3;
+            ok(pipeline_features(s, &o, NULL));
+            struct feature_set set = projected_set(s, &o, (enum loss)l);
+            ok(store_features_read(s, &set, 0, 5, rows));
+            ok(projection_parse(kinds[k], &proj.kind, &proj.s));
+            ok(projector_new(&pr, &proj, NULL));
+            ok(projection_work_new(&w, pr, 1, 1, (size_t)1 << 28));
+            projection_begin(w, 1, out);
+            projection_add(w, 0, 0, 0, grad, p, 1);
+            assert_int_equal(projection_finish(w, NULL, NULL), 1);
+            for (size_t j = 0; j < K; j++) got[j] = (double)out[j];
+            expect_row(rows + 2 * K, got, K, 5e-6, kinds[k]);
+            projection_work_free(w);
+            projector_free(pr);
+            /* Another thread count, and rows that are gathered one by one. */
+            ok(store_feature_block_delete(s, &set, 0));
+            o.threads = 1;
+            o.memory = 1;
+            assert_int_equal(pipeline_features(s, &o, NULL), ERR_RANGE);
+            o.memory = (size_t)((strtod(strstr(fail_reason(), "needs ") + 6, NULL) + .06) * 1e6);
+            ok(pipeline_features(s, &o, NULL));
+            o.memory = 0;
+            ok(store_features_read(s, &set, 0, 5, again));
+            assert_memory_equal(again, rows, sizeof again);
+        }
         for (size_t i = 0; i < 20; i++)
             value += loss_value((enum loss)l, output + i * D, noise + i * D, D, schedule_elbo_weight(net.schedule, 50 * i)) / 20;
         snprintf(name, sizeof name, "value.%s", loss_name((enum loss)l));
         assert_near(strtod(safetensors_meta(f, name), NULL), value, 1e-7 * value, 0);
     }
     mem_free(grad);
-    mem_free(table);
     safetensors_free(f);
     mem_free(bytes);
     stored_network_close(&net);
