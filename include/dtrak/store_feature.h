@@ -50,6 +50,7 @@ struct feature_set {
     size_t rows, rows_done;       /* expected, and in finished blocks */
     size_t block_rows;
     int dropped;                  /* its blocks were deleted on purpose (a kernel may remain) */
+    char projection[24];          /* with its non-zeros, as on the command line: "sjlt", "sjlt:4", "srht" */
     char params[512];             /* JSON: whatever else the maker wants to keep; not compared */
     char program[32], blas_core[32], host[64];
     size_t threads;

@@ -131,8 +131,7 @@ static void add_features_text(struct buf *b, const struct facts *f) {
         if (strcmp(s->identity.rule, "uniform")) buf_printf(b, "  %s", s->identity.rule);
         if (s->identity.draws > 1) buf_printf(b, "  %zu draws", s->identity.draws);
         if (s->identity.parts > 1) buf_printf(b, "  in %zu parts", s->identity.parts);
-        if (strcmp(s->identity.projection, "sjlt")) buf_printf(b, "  %s", s->identity.projection);
-        else if (s->identity.nonzeros > 1) buf_printf(b, "  sjlt:%zu", s->identity.nonzeros);
+        if (strcmp(s->projection, "sjlt")) buf_printf(b, "  %s", s->projection);
         buf_text(b, s->dropped ? "  (dropped)\n" : "\n");
     }
 }

@@ -136,6 +136,8 @@ static enum status read_set(struct store *s, struct feature_set *out, sqlite3_st
         return fail(ERR_FORMAT, "%s: feature set %lld is not sensible: split \"%s\", k %zu, %zu rows in blocks of %zu, "
                                 "%zu draws, %zu parts", s->path, (long long)out->id, col_str(q, 1), f->k, out->rows,
                     out->block_rows, f->draws, f->parts);
+    if (f->nonzeros > 1) snprintf(out->projection, sizeof out->projection, "%.15s:%u", f->projection, (unsigned)(f->nonzeros % 1000000));
+    else snprintf(out->projection, sizeof out->projection, "%.15s", f->projection);
     out->rows_done = col_size(q, 25) / f->parts;
     return OK;
 }

@@ -133,6 +133,7 @@ void setting_step_lambda(struct app *a, int by) {
 static struct features_options wanted_features(const struct app *a) {
     struct features_options o = FEATURES_DEFAULTS;
     const struct setting *t = &a->setting;
+    const struct feature_set *chosen = NULL;
     int best = 0;
 
     for (size_t i = 0; i < a->catalog.features.count; i++) {
@@ -140,13 +141,18 @@ static struct features_options wanted_features(const struct app *a) {
         int x = 1 + 4 * (f->checkpoint == t->checkpoint) +
                 2 * (strcmp(f->identity.loss, loss_name(t->loss)) == 0) +
                 (f->identity.split == SPLIT_TRAIN);
-        if (x < best || (x == best && f->identity.timesteps < o.timesteps)) continue;
+        if (x < best || (x == best && chosen && !feature_set_is_better(f, chosen))) continue;
         best = x;
+        chosen = f;
         o.timesteps = f->identity.timesteps;
         o.dims = f->identity.k;
         o.noise_seed = f->identity.noise_seed;
         o.projection_seed = f->identity.projection_seed;
         o.float32 = f->identity.float32;
+        o.rule = f->identity.rule;
+        o.draws = f->identity.draws;
+        o.parts = f->identity.parts;
+        o.projection = f->projection;
     }
     o.losses = 1u << t->loss;
     o.splits = 1u << SPLIT_TRAIN | 1u << a->query.split;
@@ -201,7 +207,7 @@ void setting_estimate(struct app *a, char *out, size_t size) {
                  queries, split, kernel ? "the stored kernel" : "stored features", o.timesteps, o.dims);
         return;
     }
-    double passes = (double)(train + gen) * (double)o.timesteps;
+    double passes = (double)(train + gen) * (double)(o.timesteps * o.draws);
     size_t at = (size_t)snprintf(out, size, "Features of %zu training and %zu %s images (%zu timesteps, k %zu), "
                                  "then scores: ", train, gen, split, o.timesteps, o.dims);
     if (at >= size) return;
