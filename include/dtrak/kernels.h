@@ -60,8 +60,8 @@ struct kernels {
     void (*norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *gamma,
                          const float *beta, struct norm_shape n, float eps, int silu);
 
-    /* dx is overwritten, or added to when add is set; dgamma and dbeta [C] are
-     * overwritten.  scratch: H * W * C + KERNEL_SLACK floats. */
+    /* dx is overwritten, or added to when add is set; dgamma and dbeta [B][C], of
+     * each image, are overwritten.  scratch: H * W * C + KERNEL_SLACK floats. */
     void (*norm_backward)(float *dx, int add, float *dgamma, float *dbeta, const float *dy,
                           const float *x, const float *mean, const float *rstd,
                           const float *gamma, const float *beta, struct norm_shape n, int silu,
@@ -78,8 +78,9 @@ struct kernels {
 
     /* sums[b,c] = sum over the S pixels of dy [B][S][C]; overwritten. */
     void (*channel_sums)(float *sums, const float *dy, size_t B, size_t S, size_t C);
-    /* y += x */
+    /* y += x;  y (+)= factor x */
     void (*add)(float *y, const float *x, size_t n);
+    void (*scale)(float *y, int add, const float *x, float factor, size_t n);
     /* Sum of squares, in double. */
     double (*norm2)(const float *x, size_t n);
     /* g = scale grad;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
@@ -143,11 +144,10 @@ void scale_backward(float *dx, int add, const float *dy, float factor, size_t n)
  * gamma_st = gamma (1 + s), beta_st = beta (1 + s) + t for the norm kernels. */
 void modulate_forward(float *gamma_st, float *beta_st, const float *gamma, const float *beta,
                       const float *st, size_t C);
-/* From the gradients of gamma_st and beta_st of one image: adds to dgamma and
- * dbeta [C]; d_st [2 C] is overwritten, or added to when add is set. */
-void modulate_backward(float *dgamma, float *dbeta, float *d_st, int add, const float *dgamma_st,
-                       const float *dbeta_st, const float *gamma, const float *beta, const float *st,
-                       size_t C);
+/* From the gradients of gamma_st and beta_st of one image: those of gamma and
+ * beta, in their place; d_st [2 C] is overwritten, or added to when add is set. */
+void modulate_backward(float *dgamma, float *dbeta, float *d_st, int add, const float *gamma,
+                       const float *beta, const float *st, size_t C);
 
 /* y [P][Ca+Cb] = a [P][Ca] beside b [P][Cb]; and back: da, db (+)= parts of dy. */
 void concat_forward(float *y, const float *a, size_t Ca, const float *b, size_t Cb, size_t P);

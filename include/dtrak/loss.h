@@ -28,4 +28,8 @@ double loss_value(enum loss l, const float *e, const float *n, size_t D, double 
 double loss_gradient(enum loss l, float *de, const float *e, const float *n, size_t D,
                      double elbo_weight, double scale);
 
+/* Where the gradient of l is a multiple of another loss's: that loss (elbo: simple;
+ * l2: square), and *factor with d l / d e = *factor d(other) / d e.  Else l and 1. */
+enum loss loss_multiple(enum loss l, const float *e, size_t D, double elbo_weight, double *factor);
+
 #endif

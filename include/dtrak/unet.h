@@ -119,4 +119,18 @@ int unet_forward(struct unet_work *w, const struct unet_weights *weights, float 
 int unet_backward(struct unet_work *w, const struct unet_weights *weights, const float *d_eps,
                   const struct unet_sink *sink);
 
+/* One of several gradients that differ by a factor for each sample: those of
+ * simple and elbo, or of square and l2 (loss_multiple() in loss.h).  Their way
+ * down to the activations is the same, so only the last step, to the
+ * parameters, is done for each: two cost about three quarters of two passes. */
+struct unet_share {
+    const float *scale;        /* [B], NULL: all 1 */
+    struct unet_sink sink;
+};
+
+/* shares[i].sink takes sum_b scale_i[b] (gradient of sample b), each parameter
+ * exactly once per share.  The bits of one share do not depend on the others. */
+int unet_backward_shared(struct unet_work *w, const struct unet_weights *weights, const float *d_eps,
+                         const struct unet_share *shares, size_t n_shares);
+
 #endif

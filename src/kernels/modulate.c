@@ -13,14 +13,13 @@ void modulate_forward(float *gamma_st, float *beta_st, const float *gamma, const
     }
 }
 
-void modulate_backward(float *dgamma, float *dbeta, float *d_st, int add, const float *dgamma_st,
-                       const float *dbeta_st, const float *gamma, const float *beta, const float *st,
-                       size_t C) {
+void modulate_backward(float *dgamma, float *dbeta, float *d_st, int add, const float *gamma,
+                       const float *beta, const float *st, size_t C) {
     for (size_t c = 0; c < C; c++) {
-        float s = 1.0f + st[c], ds = gamma[c] * dgamma_st[c] + beta[c] * dbeta_st[c];
-        dgamma[c] += dgamma_st[c] * s;
-        dbeta[c] += dbeta_st[c] * s;
+        float s = 1.0f + st[c], ds = gamma[c] * dgamma[c] + beta[c] * dbeta[c], dt = dbeta[c];
+        dgamma[c] *= s;
+        dbeta[c] *= s;
         d_st[c] = add ? d_st[c] + ds : ds;
-        d_st[C + c] = add ? d_st[C + c] + dbeta_st[c] : dbeta_st[c];
+        d_st[C + c] = add ? d_st[C + c] + dt : dt;
     }
 }

@@ -69,3 +69,17 @@ double loss_gradient(enum loss l, float *de, const float *e, const float *n, siz
     }
     return value;
 }
+
+enum loss loss_multiple(enum loss l, const float *e, size_t D, double elbo_weight, double *factor) {
+    *factor = 1;
+    if (l == LOSS_ELBO) {
+        *factor = elbo_weight;
+        return LOSS_SIMPLE;
+    }
+    if (l == LOSS_L2) {
+        double norm = sqrt(sum_squares(e, NULL, D));
+        *factor = norm > 0 ? (double)D / (2 * norm) : 0;
+        return LOSS_SQUARE;
+    }
+    return l;
+}

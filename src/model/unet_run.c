@@ -64,7 +64,11 @@ struct unet_work {
     float *block, *grad_block, *keep;
     float **value, **grad;        /* by buffer */
     float *affine;                /* two rows of channels: a norm with scale and shift */
-    float *dw, *fold, *sums, *scratch;
+    float *dw, *fold, *scratch;
+    float *sums;                  /* two of [max_batch][C] for the widest buffer, and one [C] */
+    float *scaled;                /* a buffer's gradient, times a share's scale */
+    const struct unet_share *shares;
+    size_t n_shares;
 };
 
 static size_t floats(const struct plan_buffer *b) {
@@ -89,11 +93,12 @@ static size_t place(const struct unet_work *w, const struct plan_buffer *b) {
 
 static enum status place_buffers(struct unet_work *w) {
     const struct unet *u = w->u;
-    size_t total = 0, widest = 0;
+    size_t total = 0, widest = 0, largest = 0;
     for (size_t i = 0; i < u->n_buffers; i++) {
         const struct plan_buffer *b = &u->buffers[i];
         total += place(w, b);
         if (b->C > widest) widest = b->C;
+        if (place(w, b) > largest) largest = place(w, b);
     }
     w->affine = mem_array(2 * widest + KERNEL_SLACK, sizeof *w->affine);
     w->scratch = mem_array(scratch_floats(u) + KERNEL_SLACK, sizeof *w->scratch);
@@ -107,8 +112,10 @@ static enum status place_buffers(struct unet_work *w) {
         w->grad_block = mem_array(total, sizeof *w->grad_block);
         w->dw = mem_array(u->largest_param + KERNEL_SLACK, sizeof *w->dw);
         w->fold = mem_array(u->largest_fold, sizeof *w->fold);
-        w->sums = mem_array((w->max_batch + 4) * widest + KERNEL_SLACK, sizeof *w->sums);
-        if (!w->grad_block || !w->dw || !w->fold || !w->sums) return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
+        w->sums = mem_array((2 * w->max_batch + 1) * widest + KERNEL_SLACK, sizeof *w->sums);
+        w->scaled = mem_array(largest, sizeof *w->scaled);
+        if (!w->grad_block || !w->dw || !w->fold || !w->sums || !w->scaled)
+            return fail(ERR_NOMEM, "network: out of memory for a batch of %zu", w->max_batch);
     }
     size_t at = 0;
     for (size_t i = 0; i < u->n_buffers; i++) {
@@ -146,6 +153,7 @@ void unet_work_free(struct unet_work *w) {
     mem_free(w->grad);
     mem_free(w->dw);
     mem_free(w->sums);
+    mem_free(w->scaled);
     mem_free(w->scratch);
     mem_free(w->fold);
     mem_free(w);
@@ -272,8 +280,24 @@ int unet_forward(struct unet_work *w, const struct unet_weights *weights, float 
 
 /* --- backward --- */
 
-static void give(const struct unet_sink *sink, int param, const float *grad) {
-    if (sink) sink->take(sink->ctx, (size_t)param, grad);
+static void give(const struct unet_share *s, int param, const float *grad) {
+    if (s->sink.take) s->sink.take(s->sink.ctx, (size_t)param, grad);
+}
+
+/* Hands over a parameter of which every image has its gradient: rows [B][C]. */
+static void give_rows(struct unet_work *w, int param, const float *rows, size_t C, float *sum) {
+    for (size_t i = 0; i < w->n_shares; i++) {
+        const struct unet_share *s = &w->shares[i];
+        for (size_t b = 0; b < w->B; b++) w->k->scale(sum, b > 0, rows + b * C, s->scale ? s->scale[b] : 1, C);
+        give(s, param, sum);
+    }
+}
+
+/* dy [B][n], or a copy in which every image is multiplied by the share's scale. */
+static const float *scaled(struct unet_work *w, const struct unet_share *s, const float *dy, size_t n) {
+    if (!s->scale) return dy;
+    for (size_t b = 0; b < w->B; b++) w->k->scale(w->scaled + b * n, 0, dy + b * n, s->scale[b], n);
+    return w->scaled;
 }
 
 static void add_or_copy(const struct kernels *k, float *d, int add, const float *dy, size_t n) {
@@ -281,51 +305,46 @@ static void add_or_copy(const struct kernels *k, float *d, int add, const float 
     else memcpy(d, dy, n * sizeof *d);
 }
 
-static void backward_conv(struct unet_work *w, const struct unet_weights *weights,
-                          const struct plan_op *op, const struct unet_sink *sink) {
+static void backward_conv(struct unet_work *w, const struct unet_weights *weights, const struct plan_op *op) {
     const struct unet *u = w->u;
     struct conv_layer n = plan_layer(u, op, w->B);
     const float *dy = w->grad[op->y];
     size_t S = conv_height(&n) * conv_width(&n), C = n.Cout;
-    float *db = w->sums + w->max_batch * C;
     w->k->channel_sums(w->sums, dy, n.B, S, C);
-    memset(db, 0, C * sizeof *db);
-    for (size_t b = 0; b < n.B; b++) w->k->add(db, w->sums + b * C, C);
-    give(sink, op->bias, db);
+    give_rows(w, op->bias, w->sums, C, w->sums + n.B * C);
     if (op->res != NONE) add_or_copy(w->k, w->grad[op->res], op->add_res, dy, n.B * S * C);
     if (op->add != NONE) add_or_copy(w->k, w->grad[op->add], op->add_add, w->sums, n.B * C);
-    conv_backward_weight(w->k, w->dw, w->value[op->a], dy, w->fold, &n);
-    give(sink, op->w, w->dw);
+    for (size_t i = 0; i < w->n_shares; i++) {
+        conv_backward_weight(w->k, w->dw, w->value[op->a], scaled(w, &w->shares[i], dy, S * C), w->fold, &n);
+        give(&w->shares[i], op->w, w->dw);
+    }
     if (u->buffers[op->a].needs_gradient)
         conv_backward_data(w->k, w->grad[op->a], op->add_a, dy, weights->backward + op->pack, &n);
 }
 
-static void backward_norm(struct unet_work *w, const struct unet_weights *weights,
-                          const struct plan_op *op, const struct unet_sink *sink) {
+static void backward_norm(struct unet_work *w, const struct unet_weights *weights, const struct plan_op *op) {
     const struct unet *u = w->u;
     const float *mean = w->keep + w->max_batch * op->keep, *rstd = mean + w->B * op->groups;
     struct norm_shape n = norm_shape_of(w, op);
     size_t C = n.C, S = n.H * n.W * C;
-    float *dgamma = w->sums, *dbeta = dgamma + C, *dgamma_st = dbeta + C, *dbeta_st = dgamma_st + C;
+    float *dgamma = w->sums, *dbeta = dgamma + w->B * C, *sum = dbeta + w->B * C;
     float *gamma_st = w->affine, *beta_st = gamma_st + C, *dx = w->grad[op->a];
     const float *gamma = weights->bias + u->params[op->w].offset, *dy = w->grad[op->y];
     const float *beta = weights->bias + u->params[op->bias].offset, *x = w->value[op->a];
     if (op->add == NONE) {
         w->k->norm_backward(dx, op->add_a, dgamma, dbeta, dy, x, mean, rstd, gamma, beta, n, op->flag, w->scratch);
     } else {
-        memset(dgamma, 0, 2 * C * sizeof *dgamma);
         n.B = 1;
         for (size_t b = 0; b < w->B; b++) {
             const float *st = w->value[op->add] + b * 2 * C;
             modulate_forward(gamma_st, beta_st, gamma, beta, st, C);
-            w->k->norm_backward(dx + b * S, op->add_a, dgamma_st, dbeta_st, dy + b * S, x + b * S, mean + b * n.G,
-                                rstd + b * n.G, gamma_st, beta_st, n, op->flag, w->scratch);
-            modulate_backward(dgamma, dbeta, w->grad[op->add] + b * 2 * C, op->add_add, dgamma_st, dbeta_st,
-                              gamma, beta, st, C);
+            w->k->norm_backward(dx + b * S, op->add_a, dgamma + b * C, dbeta + b * C, dy + b * S, x + b * S,
+                                mean + b * n.G, rstd + b * n.G, gamma_st, beta_st, n, op->flag, w->scratch);
+            modulate_backward(dgamma + b * C, dbeta + b * C, w->grad[op->add] + b * 2 * C, op->add_add, gamma, beta, st, C);
         }
     }
-    give(sink, op->w, dgamma);
-    give(sink, op->bias, dbeta);
+    give_rows(w, op->w, dgamma, C, sum);
+    give_rows(w, op->bias, dbeta, C, sum);
 }
 
 static void backward_attention(struct unet_work *w, const struct plan_op *op) {
@@ -339,13 +358,12 @@ static void backward_attention(struct unet_work *w, const struct plan_op *op) {
                            N, a->C, op->heads);
 }
 
-static void backward_op(struct unet_work *w, const struct unet_weights *weights,
-                        const struct plan_op *op, const struct unet_sink *sink) {
+static void backward_op(struct unet_work *w, const struct unet_weights *weights, const struct plan_op *op) {
     const struct plan_buffer *a = &w->u->buffers[op->a];
     size_t n = w->B * a->H * a->W * a->C;
     switch (op->kind) {
-    case OP_CONV: backward_conv(w, weights, op, sink); break;
-    case OP_NORM: backward_norm(w, weights, op, sink); break;
+    case OP_CONV: backward_conv(w, weights, op); break;
+    case OP_NORM: backward_norm(w, weights, op); break;
     case OP_SILU:
         w->k->silu_backward(w->grad[op->a], op->add_a, w->grad[op->y], w->value[op->a], n);
         break;
@@ -368,7 +386,15 @@ static void backward_op(struct unet_work *w, const struct unet_weights *weights,
 
 int unet_backward(struct unet_work *w, const struct unet_weights *weights, const float *d_eps,
                   const struct unet_sink *sink) {
+    struct unet_share all = { NULL, sink ? *sink : (struct unet_sink){ NULL, NULL } };
+    return unet_backward_shared(w, weights, d_eps, &all, 1);
+}
+
+int unet_backward_shared(struct unet_work *w, const struct unet_weights *weights, const float *d_eps,
+                         const struct unet_share *shares, size_t n_shares) {
     const struct unet *u = w->u;
+    w->shares = shares;
+    w->n_shares = n_shares;
     assert(w->with_backward && weights->backward && weights->u == u);
     size_t S = u->config.sample_height * u->config.sample_width, C = u->config.out_channels;
     float *dy = w->grad[u->output];
@@ -377,7 +403,7 @@ int unet_backward(struct unet_work *w, const struct unet_weights *weights, const
             for (size_t s = 0; s < S; s++) dy[(b * S + s) * C + c] = *d_eps++;
     for (size_t i = u->n_ops; i-- > 0;) {
         if (stopped(w)) return 0;
-        backward_op(w, weights, &u->ops[i], sink);
+        backward_op(w, weights, &u->ops[i]);
     }
     return 1;
 }

@@ -207,12 +207,16 @@ static void check_norm_shape(const struct kernels *k, struct norm_shape n, int s
     size_t total = n.B * n.H * n.W * n.C;
     float *x = random_room(total, 1), *gamma = random_room(n.C, 2), *beta = random_room(n.C, 3), *r = random_room(total, 4);
     float *y = room(total), *dx = room(total), *twice = room(total), *mean = room(n.B * n.G), *rstd = room(n.B * n.G);
-    float *dgamma = room(n.C), *dbeta = room(n.C), *scratch = room(n.H * n.W * n.C);
+    float *dgamma = room(n.B * n.C), *dbeta = room(n.B * n.C), *scratch = room(n.H * n.W * n.C);
     double *want = mem_array(total, sizeof *want);
     k->norm_forward(y, mean, rstd, x, gamma, beta, n, 1e-5f, silu);
     norm_reference(want, x, gamma, beta, n, 1e-5, silu);
     for (size_t i = 0; i < total; i++) near(y[i], want[i], 12, "norm", i);
     k->norm_backward(dx, 0, dgamma, dbeta, r, x, mean, rstd, gamma, beta, n, silu, scratch);
+    for (size_t i = n.C; i < n.B * n.C; i++) {   /* over the images */
+        dgamma[i % n.C] += dgamma[i];
+        dbeta[i % n.C] += dbeta[i];
+    }
     size_t every = total > 100 ? 37 : 1;
     for (size_t i = 0; i < total + 2 * n.C; i += every) {
         float *at = i < total ? x + i : i < total + n.C ? gamma + (i - total) : beta + (i - total - n.C);

@@ -312,6 +312,81 @@ static void bits_of_a_batch(struct unet_config c) {
     net_close(&n);
 }
 
+/* One pass for simple, elbo (a factor per sample) and a mixture, against a pass each. */
+static void check_shares(const struct unet_config *c) {
+    enum { B = 3, SHARES = 3 };
+    struct net n;
+    net_open(&n, c, B);
+    unet_init(n.u, n.theta, 7);
+    unet_weights_pack(n.w, n.theta);
+    float *x = mem_array(B * n.D, sizeof *x), *d = mem_array(B * n.D, sizeof *d), *by = mem_array(B * n.D, sizeof *by);
+    float *shared[SHARES], *alone = mem_array(n.p, sizeof *alone), t[B] = { 3, 400, 990 };
+    float factor[SHARES][B] = { { 1, 1, 1 }, { .5f, 3, 1e-3f }, { -2, 0, 1 } };
+    struct collect into[SHARES], one;
+    struct unet_share shares[SHARES];
+    size_t *times = mem_array(SHARES * n.n_params, sizeof *times);
+    rng_normal(x, B * n.D, 1, RNG_TEST, 0, 0);
+    rng_normal(d, B * n.D, 1, RNG_TEST, 1, 0);
+    for (size_t i = 0; i < SHARES; i++) {
+        shared[i] = mem_array(n.p, sizeof *shared[i]);
+        into[i] = (struct collect){ n.params, shared[i], times + i * n.n_params };
+        shares[i] = (struct unet_share){ i ? factor[i] : NULL, { take, &into[i] } };
+    }
+    assert_true(unet_forward(n.work, n.w, n.eps, x, t, B));
+    assert_true(unet_backward_shared(n.work, n.w, d, shares, SHARES));
+    for (size_t i = 0; i < SHARES * n.n_params; i++) assert_int_equal(times[i], 1);
+    for (size_t i = 0; i < SHARES; i++) {
+        for (size_t k = 0; k < B * n.D; k++) by[k] = d[k] * factor[i][k / n.D];
+        net_gradient(&n, by);
+        for (size_t k = 0; k < n.n_params; k++) {
+            size_t at = n.params[k].offset, count = n.params[k].count;
+            double off = norm_of(shared[i] + at, n.grad + at, count), size = norm_of(n.grad + at, NULL, count);
+            /* Both round on the way down.  to_k.bias has gradient 0: what stands there is rounding. */
+            if (!(off <= 32 * EPSILON * (strstr(n.params[k].name, "to_k.bias") ? 1 : size)))
+                fail_msg("share %zu: %s off by %g of %g", i, n.params[k].name, off, size);
+        }
+        double off = norm_of(shared[i], n.grad, n.p), size = norm_of(n.grad, NULL, n.p);
+        if (!(off <= 1e-6 * size)) fail_msg("share %zu off by %g of %g", i, off, size);
+        one = (struct collect){ n.params, alone, times };
+        struct unet_share single = { shares[i].scale, { take, &one } };
+        assert_true(unet_backward_shared(n.work, n.w, d, &single, 1));
+        assert_memory_equal(alone, shared[i], n.p * sizeof *alone);
+        mem_free(shared[i]);
+    }
+    mem_free(x);
+    mem_free(d);
+    mem_free(by);
+    mem_free(alone);
+    mem_free(times);
+    net_close(&n);
+}
+
+static void gradients_that_differ_by_a_factor_come_from_one_pass(void **state) {
+    (void)state;
+    struct unet_config c = tiny();
+    check_shares(&c);
+    c.scale_shift = 1;
+    check_shares(&c);
+}
+
+static void a_multiple_of_a_loss_has_its_gradient(void **state) {
+    (void)state;
+    enum { D = 7 };
+    float e[D], noise[D], own[D], base[D];
+    rng_normal(e, D, 1, RNG_TEST, 0, 0);
+    rng_normal(noise, D, 1, RNG_TEST, 1, 0);
+    for (int l = 0; l < LOSS_COUNT; l++) {
+        double factor;
+        enum loss other = loss_multiple((enum loss)l, e, D, .3, &factor);
+        assert_int_equal(other, l == LOSS_ELBO ? LOSS_SIMPLE : l == LOSS_L2 ? LOSS_SQUARE : (enum loss)l);
+        loss_gradient((enum loss)l, own, e, noise, D, .3, .25);
+        loss_gradient(other, base, e, noise, D, .3, .25);
+        for (size_t i = 0; i < D; i++)
+            if (!(fabs((double)own[i] - factor * (double)base[i]) <= 2e-7 * fabs((double)own[i])))
+                fail_msg("%s: %g is not %g times %g", loss_name((enum loss)l), (double)own[i], factor, (double)base[i]);
+    }
+}
+
 static void a_batch_gives_the_bits_of_its_samples_alone(void **state) {
     (void)state;
     bits_of_a_batch(tiny());
@@ -414,6 +489,8 @@ int main(void) {
         cmocka_unit_test_prestate(every_vector_agrees_with_diffusers, avx2),
         cmocka_unit_test_prestate(every_vector_agrees_with_diffusers, avx512),
         cmocka_unit_test(the_whole_gradient_matches_central_differences),
+        cmocka_unit_test(gradients_that_differ_by_a_factor_come_from_one_pass),
+        cmocka_unit_test(a_multiple_of_a_loss_has_its_gradient),
         cmocka_unit_test(a_batch_gives_the_bits_of_its_samples_alone),
         cmocka_unit_test(layouts_round_trip_and_agree_with_coordinates),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
