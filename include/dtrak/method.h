@@ -6,6 +6,10 @@
  *   grad-cos    g . phi_n / (||g|| ||phi_n||)
  *   pixel-dot, pixel-cos   the same two on pixels in [-1, 1]
  *   random      uniform in [-1, 1), keyed on (seed, query)
+ * and out of the scores of others, or in a way of their own:
+ *   tracin, gas        means of grad-dot and grad-cos over checkpoints (combine.h)
+ *   das, das-signed    trak with loss avg, times residual and leverage (das.h)
+ *   nda                a softmax over image patches (nda.h)
  * A train row of norm 0 has score 0 wherever its norm divides.
  * Source: arXiv 2311.00500 and its released code.
  * Checked against: tests/unit/method_test.c. */
@@ -23,7 +27,7 @@ enum method {
     METHOD_TRAK, METHOD_GRAD_DOT, METHOD_GRAD_COS, METHOD_TRACIN, METHOD_GAS,
     METHOD_RELATIVE_IF, METHOD_RENORM_IF, METHOD_JOURNEY, METHOD_DAS, METHOD_DAS_SIGNED,
     METHOD_PIXEL_DOT, METHOD_PIXEL_COS, METHOD_EMBED_DOT, METHOD_EMBED_COS,
-    METHOD_EMP_INFLUENCE, METHOD_DATAMODEL, METHOD_RANDOM,
+    METHOD_EMP_INFLUENCE, METHOD_DATAMODEL, METHOD_NDA, METHOD_RANDOM,
     METHOD_COUNT
 };
 
@@ -40,8 +44,14 @@ int method_has_checkpoint(enum method m);  /* a network's weights */
 int method_has_features(enum method m);    /* projected gradients */
 int method_has_lambda(enum method m);      /* a ridge */
 int method_has_pixels(enum method m);      /* the images themselves */
+int method_has_several(enum method m);     /* always several checkpoints together */
+/* The one loss whose features it is made of; LOSS_COUNT: any. */
+enum loss method_own_loss(enum method m);
 /* This program can compute it; scores of the others can be imported. */
 int method_is_available(enum method m);
+/* ... and nothing but a loss, one checkpoint and a lambda need be said, and features or images
+ * need be there. */
+int method_is_direct(enum method m);
 
 /* What people call it: TRAK, TRAK-ELBO, D-TRAK, D-TRAK(avg), Gradient dot, ...
  * loss is ignored where the method has none. */

@@ -145,8 +145,18 @@ struct score_options {
     const struct cost_sink *cost;   /* cost.h; NULL: starts at once */
     void (*warn)(void *ctx, const char *line);   /* k is below ten times the effective dimension; may be NULL */
     void *warn_ctx;
+    int ensemble;               /* also the mean over the checkpoints, of methods that have one */
+    const char *das;            /* "derived", "released", ...: das_parse(); NULL: derived */
+    struct score_nda {          /* see nda.h */
+        size_t patch, down_patch;   /* down_patch 0: one scale */
+        double alpha;
+        size_t topk;
+        const char *at;         /* timesteps, "100,300,500"; NULL: 100,200,300,400,500 */
+        uint64_t noise_seed;
+    } nda;
 };
-#define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0, 0, NULL, NULL, NULL }
+#define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0, 0, NULL, NULL, NULL, 0, NULL, \
+                         { 7, 0, 0.5, 100, NULL, 0 } }
 
 /* What a score set notes of the features that it is made of, as its params: two sets
  * of scores over features of two projections differ in it. */

@@ -7,26 +7,28 @@
 #include <stdio.h>
 #include <string.h>
 
-enum need { LOSS = 1, CHECKPOINT = 2, FEATURES = 4, LAMBDA = 8, PIXELS = 16, HERE = 32 };
+enum need { LOSS = 1, CHECKPOINT = 2, FEATURES = 4, LAMBDA = 8, PIXELS = 16, HERE = 32, SEVERAL = 64, MORE = 128,
+            AVG = 256 };
 
 /* Sets that span several checkpoints (tracin, gas) have none of their own. */
 static const struct { const char *name, *display; unsigned need; } methods[METHOD_COUNT] = {
     [METHOD_TRAK] = { "trak", "TRAK", LOSS | CHECKPOINT | FEATURES | LAMBDA | HERE },
     [METHOD_GRAD_DOT] = { "grad-dot", "Gradient dot", LOSS | CHECKPOINT | FEATURES | HERE },
     [METHOD_GRAD_COS] = { "grad-cos", "Gradient cos", LOSS | CHECKPOINT | FEATURES | HERE },
-    [METHOD_TRACIN] = { "tracin", "TracInCP", LOSS | FEATURES },
-    [METHOD_GAS] = { "gas", "GAS", LOSS | FEATURES },
+    [METHOD_TRACIN] = { "tracin", "TracInCP", LOSS | FEATURES | SEVERAL | HERE },
+    [METHOD_GAS] = { "gas", "GAS", LOSS | FEATURES | SEVERAL | HERE },
     [METHOD_RELATIVE_IF] = { "relative-if", "Relative IF", LOSS | CHECKPOINT | FEATURES | LAMBDA | HERE },
     [METHOD_RENORM_IF] = { "renorm-if", "Renormalised IF", LOSS | CHECKPOINT | FEATURES | LAMBDA | HERE },
     [METHOD_JOURNEY] = { "journey", "Journey TRAK", LOSS | CHECKPOINT | FEATURES | LAMBDA },
-    [METHOD_DAS] = { "das", "DAS", LOSS | CHECKPOINT | FEATURES | LAMBDA },
-    [METHOD_DAS_SIGNED] = { "das-signed", "DAS (signed)", LOSS | CHECKPOINT | FEATURES | LAMBDA },
+    [METHOD_DAS] = { "das", "DAS", LOSS | CHECKPOINT | FEATURES | LAMBDA | AVG | MORE | HERE },
+    [METHOD_DAS_SIGNED] = { "das-signed", "DAS (signed)", LOSS | CHECKPOINT | FEATURES | LAMBDA | AVG | MORE | HERE },
     [METHOD_PIXEL_DOT] = { "pixel-dot", "Pixel dot", PIXELS | HERE },
     [METHOD_PIXEL_COS] = { "pixel-cos", "Pixel cos", PIXELS | HERE },
     [METHOD_EMBED_DOT] = { "embed-dot", "Embedding dot", 0 },
     [METHOD_EMBED_COS] = { "embed-cos", "Embedding cos", 0 },
     [METHOD_EMP_INFLUENCE] = { "emp-influence", "Empirical influence", 0 },
     [METHOD_DATAMODEL] = { "datamodel", "Datamodel", 0 },
+    [METHOD_NDA] = { "nda", "NDA", PIXELS | MORE | HERE },
     [METHOD_RANDOM] = { "random", "Random", HERE },
 };
 
@@ -38,7 +40,10 @@ int method_has_checkpoint(enum method m) { return needs(m, CHECKPOINT); }
 int method_has_features(enum method m) { return needs(m, FEATURES); }
 int method_has_lambda(enum method m) { return needs(m, LAMBDA); }
 int method_has_pixels(enum method m) { return needs(m, PIXELS); }
+int method_has_several(enum method m) { return needs(m, SEVERAL); }
+enum loss method_own_loss(enum method m) { return needs(m, AVG) ? LOSS_AVG : LOSS_COUNT; }
 int method_is_available(enum method m) { return needs(m, HERE); }
+int method_is_direct(enum method m) { return needs(m, HERE) && !needs(m, SEVERAL | MORE); }
 
 enum method method_parse(const char *name, enum loss *loss) {
     if (loss) *loss = LOSS_COUNT;
@@ -55,7 +60,7 @@ void method_display(char out[METHOD_DISPLAY], enum method m, enum loss loss) {
     const char *name = (unsigned)m < METHOD_COUNT ? methods[m].display : "?";
     if (m == METHOD_TRAK && loss == LOSS_ELBO) name = "TRAK-ELBO";
     if (m == METHOD_TRAK && loss == LOSS_SQUARE) name = "D-TRAK";
-    int plain = loss == LOSS_SIMPLE || !method_has_loss(m) || (unsigned)loss >= LOSS_COUNT ||
+    int plain = loss == LOSS_SIMPLE || loss == method_own_loss(m) || !method_has_loss(m) || (unsigned)loss >= LOSS_COUNT ||
                 (m == METHOD_TRAK && (loss == LOSS_ELBO || loss == LOSS_SQUARE));
     if (plain) snprintf(out, METHOD_DISPLAY, "%s", name);
     else snprintf(out, METHOD_DISPLAY, "%s(%s)", m == METHOD_TRAK ? "D-TRAK" : name, loss_name(loss));

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum { BLOCK = 64 };
-#define NEGLIGIBLE 60.0   /* nats below the largest: e^-60 of it is left out of a top-k */
+#define NEGLIGIBLE 36.0f   /* nats below the largest: a weight of 2e-16 of it is left out of a top-k */
 
 static struct patch_shape shape_of(const struct nda *o) {
     return (struct patch_shape){ o->C, o->H, o->W, o->patch, o->is_down ? 2u : 1u };
@@ -47,7 +47,7 @@ static enum status timestep_check(const struct nda *o, size_t t) {
 }
 
 /* What one thread needs; the arrays are float32 or, when exact, float64. */
-struct work { void *image, *distance, *least, *sum, *scratch, *near; size_t *count; };
+struct work { void *image, *distance, *least, *sum, *scratch, *near; size_t *count; float *within; };
 
 struct job {
     const struct nda *o;
@@ -61,12 +61,17 @@ struct job {
     /* of the block in hand */
     float *pixels;                /* [BLOCK][C * H * W] */
     double *whole, *top;          /* [BLOCK][positions]: log sums over all patches, over the topk */
+    const double *before;         /* [positions] log of the denominator over the blocks before */
 };
 
 static size_t real_size(const struct nda *o) { return o->is_exact ? sizeof(double) : sizeof(float); }
 static double value(const struct nda *o, const void *a, size_t i) {
     return o->is_exact ? ((const double *)a)[i] : (double)((const float *)a)[i];
 }
+
+/* Distances of a position, and a little more: at powers of two all positions would
+ * share a few sets of the cache. */
+static size_t near_stride(const struct job *j) { return (j->positions + 31) / 32 * 32 + 16; }
 
 static void work_free(struct work *w) {
     mem_free(w->image);
@@ -76,6 +81,7 @@ static void work_free(struct work *w) {
     mem_free(w->scratch);
     mem_free(w->near);
     mem_free(w->count);
+    mem_free(w->within);
 }
 
 static int work_init(struct work *w, const struct job *j) {
@@ -86,10 +92,12 @@ static int work_init(struct work *w, const struct job *j) {
     w->sum = mem_array(padded, size);
     w->scratch = mem_array(patch_scratch_size(j->n), size);
     if (j->o->topk) {
-        w->near = mem_array(j->positions * j->positions, sizeof(double));
+        w->near = mem_array(j->positions * near_stride(j), size);
         w->count = mem_array(j->positions, sizeof *w->count);
+        w->within = mem_array(j->positions, sizeof *w->within);
     }
-    return w->image && w->distance && w->least && w->sum && w->scratch && (!j->o->topk || (w->near && w->count));
+    return w->image && w->distance && w->least && w->sum && w->scratch &&
+           (!j->o->topk || (w->near && w->count && w->within));
 }
 
 static void job_free(struct job *j) {
@@ -157,52 +165,75 @@ static void sums(const struct job *j, struct work *w) {
     else k->sum_f32(w->sum, w->distance, w->least, j->n, j->runs, j->run_count);
 }
 
-/* Moves the k smallest of v[n] to its front (Hoare's selection). */
-static void select_smallest(double *v, size_t n, size_t k) {
-    size_t lo = 0, hi = n;   /* the k-th boundary lies in lo..hi */
-    while (hi - lo > 1) {
-        double pivot = v[lo + (hi - lo) / 2];
-        size_t i = lo, j = hi - 1;
-        for (;;) {
-            while (v[i] < pivot) i++;
-            while (v[j] > pivot) j--;
-            if (i >= j) break;
-            double x = v[i];
-            v[i++] = v[j];
-            v[j--] = x;
-        }
-        /* v[lo..i) <= pivot <= v[i..hi), except that v[i] may be the pivot itself. */
-        size_t cut = i > lo ? i : lo + 1;
-        if (k <= cut) hi = cut;
-        if (k >= cut) lo = cut;
-        if (k == cut) return;
-    }
-}
+/* --- the topk largest weights --- */
 
-/* All distances of a position together, those that count. */
-static void gather(const struct job *j, struct work *w) {
-    size_t cols = patch_cols(j->n), stride = patch_stride(j->n), P = j->positions;
-    double *near = w->near;
-    memset(w->count, 0, P * sizeof *w->count);
-    for (size_t k = 0; k < j->run_count; k++) {
-        const struct patch_run *r = &j->runs[k];
-        for (size_t i = 0; i < r->rows; i++)
-            for (size_t c = 0; c < r->width; c++) {
-                size_t at = (r->i0 + i) * cols + r->j0 + c;
-                double d = value(j->o, w->distance, r->at + i * r->padded + c);
-                double low = value(j->o, w->least, (r->i0 + i) * stride + r->j0 + c);
-                if (d - low < NEGLIGIBLE) near[at * P + w->count[at]++] = d - low;
-            }
+/* For both element types:
+ * select    moves the k smallest of v[n] to its front (Hoare's selection)
+ * gather    all distances of a position together, those that count, less the least
+ * log_top   log of the sum of the topk largest weights, relative to the largest */
+#define TOPK(REAL, suffix) \
+    static void select_##suffix(REAL *v, size_t n, size_t k) { \
+        size_t lo = 0, hi = n;   /* the k-th boundary lies in lo..hi */ \
+        while (hi - lo > 1) { \
+            REAL pivot = v[lo + (hi - lo) / 2]; \
+            size_t i = lo, j = hi - 1; \
+            for (;;) { \
+                while (v[i] < pivot) i++; \
+                while (v[j] > pivot) j--; \
+                if (i >= j) break; \
+                REAL x = v[i]; \
+                v[i++] = v[j]; \
+                v[j--] = x; \
+            } \
+            size_t cut = i > lo ? i : lo + 1;   /* v[lo..cut) <= v[cut..hi) */ \
+            if (k <= cut) hi = cut; \
+            if (k >= cut) lo = cut; \
+            if (k == cut) return; \
+        } \
+    } \
+    static void gather_##suffix(const struct job *j, struct work *w) { \
+        size_t cols = patch_cols(j->n), stride = patch_stride(j->n), S = near_stride(j); \
+        const REAL *distance = w->distance, *least = w->least; \
+        REAL *near = w->near; \
+        for (size_t k = 0; k < j->run_count; k++) { \
+            const struct patch_run *r = &j->runs[k]; \
+            for (size_t i = 0; i < r->rows; i++) { \
+                const REAL *d = distance + r->at + i * r->padded, *low = least + (r->i0 + i) * stride + r->j0; \
+                const float *within = w->within + (r->i0 + i) * cols + r->j0; \
+                size_t *count = w->count + (r->i0 + i) * cols + r->j0; \
+                REAL *to = near + ((r->i0 + i) * cols + r->j0) * S; \
+                for (size_t c = 0; c < r->width; c++) { \
+                    to[c * S + count[c]] = d[c] - low[c];   /* kept when it counts */ \
+                    count[c] += d[c] - low[c] < (REAL)within[c]; \
+                } \
+            } \
+        } \
+    } \
+    static double log_top_##suffix(const struct job *j, struct work *w, size_t at) { \
+        REAL *v = (REAL *)w->near + at * near_stride(j); \
+        size_t n = w->count[at], k = j->o->topk < n ? j->o->topk : n; \
+        double sum = 0; \
+        if (k < n) select_##suffix(v, n, k); \
+        for (size_t i = 0; i < k; i++) sum += exp(-(double)v[i]); \
+        return log(sum); \
     }
-}
+TOPK(float, f32)
+TOPK(double, f64)
 
-/* log of the sum of the topk largest weights, relative to the largest. */
-static double log_top(const struct job *j, struct work *w, size_t at) {
-    double *v = (double *)w->near + at * j->positions, sum = 0;
-    size_t n = w->count[at], k = j->o->topk < n ? j->o->topk : n;
-    if (k < n) select_smallest(v, n, k);
-    for (size_t i = 0; i < k; i++) sum += exp(-v[i]);
-    return log(sum);
+/* Log sums over the topk of each position.  Where the whole image is nothing beside the
+ * images before it, so are its topk, and the whole stands in. */
+static void make_top(const struct job *j, struct work *w, const double *whole, double *top) {
+    size_t cols = patch_cols(j->n), stride = patch_stride(j->n);
+    memset(w->count, 0, j->positions * sizeof *w->count);
+    for (size_t at = 0; at < j->positions; at++)
+        w->within[at] = whole[at] < j->before[at] - NEGLIGIBLE ? -1.0f : NEGLIGIBLE;
+    if (j->o->is_exact) gather_f64(j, w);
+    else gather_f32(j, w);
+    for (size_t at = 0; at < j->positions; at++) {
+        double low = value(j->o, w->least, at / cols * stride + at % cols);
+        top[at] = w->within[at] < 0 ? whole[at]
+                : (j->o->is_exact ? log_top_f64(j, w, at) : log_top_f32(j, w, at)) - low;
+    }
 }
 
 static void one_image(void *ctx, size_t piece, size_t thread) {
@@ -212,13 +243,12 @@ static void one_image(void *ctx, size_t piece, size_t thread) {
     double *whole = j->whole + piece * j->positions, *top = j->top + piece * j->positions;
     distances(j, w, j->pixels + piece * j->n.C * j->n.H * j->n.W);
     sums(j, w);
-    if (j->o->topk) gather(j, w);
     for (size_t at = 0; at < j->positions; at++) {
         size_t i = at / cols * stride + at % cols;
-        double low = value(j->o, w->least, i);
-        whole[at] = log(value(j->o, w->sum, i)) - low;
-        top[at] = j->o->topk ? log_top(j, w, at) - low : whole[at];
+        whole[at] = log(value(j->o, w->sum, i)) - value(j->o, w->least, i);
     }
+    if (j->o->topk) make_top(j, w, whole, top);
+    else memcpy(top, whole, j->positions * sizeof *top);
 }
 
 /* log(e^a + e^b); a may be -infinity. */
@@ -288,6 +318,7 @@ static enum status stream(struct kept *k, struct job *j, const struct rows *trai
         TRY(progress_check(p));
         TRY(train->read(train->ctx, first, count, j->pixels));
         TRY(pixels_check(j->pixels, count, train->k, first));
+        j->before = k->z;
         pool_run(pool, count, one_image, j);
         keep(k, j, first, count);
     }

@@ -10,12 +10,19 @@
 #include <string.h>
 
 static const struct option options[] = {
-    { "method", 1, "LIST", "trak grad-dot grad-cos pixel-cos ...; dtrak is trak with loss square (trak)" },
+    { "method", 1, "LIST", "trak grad-cos das nda ..., see the manual; dtrak is trak with loss square (trak)" },
     { "loss", 1, "LIST", "simple elbo square avg l1 l2 linf, or all (simple)" },
     { "checkpoint", 1, "LIST", "steps, percentages, last or all (last)" },
     { "lambda", 1, "LIST", "ridge: 0.05 (relative), abs:500, auto, or grid: all 27 (auto)" },
     { "timesteps", 1, "N", "of the features (the most there are)" },
     { "split", 1, "LIST", "val, gen: which queries (both)" },
+    { "ensemble", 0, NULL, "also the mean over the checkpoints" },
+    { "das", 1, "FORM", "of das: derived, released; none rms released, each also with +leverage (derived)" },
+    { "patch", 1, "P", "of nda: side of a patch, in pixels (7)" },
+    { "down-patch", 1, "P", "of nda: also patches of this even side at half the resolution" },
+    { "alpha", 1, "A", "of nda: weight of the first scale when there are two (0.5)" },
+    { "topk", 1, "N", "of nda: patches of a training image that count, 0 for all (100)" },
+    { "at", 1, "LIST", "of nda: timesteps (100,200,300,400,500)" },
     { "self", 0, NULL, "also the self-influence of the training items" },
     { "bits", 1, "9-24", "significant bits of a stored score (24: exact)" },
     { "no-kernel", 0, NULL, "do not keep the packed Gram matrices" },
@@ -60,6 +67,13 @@ static enum status run_score(const struct args *a) {
     TRY(args_size(a, "bits", 9, 24, &bits));
     o.mantissa_bits = (int)bits;
     o.keep_kernel = !args_has(a, "no-kernel");
+    o.ensemble = args_has(a, "ensemble");
+    o.das = args_text(a, "das", NULL);
+    TRY(args_size(a, "patch", 1, 1000, &o.nda.patch));
+    TRY(args_size(a, "down-patch", 2, 1000, &o.nda.down_patch));
+    TRY(args_real(a, "alpha", 0, 1, &o.nda.alpha));
+    TRY(args_size(a, "topk", 0, 1000000, &o.nda.topk));
+    o.nda.at = args_text(a, "at", NULL);
     o.self_influence = args_has(a, "self");
     TRY(args_size(a, "threads", 1, 1024, &o.threads));
     TRY(cli_memory(a, &o.memory));
@@ -79,5 +93,7 @@ const struct command command_score = {
     options, 1, 1,
     "  dtrak score my.db --method trak,dtrak --lambda auto --self\n"
     "  dtrak score my.db --method dtrak --lambda grid --memory 4G\n"
-    "  dtrak score my.db --method grad-cos,pixel-cos --loss simple\n", run_score
+    "  dtrak score my.db --method grad-cos,pixel-cos --loss simple\n"
+    "  dtrak score my.db --method tracin,gas --checkpoint all\n"
+    "  dtrak score my.db --method nda --patch 7 --at 100,300,500\n", run_score
 };

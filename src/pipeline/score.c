@@ -27,6 +27,7 @@ static enum status read_method(struct scorer *w, const char *word) {
         return fail(ERR_USAGE, "'%s' is not a method; trak, dtrak, grad-dot, grad-cos and pixel-cos are", word);
     if (!method_is_available(m))
         return fail(ERR_USAGE, "method %s is not computed by this program; its scores can be imported", word);
+    if (method_own_loss(m) != LOSS_COUNT) forced = method_own_loss(m);
     if (!method_has_loss(m)) w->wanted[m] = 1;
     else if (forced != LOSS_COUNT) w->wanted[m] |= 1u << forced;
     else if (w->o->losses) w->wanted[m] |= w->o->losses & ((1u << LOSS_COUNT) - 1);
@@ -67,6 +68,13 @@ static enum status count_items(struct scorer *w) {
     return OK;
 }
 
+/* What means are made of is made too.  Whether there are any. */
+static int read_means(struct scorer *w) {
+    w->wanted[METHOD_GRAD_DOT] |= w->wanted[METHOD_TRACIN];
+    w->wanted[METHOD_GRAD_COS] |= w->wanted[METHOD_GAS];
+    return w->o->ensemble || w->wanted[METHOD_TRACIN] || w->wanted[METHOD_GAS];
+}
+
 /* Rows that will be there at the end, over all score sets. */
 static void count_rows(struct scorer *w) {
     double queries = 0, sets = 0;
@@ -75,7 +83,8 @@ static void count_rows(struct scorer *w) {
     for (int m = 0; m < METHOD_COUNT; m++)
         for (int l = 0; l < LOSS_COUNT; l++)
             if (w->wanted[m] >> l & 1)
-                sets += (method_has_checkpoint((enum method)m) ? (double)w->checkpoints.count : 1) *
+                sets += (double)(method_has_several((enum method)m) ? 1 :
+                                 method_has_checkpoint((enum method)m) ? w->checkpoints.count + score_means_of(w, (enum method)m) : 1) *
                         (method_has_lambda((enum method)m) ? (double)w->lambdas : 1);
     w->total = queries * sets;
 }
@@ -89,7 +98,13 @@ static enum status prepare(struct scorer *w) {
     TRY(lambda_parse_list(w->lambda, &w->lambdas, w->o->lambda));
     TRY(read_methods(w));
     TRY(count_items(w));
+    TRY(das_parse(&w->das, w->o->das ? w->o->das : "derived"));
+    TRY(score_read_nda(w));
+    int has_means = read_means(w);
     if (needs_checkpoints(w)) TRY(store_checkpoints_resolve(w->s, w->o->checkpoints, &w->checkpoints));
+    if (has_means && w->checkpoints.count < 2)
+        return fail(ERR_USAGE, "score: a mean over checkpoints needs several, '%s' names %zu; try --checkpoint all",
+                    w->o->checkpoints ? w->o->checkpoints : "last", w->checkpoints.count);
     count_rows(w);
     gethostname(w->host, sizeof w->host - 1);
     w->memory = w->o->memory ? w->o->memory : mem_default_cap();
@@ -100,6 +115,7 @@ static enum status prepare(struct scorer *w) {
 /* --- a group: the methods of one checkpoint and loss --- */
 
 int score_in_group(const struct scorer *w, enum method m) {
+    if (method_has_several(m) || m == METHOD_NDA) return 0;
     if (w->loss == LOSS_COUNT) return !method_has_loss(m) && w->wanted[m];
     return method_has_loss(m) && (w->wanted[m] >> w->loss & 1);
 }
@@ -123,6 +139,12 @@ void score_describe(const struct scorer *w, enum method m, enum split split, siz
     snprintf(set->method, sizeof set->method, "%s", method_name(m));
     if (m == METHOD_RANDOM) snprintf(set->params, sizeof set->params, "{\"seed\":0}");
     else source_params(&w->source, set->params, sizeof set->params);
+    size_t len = strlen(set->params);
+    if (m == METHOD_DAS || m == METHOD_DAS_SIGNED) {   /* one member more, at the end */
+        char form[DAS_TEXT];
+        das_format(form, w->das);
+        snprintf(set->params + len - 1, sizeof set->params - len + 1, ",\"das\":\"%s\"}", form);
+    }
     if (!method_has_features(m)) return;
     snprintf(set->loss, sizeof set->loss, "%s", loss_name(w->loss));
     set->checkpoint[0] = w->checkpoint->id;
@@ -132,11 +154,9 @@ void score_describe(const struct scorer *w, enum method m, enum split split, siz
     if (method_has_lambda(m)) lambda_format(set->lambda_spec, w->lambda[lambda]);
 }
 
-static enum status open_task(struct scorer *w, enum method m, enum split split, size_t lambda) {
-    struct task *t = &w->task[w->tasks++];
+enum status score_open_set(struct scorer *w, struct task *t) {
+    enum split split = t->split;
     struct index_list list;
-    *t = (struct task){ .method = m, .split = split, .lambda = lambda };
-    score_describe(w, m, split, lambda, &t->set);
     TRY(store_score_set_ensure(w->s, &t->set, &w->provenance, &t->set));
     t->missing = mem_array(w->items[split], 1);
     if (!t->missing) return fail(ERR_NOMEM, "score: out of memory");
@@ -149,6 +169,13 @@ static enum status open_task(struct scorer *w, enum method m, enum split split, 
     index_list_free(&list);
     w->done += (double)(w->items[split] - t->n_missing);
     return OK;
+}
+
+static enum status open_task(struct scorer *w, enum method m, enum split split, size_t lambda) {
+    struct task *t = &w->task[w->tasks++];
+    *t = (struct task){ .method = m, .split = split, .lambda = lambda };
+    score_describe(w, m, split, lambda, &t->set);
+    return score_open_set(w, t);
 }
 
 static enum status open_tasks(struct scorer *w) {
@@ -170,7 +197,9 @@ static void close_group(struct scorer *w) {
     w->ridge = NULL;
     mem_free(w->by_relative);
     mem_free(w->by_norm);
-    w->by_relative = w->by_norm = NULL;
+    mem_free(w->residual);
+    mem_free(w->by_das);
+    w->by_relative = w->by_norm = w->residual = w->by_das = NULL;
     source_close(&w->source);
 }
 
@@ -246,20 +275,38 @@ static enum status put_ridge(struct scorer *w) {
     return OK;
 }
 
+static int has_das(const struct scorer *w) {
+    return score_in_group(w, METHOD_DAS) || score_in_group(w, METHOD_DAS_SIGNED);
+}
+
+/* r_n / (1 - h_n), as far as the form of das has them. */
+static enum status make_das(struct scorer *w, const double *leverage) {
+    size_t n = w->items[SPLIT_TRAIN];
+    w->by_das = mem_array(w->lambdas * n, sizeof *w->by_das);
+    if (!w->by_das) return fail(ERR_NOMEM, "score: out of memory");
+    for (size_t i = 0; i < w->lambdas * n; i++) w->by_das[i] = 1;
+    for (size_t l = 0; l < w->lambdas; l++)
+        TRY(das_signed(w->by_das + l * n, 1, n, w->residual, w->das.has_leverage ? leverage + l * n : NULL));
+    return OK;
+}
+
 /* Leverages where they are missing, and the lengths that methods divide by. */
 static enum status make_diagonals(struct scorer *w, const unsigned char *missing, size_t n_missing) {
     size_t n = w->items[SPLIT_TRAIN];
     int relative = score_in_group(w, METHOD_RELATIVE_IF);
     double *leverage = NULL, *lengths = NULL;
     enum status st = OK;
-    if (!n_missing && !relative) return OK;
-    if (n_missing) leverage = mem_array(w->lambdas * n, sizeof *leverage);
+    int das = has_das(w), leverages = n_missing || (das && w->das.has_leverage);
+    if (!leverages && !relative && !das) return OK;
+    if (leverages) leverage = mem_array(w->lambdas * n, sizeof *leverage);
     if (relative) lengths = mem_array(w->lambdas * n, sizeof *lengths);
-    if ((n_missing && !leverage) || (relative && !lengths)) {
+    if ((leverages && !leverage) || (relative && !lengths)) {
         st = fail(ERR_NOMEM, "score: out of memory");
         goto done;
     }
-    TRY_TO(ridge_diagonals_many(w->ridge, w->lambda_abs, w->lambdas, leverage, lengths, NULL));
+    if (leverages || relative)
+        TRY_TO(ridge_diagonals_many(w->ridge, w->lambda_abs, w->lambdas, leverage, lengths, NULL));
+    if (das) TRY_TO(make_das(w, leverage));
     for (size_t l = 0; l < w->lambdas && n_missing; l++) {
         char text[128];
         struct stat_key key = leverage_key(w, l, text);
@@ -306,13 +353,13 @@ static int needs_train_norms(const struct scorer *w) {
     return score_in_group(w, METHOD_GRAD_COS) || score_in_group(w, METHOD_PIXEL_COS) || score_in_group(w, METHOD_RENORM_IF);
 }
 
-static enum status open_source(struct scorer *w) {
+enum status score_open_source(struct scorer *w) {
     return w->checkpoint ? find_source(w) : source_pixels(&w->source, w->s, w->items, w->memory);
 }
 
 /* Before anything starts: is it all there, does it fit, what will it cost? */
 static enum status look_at_group(struct scorer *w) {
-    TRY(open_source(w));
+    TRY(score_open_source(w));
     if (score_has_ridge(w)) TRY(source_check_memory(&w->source, score_least_bytes(w)));
     return w->o->cost ? score_add_cost(w) : OK;
 }
@@ -324,13 +371,14 @@ static enum status run_group(struct scorer *w) {
         snprintf(w->what, sizeof w->what, "loss %s, checkpoint %.0f%%", loss_name(w->loss), w->checkpoint->percent);
     else
         snprintf(w->what, sizeof w->what, "without a network");
-    TRY(open_source(w));
+    TRY(score_open_source(w));
     TRY(open_tasks(w));
     TRY(find_leverages(w, no_leverage, &leverages));
     progress_report(w->progress, w->done, w->total, "scores", w->what);
     TRY(progress_check(w->progress));
     if (w->checkpoint && w->o->keep_kernel) TRY(source_keep_kernel(&w->source, w->o->mantissa_bits >= 24, w->progress));
     if (!rows_missing(w) && !leverages) return OK;
+    if (has_das(w) && w->das.residual != DAS_RESIDUAL_NONE) TRY(score_residuals(w));
     if (score_has_ridge(w)) {
         TRY(make_ridge(w));
         TRY(make_diagonals(w, no_leverage, leverages));
@@ -368,9 +416,12 @@ static enum status run(struct scorer *w) {
     linalg_set_threads((int)w->provenance.threads);
     TRY(each_group(w, look_at_group));
     TRY(last_group(w, look_at_group));
+    if (w->o->cost) TRY(score_add_nda_cost(w));
     if (cost_announce(w->o->cost, "score", &w->cost)) return OK;
     TRY(each_group(w, run_group));
-    return last_group(w, run_group);
+    TRY(last_group(w, run_group));
+    TRY(score_make_means(w));
+    return score_make_nda(w);
 }
 
 enum status pipeline_score(struct store *s, const struct score_options *o, const struct progress *p) {
@@ -384,6 +435,7 @@ enum status pipeline_score(struct store *s, const struct score_options *o, const
     close_group(w);
     pool_free(w->pool);
     mem_free(w->rates);
+    mem_free(w->at);
     checkpoint_list_free(&w->checkpoints);
     mem_free(w);
     return st;

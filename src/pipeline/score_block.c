@@ -172,12 +172,16 @@ struct batch { size_t lambda[LAMBDA_LIST_MAX], count; };
 static enum status put_task(struct block *b, struct task *t, const float *scores) {
     struct scorer *w = b->w;
     size_t n = w->items[SPLIT_TRAIN];
+    int is_das = t->method == METHOD_DAS || t->method == METHOD_DAS_SIGNED, is_square = t->method == METHOD_DAS;
     const double *by = t->method == METHOD_RELATIVE_IF ? w->by_relative + t->lambda * n
-                     : t->method == METHOD_RENORM_IF ? w->by_norm : NULL;
+                     : t->method == METHOD_RENORM_IF ? w->by_norm : is_das ? w->by_das + t->lambda * n : NULL;
     for (size_t i = 0; i < b->count; i++) {
         if (!t->missing[b->first + i]) continue;
         const float *row = scores + i * n;
-        for (size_t j = 0; by && j < n; j++) b->row[j] = (float)((double)row[j] * by[j]);
+        for (size_t j = 0; by && j < n; j++) {
+            double v = (double)row[j] * by[j];
+            b->row[j] = (float)(is_square ? v * v : v);
+        }
         TRY(store_score_put(w->s, &t->set, b->first + i, by ? b->row : row));
         w->done++;
     }

@@ -1,9 +1,11 @@
 /* score_parts.h - the state of the verb `score`, shared by its files:
- * score.c (what is asked for, groups), score_block.c (rows), score_cost.c. */
+ * score.c (what is asked for, groups), score_block.c (rows), score_mean.c (over
+ * checkpoints), score_nda.c, score_residual.c (for das), score_cost.c. */
 #ifndef PIPELINE_SCORE_PARTS_H
 #define PIPELINE_SCORE_PARTS_H
 
 #include "dtrak/cost.h"
+#include "dtrak/das.h"
 #include "dtrak/lambda.h"
 #include "dtrak/method.h"
 #include "dtrak/pipeline.h"
@@ -37,6 +39,8 @@ struct scorer {
     struct pool *pool;
     struct cost cost;
     struct rates *rates;             /* score_cost.c's */
+    struct das das;
+    size_t *at, n_at;                /* nda's timesteps */
     /* of the group in hand */
     const struct checkpoint *checkpoint;   /* NULL: methods without one */
     enum loss loss;                        /* LOSS_COUNT: methods without one */
@@ -45,6 +49,8 @@ struct scorer {
     double lambda_abs[LAMBDA_LIST_MAX];
     double *by_relative;             /* [lambdas][n], what relative-if multiplies with; or NULL */
     double *by_norm;                 /* [n], the same of renorm-if */
+    double *residual;                /* [n], das's r_n; NULL: 1 */
+    double *by_das;                  /* [lambdas][n], r_n / (1 - h_n) */
     struct task *task;
     size_t tasks;
     char what[96];
@@ -59,6 +65,27 @@ int score_has_ridge(const struct scorer *w);
 enum status score_make_rows(struct scorer *w);
 /* Bytes that rows take beside the ridge, at least. */
 double score_least_bytes(const struct scorer *w);
+
+/* --- sets that are not rows of one group --- */
+
+/* Opens a set and says which of its rows are missing. */
+enum status score_open_set(struct scorer *w, struct task *t);
+/* What w->source becomes for w->checkpoint and w->loss. */
+enum status score_open_source(struct scorer *w);
+
+/* Means over w->checkpoints: tracin, gas, and with o->ensemble the rest, from the rows of the
+ * sets that were made before. */
+enum status score_make_means(struct scorer *w);
+/* Sets of that kind for method m and one loss: 0 or 1. */
+size_t score_means_of(const struct scorer *w, enum method m);
+
+/* Rows of nda, each query a transaction. */
+enum status score_read_nda(struct scorer *w);    /* its options */
+enum status score_make_nda(struct scorer *w);
+enum status score_add_nda_cost(struct scorer *w);   /* to w->cost, timed on a few images */
+
+/* w->residual for the group in hand, from the store or the network; both forms are stored. */
+enum status score_residuals(struct scorer *w);
 
 /* Adds the group in hand, whose source is open, to w->cost. */
 enum status score_add_cost(struct scorer *w);

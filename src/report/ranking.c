@@ -22,7 +22,8 @@ const char report_narrow[] = "k is less than 10 times the effective dimension";
 struct wanted {
     enum method method;
     enum loss loss;                 /* LOSS_COUNT: none */
-    int64_t checkpoint;             /* 0: none */
+    int64_t checkpoint;             /* 0: none, -1: several together */
+    size_t named;                   /* checkpoints */
     size_t step;
     double percent;
     char lambda[LAMBDA_TEXT];       /* "": any */
@@ -43,6 +44,10 @@ static enum status read_method(struct wanted *w, const struct report_request *r)
     if (alias != LOSS_COUNT && asked != LOSS_COUNT && asked != alias)
         return fail(ERR_USAGE, "%s means loss %s, but loss %s was asked for; use method trak with it", name,
                     loss_name(alias), r->loss);
+    enum loss own = method_own_loss(w->method);
+    if (own != LOSS_COUNT && asked != LOSS_COUNT && asked != own)
+        return fail(ERR_USAGE, "%s is made of loss %s, but loss %s was asked for", name, loss_name(own), r->loss);
+    if (alias == LOSS_COUNT) alias = own;
     w->loss = asked != LOSS_COUNT ? asked : alias != LOSS_COUNT ? alias : LOSS_SIMPLE;
     return OK;
 }
@@ -50,12 +55,14 @@ static enum status read_method(struct wanted *w, const struct report_request *r)
 static enum status read_checkpoint(struct wanted *w, struct store *s, const char *name) {
     w->checkpoint = 0;
     w->step = 0;
+    if (method_has_several(w->method)) w->checkpoint = -1;
     if (!method_has_checkpoint(w->method)) return OK;
     struct checkpoint_list l = { 0 };
     TRY(store_checkpoints_resolve(s, name, &l));
     enum status st = OK;
+    w->named = l.count;
     if (l.count != 1) {
-        st = fail(ERR_USAGE, "a ranking is of one checkpoint; '%s' names %zu", name ? name : "last", l.count);
+        w->checkpoint = -1;   /* an ensemble, if there is one */
     } else {
         const struct checkpoint *c = &l.checkpoint[0];
         w->checkpoint = c->id;
@@ -107,11 +114,14 @@ static enum status explain_missing(struct store *s, const struct wanted *w, cons
     char display[METHOD_DISPLAY], at[48] = "", options[160] = "", first[320] = "";
     int exist = 1;
     method_display(display, w->method, w->loss);
-    if (w->checkpoint) snprintf(at, sizeof at, " at step %zu", w->step);
-    if (method_has_features(w->method)) TRY(features_exist(s, w, r->query.split, &exist));
+    if (w->checkpoint > 0) snprintf(at, sizeof at, " at step %zu", w->step);
+    if (w->checkpoint < 0) snprintf(at, sizeof at, " over several checkpoints");
+    if (method_has_features(w->method) && w->checkpoint > 0) TRY(features_exist(s, w, r->query.split, &exist));
     if (w->loss != LOSS_COUNT) snprintf(options, sizeof options, " --loss %s", loss_name(w->loss));
     size_t len = strlen(options);
-    if (w->checkpoint) snprintf(options + len, sizeof options - len, " --checkpoint %zu", w->step);
+    if (w->checkpoint > 0) snprintf(options + len, sizeof options - len, " --checkpoint %zu", w->step);
+    if (w->checkpoint < 0)
+        snprintf(options + len, sizeof options - len, " --checkpoint all%s", method_has_several(w->method) ? "" : " --ensemble");
     len = strlen(options);
     if (r->timesteps) snprintf(options + len, sizeof options - len, " --timesteps %zu", r->timesteps);
     if (!exist) snprintf(first, sizeof first, "dtrak features %.80s%s && ", store_path(s), options);
@@ -183,6 +193,9 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
         .timesteps = r->timesteps, .k = r->k,
     };
     st = store_score_set_find(s, &q, &out->set);
+    if (st == ERR_MISSING && w.named > 1)
+        return fail(ERR_USAGE, "a ranking is of one checkpoint; '%s' names %zu, and there is no ensemble of them; dtrak score "
+                    "%s --checkpoint %s --ensemble makes one", r->checkpoint, w.named, store_path(s), r->checkpoint);
     if (st == ERR_MISSING) return explain_missing(s, &w, r);
     TRY(st);
     out->step = w.step;

@@ -39,7 +39,7 @@ static void list_methods(struct catalog *c) {
     c->n_methods = 0;
     for (int i = 0; i < METHOD_COUNT; i++) {
         enum method m = (enum method)i;
-        int possible = method_is_available(m) && m != METHOD_RANDOM &&
+        int possible = method_is_direct(m) && m != METHOD_RANDOM &&
                        (!method_has_checkpoint(m) || c->checkpoints.count);
         if (possible || has_scores(c, m)) c->method[c->n_methods++] = m;
     }

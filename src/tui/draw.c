@@ -248,7 +248,7 @@ static int works(const struct app *a, enum action k) {
     case ACT_ckpt_next: return method_has_checkpoint(t->method) && a->catalog.checkpoints.count > 1;
     case ACT_lambda_up: case ACT_lambda_down: return method_has_lambda(t->method);
     case ACT_recompute: return a->jobs && a->has_query && a->row.state != ROW_STORED &&
-                               a->row.state != ROW_LIVE && method_is_available(t->method) &&
+                               a->row.state != ROW_LIVE && method_is_direct(t->method) &&
                                !setting_is_asked(a);
     case ACT_detail: return a->row.n > 0;
     case ACT_pane: return a->row.n > 0;

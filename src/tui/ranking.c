@@ -366,7 +366,7 @@ void ranking_draw_absent(struct app *a, struct frame *f, struct area in) {
         row += draw_paragraph(f, row, col, end - row, cols, STYLE_NORMAL, text);
         if (row + 1 < end && now.total > 0)
             frame_meter(f, row, col, cols < 60 ? cols : 60, STYLE_METER, now.done / now.total);
-    } else if (a->jobs && method_is_available(a->setting.method)) {
+    } else if (a->jobs && method_is_direct(a->setting.method)) {
         setting_estimate(a, estimate, sizeof estimate);
         draw_paragraph(f, row, col, end - row, cols, STYLE_NORMAL, estimate);
     } else if (!a->jobs) {

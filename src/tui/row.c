@@ -45,7 +45,7 @@ static void bad(struct row *r, enum row_state state) {
 static struct score_query asked(const struct app *a) {
     const struct setting *s = &a->setting;
     struct score_query q = { method_name(s->method), method_has_loss(s->method) ? loss_name(s->loss) : "",
-                             method_has_checkpoint(s->method) ? s->checkpoint : 0, a->query.split,
+                             method_has_checkpoint(s->method) ? s->checkpoint : method_has_several(s->method) ? -1 : 0, a->query.split,
                              NULL, 0, 0 };
     return q;
 }

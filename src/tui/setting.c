@@ -236,6 +236,9 @@ static int may_compute(struct app *a) {
     name_only(a, name);
     if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
     else if (!a->has_query) app_say(a, STYLE_WARN, "there is nothing to score: no generated or held-out items");
+    else if (method_is_available(t->method) && !method_is_direct(t->method))
+        app_say(a, STYLE_WARN, "%s takes options: dtrak score %s --method %s", name, store_path(a->store),
+                method_name(t->method));
     else if (!method_is_available(t->method))
         app_say(a, STYLE_WARN, "%s was imported and cannot be computed here", name);
     else if (method_has_checkpoint(t->method) && !catalog_checkpoint(&a->catalog, t->checkpoint))

@@ -50,7 +50,12 @@ static void needs_are_consistent(void **state) {
         if (method_has_pixels(m)) assert_false(method_has_checkpoint(m));
     }
     assert_true(method_is_available(METHOD_TRAK) && method_is_available(METHOD_PIXEL_COS));
-    assert_false(method_is_available(METHOD_DAS));
+    assert_false(method_is_available(METHOD_JOURNEY));
+    for (int i = 0; i < METHOD_COUNT; i++)
+        if (method_is_direct((enum method)i)) assert_true(method_is_available((enum method)i));
+    assert_true(method_has_several(METHOD_GAS) && !method_has_checkpoint(METHOD_GAS));
+    assert_int_equal(method_own_loss(METHOD_DAS), LOSS_AVG);
+    assert_int_equal(method_own_loss(METHOD_TRAK), LOSS_COUNT);
     assert_false(method_has_lambda(METHOD_COUNT));
 }
 

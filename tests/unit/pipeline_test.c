@@ -680,6 +680,63 @@ static void the_training_loss_of_every_item_is_kept(void **state) {
     store_close(s);
 }
 
+/* What das multiplies with: at the pairs that the features were made of, from forward passes alone. */
+static void residuals_are_roots_of_the_errors_at_the_features_timesteps(void **state) {
+    (void)state;
+    struct store *s;
+    struct features_options o = tiny_features();
+    struct score_options score = SCORE_DEFAULTS;
+    struct checkpoint_list c;
+    struct project project;
+    struct stored_network net;
+    struct unet_work *work;
+    struct stopper stop = { .at = 3 };
+    struct progress p = { stop_at, &stop, &stop.cancel };
+    float x[D], x_t[D], noise[D], eps[D];
+    double got[N], shape[N];
+    size_t present;
+    ok(store_open(&s, path("whole"), STORE_WRITE));
+    o.noise_seed = 11;
+    o.losses = 1u << LOSS_AVG;
+    o.timesteps = 4;
+    o.draws = 3;
+    ok(pipeline_features(s, &o, NULL));
+    score.methods = "das";
+    score.timesteps = 4;
+    assert_int_equal(pipeline_score(s, &score, &p), ERR_CANCELLED);
+    ok(pipeline_score(s, &score, NULL));
+    ok(store_checkpoints_resolve(s, "last", &c));
+    struct stat_key rms = { "das_rms", "timesteps 4 uniform, draws 3, noise seed 11", c.checkpoint[0].id, SPLIT_TRAIN };
+    struct stat_key released = { "das_released", rms.key, rms.checkpoint, SPLIT_TRAIN };
+    ok(store_stat_get(s, &rms, 0, N, got, &present));
+    assert_int_equal(present, N);
+    ok(store_stat_get(s, &released, 0, N, shape, &present));
+    assert_int_equal(present, N);
+    ok(store_project_get(s, &project));
+    ok(stored_network_open(&net, s, &c.checkpoint[0], 0));
+    ok(unet_work_new(&work, net.u, 1, 0, NULL));
+    for (size_t item = 0; item < N; item += 12) {
+        double roots = 0, sum = 0;
+        ok(items_load(s, &project, SPLIT_TRAIN, item, 1, x));
+        for (size_t t = 0; t < 1000; t += 250)
+            for (size_t draw = 0; draw < 3; draw++) {
+                float time = (float)t;
+                items_noise(noise, D, 11, SPLIT_TRAIN, item, t, draw);
+                schedule_noised(net.schedule, x_t, x, noise, D, t);
+                unet_forward(work, net.weights, eps, x_t, &time, 1);
+                double e = loss_value(LOSS_SIMPLE, eps, noise, D, 1);
+                roots += sqrt(e) / 12;
+                sum += e;
+            }
+        assert_near(got[item], roots, 0, 1e-5);
+        assert_near(shape[item], roots / sqrt(sum), 0, 1e-5);
+    }
+    unet_work_free(work);
+    stored_network_close(&net);
+    checkpoint_list_free(&c);
+    store_close(s);
+}
+
 /* --- gradient --- */
 
 static struct feature_set projected_set(struct store *s, const struct features_options *o, enum loss loss) {
@@ -843,6 +900,7 @@ int main(void) {
         cmocka_unit_test(little_memory_means_fewer_threads_and_the_same_bits),
         cmocka_unit_test(the_cost_counts_what_is_missing),
         cmocka_unit_test(the_training_loss_of_every_item_is_kept),
+        cmocka_unit_test(residuals_are_roots_of_the_errors_at_the_features_timesteps),
         cmocka_unit_test(a_whole_gradient_projects_to_the_feature),
         cmocka_unit_test(what_cannot_be_done_is_said),
     };

@@ -402,7 +402,7 @@ static void nonsense_is_refused(void **state) {
     struct score_options o = SCORE_DEFAULTS;
     o.methods = "trak,magic";
     assert_int_equal(pipeline_score(s, &o, NULL), ERR_USAGE);
-    o.methods = "das";
+    o.methods = "journey";
     assert_int_equal(pipeline_score(s, &o, NULL), ERR_USAGE);
     o.methods = "trak";
     o.lambda = "-3";

@@ -1,0 +1,154 @@
+/* score_mean.c - score sets over several checkpoints: tracin, gas, ensembles.
+ *
+ * They are means of rows that are stored already, one set per checkpoint, so they cost
+ * reading.  A member is taken as it is stored: with 24 bits it is exact float32. */
+#include "score_parts.h"
+
+#include "dtrak/combine.h"
+#include "dtrak/mem.h"
+#include "dtrak/store.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BLOCK = 64 };   /* rows in one transaction */
+
+/* The method whose rows are averaged. */
+static enum method member_of(enum method m) {
+    return m == METHOD_TRACIN ? METHOD_GRAD_DOT : m == METHOD_GAS ? METHOD_GRAD_COS : m;
+}
+
+size_t score_means_of(const struct scorer *w, enum method m) {
+    return method_has_several(m) || (w->o->ensemble && method_has_checkpoint(m));
+}
+
+struct mean {
+    struct scorer *w;
+    struct task task;
+    struct score_set *member;   /* [checkpoints] */
+    struct combine sum;
+    float *row;
+    double *wide;               /* [n] */
+};
+
+static void mean_free(struct mean *a) {
+    mem_free(a->task.missing);
+    mem_free(a->member);
+    combine_free(&a->sum);
+    mem_free(a->row);
+    mem_free(a->wide);
+}
+
+/* The sets of one checkpoint each; they must be made alike. */
+static enum status find_members(struct mean *a) {
+    struct scorer *w = a->w;
+    const struct task *t = &a->task;
+    for (size_t c = 0; c < w->checkpoints.count; c++) {
+        struct score_set *s = &a->member[c];
+        w->checkpoint = &w->checkpoints.checkpoint[c];
+        enum status st = score_open_source(w);
+        if (st == OK) {
+            score_describe(w, member_of(t->method), t->split, t->lambda, s);
+            st = store_score_set_same(w->s, s, s);
+        }
+        source_close(&w->source);
+        TRY(st);
+        if (s->k != a->member[0].k || s->timesteps != a->member[0].timesteps || strcmp(s->params, a->member[0].params) != 0)
+            return fail(ERR_FORMAT, "score: features of loss %s at checkpoints %zu and %zu are made differently (k %zu and "
+                        "%zu, %zu and %zu timesteps, %s and %s) and have no mean", loss_name(w->loss),
+                        w->checkpoints.checkpoint[0].step, w->checkpoint->step, a->member[0].k, s->k,
+                        a->member[0].timesteps, s->timesteps, a->member[0].params, s->params);
+    }
+    return OK;
+}
+
+static void describe_mean(struct mean *a) {
+    struct score_set *set = &a->task.set;
+    *set = a->member[0];
+    set->id = 0;
+    snprintf(set->method, sizeof set->method, "%s", method_name(a->task.method));
+    set->checkpoints = a->w->checkpoints.count;
+    for (size_t c = 0; c < set->checkpoints; c++) set->checkpoint[c] = a->w->checkpoints.checkpoint[c].id;
+    set->rows = a->w->items[a->task.split];
+    set->lambda_rel = set->lambda_abs = set->d_eff = set->condition = (double)NAN;
+    set->rank = 0;
+}
+
+static enum status mean_row(struct mean *a, size_t query) {
+    struct scorer *w = a->w;
+    size_t n = w->items[SPLIT_TRAIN];
+    memset(a->sum.sum, 0, n * sizeof *a->sum.sum);
+    a->sum.weight = 0;
+    a->sum.parts = 0;
+    for (size_t c = 0; c < w->checkpoints.count; c++) {
+        TRY(store_score_read(w->s, &a->member[c], query, a->row));
+        for (size_t i = 0; i < n; i++) a->wide[i] = (double)a->row[i];
+        TRY(combine_add(&a->sum, a->wide, 1));
+    }
+    TRY(combine_mean(&a->sum, a->wide));
+    for (size_t i = 0; i < n; i++) a->row[i] = (float)a->wide[i];
+    return store_score_put(w->s, &a->task.set, query, a->row);
+}
+
+/* Missing rows from *query on, at most BLOCK of them. */
+static enum status mean_block(struct mean *a, size_t *query, double *rows) {
+    size_t items = a->w->items[a->task.split];
+    for (*rows = 0; *query < items && *rows < BLOCK; ++*query) {
+        if (!a->task.missing[*query]) continue;
+        TRY(mean_row(a, *query));
+        ++*rows;
+    }
+    return OK;
+}
+
+static enum status mean_rows(struct mean *a) {
+    struct scorer *w = a->w;
+    for (size_t query = 0; query < w->items[a->task.split];) {
+        double rows;
+        TRY(progress_check(w->progress));
+        TRY(store_begin(w->s));
+        enum status st = mean_block(a, &query, &rows);
+        if (st == OK) st = store_commit(w->s);
+        if (st != OK) {
+            store_rollback(w->s);
+            return st;
+        }
+        w->done += rows;
+        progress_report(w->progress, w->done, w->total, "scores", w->what);
+    }
+    return OK;
+}
+
+static enum status one_mean(struct scorer *w, enum method m, enum split split, size_t lambda) {
+    enum status st = OK;
+    size_t n = w->items[SPLIT_TRAIN];
+    struct mean a = { .w = w, .task = { .method = m, .split = split, .lambda = lambda } };
+    a.member = mem_array(w->checkpoints.count, sizeof *a.member);
+    a.row = mem_array(n, sizeof *a.row);
+    a.wide = mem_array(n, sizeof *a.wide);
+    if (!a.member || !a.row || !a.wide) TRY_TO(fail(ERR_NOMEM, "score: out of memory"));
+    TRY_TO(combine_init(&a.sum, n));
+    TRY_TO(find_members(&a));
+    describe_mean(&a);
+    TRY_TO(score_open_set(w, &a.task));
+    snprintf(w->what, sizeof w->what, "%s, loss %s, %zu checkpoints", method_name(m), loss_name(w->loss), w->checkpoints.count);
+    st = mean_rows(&a);
+done:
+    mean_free(&a);
+    return st;
+}
+
+enum status score_make_means(struct scorer *w) {
+    for (int m = 0; m < METHOD_COUNT; m++) {
+        if (!score_means_of(w, (enum method)m)) continue;
+        size_t lambdas = method_has_lambda((enum method)m) ? w->lambdas : 1;
+        for (int l = 0; l < LOSS_COUNT; l++)
+            for (int q = 0; q < SPLIT_COUNT && w->wanted[m] >> l & 1; q++)
+                for (size_t i = 0; i < lambdas && w->splits >> q & 1; i++) {
+                    w->loss = (enum loss)l;
+                    TRY(one_mean(w, (enum method)m, (enum split)q, i));
+                }
+    }
+    return OK;
+}
