@@ -163,6 +163,21 @@ says a_dry_run_says_the_cost $? "$(cat cost.txt err.txt)"
 "$DTRAK" features a.db --loss simple --timesteps 10 --dims 256 --dry-run > cost.txt 2> err.txt
 equal what_is_there_costs_nothing "$(cat cost.txt)" "features: nothing to do"
 
+# Said and taken agree within a factor of three, in one of three tries: other work may disturb either.
+seconds() { date +%s.%N; }
+near=no said=
+for try in 1 2 3; do
+    work="--split train --timesteps 100 --dims 64 --threads 1 --noise-seed 10$try"
+    estimate=$("$DTRAK" features a.db $work --dry-run 2> err.txt | sed -n 's/.*about \([0-9.]*\) s,.*/\1/p')
+    before=$(seconds)
+    "$DTRAK" features a.db $work 2> err.txt || break
+    after=$(seconds)
+    said="$said $estimate:$(echo "$after $before" | awk '{ print $1 - $2 }')"
+    echo "$estimate $after $before" | awk '{ took = $2 - $3; exit !($1 > 0 && $1 < 3 * took && took < 3 * $1) }' && near=yes && break
+done
+equal a_cost_is_what_it_then_takes "$near" yes
+[ $near = yes ] || echo "# said:took$said"
+
 # --- info, backup ---
 "$DTRAK" info a.db > info.txt 2> err.txt
 says info_is_text_too $? "$(cat err.txt)"
