@@ -30,5 +30,9 @@ struct checkpoint_origin { const char *weights, *name, *source; };
 enum status checkpoint_config_read(struct unet_config *c, struct schedule **s, const char *json, const char *name);
 void checkpoint_config_write(struct buf *out, const struct unet_config *c, const struct schedule *s,
                              const struct checkpoint_origin *o);
+/* The words of an imported checkpoint's origin: its name, "" when it has none,
+ * and the precision of its weights as NumPy calls it, or half_weights' where
+ * the config does not say. */
+void checkpoint_config_words(char name[128], char precision[16], const char *json, int half_weights);
 
 #endif

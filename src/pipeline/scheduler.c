@@ -4,6 +4,7 @@
 #include "dtrak/model_fields.h"
 #include "dtrak/network.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- in --- */
@@ -133,4 +134,20 @@ void checkpoint_config_write(struct buf *out, const struct unet_config *c, const
     write_text(out, "name", o->name, ", ");
     write_text(out, "source", o->source, ", ");
     buf_text(out, "}\n}\n");
+}
+
+void checkpoint_config_words(char name[128], char precision[16], const char *json, int half_weights) {
+    static const struct { const char *type, *word; } words[] = {
+        { "F32", "float32" }, { "F16", "float16" }, { "BF16", "bfloat16" }, { "mixed", "mixed" },
+    };
+    struct json_doc *doc = NULL;
+    *name = 0;
+    snprintf(precision, 16, "%s", half_weights ? "float16" : "float32");
+    if (json_parse(&doc, json, strlen(json), "config") != OK) return;
+    const struct json *origin = json_get(json_root(doc), "_dtrak");
+    const char *type = json_string(json_get(origin, "weights"), "");
+    snprintf(name, 128, "%s", json_string(json_get(origin, "name"), ""));
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(type, words[i].type)) snprintf(precision, 16, "%s", words[i].word);
+    json_free(doc);
 }

@@ -5,6 +5,7 @@
 #include "dtrak/lambda.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
+#include "dtrak/scheduler.h"
 #include "dtrak/text.h"
 
 #include <math.h>
@@ -106,8 +107,11 @@ static void add_checkpoints_text(struct buf *b, const struct facts *f) {
         const struct checkpoint *c = &f->checkpoints.checkpoint[i];
         buf_printf(b, "  step %-8zu %5.4g%%  ", c->step, c->percent);
         if (isfinite(c->train_loss)) buf_printf(b, "loss %.4f  ", c->train_loss);
-        buf_printf(b, "%s%s  %.1f MB  %.12s\n", c->half_weights ? "float16" : "float32", c->ema ? " ema" : "",
-                   (double)c->weights_bytes / 1e6, c->sha256);
+        char raw[128], name[256], precision[16];
+        checkpoint_config_words(raw, precision, c->config, c->half_weights);
+        text_escape(name, sizeof name, raw);
+        buf_printf(b, "%s%s  %.1f MB  %.12s%s%s\n", precision, c->ema ? " ema" : "", (double)c->weights_bytes / 1e6,
+                   c->sha256, *name ? "  " : "", name);
     }
 }
 
@@ -234,8 +238,14 @@ static void add_checkpoints_json(struct buf *b, const struct facts *f) {
         json_add_double(b, c->epoch);
         buf_text(b, ",\"train_loss\":");
         json_add_double(b, c->train_loss);
-        buf_printf(b, ",\"ema\":%s,\"weights\":\"%s\",\"bytes\":%zu,", c->ema ? "true" : "false",
-                   c->half_weights ? "float16" : "float32", c->weights_bytes);
+        char name[128], precision[16];
+        checkpoint_config_words(name, precision, c->config, c->half_weights);
+        buf_printf(b, ",\"ema\":%s,\"weights\":\"%s\",\"bytes\":%zu,", c->ema ? "true" : "false", precision,
+                   c->weights_bytes);
+        if (*name) {
+            add_field(b, "name", name);
+            buf_text(b, ",");
+        }
         add_field(b, "sha256", c->sha256);
         buf_text(b, "}");
     }

@@ -32,6 +32,9 @@ import a.db runs/checkpoint-250 && grep -q 'checkpoint 250,.* as F16' out.txt
 says the_step_is_in_the_path $? "$(cat out.txt err.txt)"
 import a.db "$models/bf16" --step 251 --beta-schedule squaredcos_cap_v2 --train-timesteps 100 && grep -q 'BF16, 100 timesteps' out.txt
 says a_schedule_may_be_given $? "$(cat out.txt err.txt)"
+"$DTRAK" info a.db > out.txt && grep -q 'step 251 .*bfloat16' out.txt && grep -q 'step 8000 .*from a "pipeline"' out.txt
+says info_knows_precision_and_name $? "$(cat out.txt)"
+equal so_does_its_json "$(value a.db checkpoints.1.weights) $(value a.db checkpoints.2.name)" 'bfloat16 from a "pipeline"'
 for form in plain zip zip-old-names legacy sharded; do
     make_db b.db && import b.db "$models/$form" && [ "$(value b.db checkpoints.0.sha256)" = "$sum" ]
     says "${form}_gives_the_same_weights" $? "$(cat err.txt)"
