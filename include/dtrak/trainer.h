@@ -3,7 +3,8 @@
  * A step draws its batch, timesteps, noise and flips from counters (seed, step),
  * so it is a function of the state alone: a run that is stopped and resumed
  * ends with the same bits.  The batch is cut into chunks of TRAINER_CHUNK
- * images whose gradients are summed in order: nor does the thread count matter.
+ * images whose gradients are summed in a fixed order, in at most eight sums at
+ * a time (so up to eight threads work): nor does the thread count matter.
  *
  * AdamW (Loshchilov & Hutter, arXiv 1711.05101) as PyTorch's, betas .95, .999;
  * gradient clipping to a norm; linear warm-up, then cosine to 0.

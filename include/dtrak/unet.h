@@ -92,6 +92,8 @@ void unet_cost(const struct unet *u, double *forward, double *backward);
 struct unet_weights;
 enum status unet_weights_new(struct unet_weights **out, const struct unet *u, int with_backward);
 void unet_weights_pack(struct unet_weights *w, const float *theta /* native */);
+/* One of `parts` parts of that, which several threads may do at the same time. */
+void unet_weights_pack_part(struct unet_weights *w, const float *theta, size_t part, size_t parts);
 void unet_weights_free(struct unet_weights *w);
 
 /* Takes the gradient of one parameter as soon as it is complete, summed over
@@ -126,6 +128,9 @@ int unet_backward(struct unet_work *w, const struct unet_weights *weights, const
 struct unet_share {
     const float *scale;        /* [B], NULL: all 1 */
     struct unet_sink sink;
+    /* Where a weight's gradient is to be formed: as many floats, which take() then
+     * gets.  NULL: take() gets a place that is used again. */
+    float *(*room)(void *ctx, size_t param);
 };
 
 /* shares[i].sink takes sum_b scale_i[b] (gradient of sample b), each parameter

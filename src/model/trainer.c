@@ -11,6 +11,11 @@
 
 enum { RANGES = 16 };   /* pieces of the parameter vector, for sums and updates */
 
+/* Lane l sums the gradients of chunks l, l + lanes, ... in that order; the lanes
+ * are summed in theirs.  As many as there may be threads at work, and no more:
+ * each holds a gradient. */
+enum { MAX_LANES = 8 };
+
 struct trainer {
     const struct unet *u;
     struct trainer_options o;
@@ -19,9 +24,10 @@ struct trainer {
     atomic_int *cancel;
     struct unet_weights *weights;
     struct unet_work **works;       /* one per thread */
-    size_t p, D, chunks, done;
+    size_t p, D, chunks, lanes, done;
     float *theta, *m, *v, *ema;     /* one block: the state */
-    float *grads;                   /* [chunks][p] */
+    float *grads;                   /* [lanes][p] */
+    uint32_t *drawn;                /* [batch] images */
     float *x_t, *noise, *time, *eps, *d_eps;
     double *losses;                 /* per sample */
     double range_norm[RANGES];
@@ -61,10 +67,12 @@ enum status trainer_new(struct trainer **out, const struct unet *u, const struct
     t->p = unet_size(u);
     t->D = c->in_channels * c->sample_height * c->sample_width;
     t->chunks = (o->batch + TRAINER_CHUNK - 1) / TRAINER_CHUNK;
+    t->lanes = t->chunks < MAX_LANES ? t->chunks : MAX_LANES;
     t->theta = mem_array(t->p * (o->ema > 0 ? 4 : 3), sizeof(float));
-    t->grads = mem_array(t->p * t->chunks, sizeof(float));
+    t->grads = mem_array(t->p * t->lanes, sizeof(float));
+    t->drawn = mem_array(o->batch, sizeof *t->drawn);
     float **arrays[] = { &t->x_t, &t->noise, &t->eps, &t->d_eps };
-    int short_of_memory = !t->theta || !t->grads;
+    int short_of_memory = !t->theta || !t->grads || !t->drawn;
     for (size_t i = 0; i < 4; i++) short_of_memory |= !(*arrays[i] = mem_array(o->batch * t->D, sizeof(float)));
     t->time = mem_array(o->batch, sizeof *t->time);
     t->losses = mem_array(o->batch, sizeof *t->losses);
@@ -95,6 +103,7 @@ void trainer_free(struct trainer *t) {
     unet_weights_free(t->weights);
     mem_free(t->theta);
     mem_free(t->grads);
+    mem_free(t->drawn);
     mem_free(t->x_t);
     mem_free(t->noise);
     mem_free(t->eps);
@@ -135,10 +144,12 @@ static void mirror(float *y, const float *x, size_t C, size_t H, size_t W, size_
     }
 }
 
-static void draw_sample(struct trainer *t, size_t b, uint32_t image) {
+static void draw_sample(void *ctx, size_t b, size_t thread) {
+    (void)thread;
+    struct trainer *t = ctx;
     const struct unet_config *c = unet_get_config(t->u);
     uint32_t step = (uint32_t)t->done;
-    const float *x = t->data->x + image * t->D;
+    const float *x = t->data->x + t->drawn[b] * t->D;
     float *x_t = t->x_t + b * t->D, *noise = t->noise + b * t->D;
     struct rng r = rng_at(t->o.seed, RNG_TIMESTEP, step, (uint32_t)b);
     size_t time = rng_below(&r, (uint32_t)schedule_steps(t->o.schedule));
@@ -152,28 +163,50 @@ static void draw_sample(struct trainer *t, size_t b, uint32_t image) {
     schedule_noised(t->o.schedule, x_t, x, noise, t->D, time);
 }
 
-/* --- one chunk: forward, loss, backward --- */
+/* --- one lane: forward, loss, backward of its chunks --- */
 
-struct chunk { struct trainer *t; const struct unet_param *params; float *grad; };
+struct lane { struct trainer *t; const struct unet_param *params; float *grad; int more; };
 
-static void keep_gradient(void *ctx, size_t param, const float *grad) {
-    struct chunk *c = ctx;
-    memcpy(c->grad + c->params[param].offset, grad, c->params[param].count * sizeof *grad);
+static float *first_place(void *ctx, size_t param) {
+    struct lane *l = ctx;
+    return l->grad + l->params[param].offset;
 }
 
-static void run_chunk(void *ctx, size_t piece, size_t thread) {
-    struct trainer *t = ctx;
-    size_t n_params, first = piece * TRAINER_CHUNK;
+static void keep_gradient(void *ctx, size_t param, const float *grad) {
+    struct lane *l = ctx;
+    float *to = l->grad + l->params[param].offset;
+    if (l->more) l->t->k->add(to, grad, l->params[param].count);
+    else if (to != grad) memcpy(to, grad, l->params[param].count * sizeof *grad);
+}
+
+static int run_chunk(struct trainer *t, struct lane *l, size_t chunk, size_t thread) {
+    size_t first = chunk * TRAINER_CHUNK, at = first * t->D;
     size_t B = t->o.batch - first < TRAINER_CHUNK ? t->o.batch - first : TRAINER_CHUNK;
-    struct chunk c = { t, unet_params(t->u, &n_params), t->grads + piece * t->p };
-    struct unet_sink sink = { keep_gradient, &c };
-    size_t at = first * t->D;
-    int ok = unet_forward(t->works[thread], t->weights, t->eps + at, t->x_t + at, t->time + first, B);
-    for (size_t b = first; ok && b < first + B; b++)
+    struct unet_share share = { NULL, { keep_gradient, l }, l->more ? NULL : first_place };
+    if (!unet_forward(t->works[thread], t->weights, t->eps + at, t->x_t + at, t->time + first, B)) return 0;
+    for (size_t b = first; b < first + B; b++)
         t->losses[b] = loss_gradient(LOSS_SIMPLE, t->d_eps + b * t->D, t->eps + b * t->D,
                                      t->noise + b * t->D, t->D, 1, 1.0 / (double)t->o.batch);
-    if (ok) ok = unet_backward(t->works[thread], t->weights, t->d_eps + at, &sink);
-    if (!ok) atomic_store(&t->stopped, 1);
+    return unet_backward_shared(t->works[thread], t->weights, t->d_eps + at, &share, 1);
+}
+
+static void run_lane(void *ctx, size_t lane, size_t thread) {
+    struct trainer *t = ctx;
+    size_t n_params;
+    struct lane l = { t, unet_params(t->u, &n_params), t->grads + lane * t->p, 0 };
+    for (size_t c = lane; c < t->chunks; c += t->lanes) {
+        l.more = c != lane;
+        if (!run_chunk(t, &l, c, thread)) {
+            atomic_store(&t->stopped, 1);
+            return;
+        }
+    }
+}
+
+static void pack_part(void *ctx, size_t part, size_t thread) {
+    (void)thread;
+    struct trainer *t = ctx;
+    unet_weights_pack_part(t->weights, t->theta, part, RANGES);
 }
 
 /* --- sum, clip, update: over fixed ranges of the parameters --- */
@@ -184,7 +217,7 @@ static void sum_range(void *ctx, size_t r, size_t thread) {
     (void)thread;
     struct trainer *t = ctx;
     size_t from = range_start(t, r), n = range_start(t, r + 1) - from;
-    for (size_t c = 1; c < t->chunks; c++) t->k->add(t->grads + from, t->grads + c * t->p + from, n);
+    for (size_t l = 1; l < t->lanes; l++) t->k->add(t->grads + from, t->grads + l * t->p + from, n);
     t->range_norm[r] = t->k->norm2(t->grads + from, n);
 }
 
@@ -200,7 +233,8 @@ static void update_range(void *ctx, size_t r, size_t thread) {
 
 static enum status finish_step(struct trainer *t, double *loss) {
     double sum = 0, norm = 0, n = (double)t->done + 1;
-    pool_run(t->pool, t->chunks, run_chunk, t);
+    pool_run(t->pool, RANGES, pack_part, t);
+    pool_run(t->pool, t->lanes, run_lane, t);
     if (atomic_load(&t->stopped)) return fail(ERR_CANCELLED, "stopped as asked; what was finished is kept");
     pool_run(t->pool, RANGES, sum_range, t);
     for (size_t b = 0; b < t->o.batch; b++) sum += t->losses[b];
@@ -228,9 +262,9 @@ enum status trainer_step(struct trainer *t, const struct trainer_images *data, d
     t->data = data;
     atomic_store(&t->stopped, 0);
     for (size_t b = 0; b < t->o.batch; b++)
-        draw_sample(t, b, drawn_image(t, (uint64_t)t->done * t->o.batch + b, order, &epoch));
+        t->drawn[b] = drawn_image(t, (uint64_t)t->done * t->o.batch + b, order, &epoch);
     mem_free(order);
-    unet_weights_pack(t->weights, t->theta);
+    pool_run(t->pool, t->o.batch, draw_sample, t);
     return finish_step(t, loss);
 }
 
@@ -240,6 +274,5 @@ enum status trainer_step_on(struct trainer *t, const float *x_t, const float *ti
     memcpy(t->noise, noise, t->o.batch * t->D * sizeof *noise);
     memcpy(t->time, time, t->o.batch * sizeof *time);
     atomic_store(&t->stopped, 0);
-    unet_weights_pack(t->weights, t->theta);
     return finish_step(t, loss);
 }

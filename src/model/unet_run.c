@@ -39,11 +39,15 @@ void unet_weights_free(struct unet_weights *w) {
     mem_free(w);
 }
 
-void unet_weights_pack(struct unet_weights *w, const float *theta) {
+void unet_weights_pack(struct unet_weights *w, const float *theta) { unet_weights_pack_part(w, theta, 0, 1); }
+
+/* What needs the scratch is all in part 0. */
+void unet_weights_pack_part(struct unet_weights *w, const float *theta, size_t part, size_t parts) {
     const struct unet *u = w->u;
     for (size_t i = 0; i < u->n_ops; i++) {
         const struct plan_op *op = &u->ops[i];
-        if (op->w == NONE) continue;
+        size_t whose = op->kind == OP_CONV && op->flag ? 0 : i % parts;
+        if (op->w == NONE || whose != part) continue;
         const struct unet_param *p = &u->params[op->w], *b = &u->params[op->bias];
         memcpy(w->bias + b->offset, theta + b->offset, b->count * sizeof *theta);
         struct conv_layer n = plan_layer(u, op, 1);
@@ -315,8 +319,10 @@ static void backward_conv(struct unet_work *w, const struct unet_weights *weight
     if (op->res != NONE) add_or_copy(w->k, w->grad[op->res], op->add_res, dy, n.B * S * C);
     if (op->add != NONE) add_or_copy(w->k, w->grad[op->add], op->add_add, w->sums, n.B * C);
     for (size_t i = 0; i < w->n_shares; i++) {
-        conv_backward_weight(w->k, w->dw, w->value[op->a], scaled(w, &w->shares[i], dy, S * C), w->fold, &n);
-        give(&w->shares[i], op->w, w->dw);
+        const struct unet_share *s = &w->shares[i];
+        float *dw = s->room ? s->room(s->sink.ctx, (size_t)op->w) : w->dw;
+        conv_backward_weight(w->k, dw, w->value[op->a], scaled(w, s, dy, S * C), w->fold, &n);
+        give(s, op->w, dw);
     }
     if (u->buffers[op->a].needs_gradient)
         conv_backward_data(w->k, w->grad[op->a], op->add_a, dy, weights->backward + op->pack, &n);
@@ -386,7 +392,7 @@ static void backward_op(struct unet_work *w, const struct unet_weights *weights,
 
 int unet_backward(struct unet_work *w, const struct unet_weights *weights, const float *d_eps,
                   const struct unet_sink *sink) {
-    struct unet_share all = { NULL, sink ? *sink : (struct unet_sink){ NULL, NULL } };
+    struct unet_share all = { NULL, sink ? *sink : (struct unet_sink){ NULL, NULL }, NULL };
     return unet_backward_shared(w, weights, d_eps, &all, 1);
 }
 

@@ -48,14 +48,30 @@ static int pass(struct feature_engine *e, size_t piece, size_t thread, size_t ro
     if (!unet_forward(e->works[thread], e->net->weights, eps, x_t, time, B)) return 0;
     for (size_t b = 0; b < B; b++)
         g->loss[e->first_piece + piece] += loss_value(LOSS_SIMPLE, eps + b * D, noise + b * D, D, 1) / (double)each;
-    for (int l = 0; l < LOSS_COUNT; l++) {
-        if (!(g->wanted >> l & 1)) continue;
+    for (int base = 0; base < LOSS_COUNT; base++) {
+        /* The losses whose gradients are this one's times a factor: one way back for
+         * all of them, and the same one for each that is asked for alone. */
+        struct projecting into[LOSS_COUNT];
+        struct unet_share shares[LOSS_COUNT];
+        float factor[LOSS_COUNT][FEATURE_PASS];
+        size_t n_shares = 0;
+        for (int l = 0; l < LOSS_COUNT; l++) {
+            double f = 1;
+            enum loss of = LOSS_COUNT;
+            for (size_t b = 0; b < B; b++) {
+                of = loss_multiple((enum loss)l, eps + b * D, D, schedule_elbo_weight(schedule, (size_t)time[b]), &f);
+                factor[n_shares][b] = (float)f;
+            }
+            if (of != (enum loss)base || !(g->wanted >> l & 1)) continue;
+            into[n_shares] = (struct projecting){ e->work[l], params, thread, piece };
+            shares[n_shares] = (struct unet_share){ l == base ? NULL : factor[n_shares],
+                                                    { project_parameter, &into[n_shares] }, NULL };
+            n_shares++;
+        }
+        if (!n_shares) continue;
         for (size_t b = 0; b < B; b++)
-            loss_gradient((enum loss)l, d_eps + b * D, eps + b * D, noise + b * D, D,
-                          schedule_elbo_weight(schedule, (size_t)time[b]), 1.0 / (double)each);
-        struct projecting p = { e->work[l], params, thread, piece };
-        struct unet_sink sink = { project_parameter, &p };
-        if (!unet_backward(e->works[thread], e->net->weights, d_eps, &sink)) return 0;
+            loss_gradient((enum loss)base, d_eps + b * D, eps + b * D, noise + b * D, D, 1, 1.0 / (double)each);
+        if (!unet_backward_shared(e->works[thread], e->net->weights, d_eps, shares, n_shares)) return 0;
     }
     return 1;
 }

@@ -330,7 +330,7 @@ static void check_shares(const struct unet_config *c) {
     for (size_t i = 0; i < SHARES; i++) {
         shared[i] = mem_array(n.p, sizeof *shared[i]);
         into[i] = (struct collect){ n.params, shared[i], times + i * n.n_params };
-        shares[i] = (struct unet_share){ i ? factor[i] : NULL, { take, &into[i] } };
+        shares[i] = (struct unet_share){ i ? factor[i] : NULL, { take, &into[i] }, NULL };
     }
     assert_true(unet_forward(n.work, n.w, n.eps, x, t, B));
     assert_true(unet_backward_shared(n.work, n.w, d, shares, SHARES));
@@ -348,7 +348,7 @@ static void check_shares(const struct unet_config *c) {
         double off = norm_of(shared[i], n.grad, n.p), size = norm_of(n.grad, NULL, n.p);
         if (!(off <= 1e-6 * size)) fail_msg("share %zu off by %g of %g", i, off, size);
         one = (struct collect){ n.params, alone, times };
-        struct unet_share single = { shares[i].scale, { take, &one } };
+        struct unet_share single = { shares[i].scale, { take, &one }, NULL };
         assert_true(unet_backward_shared(n.work, n.w, d, &single, 1));
         assert_memory_equal(alone, shared[i], n.p * sizeof *alone);
         mem_free(shared[i]);
