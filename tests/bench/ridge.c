@@ -2,6 +2,7 @@
  *
  *   bench/ridge          a small problem, some seconds: part of `make bench`
  *   bench/ridge full     the sizes that results.md tells of: n = 5,000 and 50,000, k = 4,096
+ *   PYTHON=python3 bench/ridge ...   also the same sweep by explicit inverses in NumPy
  *
  * Features are synthetic: directions of falling strength, as gradients have them.
  * Times are the least of the repeats, and sgemm is measured again beside each. */
@@ -94,6 +95,7 @@ static void products(size_t n, size_t k, size_t M) {
     printf("%zu queries x %zu x %zu: %.2f s (+ %.2f s coordinates), %.1f GFLOP/s of sgemm's %.1f: %.0f %%\n", M, n, k,
            best, locate, useful / best * 1e-9, peak, 100 * useful / best * 1e-9 / peak);
     fflush(stdout);
+    linalg_set_threads(1);
     ridge_free(r);
     mem_free(phi);
     mem_free(g);
@@ -131,16 +133,52 @@ static void steps(size_t n, size_t k, double decay) {
     mem_free(scores);
 }
 
+/* All of it: Gram, eigenbasis, coordinates, and M queries' scores at the 27 lambdas. */
+static void sweep(size_t n, size_t k, size_t M) {
+    float *phi = features(n, k, 1, .5), *g = features(M, k, 2, .5);
+    struct rows_memory memory = { phi, k };
+    struct rows rows = rows_in_memory(&memory, n);
+    struct ridge *r;
+    double lambda[LAMBDA_GRID_COUNT], peak = sgemm_peak(), start = clock_s(), t;
+    float *out = need(mem_array(9 * M * n, sizeof *out));
+    linalg_set_threads((int)pool_threads(pool));
+    check(ridge_new_rows(&r, &rows, NULL));
+    double made = clock_s() - start;
+    double *coords = need(mem_array(M * ridge_rank(r), sizeof *coords));
+    check(ridge_query_rows(r, &rows, g, M, coords, NULL));
+    t = clock_s();
+    for (size_t i = 0; i < LAMBDA_GRID_COUNT; i++) lambda[i] = lambda_to_absolute(lambda_grid(i), ridge_trace(r), n);
+    for (size_t i = 0; i < LAMBDA_GRID_COUNT; i += 9) {
+        struct ridge_block b = { coords, M, lambda + i, 9, out, pool };
+        check(ridge_score_block(r, &b, NULL));
+    }
+    double end = clock_s();
+    printf("sweep of 27 lambdas, %zu x %zu, %zu queries: %.1f s in all (Gram and eigenbasis %.1f, scores %.1f; sgemm %.0f GFLOP/s)\n",
+           n, k, M, end - start, made, end - t, peak);
+    fflush(stdout);
+    linalg_set_threads(1);
+    ridge_free(r);
+    mem_free(phi);
+    mem_free(g);
+    mem_free(coords);
+    mem_free(out);
+}
+
 int main(int argc, char **argv) {
     int full = argc > 1 && !strcmp(argv[1], "full");
     check(pool_new(&pool, 0));
     linalg_set_threads(1);
     printf("OpenBLAS %s, %zu threads, sgemm %.1f GFLOP/s\n", linalg_core_name(), pool_threads(pool), sgemm_peak());
-    steps(full ? 5000 : 2000, full ? 4096 : 1024, .5);
-    steps(full ? 5000 : 2000, full ? 4096 : 1024, 0);
-    steps(full ? 5000 : 2000, full ? 4096 : 1024, 1);
-    if (full) products(50000, 4096, 1000);
-    else products(4000, 1024, 512);
+    size_t n = full ? 5000 : 2000, k = full ? 4096 : 1024;
+    steps(n, k, .5);
+    if (full) steps(n, k, 0);
+    if (full) steps(n, k, 1);
+    sweep(n, k, full ? 1000 : 512);
+    products(full ? 50000 : 10000, k, full ? 1000 : 512);
+    const char *python = getenv("PYTHON");
+    char command[512];
+    snprintf(command, sizeof command, "%s tests/bench/ridge_numpy.py %zu %zu %d", python ? python : "", n, k, full ? 1000 : 512);
+    if (python && system(command)) fprintf(stderr, "bench: %s failed\n", command);
     pool_free(pool);
     return 0;
 }

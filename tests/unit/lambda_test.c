@@ -1,5 +1,7 @@
 /* lambda_test.c - specs, grid, effective dimension and the automatic choice. */
 #include "dtrak/lambda.h"
+
+#include <stdio.h>
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
 #include "dtrak/ridge.h"
@@ -50,6 +52,23 @@ static void what_is_no_lambda_is_refused(void **state) {
                                        "Auto", "abs:auto", "1e-400" };
     struct lambda l;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(lambda_parse(&l, bad[i]), ERR_USAGE);
+}
+
+static void lists_and_the_grid_are_read(void **state) {
+    (void)state;
+    struct lambda l[LAMBDA_LIST_MAX];
+    size_t n;
+    assert_int_equal(lambda_parse_list(l, &n, NULL), OK);
+    assert_true(n == 1 && l[0].kind == LAMBDA_AUTO);
+    assert_int_equal(lambda_parse_list(l, &n, "0.05,abs:500,auto,5e-2"), OK);
+    assert_true(n == 3 && l[1].kind == LAMBDA_ABSOLUTE && l[2].kind == LAMBDA_AUTO);
+    assert_int_equal(lambda_parse_list(l, &n, "grid,0.1,auto"), OK);   /* 0.1 is on the grid */
+    assert_int_equal(n, LAMBDA_GRID_COUNT + 1);
+    static const char *const bad[] = { "", "0.1,", ",0.1", "grid,-1", "0.1 0.2", "grids" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(lambda_parse_list(l, &n, bad[i]), ERR_USAGE);
+    char many[LAMBDA_LIST_MAX * 8 + 16] = "";
+    for (int i = 0; i <= LAMBDA_LIST_MAX; i++) snprintf(many + strlen(many), 9, "%s%d", i ? "," : "", i + 1000);
+    assert_int_equal(lambda_parse_list(l, &n, many), ERR_USAGE);
 }
 
 static void short_form_is_short(void **state) {
@@ -175,6 +194,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(specs_are_read_and_written_back),
         cmocka_unit_test(what_is_no_lambda_is_refused),
+        cmocka_unit_test(lists_and_the_grid_are_read),
         cmocka_unit_test(short_form_is_short),
         cmocka_unit_test(the_grid_is_1_2_5_and_can_be_walked),
         cmocka_unit_test(effective_dimension_of_1_to_n_is_the_closed_sum),
