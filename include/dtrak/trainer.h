@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TRAINER_CHUNK = 8 };
+enum { TRAINER_CHUNK = 8, TRAINER_LANES = 8 };   /* images at a time; sums of gradients at most */
 
 struct schedule;
 

@@ -120,7 +120,7 @@ void conv_pack(float *forward, float *backward, const float *w, float *scratch, 
 
 /* Images first where an image is so small that many taps lie outside. */
 static int images_first(const struct conv_shape *n) {
-    return n->Kh * n->Kw > 1 && n->B >= 4 && n->Ho * n->Wo <= 64;
+    return n->Kh * n->Kw > 1 && n->B >= 4 && n->Ho * n->Wo <= 256;
 }
 
 static struct conv_shape plain_shape(const struct conv_layer *n) {

@@ -9,12 +9,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { RANGES = 16 };   /* pieces of the parameter vector, for sums and updates */
-
-/* Lane l sums the gradients of chunks l, l + lanes, ... in that order; the lanes
- * are summed in theirs.  As many as there may be threads at work, and no more:
- * each holds a gradient. */
-enum { MAX_LANES = 8 };
+/* RANGES: pieces of the parameter vector, for sums and updates.  Lane l sums the
+ * gradients of chunks l, l + lanes, ... in that order; the lanes are summed in
+ * theirs.  As many as there may be threads at work, and no more: each holds a gradient. */
+enum { RANGES = 16 };
 
 struct trainer {
     const struct unet *u;
@@ -67,7 +65,7 @@ enum status trainer_new(struct trainer **out, const struct unet *u, const struct
     t->p = unet_size(u);
     t->D = c->in_channels * c->sample_height * c->sample_width;
     t->chunks = (o->batch + TRAINER_CHUNK - 1) / TRAINER_CHUNK;
-    t->lanes = t->chunks < MAX_LANES ? t->chunks : MAX_LANES;
+    t->lanes = t->chunks < TRAINER_LANES ? t->chunks : TRAINER_LANES;
     t->theta = mem_array(t->p * (o->ema > 0 ? 4 : 3), sizeof(float));
     t->grads = mem_array(t->p * t->lanes, sizeof(float));
     t->drawn = mem_array(o->batch, sizeof *t->drawn);

@@ -394,6 +394,7 @@ static enum status cost(struct run *r, struct cost *c) {
     if (r->first_error != OK) return fail(r->first_error, "%s", r->reason);
     double units = trained * (double)r->steps + all * retrainer_units(&r->retrainer, 0);
     size_t chunks = (t->batch + TRAINER_CHUNK - 1) / TRAINER_CHUNK;
+    if (chunks > TRAINER_LANES) chunks = TRAINER_LANES;
     c->flop = 2 * trained * (double)r->steps * (double)t->batch * (forward + backward) +
               2 * all * (double)r->evaluation.total * (double)r->evaluation.timesteps * forward;
     c->seconds = at_once ? r->step_seconds * units / (double)at_once : 0;

@@ -246,6 +246,7 @@ static enum status steps(struct run *r) {
 static enum status make_pool(struct run *r) {
     size_t p = unet_size(r->u), D = items_floats(&r->project), each;
     size_t chunks = (r->t.batch + TRAINER_CHUNK - 1) / TRAINER_CHUNK;
+    if (chunks > TRAINER_LANES) chunks = TRAINER_LANES;
     /* Weights, moments, average, a copy of them to save; gradients of each chunk; packed
      * weights; the batch; all images. */
     size_t fixed = sizeof(float) * (p * (2 * (r->t.ema > 0 ? 4u : 3u) + chunks + 3) + 4 * r->t.batch * D + r->N * D);
