@@ -1,0 +1,51 @@
+live.o: src/jobs/live.c include/dtrak/live.h include/dtrak/err.h \
+  include/dtrak/lambda.h include/dtrak/store_item.h include/dtrak/mem.h \
+  include/dtrak/method.h include/dtrak/loss.h include/dtrak/ridge.h \
+  include/dtrak/pool.h include/dtrak/progress.h include/dtrak/rows.h \
+  include/dtrak/pipeline.h include/dtrak/ridge_steps.h \
+  include/dtrak/store.h include/dtrak/store_checkpoint.h \
+  include/dtrak/store_feature.h include/dtrak/store_basis.h \
+  include/dtrak/store_score.h include/dtrak/store_job.h \
+  include/dtrak/store_subset.h include/dtrak/store_check.h
+
+include/dtrak/live.h:
+
+include/dtrak/err.h:
+
+include/dtrak/lambda.h:
+
+include/dtrak/store_item.h:
+
+include/dtrak/mem.h:
+
+include/dtrak/method.h:
+
+include/dtrak/loss.h:
+
+include/dtrak/ridge.h:
+
+include/dtrak/pool.h:
+
+include/dtrak/progress.h:
+
+include/dtrak/rows.h:
+
+include/dtrak/pipeline.h:
+
+include/dtrak/ridge_steps.h:
+
+include/dtrak/store.h:
+
+include/dtrak/store_checkpoint.h:
+
+include/dtrak/store_feature.h:
+
+include/dtrak/store_basis.h:
+
+include/dtrak/store_score.h:
+
+include/dtrak/store_job.h:
+
+include/dtrak/store_subset.h:
+
+include/dtrak/store_check.h:
