@@ -115,6 +115,7 @@ extern const struct command command_gradient;
 extern const struct command command_score;
 extern const struct command command_basis;
 extern const struct command command_lds;
+extern const struct command command_counterfactual;
 extern const struct command command_merge;
 extern const struct command command_work;
 extern const struct command command_rank;

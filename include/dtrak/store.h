@@ -4,7 +4,8 @@
  * the others: items (store_item.h), checkpoints and the training state
  * (store_checkpoint.h), features and kernels (store_feature.h), scores and
  * per-item numbers (store_score.h), jobs, marks and notes (store_job.h), networks
- * retrained on subsets (store_subset.h), and the checker (store_check.h).
+ * retrained on subsets (store_subset.h), pictures that they make
+ * (store_counterfactual.h), and the checker (store_check.h).
  *
  * One struct store per thread; a second one on the same file, from another
  * thread or process, works (writers wait for each other up to five seconds).
@@ -28,6 +29,7 @@
 #include "dtrak/store_score.h"
 #include "dtrak/store_job.h"
 #include "dtrak/store_subset.h"
+#include "dtrak/store_counterfactual.h"
 #include "dtrak/store_check.h"
 
 #include <stddef.h>

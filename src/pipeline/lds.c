@@ -14,11 +14,8 @@
 
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct task { size_t index, seed; int64_t id; int evaluate; };   /* evaluate: weights are there, outputs are not */
 
@@ -39,7 +36,7 @@ struct run {
     struct task *tasks;
     size_t n_tasks;
     struct lds_summary counts;
-    char owner[96], host[51];
+    struct owner me;
     struct pool *pool;
     /* shared by the threads */
     pthread_mutex_t lock;
@@ -51,42 +48,6 @@ struct run {
     char reason[512];
     atomic_int failed;
 };
-
-/* --- who we are, and who is no more --- */
-
-/* When the process started, in the system's ticks, so that a number used again is another process; "" when it is gone. */
-static void process_start(char out[32], long pid) {
-    char path[64], line[1024] = "";
-    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    FILE *f = fopen(path, "r");
-    out[0] = 0;
-    if (!f) return;
-    size_t got = fread(line, 1, sizeof line - 1, f);
-    fclose(f);
-    line[got] = 0;
-    char *at = strrchr(line, ')');   /* the name may hold anything */
-    for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
-    if (at) snprintf(out, 32, "%.*s", (int)strcspn(at + 1, " "), at + 1);
-}
-
-static void make_owner(struct run *r) {
-    char start[32];
-    gethostname(r->host, sizeof r->host - 1);
-    process_start(start, (long)getpid());
-    snprintf(r->owner, sizeof r->owner, "%s:%ld:%s", r->host, (long)getpid(), start);
-}
-
-/* "host:pid:start" of this host, and no such process any more. */
-static int owner_is_dead(const struct run *r, const char *owner) {
-    size_t host = strlen(r->host);
-    if (strncmp(owner, r->host, host) != 0 || owner[host] != ':') return 0;
-    char *rest, start[32];
-    long pid = strtol(owner + host + 1, &rest, 10);
-    if (pid <= 0 || *rest != ':') return 0;
-    if (kill((pid_t)pid, 0) != 0) return 1;
-    process_start(start, pid);
-    return strcmp(start, rest + 1) != 0;
-}
 
 /* --- what is asked for --- */
 
@@ -224,17 +185,6 @@ static enum status list_tasks(struct run *r) {
     return st;
 }
 
-static enum status forget_the_dead(struct run *r) {
-    struct subset_model_list l;
-    enum status st = OK;
-    TRY(store_subsets_list(r->s, r->protocol, &l));
-    for (size_t i = 0; i < l.count && st == OK; i++)
-        if (l.model[i].state == SUBSET_OPEN && l.model[i].owner[0] && owner_is_dead(r, l.model[i].owner))
-            st = store_subset_forget_owner(r->s, l.model[i].owner);
-    subset_model_list_free(&l);
-    return st;
-}
-
 /* --- the threads --- */
 
 static void advance(void *ctx, double units, size_t index, size_t seed, double loss) {
@@ -266,7 +216,7 @@ static enum status one_model(struct run *r, const struct task *task, struct stor
     t.steps = r->steps;
     t.seed += task->seed;
     TRY(subset_draw(members, r->labels, r->n, r->o->alpha, r->o->stratified, r->o->draw_seed, task->index));
-    TRY(store_subset_claim(s, r->protocol, task->index, task->seed, members, r->n, r->owner, &m));
+    TRY(store_subset_claim(s, r->protocol, task->index, task->seed, members, r->n, r->me.name, &m));
     return retrain_model(&r->retrainer, s, &m, members, &t);
 }
 
@@ -323,7 +273,7 @@ static enum status set_up(struct run *r) {
     if (!r->stores || !r->members) return fail(ERR_NOMEM, "lds: out of memory");
     r->retrainer = (struct retrainer){
         .path = store_path(r->s), .training = &r->training, .evaluation = &r->evaluation, .project = &r->project,
-        .u = r->u, .images = r->images, .n = r->n, .D = items_floats(&r->project), .owner = r->owner, .host = r->host,
+        .u = r->u, .images = r->images, .n = r->n, .D = items_floats(&r->project), .owner = r->me.name, .host = r->me.host,
         .keep_weights = o->keep_weights, .save_every_s = o->save_every_s,
         .cancel = r->progress ? r->progress->cancel : NULL, .failed = &r->failed, .advance = advance, .ctx = r };
     return OK;
@@ -356,33 +306,6 @@ static void release(struct run *r) {
 
 /* --- cost --- */
 
-/* The faster of two training steps, after one to warm up. */
-static enum status time_step(struct run *r, double *seconds) {
-    struct trainer *t;
-    struct trainer_images data = { r->images, r->n, r->project.patch };
-    *seconds = INFINITY;
-    TRY(trainer_new(&t, r->u, &r->training.options, NULL, r->retrainer.cancel));
-    enum status st = OK;
-    for (int i = 0; i < 3 && st == OK; i++) {
-        double loss, start = clock_s();
-        st = trainer_step(t, &data, &loss);
-        if (i) *seconds = fmin(*seconds, clock_s() - start);
-    }
-    trainer_free(t);
-    return st;
-}
-
-static void time_steps(void *ctx, size_t piece, size_t thread) {
-    (void)piece, (void)thread;
-    struct run *r = ctx;
-    double seconds = 0;
-    enum status st = time_step(r, &seconds);
-    pthread_mutex_lock(&r->lock);
-    r->step_seconds = fmax(r->step_seconds, seconds);
-    pthread_mutex_unlock(&r->lock);
-    if (st != OK) note_end(r, st);
-}
-
 /* As many steps at a time as there will be: they share caches and memory. */
 static enum status cost(struct run *r, struct cost *c) {
     double forward, backward, trained = 0, all = (double)r->n_tasks;
@@ -390,8 +313,7 @@ static enum status cost(struct run *r, struct cost *c) {
     size_t threads = pool_threads(r->pool), at_once = threads < r->n_tasks ? threads : r->n_tasks, p = unet_size(r->u);
     unet_cost(r->u, &forward, &backward);
     for (size_t i = 0; i < r->n_tasks; i++) trained += !r->tasks[i].evaluate;
-    pool_run(r->pool, at_once, time_steps, r);
-    if (r->first_error != OK) return fail(r->first_error, "%s", r->reason);
+    TRY(retraining_time_step(&r->step_seconds, r->pool, at_once, &r->retrainer));
     double units = trained * (double)r->steps + all * retrainer_units(&r->retrainer, 0);
     size_t chunks = (t->batch + TRAINER_CHUNK - 1) / TRAINER_CHUNK;
     if (chunks > TRAINER_LANES) chunks = TRAINER_LANES;
@@ -431,14 +353,14 @@ static enum status summarise(struct run *r, struct lds_summary *out) {
 static enum status retrain(struct run *r) {
     TRY(store_protocol_ensure(r->s, PROTOCOL_TRAIN, r->train_text.data, &r->protocol));
     TRY(store_protocol_ensure(r->s, PROTOCOL_EVAL, r->eval_text.data, &r->evaluation.protocol));
-    TRY(forget_the_dead(r));
+    TRY(owner_forget_the_dead(r->s, r->protocol, &r->me));
     TRY(list_tasks(r));
     return run_tasks(r);
 }
 
 static enum status run(struct run *r) {
     struct cost c = { 0 };
-    make_owner(r);
+    owner_make(&r->me);
     TRY(prepare(r));
     TRY(store_protocol_find(r->s, PROTOCOL_TRAIN, r->train_text.data, &r->protocol));
     TRY(store_protocol_find(r->s, PROTOCOL_EVAL, r->eval_text.data, &r->evaluation.protocol));

@@ -102,6 +102,9 @@ static enum status check_query_items(struct store *s, const char *eval) {
     return st;
 }
 
+/* Subsets that are drawn, not items taken away by name. */
+static int is_drawn(const struct protocol *p) { return !strstr(p->text, "\"draw\":{\"kind\":\"removal\"}"); }
+
 /* One of `theirs` of this kind is here too, or none of this kind is here at all. */
 static enum status agree(struct store *s, enum protocol_kind kind, const struct protocol_list *theirs) {
     struct protocol_list ours;
@@ -113,7 +116,8 @@ static enum status agree(struct store *s, enum protocol_kind kind, const struct 
         if (theirs->protocol[i].kind == kind) st = store_protocol_find(s, kind, theirs->protocol[i].text, &id);
     for (size_t i = 0; i < ours.count && st == OK && !id; i++)
         for (size_t j = 0; j < theirs->count && st == OK && !difference[0]; j++)
-            if (ours.protocol[i].kind == kind && theirs->protocol[j].kind == kind)
+            if (ours.protocol[i].kind == kind && theirs->protocol[j].kind == kind && is_drawn(&ours.protocol[i]) &&
+                is_drawn(&theirs->protocol[j]))
                 st = protocol_difference(difference, ours.protocol[i].text, theirs->protocol[j].text);
     protocol_list_free(&ours);
     TRY(st);
@@ -440,7 +444,7 @@ enum status pipeline_merge(struct store *s, const char *from, const struct progr
     TRY_TO(accept(s, &l));
     for (size_t t = 0; t < l.count; t++)
         for (size_t e = 0; e < l.count; e++) {
-            if (l.protocol[t].kind != PROTOCOL_TRAIN || l.protocol[e].kind != PROTOCOL_EVAL) continue;
+            if (l.protocol[t].kind != PROTOCOL_TRAIN || l.protocol[e].kind != PROTOCOL_EVAL || !is_drawn(&l.protocol[t])) continue;
             pairs++;
             TRY_TO(ensure_pair(s, l.protocol[t].text, l.protocol[e].text, m.ids));
             TRY_TO(each_model(other, &l.protocol[t], &l.protocol[e], NULL, merge_model, &m));

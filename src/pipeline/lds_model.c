@@ -206,12 +206,12 @@ static void make_outputs(const struct evaluation *e, float *const values[SPLIT_C
 }
 
 /* Weights as stored are what is evaluated, here and later. */
-static enum status open_weights(const struct retrainer *r, const void *bytes, size_t len, struct unet_weights **out) {
-    float *theta = mem_array(unet_size(r->u), sizeof *theta);
+enum status retrained_weights(struct unet_weights **out, const struct unet *u, const void *bytes, size_t len) {
+    float *theta = mem_array(unet_size(u), sizeof *theta);
     *out = NULL;
-    if (!theta) return fail(ERR_NOMEM, "lds: out of memory");
-    enum status st = network_weights_read(theta, r->u, bytes, len, "retrained weights");
-    if (st == OK) st = unet_weights_new(out, r->u, 0);
+    if (!theta) return fail(ERR_NOMEM, "retrained weights: out of memory");
+    enum status st = network_weights_read(theta, u, bytes, len, "retrained weights");
+    if (st == OK) st = unet_weights_new(out, u, 0);
     if (st == OK) unet_weights_pack(*out, theta);
     mem_free(theta);
     return st;
@@ -225,7 +225,7 @@ static enum status train_and_evaluate(struct model *m, struct buf *bytes, float 
     TRY(train(m));
     TRY(network_weights_write(bytes, m->r->u, trainer_weights(m->trainer), m->r->training->half_weights));
     TRY(buf_status(bytes));
-    enum status st = open_weights(m->r, bytes->data, bytes->len, &weights);
+    enum status st = retrained_weights(&weights, m->r->u, bytes->data, bytes->len);
     if (st == OK) st = evaluate(m->r, m->s, m->row, weights, values, m->loss, 1);
     unet_weights_free(weights);
     if (st == OK && !all_finite(m->r->evaluation, values))
@@ -296,7 +296,7 @@ enum status reevaluate_model(const struct retrainer *r, struct store *s, const s
     struct unet_weights *weights = NULL;
     enum status st;
     TRY_TO(store_subset_weights(s, row->id, &bytes, &len));
-    TRY_TO(open_weights(r, bytes, len, &weights));
+    TRY_TO(retrained_weights(&weights, r->u, bytes, len));
     TRY_TO(values_new(r->evaluation, values));
     TRY_TO(evaluate(r, s, row, weights, values, row->train_loss, 0));
     make_outputs(r->evaluation, values, out);
@@ -305,5 +305,42 @@ done:
     unet_weights_free(weights);
     mem_free(bytes);
     for (size_t k = 0; k < SPLIT_COUNT; k++) mem_free(values[k]);
+    return st;
+}
+
+/* --- cost --- */
+
+struct timing { const struct retrainer *r; double *seconds; enum status *st; };
+
+/* The faster of two training steps, after one to warm up. */
+static void time_step(void *ctx, size_t piece, size_t thread) {
+    struct timing *t = ctx;
+    struct trainer *trainer;
+    struct trainer_images data = { t->r->images, t->r->n, t->r->project->patch };
+    (void)thread;
+    t->seconds[piece] = INFINITY;
+    t->st[piece] = trainer_new(&trainer, t->r->u, &t->r->training->options, NULL, t->r->cancel);
+    if (t->st[piece] != OK) return;
+    for (int i = 0; i < 3 && t->st[piece] == OK; i++) {
+        double loss, start = clock_s();
+        t->st[piece] = trainer_step(trainer, &data, &loss);
+        if (i) t->seconds[piece] = fmin(t->seconds[piece], clock_s() - start);
+    }
+    trainer_free(trainer);
+}
+
+enum status retraining_time_step(double *seconds, struct pool *pool, size_t at_once, const struct retrainer *r) {
+    struct timing t = { r, mem_array(at_once, sizeof(double)), mem_array(at_once, sizeof(enum status)) };
+    enum status st = t.seconds && t.st ? OK : fail(ERR_NOMEM, "out of memory");
+    *seconds = 0;
+    if (st == OK) pool_run(pool, at_once, time_step, &t);
+    for (size_t i = 0; i < at_once && st == OK; i++) {
+        /* The reason stays with the thread that had it. */
+        if (t.st[i] == ERR_CANCELLED) st = fail(ERR_CANCELLED, "stopped as asked; what was finished is kept");
+        else if (t.st[i] != OK && t.st[i] != ERR_NUMERIC) st = fail(t.st[i], "a training step could not be timed");
+        if (isfinite(t.seconds[i])) *seconds = fmax(*seconds, t.seconds[i]);
+    }
+    mem_free(t.seconds);
+    mem_free(t.st);
     return st;
 }

@@ -4,12 +4,19 @@
 
 #include "dtrak/buf.h"
 #include "dtrak/lds_verb.h"
+#include "dtrak/pool.h"
 #include "dtrak/schedule.h"
 #include "dtrak/store.h"
 #include "dtrak/trainer.h"
 #include "dtrak/unet.h"
 
 #include <stdatomic.h>
+
+/* "host:pid:start" of this process. */
+struct owner { char name[96], host[51]; };
+void owner_make(struct owner *me);
+/* Ends the leases of this host's processes that are no more. */
+enum status owner_forget_the_dead(struct store *s, int64_t protocol, const struct owner *me);
 
 /* How networks are retrained: the project's own training, with what was asked for instead. */
 struct retraining {
@@ -34,6 +41,9 @@ struct evaluation {
     uint64_t noise_seed;
     int64_t protocol;
 };
+
+/* Weights of u as they were stored; *out is the caller's to unet_weights_free(). */
+enum status retrained_weights(struct unet_weights **out, const struct unet *u, const void *bytes, size_t len);
 
 /* SHA-256 of the pictures and labels of items [first, first + count). */
 enum status items_digest(struct store *s, enum split split, size_t first, size_t count, char hex[65]);
@@ -66,6 +76,8 @@ double retrainer_units(const struct retrainer *r, size_t steps);
  * its own connection s.  ERR_MISSING: somebody else has it. */
 enum status retrain_model(const struct retrainer *r, struct store *s, const struct subset_model *m,
                           const unsigned char *members, const struct trainer_options *options);
+/* Seconds of a training step while as many run at a time: they share caches and memory. */
+enum status retraining_time_step(double *seconds, struct pool *pool, size_t at_once, const struct retrainer *r);
 /* A finished model whose weights were kept, under this evaluation. */
 enum status reevaluate_model(const struct retrainer *r, struct store *s, const struct subset_model *m);
 

@@ -147,12 +147,17 @@ static void add_real(struct buf *b, const char *name, double x) {
 enum status protocol_train_text(struct buf *b, const struct retraining *r, const struct lds_options *o,
                                 const struct project *p, size_t n, const char *items) {
     const struct trainer_options *t = &r->options;
-    size_t size = subset_size(n, o->alpha);
+    size_t size = o->alpha > 0 ? subset_size(n, o->alpha) : n;
     buf_printf(b, "{\"version\":%d,\"items\":\"%s\",\"n\":%zu,\"draw\":{", VERSION, items, n);
-    add_real(b, "\"alpha\":", o->alpha);
-    buf_printf(b, ",\"size\":%zu,\"stratified\":%s,\"seed\":%llu},\"train\":{\"same\":\"%s\",\"steps\":%zu,\"batch\":%zu",
-               size, o->stratified ? "true" : "false", (unsigned long long)o->draw_seed,
-               o->steps ? "given" : o->same_epochs ? "epochs" : "steps", retraining_steps(r, o, n, size), t->batch);
+    if (o->alpha > 0) {
+        add_real(b, "\"alpha\":", o->alpha);
+        buf_printf(b, ",\"size\":%zu,\"stratified\":%s,\"seed\":%llu", size, o->stratified ? "true" : "false",
+                   (unsigned long long)o->draw_seed);
+    } else {
+        buf_text(b, "\"kind\":\"removal\"");
+    }
+    buf_printf(b, "},\"train\":{\"same\":\"%s\",\"steps\":%zu,\"batch\":%zu", o->steps ? "given" : o->same_epochs ? "epochs" : "steps",
+               retraining_steps(r, o, n, size), t->batch);
     add_real(b, ",\"lr\":", t->lr);
     add_real(b, ",\"weight_decay\":", t->weight_decay);
     add_real(b, ",\"clip\":", t->clip);

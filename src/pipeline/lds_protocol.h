@@ -7,7 +7,8 @@
 /* Steps for a subset of size of n items. */
 size_t retraining_steps(const struct retraining *r, const struct lds_options *o, size_t n, size_t size);
 
-/* items: items_digest() of the training split. */
+/* items: items_digest() of the training split.  alpha 0: items are taken away by name, steps are those
+ * of the whole set. */
 enum status protocol_train_text(struct buf *b, const struct retraining *r, const struct lds_options *o,
                                 const struct project *p, size_t n, const char *items);
 enum status protocol_eval_text(struct buf *b, const struct evaluation *e);

@@ -1,8 +1,7 @@
 /* sample.c - the verb `sample`: DDIM from a checkpoint, one item per seed.
  *
- * An item depends on its seed alone: its first latent and, with eta > 0, its
- * later noise are keyed on it, and samples of a batch do not touch each other.
- * So any item can be made again, and a count can be raised later. */
+ * An item depends on its seed alone (sampler.h): any item can be made again, and
+ * a count can be raised later. */
 #include "dtrak/pipeline.h"
 #include "footprint.h"
 
@@ -11,7 +10,7 @@
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
 #include "dtrak/pool.h"
-#include "dtrak/rng.h"
+#include "dtrak/sampler.h"
 #include "dtrak/schedule.h"
 #include "dtrak/store.h"
 
@@ -38,17 +37,9 @@ struct sampler {
 static void denoise(void *ctx, size_t piece, size_t thread) {
     struct sampler *m = ctx;
     size_t first = piece * BATCH, B = m->count - first < BATCH ? m->count - first : BATCH, D = m->D;
-    float *x = m->x + first * D, *eps = m->eps + first * D, *noise = m->noise + first * D, time[BATCH];
-    for (size_t b = 0; b < B; b++) rng_normal(x + b * D, D, m->seeds[first + b], RNG_LATENT, 0, 0);
-    for (size_t i = 0; i < m->o->steps; i++) {
-        size_t t = schedule_ddim_timestep(m->net.schedule, m->o->steps, i);
-        long next = i + 1 < m->o->steps ? (long)schedule_ddim_timestep(m->net.schedule, m->o->steps, i + 1) : -1;
-        for (size_t b = 0; b < B; b++) time[b] = (float)t;
-        if (!unet_forward(m->works[thread], m->net.weights, eps, x, time, B)) return;
-        for (size_t b = 0; m->o->eta > 0 && b < B; b++)
-            rng_normal(noise + b * D, D, m->seeds[first + b], RNG_LATENT, 1, (uint32_t)i);
-        schedule_ddim(m->net.schedule, x, eps, noise, B * D, t, next, m->o->eta);
-    }
+    struct sampler_settings o = { m->net.schedule, m->o->steps, m->o->eta };
+    sampler_run(m->works[thread], m->net.weights, &o, m->x + first * D, m->eps + first * D, m->noise + first * D,
+                m->seeds + first, B, D);
 }
 
 static enum status keep(struct sampler *m) {

@@ -17,17 +17,12 @@ static const unsigned char ink[3] = { 20, 20, 20 }, dim[3] = { 120, 120, 120 }, 
 /* A picture's side after enlarging it by a whole factor towards target. */
 static size_t factor_for(size_t side, size_t target) { return side && side < target ? target / side : 1; }
 
-/* The item's picture as RGB with its long side near target pixels. */
-static enum status load_tile(struct image *out, struct store *s, struct item_ref ref, size_t target) {
-    enum status st;
-    void *bytes = NULL;
-    size_t len;
-    char name[32];
+/* An encoded picture as RGB with its long side near target pixels. */
+static enum status decode_tile(struct image *out, const void *bytes, size_t len, size_t target, const char *name) {
     struct image im = { 0 };
     *out = (struct image){ 0 };
-    item_ref_format(name, ref);
-    TRY_TO(store_image_read(s, ref, &bytes, &len));
-    TRY_TO(image_decode(&im, bytes, len, 3, name));
+    TRY(image_decode(&im, bytes, len, 3, name));
+    enum status st;
     size_t side = im.width_px > im.height_px ? im.width_px : im.height_px;
     if (side > target) {
         size_t w = im.width_px * target / side, h = im.height_px * target / side;
@@ -35,9 +30,19 @@ static enum status load_tile(struct image *out, struct store *s, struct item_ref
     } else {
         st = image_enlarge(out, &im, factor_for(side, target));
     }
-done:
-    mem_free(bytes);
     image_free(&im);
+    return st;
+}
+
+static enum status load_tile(struct image *out, struct store *s, struct item_ref ref, size_t target) {
+    void *bytes = NULL;
+    size_t len;
+    char name[32];
+    *out = (struct image){ 0 };
+    item_ref_format(name, ref);
+    TRY(store_image_read(s, ref, &bytes, &len));
+    enum status st = decode_tile(out, bytes, len, target, name);
+    mem_free(bytes);
     return st;
 }
 
@@ -169,6 +174,70 @@ enum status report_sheet_split(struct image *out, struct store *s, enum split sp
         report_font_draw(out, x, y + SMALL_TILE_PX + 2, 1, SMALL_TILE_PX, dim, name);
     }
     st = OK;
+done:
+    if (st != OK) image_free(out);
+    return st;
+}
+
+/* --- counterfactuals: a row per query, the picture itself and what each removal makes of it --- */
+
+enum { COUNTER_COLUMNS = 24 };
+
+static size_t column_of(char label[COUNTER_COLUMNS][64], size_t *n, const char *text) {
+    for (size_t i = 0; i < *n; i++)
+        if (!strcmp(label[i], text)) return i;
+    if (*n < COUNTER_COLUMNS) snprintf(label[(*n)++], 64, "%s", text);
+    return *n - 1;
+}
+
+static enum status draw_counterfactual(struct image *sheet, struct store *s, const struct counterfactual *c, size_t x, size_t y) {
+    struct image tile = { 0 };
+    char text[32];
+    void *bytes;
+    size_t len;
+    TRY(store_counterfactual_image(s, c->id, &bytes, &len));
+    enum status st = decode_tile(&tile, bytes, len, TILE_PX, "a counterfactual");
+    mem_free(bytes);
+    TRY(st);
+    paste(sheet, &tile, x, y);
+    image_free(&tile);
+    snprintf(text, sizeof text, "%.2f  %.3f", c->pixel_l2, c->pixel_cos);
+    line(sheet, x, y + TILE_PX + 6, TILE_PX, dim, text);
+    return OK;
+}
+
+static enum status draw_original(struct image *sheet, struct store *s, struct item_ref ref, size_t y) {
+    struct image tile = { 0 };
+    char name[32];
+    TRY(load_tile(&tile, s, ref, TILE_PX));
+    paste(sheet, &tile, MARGIN_PX, y);
+    image_free(&tile);
+    item_ref_format(name, ref);
+    line(sheet, MARGIN_PX, y + TILE_PX + 6, TILE_PX, ink, name);
+    return OK;
+}
+
+enum status report_sheet_counterfactual(struct image *out, struct store *s, const struct counterfactual_list *l) {
+    char label[COUNTER_COLUMNS][64];
+    size_t columns = 0, queries = 0, at = 0, high = TILE_PX + LINE_PX + 6 + GAP_PX, top = MARGIN_PX + LINE_PX + 6;
+    enum status st = OK;
+    *out = (struct image){ 0 };
+    if (!l->count) return fail(ERR_MISSING, "there are no counterfactuals to draw; dtrak counterfactual makes them");
+    for (size_t i = 0; i < l->count; i++) {
+        column_of(label, &columns, l->row[i].label);
+        queries += !i || l->row[i].query.index != l->row[i - 1].query.index;
+    }
+    if (queries > 100) queries = 100;   /* as high as a picture may be */
+    TRY(sheet_new(out, 2 * MARGIN_PX + (columns + 1) * CELL_PX, top + queries * high + MARGIN_PX));
+    for (size_t i = 0; i < columns; i++) line(out, MARGIN_PX + (i + 1) * CELL_PX, MARGIN_PX, TILE_PX, ink, label[i]);
+    for (size_t i = 0; i < l->count && at <= queries; i++) {
+        if (!i || l->row[i].query.index != l->row[i - 1].query.index) {
+            if (at++ == queries) break;
+            TRY_TO(draw_original(out, s, l->row[i].query, top + (at - 1) * high));
+        }
+        TRY_TO(draw_counterfactual(out, s, &l->row[i], MARGIN_PX + (1 + column_of(label, &columns, l->row[i].label)) * CELL_PX,
+                                   top + (at - 1) * high));
+    }
 done:
     if (st != OK) image_free(out);
     return st;

@@ -419,6 +419,13 @@ enum status store_subset_output_read(struct store *s, int64_t id, int64_t protoc
                             "or %zu queries", s->path, (long long)id, split_name(split), len, rows);
 }
 
+enum status store_subset_has_weights(struct store *s, int64_t id, int *has) {
+    int64_t n = 0;
+    TRY(db_number(s, &n, "SELECT count(*) FROM subset_weights WHERE subset = ?", "i", id));
+    *has = n > 0;
+    return OK;
+}
+
 enum status store_subset_weights(struct store *s, int64_t id, void **bytes, size_t *len) {
     sqlite3_stmt *q;
     int row;

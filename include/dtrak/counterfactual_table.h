@@ -1,0 +1,15 @@
+/* counterfactual_table.h - counterfactual pictures as text, JSON and CSV. */
+#ifndef DTRAK_COUNTERFACTUAL_TABLE_H
+#define DTRAK_COUNTERFACTUAL_TABLE_H
+
+#include "dtrak/buf.h"
+#include "dtrak/err.h"
+#include "dtrak/store.h"
+
+/* Per label: queries, mean and median distance, and the paired difference from
+ * `random` with its standard error where both have the query; then each picture. */
+enum status counterfactual_table_text(struct buf *out, const struct counterfactual_list *l);
+enum status counterfactual_table_json(struct buf *out, const struct counterfactual_list *l);
+enum status counterfactual_table_csv(struct buf *out, const struct counterfactual_list *l);
+
+#endif

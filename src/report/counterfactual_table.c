@@ -1,0 +1,145 @@
+/* counterfactual_table.c - how far pictures move when items are taken away. */
+#include "dtrak/counterfactual_table.h"
+
+#include "dtrak/json.h"
+#include "dtrak/mem.h"
+#include "dtrak/stats.h"
+#include "dtrak/text.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { GROUPS_MAX = 64 };
+
+/* Rows of one label that took as many items away. */
+struct group {
+    const char *label;
+    size_t removed, count;
+    double l2_mean, l2_median, cos_mean, cos_median;
+    double more, more_se;         /* L2 minus that of random on the same queries; NAN: not known */
+    size_t pairs;
+};
+struct groups { struct group group[GROUPS_MAX]; size_t count; };
+
+static int is_in(const struct group *g, const struct counterfactual *c) {
+    return g->removed == c->removed && !strcmp(g->label, c->label);
+}
+
+static enum status summarise(struct group *g, const struct counterfactual_list *l, double *scratch) {
+    double *l2 = scratch, *cosine = scratch + l->count;
+    size_t n = 0;
+    for (size_t i = 0; i < l->count; i++)
+        if (is_in(g, &l->row[i])) {
+            l2[n] = l->row[i].pixel_l2;
+            cosine[n++] = l->row[i].pixel_cos;
+        }
+    g->count = n;
+    g->l2_mean = stats_mean(l2, n);
+    g->cos_mean = stats_mean(cosine, n);
+    TRY(stats_median(&g->l2_median, NULL, l2, n));
+    TRY(stats_median(&g->cos_median, NULL, cosine, n));
+    n = 0;
+    for (size_t i = 0; i < l->count; i++)
+        for (size_t j = 0; is_in(g, &l->row[i]) && j < l->count; j++)
+            if (!strcmp(l->row[j].label, "random") && l->row[j].removed == g->removed &&
+                l->row[j].query.index == l->row[i].query.index && l->row[j].query.split == l->row[i].query.split)
+                l2[n++] = l->row[i].pixel_l2 - l->row[j].pixel_l2;
+    g->pairs = n;
+    g->more = n ? stats_mean(l2, n) : (double)NAN;
+    g->more_se = n > 1 ? stats_sd(l2, n) / sqrt((double)n) : (double)NAN;
+    return OK;
+}
+
+static enum status find_groups(struct groups *out, const struct counterfactual_list *l) {
+    double *scratch = mem_array(2 * l->count * (l->count + 1) + 1, sizeof *scratch);
+    enum status st = scratch ? OK : fail(ERR_NOMEM, "counterfactual: out of memory");
+    out->count = 0;
+    for (size_t i = 0; i < l->count && st == OK; i++) {
+        size_t k = 0;
+        while (k < out->count && !is_in(&out->group[k], &l->row[i])) k++;
+        if (k < out->count || k == GROUPS_MAX) continue;
+        out->group[out->count++] = (struct group){ .label = l->row[i].label, .removed = l->row[i].removed };
+        st = summarise(&out->group[k], l, scratch);
+    }
+    mem_free(scratch);
+    return st;
+}
+
+static enum status check_any(const struct counterfactual_list *l) {
+    return l->count ? OK : fail(ERR_MISSING, "there are no counterfactuals yet; dtrak counterfactual DB --methods dtrak,random makes some");
+}
+
+enum status counterfactual_table_text(struct buf *out, const struct counterfactual_list *l) {
+    struct groups g;
+    char safe[96], name[32];
+    TRY(check_any(l));
+    TRY(find_groups(&g, l));
+    buf_text(out, "taken away by                 items  queries  L2 mean  median    minus random   cosine mean  median\n");
+    for (size_t i = 0; i < g.count; i++) {
+        const struct group *x = &g.group[i];
+        text_escape(safe, sizeof safe, x->label);
+        buf_printf(out, "%-29s %5zu  %7zu  %7.3f  %6.3f", safe, x->removed, x->count, x->l2_mean, x->l2_median);
+        if (isfinite(x->more_se) && strcmp(x->label, "random") != 0) buf_printf(out, "  %+6.3f +-%5.3f", x->more, x->more_se);
+        else buf_text(out, "                ");
+        buf_printf(out, "  %11.4f  %6.4f\n", x->cos_mean, x->cos_median);
+    }
+    buf_text(out, "\nquery      taken away by                 items      L2   cosine\n");
+    for (size_t i = 0; i < l->count; i++) {
+        text_escape(safe, sizeof safe, l->row[i].label);
+        item_ref_format(name, l->row[i].query);
+        buf_printf(out, "%-10s %-29s %5zu  %6.3f  %7.4f\n", name, safe, l->row[i].removed, l->row[i].pixel_l2, l->row[i].pixel_cos);
+    }
+    return buf_status(out);
+}
+
+static void add_number(struct buf *b, const char *name, double x) {
+    buf_printf(b, ", \"%s\": ", name);
+    json_add_double(b, x);
+}
+
+enum status counterfactual_table_json(struct buf *out, const struct counterfactual_list *l) {
+    struct groups g;
+    char name[32];
+    TRY(check_any(l));
+    TRY(find_groups(&g, l));
+    buf_text(out, "{\"methods\": [");
+    for (size_t i = 0; i < g.count; i++) {
+        const struct group *x = &g.group[i];
+        buf_text(out, i ? ",\n {\"label\": " : "\n {\"label\": ");
+        json_add_string(out, x->label);
+        buf_printf(out, ", \"removed\": %zu, \"queries\": %zu", x->removed, x->count);
+        add_number(out, "l2_mean", x->l2_mean);
+        add_number(out, "l2_median", x->l2_median);
+        add_number(out, "cosine_mean", x->cos_mean);
+        add_number(out, "cosine_median", x->cos_median);
+        add_number(out, "l2_minus_random", x->more);
+        add_number(out, "l2_minus_random_se", x->more_se);
+        buf_printf(out, ", \"pairs\": %zu}", x->pairs);
+    }
+    buf_text(out, "],\n\"pictures\": [");
+    for (size_t i = 0; i < l->count; i++) {
+        item_ref_format(name, l->row[i].query);
+        buf_printf(out, "%s{\"query\": \"%s\", \"label\": ", i ? ",\n " : "\n ", name);
+        json_add_string(out, l->row[i].label);
+        buf_printf(out, ", \"removed\": %zu", l->row[i].removed);
+        add_number(out, "l2", l->row[i].pixel_l2);
+        add_number(out, "cosine", l->row[i].pixel_cos);
+        buf_text(out, "}");
+    }
+    buf_text(out, "]}\n");
+    return buf_status(out);
+}
+
+enum status counterfactual_table_csv(struct buf *out, const struct counterfactual_list *l) {
+    char safe[96], name[32];
+    TRY(check_any(l));
+    buf_text(out, "query,label,removed,l2,cosine\n");
+    for (size_t i = 0; i < l->count; i++) {
+        text_escape(safe, sizeof safe, l->row[i].label);
+        for (char *c = safe; *c; c++)
+            if (*c == ',' || *c == '"') *c = '_';
+        item_ref_format(name, l->row[i].query);
+        buf_printf(out, "%s,%s,%zu,%.9g,%.9g\n", name, safe, l->row[i].removed, l->row[i].pixel_l2, l->row[i].pixel_cos);
+    }
+    return buf_status(out);
+}

@@ -1,0 +1,74 @@
+#!/bin/sh
+# dtrak counterfactual on a tiny project: by scores and by a list, killed and continued,
+# listed, drawn and reported.
+. "$(dirname "$0")/../lib/tap.inc"
+data=$OUT/cli/data json=$OUT/cli/json
+
+"$data" idx d 60
+{ "$DTRAK" new a.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 15 --held-out 4 --size 8 --patch 2 &&
+    "$DTRAK" train a.db --width 8,16 --steps 20 --batch 8 --lr 2e-3 --seed 3 &&
+    "$DTRAK" sample a.db --count 3 --steps 10 &&
+    "$DTRAK" features a.db --loss square --timesteps 10 --dims 64; } > out.txt 2> err.txt
+says the_project_is_made $? "$(tail -n 3 err.txt)"
+exits missing_scores_name_the_command 1 "dtrak score a.db --method trak --loss square" counterfactual a.db --methods dtrak --remove 5
+"$DTRAK" score a.db --method trak,pixel-cos,random --loss square > out.txt 2> err.txt
+says scores_are_made $? "$(tail -n 3 err.txt)"
+cp a.db b.db
+
+run() { db=$1; shift; "$DTRAK" counterfactual "$db" --methods dtrak,pixel-cos,random --remove 5 --queries 2 --steps 100 "$@"; }
+run a.db --dry-run > out.txt 2> err.txt
+says a_dry_run_works $? "$(cat err.txt)"
+grep -q '6 pictures: 0 done' out.txt && grep -q 'FLOP, about' out.txt
+says it_says_what_it_will_cost $? "$(cat out.txt)"
+exits nothing_to_report_is_said 1 "dtrak counterfactual DB --methods" counterfactual a.db --report
+run a.db > out.txt 2> err.txt
+says it_works $? "$(tail -n 3 err.txt)"
+grep -q '^6 pictures: 6 done' out.txt
+says every_picture_is_made $? "$(cat out.txt)"
+"$DTRAK" counterfactual a.db --report --csv > a.csv 2> err.txt
+[ "$(wc -l < a.csv)" = 7 ] && [ "$(awk -F, 'NR > 1 && $4 > 0 && $5 < 1 && $3 == 5' a.csv | wc -l)" = 6 ]
+says six_pictures_have_moved $? "$(cat a.csv err.txt)"
+"$DTRAK" counterfactual a.db --report --json > a.json 2> err.txt
+says json_has_three_methods "$([ "$("$json" methods.# < a.json)" = 3 ] && [ "$("$json" pictures.# < a.json)" = 6 ] && echo 0 || echo 1)" "$(cat a.json)"
+"$DTRAK" counterfactual a.db --report > a.txt 2> err.txt
+grep -q '^random  *5  *2 ' a.txt && ! grep -q nan a.txt
+says the_table_has_a_line_for_random $? "$(cat a.txt)"
+holds pairs_are_drawn "$DTRAK" counterfactual a.db --sheet pairs.png
+[ "$(head -c 4 pairs.png | tail -c 3)" = PNG ]
+says as_a_png $?
+holds the_database_is_clean "$DTRAK" check a.db
+
+# --- killed in the middle ---
+(exec "$DTRAK" counterfactual b.db --methods dtrak,pixel-cos,random --remove 5 --queries 2 --steps 100 --save-every 0.05 --threads 1) > out.txt 2> err.txt & pid=$!
+left=600 killed=no
+while [ $left -gt 0 ] && kill -0 $pid 2> /dev/null; do
+    if "$DTRAK" counterfactual b.db --report --csv > part.csv 2> /dev/null; then kill -9 $pid && killed=yes; break; fi
+    sleep 0.02
+    left=$((left - 1))
+done
+wait $pid 2> /dev/null
+says it_is_killed_after_the_first_picture "$([ $killed = yes ] && echo 0 || echo 1)"
+holds after_the_kill_the_database_is_clean "$DTRAK" check b.db
+holds it_goes_on_after_a_kill run b.db
+"$DTRAK" counterfactual b.db --report --csv > b.csv
+cmp -s a.csv b.csv
+says with_the_same_pictures $? "$(diff a.csv b.csv)"
+
+# --- a list ---
+"$DTRAK" counterfactual a.db --list mine --take train:0,train:7,train:29 --items gen:2 --steps 20 > out.txt 2> err.txt
+says a_list_is_taken_away $? "$(cat err.txt)"
+"$DTRAK" counterfactual a.db --report --csv | grep -q '^gen:2,list:mine,3,'
+says and_reported $?
+exits a_list_that_is_not_there_is_named 1 'no list "yours"' counterfactual a.db --list yours
+exits only_training_items_are_taken 2 "train:3" counterfactual a.db --list mine --take gen:1
+exits an_item_beyond_the_end_is_refused 1 "train:30" counterfactual a.db --list mine --take train:30
+exits everything_cannot_be_taken 1 "some must go and some stay" counterfactual a.db --methods random --remove 30
+exits a_query_must_be_generated 2 "val:1" counterfactual a.db --methods random --remove 3 --items val:1
+exits a_query_beyond_the_end_is_refused 1 "gen:9" counterfactual a.db --methods random --remove 3 --items gen:9
+exits an_unknown_method_is_refused 2 "magic" counterfactual a.db --methods magic --remove 3
+exits something_must_be_taken 2 "--methods or --list" counterfactual a.db
+# LDS and counterfactuals live side by side.
+holds lds_works_beside_it "$DTRAK" lds a.db --subsets 3 --timesteps 10 --steps 10
+holds and_reports "$DTRAK" lds a.db --report
+holds the_database_is_clean_at_the_end "$DTRAK" check a.db
+finish
