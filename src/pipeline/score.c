@@ -416,6 +416,7 @@ static enum status run(struct scorer *w) {
     linalg_set_threads((int)w->provenance.threads);
     TRY(each_group(w, look_at_group));
     TRY(last_group(w, look_at_group));
+    TRY(score_check_means(w));
     if (w->o->cost) TRY(score_add_nda_cost(w));
     if (cost_announce(w->o->cost, "score", &w->cost)) return OK;
     TRY(each_group(w, run_group));

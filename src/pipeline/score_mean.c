@@ -40,18 +40,15 @@ static void mean_free(struct mean *a) {
     mem_free(a->wide);
 }
 
-/* The sets of one checkpoint each; they must be made alike. */
-static enum status find_members(struct mean *a) {
+/* The sets of one checkpoint each, as they shall be; they must be made alike. */
+static enum status describe_members(struct mean *a) {
     struct scorer *w = a->w;
     const struct task *t = &a->task;
     for (size_t c = 0; c < w->checkpoints.count; c++) {
         struct score_set *s = &a->member[c];
         w->checkpoint = &w->checkpoints.checkpoint[c];
         enum status st = score_open_source(w);
-        if (st == OK) {
-            score_describe(w, member_of(t->method), t->split, t->lambda, s);
-            st = store_score_set_same(w->s, s, s);
-        }
+        if (st == OK) score_describe(w, member_of(t->method), t->split, t->lambda, s);
         source_close(&w->source);
         TRY(st);
         if (s->k != a->member[0].k || s->timesteps != a->member[0].timesteps || strcmp(s->params, a->member[0].params) != 0)
@@ -60,6 +57,13 @@ static enum status find_members(struct mean *a) {
                         w->checkpoints.checkpoint[0].step, w->checkpoint->step, a->member[0].k, s->k,
                         a->member[0].timesteps, s->timesteps, a->member[0].params, s->params);
     }
+    return OK;
+}
+
+static enum status find_members(struct mean *a) {
+    struct scorer *w = a->w;
+    TRY(describe_members(a));
+    for (size_t c = 0; c < w->checkpoints.count; c++) TRY(store_score_set_same(w->s, &a->member[c], &a->member[c]));
     return OK;
 }
 
@@ -139,7 +143,15 @@ done:
     return st;
 }
 
-enum status score_make_means(struct scorer *w) {
+static enum status check_mean(struct scorer *w, enum method m, enum split split, size_t lambda) {
+    struct mean a = { .w = w, .task = { .method = m, .split = split, .lambda = lambda } };
+    a.member = mem_array(w->checkpoints.count, sizeof *a.member);
+    enum status st = a.member ? describe_members(&a) : fail(ERR_NOMEM, "score: out of memory");
+    mean_free(&a);
+    return st;
+}
+
+static enum status each_mean(struct scorer *w, enum status (*fn)(struct scorer *, enum method, enum split, size_t)) {
     for (int m = 0; m < METHOD_COUNT; m++) {
         if (!score_means_of(w, (enum method)m)) continue;
         size_t lambdas = method_has_lambda((enum method)m) ? w->lambdas : 1;
@@ -147,8 +159,11 @@ enum status score_make_means(struct scorer *w) {
             for (int q = 0; q < SPLIT_COUNT && w->wanted[m] >> l & 1; q++)
                 for (size_t i = 0; i < lambdas && w->splits >> q & 1; i++) {
                     w->loss = (enum loss)l;
-                    TRY(one_mean(w, (enum method)m, (enum split)q, i));
+                    TRY(fn(w, (enum method)m, (enum split)q, i));
                 }
     }
     return OK;
 }
+
+enum status score_check_means(struct scorer *w) { return each_mean(w, check_mean); }
+enum status score_make_means(struct scorer *w) { return each_mean(w, one_mean); }

@@ -76,6 +76,7 @@ enum status score_open_source(struct scorer *w);
 /* Means over w->checkpoints: tracin, gas, and with o->ensemble the rest, from the rows of the
  * sets that were made before. */
 enum status score_make_means(struct scorer *w);
+enum status score_check_means(struct scorer *w);   /* before anything is made: are they made alike? */
 /* Sets of that kind for method m and one loss: 0 or 1. */
 size_t score_means_of(const struct scorer *w, enum method m);
 

@@ -224,6 +224,10 @@ static void checkpoints_made_differently_have_no_mean(void **state) {
     o.checkpoints = "all";
     assert_int_equal(pipeline_score(s, &o, NULL), ERR_FORMAT);
     assert_non_null(strstr(fail_reason(), "400 and 800"));
+    struct score_set_list l;
+    ok(store_score_sets_list(s, &l));
+    assert_int_equal(l.count, 0);   /* said before anything was made */
+    score_set_list_free(&l);
     o.checkpoints = "last";
     assert_int_equal(pipeline_score(s, &o, NULL), ERR_USAGE);
     o.methods = "trak";
