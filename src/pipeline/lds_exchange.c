@@ -7,6 +7,7 @@
  *   eval   JSON
  *   model  INDEX SEED STATE STEPS TRAIN_LOSS MEMBERS      members: a bit per item as hex
  *   out    SPLIT V V V ...     OUTPUT_PARTS numbers per query, of the model above
+ *   end    N                   how many models, so that a cut file is known for one
  *
  * Numbers are written so that they read back to the same float. */
 #include "lds_protocol.h"
@@ -247,6 +248,7 @@ enum status pipeline_lds_export(struct store *s, const struct lds_options *o, co
         st = fail(ERR_MISSING, "none of the subsets asked for has been finished");
         goto done;
     }
+    buf_printf(&w.text, "end\t%zu\n", w.models);
     TRY_TO(buf_status(&w.text));
     TRY_TO(file_write(path, w.text.data, w.text.len));
     if (models) *models = w.models;
@@ -382,16 +384,21 @@ static size_t splits_expected(const struct reading *r) {
 static enum status read_models(struct reading *r, struct store *s, const int64_t ids[2], struct merge_counts *c) {
     struct parcel p = { 0 };
     enum status st = OK;
+    size_t models = 0, promised;
+    int ended = 0;
     for (char *line; st == OK && (line = next_line(r));) {
         char *word = next_word(&line);
-        if (!strcmp(word, "model") && !p.members) st = read_model(r, &p, line);
+        if (ended) st = bad(r, "a line after the end");
+        else if (!strcmp(word, "model") && !p.members) st = read_model(r, &p, line);
         else if (!strcmp(word, "out") && p.members) st = read_output(r, &p, line);
-        else st = bad(r, "a line that is neither a model nor the losses of one");
-        if (st != OK || p.result.outputs < splits_expected(r)) continue;
+        else if (!strcmp(word, "end") && !p.members && read_count(line, SIZE_MAX, &promised) && promised == models) ended = 1;
+        else st = bad(r, "neither a model, nor the losses of one, nor the end with the number of models");
+        if (st != OK || !p.members || p.result.outputs < splits_expected(r)) continue;
         st = deliver(s, &p, ids, c);
+        models++;
         parcel_clear(&p);
     }
-    if (st == OK && p.members) st = bad(r, "the file ends within a model");
+    if (st == OK && !ended) st = bad(r, "the file is cut: its end is missing");
     parcel_clear(&p);
     return st;
 }

@@ -144,7 +144,8 @@ static void the_models_that_are_asked_for_are_trained_and_evaluated(void **state
     o.subsets = SUBSETS + 1;                 /* more can be added later, and what was there stays */
     ok(pipeline_lds(s, &o, NULL, &m));
     assert_int_equal(m.done, SUBSETS + 3);
-    assert_int_equal(strncmp(exported(s), whole, strlen(whole)), 0);
+    /* all but the last line */
+    assert_int_equal(strncmp(exported(s), whole, (size_t)(strstr(whole, "\nend\t") - whole)), 0);
     store_close(s);
     size_t problems;
     ok(store_check(path("whole.db"), NULL, NULL, NULL, &problems));
@@ -348,7 +349,8 @@ static void a_file_that_is_cut_or_changed_is_refused_whole(void **state) {
         assert_true(st == OK || st == ERR_FORMAT || st == ERR_RANGE || st == ERR_NUMERIC);
         struct protocol_list l;
         ok(store_protocols_list(s, &l));
-        if (st != OK && i < 40) assert_int_equal(l.count, 0);
+        /* A cut file is never taken, and nothing of it. */
+        if (i < 40) assert_true(st != OK && l.count == 0);
         protocol_list_free(&l);
     }
     assert_true(refusals > 100);
