@@ -178,6 +178,25 @@ done
 equal a_cost_is_what_it_then_takes "$near" yes
 [ $near = yes ] || echo "# said:took$said"
 
+# A sweep is a score set per lambda; what it will cost is said, and --dry-run stops there.
+before=$(value a.db scores.#)
+"$DTRAK" score a.db --method trak --lambda grid --dry-run > out.txt 2> err.txt
+says what_a_sweep_costs_is_said $? "$(cat err.txt)"
+grep -q '^score: .*about .* on disk' out.txt && [ "$(value a.db scores.#)" = "$before" ]
+says and_a_dry_run_makes_nothing $? "$(cat out.txt)"
+"$DTRAK" score a.db --method trak --lambda grid,auto > out.txt 2> err.txt
+says a_sweep_is_scored $? "$(cat err.txt)"
+grep -q 'warning: loss simple: at .* of 28 lambdas k 256 is less than 10 times the effective dimension' err.txt
+says a_narrow_projection_is_warned_of $? "$(cat err.txt)"
+"$DTRAK" score a.db --method trak --lambda grid,auto --dry-run > out.txt 2> err.txt
+equal a_sweep_that_is_done_costs_nothing "$(cat out.txt)" "score: nothing to do"
+equal every_lambda_has_a_set_for_each_split "$(($(value a.db scores.#) - before))" 52   # 0.2 and auto were there
+holds a_basis_is_kept "$DTRAK" basis a.db --loss square
+holds and_the_database_with_it_is_clean "$DTRAK" check a.db
+"$DTRAK" rank a.db --query gen:0 --lambda 1e-6 --json > r.json 2> err.txt
+equal the_warning_is_in_the_json "$("$json" warning < r.json)" "k is less than 10 times the effective dimension"
+exits a_lambda_list_with_nonsense_is_wrong_usage 2 "lambda '-1'" score a.db --method trak --lambda grid,-1
+
 # --- info, backup ---
 "$DTRAK" info a.db > info.txt 2> err.txt
 says info_is_text_too $? "$(cat err.txt)"
