@@ -6,7 +6,7 @@
  * of the lower triangle has the r + 1 numbers 0 .. r.  When the decomposition is
  * there the panels go and the basis comes, in one transaction: eigenvalues, and
  * eigenvectors in blocks of rows.  All is float64: with float32 vectors a query's
- * coordinates on weak directions drown, by 6e-3 of the scores at lambda 1e-6. */
+ * coordinates on weak directions drown, by an estimated 6e-3 of the scores at lambda 1e-6. */
 #ifndef DTRAK_STORE_BASIS_H
 #define DTRAK_STORE_BASIS_H
 

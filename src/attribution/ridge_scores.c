@@ -4,9 +4,7 @@
  * Its sums run over DEPTH terms in float32 and over those in float64; each thread
  * has a tile of its own to sum in, which stays in its cache.
  *
- * Measured, k = 4096, one core: 256 x 512 tiles with a depth of 512 lose about a
- * twentieth to the float64 sums; 64 queries a tile lose a third to BLAS packing the
- * right side again and again. */
+ * A tile has many queries because BLAS packs its right side again for each call. */
 #include "ridge_parts.h"
 
 #include "dtrak/linalg.h"
