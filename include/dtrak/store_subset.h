@@ -120,6 +120,10 @@ enum status store_subset_has_weights(struct store *s, int64_t id, int *has);
 /* The weights, verified; *bytes is the caller's to mem_free(); ERR_MISSING. */
 enum status store_subset_weights(struct store *s, int64_t id, void **bytes, size_t *len);
 
+/* How much of it all there is, whatever the protocol. */
+struct retrained_counts { size_t done, diverged, open, measured, counterfactuals; };   /* measured: score sets with an LDS */
+enum status store_retrained_count(struct store *s, struct retrained_counts *out);
+
 /* --- measurements --- */
 
 struct lds_row {

@@ -43,6 +43,7 @@ struct network {
     int64_t id;                           /* 0: not begun */
     enum subset_state state;
     size_t missing;                       /* pictures */
+    size_t kept;                          /* steps done in an earlier call */
 };
 
 struct run {
@@ -295,6 +296,7 @@ static enum status look_up(struct run *r) {
             if (models.model[i].index == w->index) {
                 w->id = models.model[i].id;
                 w->state = models.model[i].state;
+                w->kept = models.model[i].steps;
             }
         w->missing = 0;
         for (size_t i = w->first; i < w->first + w->count; i++) {
@@ -484,7 +486,7 @@ static enum status run(struct run *r) {
         const struct network *w = &r->network[k];
         r->finished += !w->missing;
         r->total += (double)steps_of(r, w);
-        if (w->state != SUBSET_OPEN) r->done += (double)steps_of(r, w);
+        r->done += (double)(w->state == SUBSET_OPEN ? w->kept : steps_of(r, w));
     }
     progress_report(r->progress, r->done, r->total, "counterfactual", "");
     pool_run(r->pool, r->networks, work, r);

@@ -17,7 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
-struct task { size_t index, seed; int64_t id; int evaluate; };   /* evaluate: weights are there, outputs are not */
+/* evaluate: weights are there, outputs are not.  kept: steps done in an earlier call. */
+struct task { size_t index, seed, kept; int64_t id; int evaluate; };
 
 struct run {
     struct store *s;
@@ -164,7 +165,8 @@ static enum status add_task(struct run *r, const struct subset_model_list *l, si
     if (m && m->state == SUBSET_DONE && !m->weights_kept)
         return fail(ERR_RANGE, "lds: subset %zu was retrained, evaluated at other queries, timesteps or noises, and its weights were "
                     "not kept; give the options it was evaluated with, or retrain into another database", index);
-    r->tasks[r->n_tasks++] = (struct task){ index, seed, m ? m->id : 0, m && m->state == SUBSET_DONE };
+    r->tasks[r->n_tasks++] = (struct task){ index, seed, m && m->state == SUBSET_OPEN ? m->steps : 0, m ? m->id : 0,
+                                            m && m->state == SUBSET_DONE };
     return OK;
 }
 
@@ -243,6 +245,7 @@ static void work(void *ctx, size_t piece, size_t thread) {
         pthread_mutex_lock(&r->lock);
         r->counts.elsewhere++;
         r->total -= retrainer_units(&r->retrainer, task->evaluate ? 0 : r->steps);
+        r->done -= (double)task->kept;
         pthread_mutex_unlock(&r->lock);
         return;
     }
@@ -283,7 +286,10 @@ static enum status run_tasks(struct run *r) {
     double model = retrainer_units(&r->retrainer, r->steps);
     r->total = (double)(r->counts.done + r->counts.diverged) * model;
     r->done = r->total;
-    for (size_t i = 0; i < r->n_tasks; i++) r->total += r->tasks[i].evaluate ? model - (double)r->steps : model;
+    for (size_t i = 0; i < r->n_tasks; i++) {
+        r->total += r->tasks[i].evaluate ? model - (double)r->steps : model;
+        r->done += (double)r->tasks[i].kept;
+    }
     progress_report(r->progress, r->done, r->total, "lds", "");
     pool_run(r->pool, r->n_tasks, work, r);
     return r->first_error == OK ? OK : fail(r->first_error, "%s", r->reason);
@@ -308,16 +314,19 @@ static void release(struct run *r) {
 
 /* As many steps at a time as there will be: they share caches and memory. */
 static enum status cost(struct run *r, struct cost *c) {
-    double forward, backward, trained = 0, all = (double)r->n_tasks;
+    double forward, backward, trained = 0, kept = 0, all = (double)r->n_tasks;
     const struct trainer_options *t = &r->training.options;
     size_t threads = pool_threads(r->pool), at_once = threads < r->n_tasks ? threads : r->n_tasks, p = unet_size(r->u);
     unet_cost(r->u, &forward, &backward);
-    for (size_t i = 0; i < r->n_tasks; i++) trained += !r->tasks[i].evaluate;
+    for (size_t i = 0; i < r->n_tasks; i++) {
+        trained += !r->tasks[i].evaluate;
+        kept += (double)r->tasks[i].kept;
+    }
     TRY(retraining_time_step(&r->step_seconds, r->pool, at_once, &r->retrainer));
-    double units = trained * (double)r->steps + all * retrainer_units(&r->retrainer, 0);
+    double steps = trained * (double)r->steps - kept, units = steps + all * retrainer_units(&r->retrainer, 0);
     size_t chunks = (t->batch + TRAINER_CHUNK - 1) / TRAINER_CHUNK;
     if (chunks > TRAINER_LANES) chunks = TRAINER_LANES;
-    c->flop = 2 * trained * (double)r->steps * (double)t->batch * (forward + backward) +
+    c->flop = 2 * steps * (double)t->batch * (forward + backward) +
               2 * all * (double)r->evaluation.total * (double)r->evaluation.timesteps * forward;
     c->seconds = at_once ? r->step_seconds * units / (double)at_once : 0;
     c->bytes_disk = all * (double)(r->evaluation.total * OUTPUT_PARTS * sizeof(float) + r->n / 8) +

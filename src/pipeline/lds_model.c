@@ -60,7 +60,6 @@ static enum status resume(struct model *m) {
         trainer_state_set(m->trainer, bytes, step);
         m->loss = m->row->train_loss;
         m->seconds = m->row->seconds;
-        m->r->advance(m->r->ctx, (double)step, m->row->index, m->row->seed, m->loss);
     }
     mem_free(bytes);
     return st;

@@ -21,6 +21,7 @@ struct facts {
     struct feature_set_list features;
     struct score_set_list scores;
     struct stat_set_list stats;
+    struct retrained_counts retrained;
     struct job_list jobs;
     struct store_sizes sizes;
 };
@@ -47,6 +48,7 @@ static enum status facts_read(struct facts **out, struct store *s) {
     TRY_TO(store_feature_sets_list(s, &f->features));
     TRY_TO(store_score_sets_list(s, &f->scores));
     TRY_TO(store_stats_list(s, &f->stats));
+    TRY_TO(store_retrained_count(s, &f->retrained));
     TRY_TO(store_jobs_list(s, &f->jobs));
     TRY_TO(store_sizes(s, &f->sizes));
     *out = f;
@@ -194,6 +196,17 @@ static void count_jobs(const struct facts *f, size_t count[JOB_STATE_COUNT]) {
     for (size_t i = 0; i < f->jobs.count; i++) count[f->jobs.job[i].state]++;
 }
 
+static void add_retrained_text(struct buf *b, const struct facts *f) {
+    const struct retrained_counts *r = &f->retrained;
+    if (!(r->done + r->diverged + r->open)) return;
+    buf_printf(b, "\nretrained   %zu networks", r->done);
+    if (r->diverged) buf_printf(b, ", %zu diverged", r->diverged);
+    if (r->open) buf_printf(b, ", %zu unfinished", r->open);
+    if (r->measured) buf_printf(b, "; LDS of %zu score sets", r->measured);
+    if (r->counterfactuals) buf_printf(b, "; %zu counterfactual pictures", r->counterfactuals);
+    buf_text(b, "\n");
+}
+
 enum status report_info_text(struct buf *b, struct store *s) {
     struct facts *f;
     size_t jobs[JOB_STATE_COUNT];
@@ -203,6 +216,7 @@ enum status report_info_text(struct buf *b, struct store *s) {
     add_features_text(b, f);
     add_scores_text(b, f);
     add_stats_text(b, f);
+    add_retrained_text(b, f);
     if (f->jobs.count) buf_printf(b, "\njobs        %zu:", f->jobs.count);
     count_jobs(f, jobs);
     for (int i = 0; i < JOB_STATE_COUNT; i++)
@@ -337,6 +351,8 @@ enum status report_info_json(struct buf *b, struct store *s) {
     add_words_json(b, "losses", &losses);
     add_words_json(b, "methods", &methods);
     add_scores_json(b, f);
+    buf_printf(b, ",\"retrained\":{\"done\":%zu,\"diverged\":%zu,\"open\":%zu,\"measured\":%zu,\"counterfactuals\":%zu}",
+               f->retrained.done, f->retrained.diverged, f->retrained.open, f->retrained.measured, f->retrained.counterfactuals);
     add_rest_json(b, f);
     facts_free(f);
     return buf_status(b);

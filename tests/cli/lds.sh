@@ -130,6 +130,7 @@ cp r.txt before.txt
 chmod a-w a.db && "$DTRAK" lds a.db --report 2> err.txt | cmp -s - before.txt
 says a_database_that_cannot_be_written_gives_the_same $? "$(cat err.txt)"
 chmod u+w a.db
+says info_counts_what_was_retrained "$([ "$("$DTRAK" info a.db --json | "$json" retrained.done)" = 8 ] && "$DTRAK" info a.db | grep -q '8 networks; LDS of 16 score sets' && echo 0 || echo 1)" "$("$DTRAK" info a.db | grep retrained)"
 holds the_measured_database_is_clean "$DTRAK" check a.db
 "$DTRAK" lds a.db --report --reference pixel-cos --json > other.json 2> err.txt
 says another_reference_can_be_named $? "$(cat err.txt)"
