@@ -257,9 +257,9 @@ static void layer_table(void) {
 
 /* Seconds of one forward and backward pass on one thread. */
 static double pass_seconds(const struct unet_config *c, size_t B, size_t repeats) {
-    struct unet *u;
-    struct unet_weights *weights;
-    struct unet_work *work;
+    struct unet *u = NULL;
+    struct unet_weights *weights = NULL;
+    struct unet_work *work = NULL;
     size_t n = B * c->in_channels * c->sample_height * c->sample_width;
     need(unet_new(&u, c) == OK && unet_weights_new(&weights, u, 1) == OK && unet_work_new(&work, u, B, 1, NULL) == OK);
     float *theta = mem_array(unet_size(u), sizeof *theta), *x = mem_array(n, sizeof *x), *eps = mem_array(n, sizeof *eps);
