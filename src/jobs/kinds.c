@@ -5,6 +5,7 @@
 #include "dtrak/jobs.h"
 
 #include "dtrak/json.h"
+#include "dtrak/lds_report.h"
 #include "dtrak/method.h"
 #include "dtrak/store.h"
 
@@ -358,6 +359,18 @@ static enum status run_self(struct store *s, const char *params, size_t threads,
     return pipeline_self(s, threads, p);
 }
 
+static enum status run_measure(struct store *s, const char *params, size_t threads, const struct progress *p) {
+    struct lds_report r;
+    struct lds_report_options o = { .keep = 1 };
+    struct json_doc *doc;
+    (void)threads;
+    TRY(parse(&doc, params));
+    json_free(doc);
+    TRY(pipeline_lds_report(&r, s, &o, p));
+    lds_report_free(&r);
+    return OK;
+}
+
 /* --- in words --- */
 
 static void describe_features(const char *params, char *out, size_t size) {
@@ -414,6 +427,11 @@ static void describe_self(const char *params, char *out, size_t size) {
     snprintf(out, size, "nearest training items");
 }
 
+static void describe_measure(const char *params, char *out, size_t size) {
+    (void)params;
+    snprintf(out, size, "LDS of every score set");
+}
+
 const struct job_kind job_kinds[] = {
     { "features", run_features, describe_features },
     { "score", run_score, describe_score },
@@ -421,5 +439,6 @@ const struct job_kind job_kinds[] = {
     { "sample", run_sample, describe_sample },
     { "train", run_train, describe_train },
     { "self", run_self, describe_self },
+    { "measure", run_measure, describe_measure },
     { NULL, NULL, NULL }
 };

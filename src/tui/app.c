@@ -121,14 +121,14 @@ static enum status first_query(struct app *a) {
 /* --- opening --- */
 
 static enum status first_screen(struct app *a) {
-    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_self, &screen_jobs };
+    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_self, &screen_evaluation, &screen_jobs };
     const char *name = a->o.screen ? a->o.screen : a->o.query ? "ranking" : "gallery";
     for (size_t i = 0; i < sizeof main_screen / sizeof main_screen[0]; i++)
         if (strcmp(name, main_screen[i]->name) == 0) {
             push(a, main_screen[i]);
             return OK;
         }
-    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking, compare, self or jobs", name);
+    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking, compare, self, evaluation or jobs", name);
 }
 
 static void offer_interrupted(struct app *a) {
@@ -350,6 +350,7 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_ranking: app_show(a, &screen_ranking); break;
     case ACT_compare: app_show(a, &screen_compare); break;
     case ACT_self: app_show(a, &screen_self); break;
+    case ACT_evaluation: app_show(a, &screen_evaluation); break;
     case ACT_jobs: app_show(a, &screen_jobs); break;
     case ACT_help: app_over(a, &screen_help); break;
     case ACT_cancel: cancel_running(a); break;

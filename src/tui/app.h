@@ -22,6 +22,7 @@
 #include "dtrak/progress.h"
 #include "dtrak/report.h"
 #include "dtrak/store.h"
+#include "dtrak/store_subset.h"
 #include "dtrak/term.h"
 #include "dtrak/tui.h"
 
@@ -34,11 +35,15 @@ struct live;
 
 /* --- what the database holds (catalog.c); read at the start and when it changed --- */
 
+/* How well a score set predicts retraining, as stored. */
+struct measured { int has; struct lds_row kind[2]; };   /* plain, and centred */
+
 struct catalog {
     struct project project;
     size_t count[SPLIT_COUNT];
     struct checkpoint_list checkpoints;   /* one per step */
     struct score_set_list scores;
+    struct measured *measured;            /* [scores.count] */
     struct feature_set_list features;
     struct stat_set_list stats;
     struct label_list labels;
@@ -114,7 +119,7 @@ struct screen {
     void (*click)(struct app *a, size_t id, int twice);     /* may be NULL */
     void (*wheel)(struct app *a, int down);                 /* may be NULL */
 };
-extern const struct screen screen_gallery, screen_ranking, screen_compare, screen_self, screen_jobs, screen_detail, screen_help,
+extern const struct screen screen_gallery, screen_ranking, screen_compare, screen_self, screen_evaluation, screen_jobs, screen_detail, screen_help,
     screen_ask;
 
 enum { STACK = 16 };
@@ -196,6 +201,11 @@ struct app {
         size_t cursor, across, per_page;
     } self;
     struct {
+        enum split split;
+        int centred;
+        size_t cursor, per_page;
+    } evaluation;
+    struct {
         struct job_list list;
         size_t cursor, top, per_page;
     } job;
@@ -244,6 +254,8 @@ enum status script_run(struct app *a, const char *keys);
 enum status catalog_load(struct app *a);
 void catalog_free(struct catalog *c);
 const struct checkpoint *catalog_checkpoint(const struct catalog *c, int64_t id);   /* or NULL */
+/* What is known of a score set's LDS; NULL: nothing. */
+const struct measured *catalog_measured(const struct catalog *c, int64_t score_set);
 size_t catalog_checkpoint_index(const struct catalog *c, int64_t id);               /* from 0; count: none */
 
 /* --- setting.c, row.c --- */

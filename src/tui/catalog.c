@@ -8,6 +8,7 @@
 void catalog_free(struct catalog *c) {
     checkpoint_list_free(&c->checkpoints);
     score_set_list_free(&c->scores);
+    mem_free(c->measured);
     feature_set_list_free(&c->features);
     stat_set_list_free(&c->stats);
     label_list_free(&c->labels);
@@ -45,6 +46,27 @@ static void list_methods(struct catalog *c) {
     }
 }
 
+static enum status read_measured(struct store *s, struct catalog *c) {
+    c->measured = mem_array(c->scores.count ? c->scores.count : 1, sizeof *c->measured);
+    if (!c->measured) return fail(ERR_NOMEM, "explorer: out of memory");
+    for (size_t i = 0; i < c->scores.count; i++) {
+        struct measured *m = &c->measured[i];
+        m->has = 1;
+        for (int centred = 0; centred < 2 && m->has; centred++) {
+            enum status st = store_lds_get(s, c->scores.set[i].id, centred, &m->kind[centred], NULL);
+            if (st != OK && st != ERR_MISSING) return st;
+            m->has = st == OK;
+        }
+    }
+    return OK;
+}
+
+const struct measured *catalog_measured(const struct catalog *c, int64_t score_set) {
+    for (size_t i = 0; i < c->scores.count; i++)
+        if (c->scores.set[i].id == score_set && c->measured[i].has) return &c->measured[i];
+    return NULL;
+}
+
 static enum status read_labels(struct store *s, struct catalog *c) {
     size_t n = c->count[SPLIT_TRAIN];
     TRY(store_labels_list(s, &c->labels));
@@ -65,6 +87,7 @@ enum status catalog_load(struct app *a) {
     TRY_TO(store_feature_sets_list(a->store, &c.features));
     TRY_TO(store_stats_list(a->store, &c.stats));
     TRY_TO(read_labels(a->store, &c));
+    TRY_TO(read_measured(a->store, &c));
     /* "all" leaves one checkpoint per step; none at all is fine for a new database. */
     st = store_checkpoints_resolve(a->store, "all", &c.checkpoints);
     if (st == ERR_MISSING) st = OK;

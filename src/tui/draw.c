@@ -168,6 +168,9 @@ static size_t title_pieces(const struct app *a, struct piece *p) {
         piece(p, &n, 8, STYLE_BAR, "k %zu", a->row.set.k);
     }
     lambda_piece(a, p, &n);
+    const struct measured *m = a->row.state == ROW_STORED ? catalog_measured(c, a->row.set.id) : NULL;
+    if (m && m->kind[0].se > 0) piece(p, &n, 2, STYLE_BAR_KEY, "LDS %.1f ±%.1f", 100 * m->kind[0].value, 100 * m->kind[0].se);
+    else if (m) piece(p, &n, 2, STYLE_BAR_KEY, "LDS %.1f", 100 * m->kind[0].value);
     return n;
 }
 
@@ -253,6 +256,7 @@ static int works(const struct app *a, enum action k) {
     case ACT_detail: return a->row.n > 0;
     case ACT_pane: return a->row.n > 0;
     case ACT_cancel: return a->jobs && (jobs_snapshot(a->jobs).id || jobs_snapshot(a->jobs).queued);
+    case ACT_eval_run: return a->jobs != NULL;
     case ACT_self_outlier: return a->self.list.study.outliers > 0;
     case ACT_self_zoom: case ACT_self_sort: return a->self.list.n > 0;
     case ACT_self_compute: return a->jobs != NULL;

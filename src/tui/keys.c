@@ -10,7 +10,7 @@
 #define NO_KEY (0xf0000000u + (unsigned)__LINE__)
 
 const char *context_name(enum context c) {
-    static const char *const name[CONTEXT_COUNT] = { "gallery", "ranking", "compare", "self-influence", "jobs", "zoom", "help", "question" };
+    static const char *const name[CONTEXT_COUNT] = { "gallery", "ranking", "compare", "self-influence", "evaluation", "jobs", "zoom", "help", "question" };
     return name[c];
 }
 
@@ -68,6 +68,17 @@ static enum action in_self(uint32_t key) {
     }
 }
 
+static enum action in_evaluation(uint32_t key) {
+    switch (key) {
+#define ALWAYS ROW
+#define MOVE ROW
+#define SCREEN ROW
+#define EVALUATION ROW
+#include "actions.def"
+    default: return ACT_NONE;
+    }
+}
+
 static enum action in_jobs(uint32_t key) {
     switch (key) {
 #define ALWAYS ROW
@@ -111,7 +122,7 @@ static enum action in_ask(uint32_t key) {
 #undef ROW
 
 static enum action (*const map[CONTEXT_COUNT])(uint32_t key) = {
-    in_gallery, in_ranking, in_compare, in_self, in_jobs, in_detail, in_help, in_ask
+    in_gallery, in_ranking, in_compare, in_self, in_evaluation, in_jobs, in_detail, in_help, in_ask
 };
 
 enum action keys_action(enum context c, const struct input_event *key) {
@@ -134,6 +145,7 @@ static const struct { enum action action; uint32_t key, other; const char *foote
 #define RANKING ROW
 #define COMPARE ROW
 #define SELF ROW
+#define EVALUATION ROW
 #define JOBS ROW
 #define DETAIL ROW
 #define HELP ROW

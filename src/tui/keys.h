@@ -21,6 +21,7 @@ enum action {
 #define RANKING ROW
 #define COMPARE ROW
 #define SELF ROW
+#define EVALUATION ROW
 #define JOBS ROW
 #define DETAIL ROW
 #define HELP ROW
@@ -31,7 +32,7 @@ enum action {
 };
 
 /* Where keys are read: each has its own map. */
-enum context { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_JOBS, IN_DETAIL, IN_HELP, IN_ASK, CONTEXT_COUNT };
+enum context { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_EVALUATION, IN_JOBS, IN_DETAIL, IN_HELP, IN_ASK, CONTEXT_COUNT };
 
 const char *context_name(enum context c);
 

@@ -143,7 +143,7 @@ static void an_empty_database_says_what_to_do(void **state) {
     assert_int_equal(store_project_set(s, &p), OK);
     assert_int_equal(store_publish(s), OK);
     store_close(s);
-    static const char *const keys[] = { "1", "2 r f m c ] enter / n tab & . ,", "3 d D tab r f m c ] enter / n . ,", "4 s f c o r enter / n", "6 r x enter", "?" };
+    static const char *const keys[] = { "1", "2 r f m c ] enter / n tab & . ,", "3 d D tab r f m c ] enter / n . ,", "4 s f c o r enter / n", "5 j tab v r enter", "6 r x enter", "?" };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         o.keys = keys[i];
         o.dump = rig_path("empty.txt");
@@ -173,7 +173,7 @@ static void every_key_is_listed_once_with_its_help(void **state) {
  * thousands of failing jobs; jobs have a test of their own. */
 static void append_random_key(char *script, size_t size, struct rng *r) {
     static const char *const key[] = {
-        "1", "2", "3", "4", "s", "o", "6", "?", "2 6 q", "2 esc", "d", "D", ":", ": enter", ": down enter", "enter", "tab", "backtab", "j", "k", "h", "l", "up", "down", "left",
+        "1", "2", "3", "4", "s", "o", "5", "v", "6", "?", "2 6 q", "2 esc", "d", "D", ":", ": enter", ": down enter", "enter", "tab", "backtab", "j", "k", "h", "l", "up", "down", "left",
         "right", "pgup", "pgdn", "g", "G", "home", "end", "m", "M", "f", "F", "c", "C", "[", "]", ",", ".", "/",
         "&", "n", "N", "x", "y", "a", "8", "_", "backspace", "space", "ctrl-l", "delete", "z", "é", "@click:9,5",
         "@click:70,20", "@double:40,9", "@wheel:up", "@wheel:down", "@size:80x24", "@size:1x1", "@size:40x12",

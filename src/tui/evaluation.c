@@ -1,0 +1,289 @@
+/* evaluation.c - the screen that says which setting to believe: the LDS of every
+ * measured score set with its interval, and how it goes with the training and
+ * with lambda. */
+#include "app.h"
+
+#include "plot.h"
+
+#include "dtrak/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS_MAX = 2000 };
+
+/* --- the list --- */
+
+struct line { size_t at; double value; };   /* at: in the catalog's score sets */
+
+static int by_value(const void *a, const void *b) {
+    const struct line *x = a, *y = b;
+    if (x->value > y->value || x->value < y->value) return x->value > y->value ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static const struct lds_row *lds_of(const struct app *a, size_t at) { return &a->catalog.measured[at].kind[a->evaluation.centred]; }
+
+/* Measured sets of the split, best first. */
+static size_t lines_of(const struct app *a, struct line *out) {
+    size_t n = 0;
+    for (size_t i = 0; i < a->catalog.scores.count && n < ROWS_MAX; i++)
+        if (a->catalog.measured[i].has && a->catalog.scores.set[i].split == a->evaluation.split)
+            out[n++] = (struct line){ i, lds_of(a, i)->value };
+    qsort(out, n, sizeof *out, by_value);
+    return n;
+}
+
+static size_t count(const struct app *a) {
+    static struct line l[ROWS_MAX];
+    return lines_of(a, l);
+}
+
+static void open(struct app *a) {
+    if (a->evaluation.split == SPLIT_TRAIN) a->evaluation.split = a->has_query ? a->query.split : SPLIT_GEN;
+    if (count(a)) return;
+    enum split other = a->evaluation.split == SPLIT_GEN ? SPLIT_VAL : SPLIT_GEN;
+    for (size_t i = 0; i < a->catalog.scores.count; i++)
+        if (a->catalog.measured[i].has && a->catalog.scores.set[i].split == other) a->evaluation.split = other;
+}
+
+/* --- acting --- */
+
+static void take_setting(struct app *a) {
+    static struct line l[ROWS_MAX];
+    size_t n = lines_of(a, l);
+    if (a->evaluation.cursor >= n) return;
+    const struct score_set *s = &a->catalog.scores.set[l[a->evaluation.cursor].at];
+    enum method m = method_parse(s->method, NULL);
+    enum loss loss = loss_parse(s->loss);
+    if (m == METHOD_COUNT || s->checkpoints > 1 || a->catalog.count[s->split] == 0) {
+        app_say(a, STYLE_WARN, "a set over several checkpoints: dtrak rank shows its rankings");
+        return;
+    }
+    a->setting.method = m;
+    if (loss != LOSS_COUNT) a->setting.loss = loss;
+    if (s->checkpoints) a->setting.checkpoint = s->checkpoint[0];
+    snprintf(a->setting.lambda, sizeof a->setting.lambda, "%s", strcmp(s->lambda_spec, "auto") ? s->lambda_spec : "");
+    struct item_ref q = { s->split, 0 };
+    if (a->has_query && a->query.split == s->split) q = a->query;
+    app_set_query(a, q);
+    app_show(a, &screen_ranking);
+}
+
+static void measure(struct app *a) {
+    struct retrained_counts n;
+    if (!a->jobs) { app_say(a, STYLE_WARN, "%s", a->why_read_only); return; }
+    if (store_retrained_count(a->store, &n) == OK && n.done == 0) {
+        app_say(a, STYLE_WARN, "nothing was retrained yet: dtrak lds %s does (hours)", a->o.db);
+        return;
+    }
+    if (jobs_add(a->jobs, "measure", "{}") != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
+    else app_say(a, STYLE_GOOD, "queued: LDS of every score set; it shows here when it is done");
+}
+
+static int act(struct app *a, enum action k) {
+    size_t n = count(a), *at = &a->evaluation.cursor, page = a->evaluation.per_page ? a->evaluation.per_page : 1;
+    switch (k) {
+    case ACT_up: if (*at) --*at; return 1;
+    case ACT_down: if (*at + 1 < n) ++*at; return 1;
+    case ACT_page_up: *at = *at > page ? *at - page : 0; return 1;
+    case ACT_page_down: *at = *at + page < n ? *at + page : n ? n - 1 : 0; return 1;
+    case ACT_first: *at = 0; return 1;
+    case ACT_last: *at = n ? n - 1 : 0; return 1;
+    case ACT_left: case ACT_right: return 1;
+    case ACT_eval_split:
+        a->evaluation.split = a->evaluation.split == SPLIT_GEN ? SPLIT_VAL : SPLIT_GEN;
+        *at = 0;
+        return 1;
+    case ACT_eval_kind: a->evaluation.centred = !a->evaluation.centred; return 1;
+    case ACT_eval_open: take_setting(a); return 1;
+    case ACT_eval_run: measure(a); return 1;
+    default: return 0;
+    }
+}
+
+static void click(struct app *a, size_t id, int twice) {
+    a->evaluation.cursor = id;
+    if (twice) take_setting(a);
+}
+
+static void wheel(struct app *a, int down) { act(a, down ? ACT_page_down : ACT_page_up); }
+
+/* --- drawing: the table --- */
+
+struct range { double low, high; };
+
+static double or_value(double x, double value) { return isfinite(x) ? x : value; }
+
+static struct range range_of(const struct app *a, const struct line *l, size_t n) {
+    struct range r = { 0, 0.05 };
+    for (size_t i = 0; i < n; i++) {
+        const struct lds_row *x = lds_of(a, l[i].at);
+        r.low = fmin(r.low, or_value(x->low, x->value));
+        r.high = fmax(r.high, or_value(x->high, x->value));
+        if (isfinite(x->ceiling)) r.high = fmax(r.high, x->value);
+    }
+    return r;
+}
+
+/* The interval as a line, the value on it, zero as a stroke. */
+static void draw_interval(struct frame *f, size_t row, size_t col, size_t cols, struct range r, const struct lds_row *x) {
+    double scale = (double)(cols - 1) / (r.high - r.low);
+    size_t zero = (size_t)((0 - r.low) * scale + .5), at = (size_t)((x->value - r.low) * scale + .5);
+    frame_text(f, row, col + zero, STYLE_DIM, "│");
+    if (isfinite(x->low) && isfinite(x->high)) {
+        size_t from = (size_t)((x->low - r.low) * scale + .5), to = (size_t)((x->high - r.low) * scale + .5);
+        for (size_t c = from; c <= to && c < cols; c++) frame_text(f, row, col + c, x->low > 0 ? STYLE_GOOD : STYLE_METER, "─");
+    }
+    if (at < cols) frame_text(f, row, col + at, STYLE_ACCENT, "●");
+}
+
+static void setting_words(const struct app *a, const struct score_set *s, char *out, size_t size) {
+    char name[METHOD_DISPLAY], step[32] = "", lambda[40] = "", features[48] = "";
+    enum method m = method_parse(s->method, NULL);
+    method_display(name, m, loss_parse(s->loss));
+    const struct checkpoint *c = s->checkpoints == 1 ? catalog_checkpoint(&a->catalog, s->checkpoint[0]) : NULL;
+    if (c) snprintf(step, sizeof step, " %.0f%%", c->percent);
+    else if (s->checkpoints > 1) snprintf(step, sizeof step, " %zu ckpts", s->checkpoints);
+    if (s->k) snprintf(features, sizeof features, " T %zu k %zu", s->timesteps, s->k);
+    if (s->lambda_spec[0] && strcmp(s->lambda_spec, "auto")) snprintf(lambda, sizeof lambda, " λ %s", s->lambda_spec);
+    snprintf(out, size, "%s%s%s%s", m == METHOD_COUNT ? s->method : name, step, features, lambda);
+}
+
+static void draw_table(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n) {
+    char title[120];
+    struct range r = range_of(a, l, n);
+    snprintf(title, sizeof title, "LDS x 100 on %s items%s, %zu settings", split_name(a->evaluation.split),
+             a->evaluation.centred ? ", centred" : "", n);
+    frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, title);
+    if (in.rows < 3 || in.cols < 20) return;
+    size_t rows = in.rows - 2, words = in.cols >= 100 ? 40 : in.cols >= 70 ? 32 : in.cols - 18;
+    size_t bar = in.cols > words + 24 ? in.cols - words - 20 : 0;
+    a->evaluation.per_page = rows;
+    if (a->evaluation.cursor >= n) a->evaluation.cursor = n ? n - 1 : 0;
+    size_t top = a->evaluation.cursor / rows * rows;
+    for (size_t i = top; i < n && i - top < rows; i++) {
+        const struct lds_row *x = lds_of(a, l[i].at);
+        size_t row = in.row + 1 + i - top;
+        char text[160];
+        int selected = i == a->evaluation.cursor;
+        enum style style = selected ? STYLE_SELECTED : STYLE_NORMAL;
+        setting_words(a, &a->catalog.scores.set[l[i].at], text, sizeof text);
+        if (selected) frame_fill(f, row, in.col + 1, 1, words + 16, style, ' ');
+        frame_text_in(f, row, in.col + 2, words, style, text);
+        if (isfinite(x->se)) frame_printf(f, row, in.col + 2 + words, 15, style, "%6.1f ±%-5.1f", 100 * x->value, 100 * x->se);
+        else frame_printf(f, row, in.col + 2 + words, 15, style, "%6.1f", 100 * x->value);
+        if (bar > 8) draw_interval(f, row, in.col + words + 18, bar, r, x);
+        app_spot(a, row, in.col, 1, in.cols, i);
+    }
+}
+
+/* --- drawing: what goes with the selected setting --- */
+
+static int same_family(const struct score_set *a, const struct score_set *b, int by_lambda) {
+    if (strcmp(a->method, b->method) || strcmp(a->loss, b->loss) || a->timesteps != b->timesteps || a->k != b->k ||
+        strcmp(a->params, b->params) || a->split != b->split) return 0;
+    if (by_lambda) return a->checkpoints == b->checkpoints && (!a->checkpoints || a->checkpoint[0] == b->checkpoint[0]);
+    return a->checkpoints == 1 && b->checkpoints == 1 && !strcmp(a->lambda_spec, b->lambda_spec);
+}
+
+/* Where a set stands on the axis, from 0: percent of the training, or log lambda; NAN: nowhere. */
+static double place(const struct app *a, const struct score_set *s, int by_lambda) {
+    if (by_lambda) return s->lambda_rel > 0 ? log10(s->lambda_rel) : NAN;
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, s->checkpoint[0]);
+    return c ? c->percent : NAN;
+}
+
+/* LDS against one thing that differs, with intervals; returns 0 when only one set is there. */
+static int draw_against(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n, int by_lambda) {
+    const struct score_set *mine = &a->catalog.scores.set[l[a->evaluation.cursor].at];
+    double low = INFINITY, high = -INFINITY, bottom = 0, top = .05;
+    size_t points = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        struct plot bars, dots;
+        plot_start(&bars, in.rows - 2, in.cols - 6);
+        plot_start(&dots, in.rows - 2, in.cols - 6);
+        for (size_t i = 0; i < n; i++) {
+            const struct score_set *s = &a->catalog.scores.set[l[i].at];
+            const struct lds_row *x = lds_of(a, l[i].at);
+            double at = same_family(mine, s, by_lambda) ? place(a, s, by_lambda) : NAN;
+            if (!isfinite(at)) continue;
+            if (!pass) {
+                points++;
+                low = fmin(low, at);
+                high = fmax(high, at);
+                bottom = fmin(bottom, or_value(x->low, x->value));
+                top = fmax(top, or_value(x->high, x->value));
+                continue;
+            }
+            double u = high > low ? (at - low) / (high - low) : .5, h = top - bottom;
+            if (isfinite(x->low) && isfinite(x->high)) plot_line(&bars, u, (x->low - bottom) / h, u, (x->high - bottom) / h);
+            double v = (x->value - bottom) / h;
+            plot_line(&dots, fmax(u - .012, 0), v, fmin(u + .012, 1), v);
+        }
+        if (!pass && points < 2) return 0;
+        if (!pass) continue;
+        plot_draw(&bars, f, in.row + 1, in.col + 6, STYLE_METER);
+        plot_draw(&dots, f, in.row + 1, in.col + 6, STYLE_ACCENT);
+    }
+    frame_text_in(f, in.row, in.col, in.cols, STYLE_DIM, by_lambda ? "LDS against λ (log)" : "LDS against training");
+    frame_printf(f, in.row + 1, in.col, 6, STYLE_DIM, "%5.1f", 100 * top);
+    frame_printf(f, in.row + in.rows - 2, in.col, 6, STYLE_DIM, "%5.1f", 100 * bottom);
+    char left[24], right[24];
+    snprintf(left, sizeof left, by_lambda ? "1e%.1f" : "%.0f%%", low);
+    snprintf(right, sizeof right, by_lambda ? "1e%.1f" : "%.0f%%", high);
+    frame_text(f, in.row + in.rows - 1, in.col + 6, STYLE_DIM, left);
+    frame_text(f, in.row + in.rows - 1, in.col + in.cols - text_width(right), STYLE_DIM, right);
+    return 1;
+}
+
+static void draw_facts(struct app *a, struct frame *f, struct area in, const struct line *l) {
+    const struct lds_row *x = lds_of(a, l[a->evaluation.cursor].at);
+    const struct score_set *s = &a->catalog.scores.set[l[a->evaluation.cursor].at];
+    char text[160];
+    size_t row = in.row, end = in.row + in.rows;
+    setting_words(a, s, text, sizeof text);
+    if (row < end) frame_text_in(f, row++, in.col, in.cols, STYLE_FOCUS, text);
+    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "%zu subsets, %zu queries", x->subsets, x->queries);
+    if (row < end && isfinite(x->low)) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "95 %%: %.1f to %.1f", 100 * x->low, 100 * x->high);
+    if (row < end && isfinite(x->ceiling)) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "ceiling %.1f", 100 * x->ceiling);
+    if (row < end && isfinite(x->q_eff)) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "worth %.0f unrelated queries", x->q_eff);
+    if (row < end && s->lambda_rel > 0) {
+        char number[24];
+        draw_number(number, s->lambda_rel);
+        frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "λ %s  effective dim. %.0f", number, s->d_eff);
+    }
+}
+
+static void draw_side(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n) {
+    frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, "this setting");
+    struct area inner = { in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
+    draw_facts(a, f, (struct area){ inner.row, inner.col, inner.rows, inner.cols }, l);
+    size_t row = inner.row + 7, h = 9;
+    for (int by_lambda = 0; by_lambda < 2 && row + h <= inner.row + inner.rows && inner.cols >= 20; by_lambda++)
+        if (draw_against(a, f, (struct area){ row, inner.col, h, inner.cols }, l, n, by_lambda)) row += h + 1;
+}
+
+static void draw(struct app *a, struct frame *f, struct area in) {
+    static struct line l[ROWS_MAX];
+    size_t n = lines_of(a, l);
+    if (n == 0) {
+        struct retrained_counts done = { 0 };
+        char text[400];
+        store_retrained_count(a->store, &done);
+        if (done.done)
+            snprintf(text, sizeof text, "%zu networks were retrained, and no score set of %s items was measured against them: "
+                     "r measures, Tab shows the other split.", done.done, split_name(a->evaluation.split));
+        else
+            snprintf(text, sizeof text, "Nothing was retrained yet, so nobody knows how far these scores can be trusted. dtrak lds "
+                     "retrains on subsets of the training items (hours; it can be stopped and goes on), and r here measures.");
+        draw_paragraph(f, in.row + in.rows / 3, in.col + 2, in.rows - in.rows / 3, in.cols > 4 ? in.cols - 4 : 1, STYLE_DIM, text);
+        return;
+    }
+    size_t side = in.cols >= 110 && in.rows >= 12 ? in.cols * 30 / 100 : 0;
+    draw_table(a, f, (struct area){ in.row, in.col, in.rows, in.cols - side }, l, n);
+    if (side) draw_side(a, f, (struct area){ in.row, in.col + in.cols - side, in.rows, side }, l, n);
+}
+
+const struct screen screen_evaluation = { "evaluation", IN_EVALUATION, open, draw, act, click, wheel };
