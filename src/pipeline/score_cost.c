@@ -22,16 +22,21 @@ struct rates {
 
 enum { SIDE = 768, DEPTH = 1024, EIGEN = 512 };
 
+/* The decomposition is timed at the size it will have, as far as that is quick: small ones
+ * are several times slower for their n^3.  The first product wakes BLAS's threads. */
 static enum status time_products(struct scorer *w, float *X) {
+    size_t n = w->source.n < w->source.rows.k ? w->source.n : w->source.rows.k, e = n < SIDE ? n : SIDE;
     double *A = mem_array((size_t)SIDE * SIDE, sizeof *A), *values = mem_array(SIDE, sizeof *values);
     enum status st = A && values ? OK : fail(ERR_NOMEM, "score: out of memory");
+    if (st == OK) st = linalg_cross_gram(A, SIDE, X, SIDE, X, SIDE, DEPTH);
     double t = clock_s();
     if (st == OK) st = linalg_cross_gram(A, SIDE, X, SIDE, X, SIDE, DEPTH);
     w->rates->gram = (clock_s() - t) / (.5 * SIDE * SIDE * DEPTH);
-    for (size_t i = 0; st == OK && i < EIGEN; i++) memmove(A + i * EIGEN, A + i * SIDE, EIGEN * sizeof *A);
+    if (e < 2) e = 2;
+    for (size_t i = 0; st == OK && i < e; i++) memmove(A + i * e, A + i * SIDE, e * sizeof *A);
     t = clock_s();
-    if (st == OK) st = linalg_eigh(A, EIGEN, values);
-    w->rates->eigen = (clock_s() - t) / ((double)EIGEN * EIGEN * EIGEN);
+    if (st == OK) st = linalg_eigh(A, e, values);
+    w->rates->eigen = (clock_s() - t) / ((double)e * (double)e * (double)e);
     mem_free(A);
     mem_free(values);
     return st;
