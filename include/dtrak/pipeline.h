@@ -154,9 +154,10 @@ struct score_options {
         const char *at;         /* timesteps, "100,300,500"; NULL: 100,200,300,400,500 */
         uint64_t noise_seed;
     } nda;
+    size_t dims;                /* of the features; 0: of those with the most timesteps the most there are */
 };
 #define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0, 0, NULL, NULL, NULL, 0, NULL, \
-                         { 7, 0, 0.5, 100, NULL, 0 } }
+                         { 7, 0, 0.5, 100, NULL, 0 }, 0 }
 
 /* What a score set notes of the features that it is made of, as its params: two sets
  * of scores over features of two projections differ in it. */

@@ -15,6 +15,7 @@ static const struct option options[] = {
     { "checkpoint", 1, "LIST", "steps, percentages, last or all (last)" },
     { "lambda", 1, "LIST", "ridge: 0.05 (relative), abs:500, auto, or grid: all 27 (auto)" },
     { "timesteps", 1, "N", "of the features (the most there are)" },
+    { "dims", 1, "K", "of the features (of those with the most timesteps the most there are)" },
     { "split", 1, "LIST", "val, gen: which queries (both)" },
     { "ensemble", 0, NULL, "also the mean over the checkpoints" },
     { "das", 1, "FORM", "of das: derived, released; none rms released, each also with +leverage (derived)" },
@@ -63,6 +64,7 @@ static enum status run_score(const struct args *a) {
     o.lambda = args_text(a, "lambda", NULL);
     TRY(lambda_parse_list(l, &lambdas, o.lambda));
     TRY(args_size(a, "timesteps", 1, 1000, &o.timesteps));
+    TRY(args_size(a, "dims", 1, 65536, &o.dims));
     TRY(cli_splits(a, &o.splits));
     TRY(args_size(a, "bits", 9, 24, &bits));
     o.mantissa_bits = (int)bits;

@@ -329,10 +329,14 @@ static enum status judge_row(struct maker *m, struct lds_report_split *sp, size_
 
 static int is_stated(const struct score_set *s) { return s->lambda_spec[0] && strcmp(s->lambda_spec, "auto") != 0; }
 
+/* However many bits of the scores are kept. */
 static int same_but_lambda(const struct score_set *a, const struct score_set *b) {
     return !strcmp(a->method, b->method) && !strcmp(a->loss, b->loss) && a->timesteps == b->timesteps && a->k == b->k &&
-           a->version == b->version && a->mantissa_bits == b->mantissa_bits && !strcmp(a->params, b->params) &&
-           same_checkpoints(a, b);
+           a->version == b->version && !strcmp(a->params, b->params) && same_checkpoints(a, b);
+}
+
+static int in_one_sweep(const struct score_set *a, const struct score_set *b) {
+    return a->mantissa_bits == b->mantissa_bits && same_but_lambda(a, b);
 }
 
 static enum status judge_sweep(struct maker *m, struct lds_report_split *sp, struct lds_report_sweep *w,
@@ -344,9 +348,11 @@ static enum status judge_sweep(struct maker *m, struct lds_report_split *sp, str
     for (size_t i = 0; st == OK && i < sp->rows; i++) {
         if (!same_but_lambda(&sp->row[i].set, &sp->row[w->first].set)) continue;
         if (!is_stated(&sp->row[i].set)) {
-            w->automatic = i;
+            if (w->automatic == SIZE_MAX || sp->row[i].set.mantissa_bits > sp->row[w->automatic].set.mantissa_bits)
+                w->automatic = i;
             continue;
         }
+        if (!in_one_sweep(&sp->row[i].set, &sp->row[w->first].set)) continue;
         which[w->count] = i;
         p[w->count++] = m->p[i];
     }
@@ -367,7 +373,7 @@ static int begins_sweep(const struct lds_report_split *sp, size_t at) {
     size_t others = 0;
     if (!is_stated(&sp->row[at].set)) return 0;
     for (size_t i = 0; i < sp->rows; i++) {
-        if (i == at || !is_stated(&sp->row[i].set) || !same_but_lambda(&sp->row[i].set, &sp->row[at].set)) continue;
+        if (i == at || !is_stated(&sp->row[i].set) || !in_one_sweep(&sp->row[i].set, &sp->row[at].set)) continue;
         if (i < at) return 0;
         others++;
     }

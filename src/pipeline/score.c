@@ -127,7 +127,7 @@ static int group_is_empty(const struct scorer *w) {
 }
 
 static enum status find_source(struct scorer *w) {
-    struct source_wanted want = { w->checkpoint, w->loss, w->o->timesteps, w->splits, w->items, w->memory };
+    struct source_wanted want = { w->checkpoint, w->loss, w->o->timesteps, w->splits, w->items, w->memory, w->o->dims };
     return source_find(&w->source, w->s, &want);
 }
 

@@ -107,7 +107,7 @@ static enum status no_features(struct store *s, const struct feature_set_list *l
     char why[320], options[256];
     why_none(why, l, w, near);
     if (near) features_options(options, sizeof options, &near->identity);
-    else snprintf(options, sizeof options, " --timesteps %zu --dims 2048", w->timesteps ? w->timesteps : 10);
+    else snprintf(options, sizeof options, " --timesteps %zu --dims %zu", w->timesteps ? w->timesteps : 10, w->dims ? w->dims : 2048);
     return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s; make them with: "
                 "dtrak features %s --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, why,
                 store_path(s), loss_name(w->loss), w->checkpoint->step, options);
@@ -116,7 +116,7 @@ static enum status no_features(struct store *s, const struct feature_set_list *l
 static int fits(const struct feature_set *f, const struct source_wanted *w) {
     return f->identity.split == SPLIT_TRAIN && f->checkpoint == w->checkpoint->id &&
            !strcmp(f->identity.loss, loss_name(w->loss)) &&
-           (!w->timesteps || f->identity.timesteps == w->timesteps);
+           (!w->timesteps || f->identity.timesteps == w->timesteps) && (!w->dims || f->identity.k == w->dims);
 }
 
 static enum status read_features(void *ctx, size_t first, size_t count, float *out) {

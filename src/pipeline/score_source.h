@@ -21,6 +21,7 @@ struct source_wanted {
     unsigned splits;                /* query splits, a bit each */
     const size_t *items;            /* [SPLIT_COUNT] */
     size_t memory;                  /* bytes in all; a quarter may hold the rows */
+    size_t dims;                    /* 0: of those with the most timesteps the most there are */
 };
 
 struct source {

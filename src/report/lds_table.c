@@ -54,7 +54,7 @@ static void add_row(struct buf *b, const struct lds_report_split *sp, size_t at)
     char safe[64], text[128];
     text_escape(safe, sizeof safe, row->name);
     buf_text(b, "  ");
-    add_cell(b, safe, 22);
+    add_cell(b, safe, 26);
     add_estimate(b, &row->plain, 0, 12);
     if (row->reference == at) add_cell(b, "", 13);
     else add_estimate(b, &row->minus, 1, 13);
@@ -77,7 +77,7 @@ static void add_sweep(struct buf *b, const struct lds_report_split *sp, size_t a
     char safe[64], text[128];
     text_escape(safe, sizeof safe, row->name);
     buf_text(b, "  ");
-    add_cell(b, safe, 22);
+    add_cell(b, safe, 26);
     add_estimate(b, &w->selected, 0, 12);
     if (w->reference == at) add_cell(b, "", 13);
     else add_estimate(b, &w->minus, 1, 13);
@@ -118,13 +118,13 @@ static void add_split(struct buf *b, const struct lds_report *r, const struct ld
     }
     if (isfinite(sp->measured)) buf_printf(b, "  losses at these timesteps agree with losses at others to r %.3f\n", sp->measured);
     if (r->M < LDS_INTERVAL_MIN) buf_printf(b, "  no intervals: they need %d subsets\n", LDS_INTERVAL_MIN);
-    if (sp->rows) buf_text(b, "  method                LDS         - reference  centred     - reference  Q_eff  setting\n");
+    if (sp->rows) buf_text(b, "  method                    LDS         - reference  centred     - reference  Q_eff  setting\n");
     else buf_printf(b, "  no scores of %s items; dtrak score makes them\n", split_name(sp->split));
     for (size_t i = 0; i < sp->rows; i++)
         if (all || !stated_in_sweep(sp, &sp->row[i])) add_row(b, sp, i);
     if (sp->sweeps) buf_text(b, "\n  lambda chosen on one half of the subsets and judged on the other, both ways, averaged; the oracle is\n"
                                 "  chosen and judged on all of them\n"
-                                "  method                LDS         - reference  auto    oracle  setting\n");
+                                "  method                    LDS         - reference  auto    oracle  setting\n");
     for (size_t i = 0; i < sp->sweeps; i++) add_sweep(b, sp, i);
     for (size_t i = 0; i < sp->n_incomplete; i++)
         buf_printf(b, "  left out: score set %lld has %zu rows, not those of all %zu queries\n",

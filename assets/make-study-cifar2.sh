@@ -1,0 +1,23 @@
+#!/bin/sh
+# make-study-cifar2.sh - how well every method predicts retraining, on CIFAR-2.
+#
+#   assets/make-study-cifar2.sh OUT [STAGE...]
+#
+# OUT is the build directory, DB the database (OUT/study-cifar2.db).  The stages are in
+# study.inc.  Stopped and started again, every stage goes on where it was.
+#
+# Automobiles and horses, 500 of each, in colour.
+set -eu
+cd "$(dirname "$0")/.."
+out=$1
+shift
+db=${DB:-$out/study-cifar2.db}
+network="--width 32,48,64 --layers 1 --attention none --steps 9600 --batch 16 --lr 1.5e-3 --seed 0"
+second_seeds=8 removed=200
+
+dataset() {
+    strips=${STRIPS:-$(assets/fetch-cifar10.sh "$out")}
+    "$dtrak" new "$db" --name "CIFAR-2 automobiles and horses, 1000" --strips "$strips" \
+        --classes 1,7 --per-class 500 --held-out 256 --patch 2 --seed 0
+}
+. assets/study.inc
