@@ -112,6 +112,7 @@ extern const struct command command_train;
 extern const struct command command_sample;
 extern const struct command command_features;
 extern const struct command command_gradient;
+extern const struct command command_add;
 extern const struct command command_score;
 extern const struct command command_basis;
 extern const struct command command_lds;

@@ -5,6 +5,7 @@
  *   grad-dot    g . phi_n             renorm-if    trak / ||phi_n||
  *   grad-cos    g . phi_n / (||g|| ||phi_n||)
  *   pixel-dot, pixel-cos   the same two on pixels in [-1, 1]
+ *   embed-dot, embed-cos   the same two on rows that the user brought, e.g. of CLIP
  *   random      uniform in [-1, 1), keyed on (seed, query)
  * and out of the scores of others, or in a way of their own:
  *   tracin, gas        means of grad-dot and grad-cos over checkpoints (combine.h)
@@ -44,6 +45,7 @@ int method_has_checkpoint(enum method m);  /* a network's weights */
 int method_has_features(enum method m);    /* projected gradients */
 int method_has_lambda(enum method m);      /* a ridge */
 int method_has_pixels(enum method m);      /* the images themselves */
+int method_has_embedding(enum method m);   /* rows that the user brings */
 int method_has_several(enum method m);     /* always several checkpoints together */
 /* The one loss whose features it is made of; LOSS_COUNT: any. */
 enum loss method_own_loss(enum method m);
@@ -61,7 +63,7 @@ void method_display(char out[METHOD_DISPLAY], enum method m, enum loss loss);
 /* What the formulas need for M queries; a method reads only its own fields. */
 struct method_inputs {
     size_t M, N;
-    const double *cross;        /* [M][N]    g . phi_n          grad-dot grad-cos pixel-* */
+    const double *cross;        /* [M][N]    g . phi_n          grad-dot grad-cos pixel-* embed-* */
     const double *query_norm;   /* [M]       ||g||              *-cos */
     const double *train_norm;   /* [N]       ||phi_n||          *-cos renorm-if */
     const struct ridge *ridge;  /*                              trak relative-if renorm-if */

@@ -10,11 +10,13 @@
 #include "dtrak/err.h"
 #include "dtrak/loss.h"
 #include "dtrak/progress.h"
+#include "dtrak/store_item.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct cost_sink;
+struct embedding;
 struct store;
 
 /* --- new: a data set becomes the train and val items of a new database --- */
@@ -155,9 +157,10 @@ struct score_options {
         uint64_t noise_seed;
     } nda;
     size_t dims;                /* of the features; 0: of those with the most timesteps the most there are */
+    const char *embedding;      /* of embed-*: its name; NULL: the only one */
 };
 #define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0, 0, NULL, NULL, NULL, 0, NULL, \
-                         { 7, 0, 0.5, 100, NULL, 0 }, 0 }
+                         { 7, 0, 0.5, 100, NULL, 0 }, 0, NULL }
 
 /* What a score set notes of the features that it is made of, as its params: two sets
  * of scores over features of two projections differ in it. */
@@ -165,6 +168,13 @@ struct feature_identity;
 void pipeline_feature_params(char *out, size_t size, const struct feature_identity *f);
 
 enum status pipeline_score(struct store *s, const struct score_options *o, const struct progress *p);
+
+/* --- add: what the user knows of the items --- */
+
+/* A two-dimensional float .npy file becomes one split's part of the embedding `name`; what is
+ * wrong with it is said in one line and nothing is changed.  *out: as it is stored. */
+enum status pipeline_embedding_add(struct store *s, const char *path, enum split split, const char *name,
+                                   struct embedding *out);
 
 /* --- import-model, export-model --- */
 

@@ -30,6 +30,7 @@
 #include "dtrak/store_job.h"
 #include "dtrak/store_subset.h"
 #include "dtrak/store_counterfactual.h"
+#include "dtrak/store_embedding.h"
 #include "dtrak/store_check.h"
 
 #include <stddef.h>

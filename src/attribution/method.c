@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum need { LOSS = 1, CHECKPOINT = 2, FEATURES = 4, LAMBDA = 8, PIXELS = 16, HERE = 32, SEVERAL = 64, MORE = 128,
-            AVG = 256 };
+            AVG = 256,
+            EMBEDDING = 512 };
 
 /* Sets that span several checkpoints (tracin, gas) have none of their own. */
 static const struct { const char *name, *display; unsigned need; } methods[METHOD_COUNT] = {
@@ -24,8 +25,8 @@ static const struct { const char *name, *display; unsigned need; } methods[METHO
     [METHOD_DAS_SIGNED] = { "das-signed", "DAS (signed)", LOSS | CHECKPOINT | FEATURES | LAMBDA | AVG | MORE | HERE },
     [METHOD_PIXEL_DOT] = { "pixel-dot", "Pixel dot", PIXELS | HERE },
     [METHOD_PIXEL_COS] = { "pixel-cos", "Pixel cos", PIXELS | HERE },
-    [METHOD_EMBED_DOT] = { "embed-dot", "Embedding dot", 0 },
-    [METHOD_EMBED_COS] = { "embed-cos", "Embedding cos", 0 },
+    [METHOD_EMBED_DOT] = { "embed-dot", "Embedding dot", EMBEDDING | MORE | HERE },
+    [METHOD_EMBED_COS] = { "embed-cos", "Embedding cos", EMBEDDING | MORE | HERE },
     [METHOD_EMP_INFLUENCE] = { "emp-influence", "Empirical influence", 0 },
     [METHOD_DATAMODEL] = { "datamodel", "Datamodel", 0 },
     [METHOD_NDA] = { "nda", "NDA", PIXELS | MORE | HERE },
@@ -40,6 +41,7 @@ int method_has_checkpoint(enum method m) { return needs(m, CHECKPOINT); }
 int method_has_features(enum method m) { return needs(m, FEATURES); }
 int method_has_lambda(enum method m) { return needs(m, LAMBDA); }
 int method_has_pixels(enum method m) { return needs(m, PIXELS); }
+int method_has_embedding(enum method m) { return needs(m, EMBEDDING); }
 int method_has_several(enum method m) { return needs(m, SEVERAL); }
 enum loss method_own_loss(enum method m) { return needs(m, AVG) ? LOSS_AVG : LOSS_COUNT; }
 int method_is_available(enum method m) { return needs(m, HERE); }
@@ -129,8 +131,8 @@ static enum status scores_random(const struct method_inputs *in, double *scores)
 
 static enum status scores_any(enum method m, const struct method_inputs *in, double *scores) {
     switch (m) {
-    case METHOD_GRAD_DOT: case METHOD_PIXEL_DOT: return scores_dot(m, in, scores, 0);
-    case METHOD_GRAD_COS: case METHOD_PIXEL_COS: return scores_dot(m, in, scores, 1);
+    case METHOD_GRAD_DOT: case METHOD_PIXEL_DOT: case METHOD_EMBED_DOT: return scores_dot(m, in, scores, 0);
+    case METHOD_GRAD_COS: case METHOD_PIXEL_COS: case METHOD_EMBED_COS: return scores_dot(m, in, scores, 1);
     case METHOD_TRAK: case METHOD_RELATIVE_IF: case METHOD_RENORM_IF: return scores_ridge(m, in, scores);
     case METHOD_RANDOM: return scores_random(in, scores);
     default:

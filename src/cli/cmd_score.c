@@ -18,6 +18,7 @@ static const struct option options[] = {
     { "dims", 1, "K", "of the features (of those with the most timesteps the most there are)" },
     { "split", 1, "LIST", "val, gen: which queries (both)" },
     { "ensemble", 0, NULL, "also the mean over the checkpoints" },
+    { "embedding", 1, "NAME", "of embed-dot, embed-cos: which embedding (the only one there is)" },
     { "das", 1, "FORM", "of das: derived, released; none rms released, each also with +leverage (derived)" },
     { "patch", 1, "P", "of nda: side of a patch, in pixels (7)" },
     { "down-patch", 1, "P", "of nda: also patches of this even side at half the resolution" },
@@ -70,6 +71,7 @@ static enum status run_score(const struct args *a) {
     o.mantissa_bits = (int)bits;
     o.keep_kernel = !args_has(a, "no-kernel");
     o.ensemble = args_has(a, "ensemble");
+    o.embedding = args_text(a, "embedding", NULL);
     o.das = args_text(a, "das", NULL);
     TRY(args_size(a, "patch", 1, 1000, &o.nda.patch));
     TRY(args_size(a, "down-patch", 2, 1000, &o.nda.down_patch));
@@ -97,5 +99,6 @@ const struct command command_score = {
     "  dtrak score my.db --method dtrak --lambda grid --memory 4G\n"
     "  dtrak score my.db --method grad-cos,pixel-cos --loss simple\n"
     "  dtrak score my.db --method tracin,gas --checkpoint all\n"
+    "  dtrak score my.db --method embed-dot,embed-cos --embedding clip --split gen\n"
     "  dtrak score my.db --method nda --patch 7 --at 100,300,500\n", run_score
 };

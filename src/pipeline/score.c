@@ -116,7 +116,7 @@ static enum status prepare(struct scorer *w) {
 
 int score_in_group(const struct scorer *w, enum method m) {
     if (method_has_several(m) || m == METHOD_NDA) return 0;
-    if (w->loss == LOSS_COUNT) return !method_has_loss(m) && w->wanted[m];
+    if (w->loss == LOSS_COUNT) return !method_has_loss(m) && w->wanted[m] && method_has_embedding(m) == w->embedded;
     return method_has_loss(m) && (w->wanted[m] >> w->loss & 1);
 }
 
@@ -138,7 +138,7 @@ void score_describe(const struct scorer *w, enum method m, enum split split, siz
                                .condition = NAN };
     snprintf(set->method, sizeof set->method, "%s", method_name(m));
     if (m == METHOD_RANDOM) snprintf(set->params, sizeof set->params, "{\"seed\":0}");
-    else source_params(&w->source, set->params, sizeof set->params);
+    else source_params(&w->source, split, set->params, sizeof set->params);
     size_t len = strlen(set->params);
     if (m == METHOD_DAS || m == METHOD_DAS_SIGNED) {   /* one member more, at the end */
         char form[DAS_TEXT];
@@ -350,11 +350,14 @@ static size_t rows_missing(const struct scorer *w) {
 }
 
 static int needs_train_norms(const struct scorer *w) {
-    return score_in_group(w, METHOD_GRAD_COS) || score_in_group(w, METHOD_PIXEL_COS) || score_in_group(w, METHOD_RENORM_IF);
+    return score_in_group(w, METHOD_GRAD_COS) || score_in_group(w, METHOD_PIXEL_COS) ||
+           score_in_group(w, METHOD_EMBED_COS) || score_in_group(w, METHOD_RENORM_IF);
 }
 
 enum status score_open_source(struct scorer *w) {
-    return w->checkpoint ? find_source(w) : source_pixels(&w->source, w->s, w->items, w->memory);
+    if (w->checkpoint) return find_source(w);
+    if (w->embedded) return source_embedding(&w->source, w->s, w->o->embedding, w->splits, w->items, w->memory);
+    return source_pixels(&w->source, w->s, w->items, w->memory);
 }
 
 /* Before anything starts: is it all there, does it fit, what will it cost? */
@@ -370,7 +373,7 @@ static enum status run_group(struct scorer *w) {
     if (w->checkpoint)
         snprintf(w->what, sizeof w->what, "loss %s, checkpoint %.0f%%", loss_name(w->loss), w->checkpoint->percent);
     else
-        snprintf(w->what, sizeof w->what, "without a network");
+        snprintf(w->what, sizeof w->what, w->embedded ? "of an embedding" : "without a network");
     TRY(score_open_source(w));
     TRY(open_tasks(w));
     TRY(find_leverages(w, no_leverage, &leverages));
@@ -401,26 +404,30 @@ static enum status each_group(struct scorer *w, enum status (*fn)(struct scorer 
     return OK;
 }
 
-/* The same for the methods without a network. */
-static enum status last_group(struct scorer *w, enum status (*fn)(struct scorer *w)) {
+/* The same for the methods without a network: on pixels, on an embedding. */
+static enum status last_groups(struct scorer *w, enum status (*fn)(struct scorer *w)) {
     w->checkpoint = NULL;
     w->loss = LOSS_COUNT;
-    if (group_is_empty(w)) return OK;
-    enum status st = fn(w);
-    close_group(w);
-    return st;
+    for (w->embedded = 0; w->embedded < 2; w->embedded++) {
+        if (group_is_empty(w)) continue;
+        enum status st = fn(w);
+        close_group(w);
+        TRY(st);
+    }
+    w->embedded = 0;
+    return OK;
 }
 
 static enum status run(struct scorer *w) {
     TRY(prepare(w));
     linalg_set_threads((int)w->provenance.threads);
     TRY(each_group(w, look_at_group));
-    TRY(last_group(w, look_at_group));
+    TRY(last_groups(w, look_at_group));
     TRY(score_check_means(w));
     if (w->o->cost) TRY(score_add_nda_cost(w));
     if (cost_announce(w->o->cost, "score", &w->cost)) return OK;
     TRY(each_group(w, run_group));
-    TRY(last_group(w, run_group));
+    TRY(last_groups(w, run_group));
     TRY(score_make_means(w));
     return score_make_nda(w);
 }

@@ -44,6 +44,7 @@ struct scorer {
     /* of the group in hand */
     const struct checkpoint *checkpoint;   /* NULL: methods without one */
     enum loss loss;                        /* LOSS_COUNT: methods without one */
+    int embedded;                          /* of those, the ones on an embedding */
     struct source source;
     struct ridge *ridge;
     double lambda_abs[LAMBDA_LIST_MAX];

@@ -1,4 +1,4 @@
-/* score_source.c - features, kernels and pixels as one source of inner products. */
+/* score_source.c - features, kernels, pixels and embeddings as one source of inner products. */
 #include "score_source.h"
 
 #include "dtrak/cost.h"
@@ -184,7 +184,50 @@ enum status source_pixels(struct source *src, struct store *s, const size_t *ite
     return OK;
 }
 
+/* --- embeddings --- */
+
+static enum status only_embedding(struct store *s, char name[EMBEDDING_NAME]) {
+    struct embedding_list l;
+    const char *other = NULL;
+    enum status st = OK;
+    TRY(store_embeddings_list(s, &l));
+    for (size_t i = 1; i < l.count && !other; i++)
+        if (strcmp(l.embedding[i].name, l.embedding[0].name) != 0) other = l.embedding[i].name;
+    if (!l.count)
+        st = fail(ERR_MISSING, "%s: there is no embedding; add one with: dtrak add %s --embedding FILE.npy --split train "
+                  "(and val, gen)", store_path(s), store_path(s));
+    else if (other)
+        st = fail(ERR_USAGE, "there are several embeddings; say which with --embedding %s or %s", l.embedding[0].name, other);
+    else snprintf(name, EMBEDDING_NAME, "%s", l.embedding[0].name);
+    embedding_list_free(&l);
+    return st;
+}
+
+static enum status open_part(struct source *src, const char *name, enum split split) {
+    struct embedding *e = &src->embedding[split];
+    TRY(store_embedding_get(src->s, name, split, e));
+    if (e->rows != src->items[split])
+        return fail(ERR_RANGE, "%s: embedding '%s' has %zu rows for %s, there are %zu items; add it again with: dtrak add %s "
+                    "--embedding FILE.npy --split %s --name %s", store_path(src->s), name, e->rows, split_name(split),
+                    src->items[split], store_path(src->s), split_name(split), name);
+    return store_embedding_read(src->s, e, split == SPLIT_TRAIN ? &src->cache : &src->embedded[split]);
+}
+
+enum status source_embedding(struct source *src, struct store *s, const char *name, unsigned splits,
+                             const size_t *items, size_t memory) {
+    char only[EMBEDDING_NAME];
+    *src = (struct source){ .s = s, .n = items[SPLIT_TRAIN], .splits = splits, .memory = memory };
+    memcpy(src->items, items, sizeof src->items);
+    if (!name) TRY(only_embedding(s, only));
+    for (int q = 0; q < SPLIT_COUNT; q++)
+        if (q == SPLIT_TRAIN || splits >> q & 1) TRY(open_part(src, name ? name : only, (enum split)q));
+    src->cached = (struct rows_memory){ src->cache, src->embedding[SPLIT_TRAIN].cols };
+    src->rows = rows_in_memory(&src->cached, src->n);
+    return OK;
+}
+
 void source_close(struct source *src) {
+    for (int q = 0; q < SPLIT_COUNT; q++) mem_free(src->embedded[q]);
     mem_free(src->cache);
     mem_free(src->norm);
     for (int q = 0; q < SPLIT_COUNT; q++) {
@@ -203,8 +246,12 @@ void pipeline_feature_params(char *out, size_t size, const struct feature_identi
              f->nonzeros, f->float32 ? "f32" : "f16", f->version);
 }
 
-void source_params(const struct source *src, char *out, size_t size) {
-    if (src->is_pixels)
+void source_params(const struct source *src, enum split split, char *out, size_t size) {
+    const struct embedding *e = src->embedding;
+    if (e->name[0])
+        snprintf(out, size, "{\"embedding\":\"%s\",\"cols\":%zu,\"train\":\"%016llx\",\"query\":\"%016llx\"}", e->name,
+                 e->cols, (unsigned long long)e->checksum, (unsigned long long)e[split].checksum);
+    else if (src->is_pixels)
         snprintf(out, size, "{\"low\":%g,\"high\":%g}", src->project.value_low, src->project.value_high);
     else
         pipeline_feature_params(out, size, &src->train.identity);
@@ -256,7 +303,12 @@ enum status source_check_memory(const struct source *src, double more) {
 }
 
 static enum status read_queries(struct source *src, enum split split, size_t first, size_t count, float *out) {
+    size_t k = src->rows.k;
     if (src->is_pixels) return items_load(src->s, &src->project, split, first, count, out);
+    if (src->embedded[split]) {
+        memcpy(out, src->embedded[split] + first * k, count * k * sizeof *out);
+        return OK;
+    }
     return store_features_read(src->s, &src->query[split], first, count, out);
 }
 

@@ -1,7 +1,7 @@
 /* score_source.h - where the inner products behind scores come from: features,
- * a stored kernel, or the images.  Used by score.c alone.
+ * a stored kernel, the images, or an embedding.  Used by score.c alone.
  *
- *     source_find() or source_pixels()   which data there are; reads no rows
+ *     source_find(), source_pixels() or source_embedding()   which data there are
  *     source_keep_kernel()               optional: makes and stores the kernel
  *     source_ridge()                     for methods with a ridge
  *     source_block()                     cross products of some queries
@@ -32,6 +32,8 @@ struct source {
     size_t items[SPLIT_COUNT];
     size_t memory;
     int is_pixels;
+    struct embedding embedding[SPLIT_COUNT];   /* name "": not the source */
+    float *embedded[SPLIT_COUNT];   /* their rows, of queries */
     int is_whole;                   /* all features are there */
     int has_kernel;                 /* every split asked for has its part */
     int has_basis;                  /* a finished eigenbasis of the training items is stored */
@@ -50,10 +52,13 @@ struct source {
 enum status source_find(struct source *src, struct store *s, const struct source_wanted *w);
 /* Pixels in the project's value range as rows. */
 enum status source_pixels(struct source *src, struct store *s, const size_t *items, size_t memory);
+/* The embedding of that name; NULL: the only one there is.  Reads all of its rows. */
+enum status source_embedding(struct source *src, struct store *s, const char *name, unsigned splits,
+                             const size_t *items, size_t memory);
 void source_close(struct source *src);   /* fine on a zeroed one */
 
-/* The seeds and kinds that the scores inherit, as JSON in a fixed order. */
-void source_params(const struct source *src, char *out, size_t size);
+/* The seeds and kinds that the scores of a split inherit, as JSON in a fixed order. */
+void source_params(const struct source *src, enum split split, char *out, size_t size);
 
 /* Stores Gram, cross products and queries' own products of the splits asked for,
  * as float64, and reads from them from then on.  Does nothing when n > k (the

@@ -6,6 +6,7 @@
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
 #include "dtrak/scheduler.h"
+#include "dtrak/store.h"
 #include "dtrak/text.h"
 
 #include <math.h>
@@ -21,6 +22,7 @@ struct facts {
     struct feature_set_list features;
     struct score_set_list scores;
     struct stat_set_list stats;
+    struct embedding_list embeddings;
     struct retrained_counts retrained;
     struct job_list jobs;
     struct store_sizes sizes;
@@ -32,6 +34,7 @@ static void facts_free(struct facts *f) {
     feature_set_list_free(&f->features);
     score_set_list_free(&f->scores);
     stat_set_list_free(&f->stats);
+    embedding_list_free(&f->embeddings);
     job_list_free(&f->jobs);
     mem_free(f);
 }
@@ -48,6 +51,7 @@ static enum status facts_read(struct facts **out, struct store *s) {
     TRY_TO(store_feature_sets_list(s, &f->features));
     TRY_TO(store_score_sets_list(s, &f->scores));
     TRY_TO(store_stats_list(s, &f->stats));
+    TRY_TO(store_embeddings_list(s, &f->embeddings));
     TRY_TO(store_retrained_count(s, &f->retrained));
     TRY_TO(store_jobs_list(s, &f->jobs));
     TRY_TO(store_sizes(s, &f->sizes));
@@ -196,6 +200,29 @@ static void count_jobs(const struct facts *f, size_t count[JOB_STATE_COUNT]) {
     for (size_t i = 0; i < f->jobs.count; i++) count[f->jobs.job[i].state]++;
 }
 
+static void add_embeddings_text(struct buf *b, const struct facts *f) {
+    char origin[256];
+    if (f->embeddings.count) buf_text(b, "\nembeddings\n");
+    for (size_t i = 0; i < f->embeddings.count; i++) {
+        const struct embedding *e = &f->embeddings.embedding[i];
+        text_escape(origin, sizeof origin, e->origin);
+        buf_printf(b, "  %-10s %-5s %zu rows of %zu, from %s\n", e->name, split_name(e->split), e->rows, e->cols, origin);
+    }
+}
+
+static void add_embeddings_json(struct buf *b, const struct facts *f) {
+    buf_text(b, ",\"embeddings\":[");
+    for (size_t i = 0; i < f->embeddings.count; i++) {
+        const struct embedding *e = &f->embeddings.embedding[i];
+        buf_text(b, i ? ",{\"name\":" : "{\"name\":");
+        json_add_string(b, e->name);
+        buf_printf(b, ",\"split\":\"%s\",\"rows\":%zu,\"columns\":%zu,\"origin\":", split_name(e->split), e->rows, e->cols);
+        json_add_string(b, e->origin);
+        buf_text(b, "}");
+    }
+    buf_text(b, "]");
+}
+
 static void add_retrained_text(struct buf *b, const struct facts *f) {
     const struct retrained_counts *r = &f->retrained;
     if (!(r->done + r->diverged + r->open)) return;
@@ -216,6 +243,7 @@ enum status report_info_text(struct buf *b, struct store *s) {
     add_features_text(b, f);
     add_scores_text(b, f);
     add_stats_text(b, f);
+    add_embeddings_text(b, f);
     add_retrained_text(b, f);
     if (f->jobs.count) buf_printf(b, "\njobs        %zu:", f->jobs.count);
     count_jobs(f, jobs);
@@ -351,6 +379,7 @@ enum status report_info_json(struct buf *b, struct store *s) {
     add_words_json(b, "losses", &losses);
     add_words_json(b, "methods", &methods);
     add_scores_json(b, f);
+    add_embeddings_json(b, f);
     buf_printf(b, ",\"retrained\":{\"done\":%zu,\"diverged\":%zu,\"open\":%zu,\"measured\":%zu,\"counterfactuals\":%zu}",
                f->retrained.done, f->retrained.diverged, f->retrained.open, f->retrained.measured, f->retrained.counterfactuals);
     add_rest_json(b, f);

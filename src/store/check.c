@@ -235,6 +235,8 @@ static const struct { const char *sql; void (*look)(struct check *, sqlite3_stmt
     { "SELECT 'subset model ' || m.id || ': finished without outputs' FROM subset m WHERE m.state = 'done'"
       " AND NOT EXISTS (SELECT 1 FROM subset_output o WHERE o.subset = m.id)"
       " AND NOT EXISTS (SELECT 1 FROM subset_weights w WHERE w.subset = m.id)", look_text },
+    { "SELECT 'embedding \"' || e.name || '\" of ' || e.split || ': ' || length(e.bytes) || ' bytes do not fit ' || e.rows ||"
+      " ' rows of ' || e.cols FROM embedding e WHERE length(e.bytes) <> 4 * e.rows * e.cols", look_text },
     { "SELECT 'kernel ' || k.id || ': ' || k.cols || ' columns for ' || f.rows || ' training rows' FROM kernel k"
       " JOIN feature_set f ON f.id = k.feature_set WHERE k.part <> 'self' AND k.cols <> f.rows", look_text },
 };
