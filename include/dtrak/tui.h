@@ -22,7 +22,7 @@
 struct tui_options {
     const char *db;          /* path of the database; needed */
     const char *query;       /* "gen:17": the query shown first; NULL: the first there is */
-    const char *screen;      /* "gallery", "ranking", "compare", "self", "evaluation", "jobs"; NULL: ranking with a query, else gallery */
+    const char *screen;      /* "gallery", "ranking", "compare", "self", "evaluation", "jobs", "overall", "marked"; NULL: ranking with a query, else gallery */
     const char *graphics;    /* auto sixel kitty iterm2 half ascii none; NULL: auto */
     size_t cell_w, cell_h;   /* pixels of a cell; 0: what the terminal says */
     size_t colours;          /* of a sixel's palette, 2..256; 0: by size and terminal */

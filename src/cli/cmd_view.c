@@ -6,7 +6,7 @@
 
 static const struct option options[] = {
     { "query", 1, "ITEM", "start with this item, as gen:17" },
-    { "screen", 1, "NAME", "gallery ranking compare self evaluation jobs" },
+    { "screen", 1, "NAME", "gallery ranking compare self evaluation jobs overall marked" },
     { "graphics", 1, "HOW", "auto sixel kitty iterm2 half ascii none (auto)" },
     { "cell", 1, "WxH", "pixels of a cell (what the terminal says)" },
     { "colors", 1, "N", "of a sixel's palette, 2 to 256 (64 for small pictures, else 256)" },

@@ -4,6 +4,7 @@
  * verb's default.  A number that does not fit is refused, not bent. */
 #include "dtrak/jobs.h"
 
+#include "dtrak/counterfactual.h"
 #include "dtrak/json.h"
 #include "dtrak/lds_report.h"
 #include "dtrak/method.h"
@@ -371,6 +372,24 @@ static enum status run_measure(struct store *s, const char *params, size_t threa
     return OK;
 }
 
+static enum status run_counterfactual(struct store *s, const char *params, size_t threads, const struct progress *p) {
+    struct counterfactual_options o = COUNTERFACTUAL_DEFAULTS;
+    struct counterfactual_summary m;
+    struct json_doc *doc;
+    enum status st;
+    TRY(parse(&doc, params));
+    const struct json *v = json_root(doc);
+    o.methods = json_string(json_get(v, "methods"), NULL);
+    o.list = json_string(json_get(v, "list"), NULL);
+    o.items = json_string(json_get(v, "items"), NULL);
+    o.threads = threads;
+    if (!o.methods && !o.list) st = fail(ERR_FORMAT, "job parameters: neither methods nor a list to take away");
+    else st = get_size(v, "remove", 1u << 27, &o.remove);
+    if (st == OK) st = pipeline_counterfactual(s, &o, p, &m);
+    json_free(doc);
+    return st;
+}
+
 /* --- in words --- */
 
 static void describe_features(const char *params, char *out, size_t size) {
@@ -427,6 +446,16 @@ static void describe_self(const char *params, char *out, size_t size) {
     snprintf(out, size, "nearest training items");
 }
 
+static void describe_counterfactual(const char *params, char *out, size_t size) {
+    struct json_doc *doc = NULL;
+    *out = 0;
+    if (parse(&doc, params) != OK) return;
+    const struct json *v = json_root(doc);
+    snprintf(out, size, "%s without %s", json_string(json_get(v, "items"), ""),
+             json_string(json_get(v, "list"), json_string(json_get(v, "methods"), "")));
+    json_free(doc);
+}
+
 static void describe_measure(const char *params, char *out, size_t size) {
     (void)params;
     snprintf(out, size, "LDS of every score set");
@@ -440,5 +469,6 @@ const struct job_kind job_kinds[] = {
     { "train", run_train, describe_train },
     { "self", run_self, describe_self },
     { "measure", run_measure, describe_measure },
+    { "counterfactual", run_counterfactual, describe_counterfactual },
     { NULL, NULL, NULL }
 };

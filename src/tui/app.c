@@ -121,14 +121,14 @@ static enum status first_query(struct app *a) {
 /* --- opening --- */
 
 static enum status first_screen(struct app *a) {
-    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_self, &screen_evaluation, &screen_jobs };
+    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_self, &screen_evaluation, &screen_jobs, &screen_overall, &screen_set };
     const char *name = a->o.screen ? a->o.screen : a->o.query ? "ranking" : "gallery";
     for (size_t i = 0; i < sizeof main_screen / sizeof main_screen[0]; i++)
         if (strcmp(name, main_screen[i]->name) == 0) {
             push(a, main_screen[i]);
             return OK;
         }
-    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking, compare, self, evaluation or jobs", name);
+    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking, compare, self, evaluation, jobs, overall or marked", name);
 }
 
 static void offer_interrupted(struct app *a) {
@@ -156,6 +156,7 @@ static enum status open_work(struct app *a) {
         snprintf(a->why_read_only, sizeof a->why_read_only, "no jobs: %.140s", fail_reason());
         a->jobs = NULL;
     }
+    TRY(survey_open(&a->survey, a->o.db, NULL, NULL));
     return live_open(&a->live, a->o.db, NULL, NULL);
 }
 
@@ -169,6 +170,7 @@ enum status app_open(struct app **out, const struct tui_options *o) {
     a->row.lambda_rel = a->row.lambda_abs = NAN;
     TRY_TO(store_open(&a->store, o->db, o->read_only ? STORE_READ : STORE_WRITE_OR_READ));
     TRY_TO(catalog_load(a));
+    TRY_TO(marks_load(a));
     TRY_TO(open_work(a));
     TRY_TO(first_query(a));
     TRY_TO(first_screen(a));
@@ -186,10 +188,15 @@ void app_close(struct app *a) {
     if (!a) return;
     jobs_close(a->jobs);
     live_close(a->live);
+    survey_close(a->survey);
     pictures_close(a->pictures);
     row_free(&a->row);
     compare_close(a);
     self_forget(a);
+    marks_free(a);
+    set_free(a);
+    reverse_free(a);
+    overall_free(a);
     job_list_free(&a->job.list);
     mem_free(a->gallery.index);
     catalog_free(&a->catalog);
@@ -224,7 +231,9 @@ static void reread(struct app *a, int row_too) {
     if (!catalog_checkpoint(&a->catalog, a->setting.checkpoint) && a->catalog.checkpoints.count)
         a->setting.checkpoint = a->catalog.checkpoints.checkpoint[a->catalog.checkpoints.count - 1].id;
     facts_forget(a);
-    a->compare.stale = 1;
+    if (marks_load(a) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
+    a->compare.stale = a->set.stale = a->overall.stale = 1;
+    if (row_too) a->reverse.stale = 1;
     self_forget(a);
     jobs_reload(a);
     if (!a->has_query && a->catalog.count[SPLIT_GEN] + a->catalog.count[SPLIT_VAL]) {
@@ -260,6 +269,8 @@ int app_poll(struct app *a) {
 
     learn_rate(a, &now);
     if (now.ended != a->jobs_ended) { news_of_jobs(a, &now); changed = 1; }
+    if (survey_busy(a->survey) || survey_ended(a->survey) != a->surveys_ended) changed = 1;
+    a->surveys_ended = survey_ended(a->survey);
     if (a->row.state == ROW_WAITING && !live_busy(a->live)) { row_load(a); changed = 1; }
     else if (a->compare.row.state == ROW_WAITING && app_top(a) == &screen_compare && !live_busy(a->live))
         a->compare.stale = changed = 1;
@@ -279,16 +290,44 @@ int app_poll(struct app *a) {
 
 /* --- keys --- */
 
-static void begin_prompt(struct app *a, enum prompt p) {
+void app_prompt(struct app *a, enum prompt p, const char *typed) {
     a->prompt = p;
     a->palette_at = 0;
-    snprintf(a->typed, sizeof a->typed, "%s", p == PROMPT_FILTER ? a->filter : "");
+    snprintf(a->typed, sizeof a->typed, "%s", typed);
+}
+
+static void begin_prompt(struct app *a, enum prompt p) { app_prompt(a, p, p == PROMPT_FILTER ? a->filter : ""); }
+
+/* The item that marks and the like are about; 0: there is none. */
+static int selected(struct app *a, struct item_ref *ref) {
+    const struct screen *s = app_top(a);
+    size_t rank;
+    float score;
+    int has = 1;
+    *ref = (struct item_ref){ SPLIT_TRAIN, 0 };
+    if (s == &screen_detail) *ref = a->detail.ref;
+    else if (s == &screen_ranking) *ref = ranking_selected(a, &rank, &score, &has);
+    else if (s == &screen_compare && (has = a->compare.cursor < a->row.n)) ref->index = a->row.order[a->compare.cursor];
+    else if (s == &screen_self && (has = a->self.cursor < a->self.list.n)) ref->index = a->self.list.item[a->self.cursor].item;
+    else if (s == &screen_gallery && (has = a->gallery.cursor < a->gallery.count))
+        *ref = (struct item_ref){ a->gallery.split, a->gallery.index[a->gallery.cursor] };
+    return has;
+}
+
+static void act_on_selected(struct app *a, enum action k) {
+    struct item_ref ref;
+    if (!selected(a, &ref)) app_say(a, STYLE_WARN, "nothing is selected here");
+    else if (k == ACT_mark) marks_toggle(a, ref);
+    else reverse_open(a, ref);
 }
 
 static void search_again(struct app *a, int by) {
     if (app_top(a) == &screen_ranking) ranking_search(a, by);
     else if (app_top(a) == &screen_compare) compare_search(a, by);
     else if (app_top(a) == &screen_self) self_search(a, by);
+    else if (app_top(a) == &screen_set) set_search(a, by);
+    else if (app_top(a) == &screen_reverse) reverse_search(a, by);
+    else if (app_top(a) == &screen_overall) overall_search(a, by);
     else gallery_search(a, by);
 }
 
@@ -297,6 +336,8 @@ static void end_prompt(struct app *a) {
     a->prompt = PROMPT_NONE;
     if (p == PROMPT_PALETTE) {
         palette_enter(a);
+    } else if (p == PROMPT_SAVE || p == PROMPT_EXPORT || p == PROMPT_RETRAIN) {
+        set_named(a, p, a->typed);
     } else if (p == PROMPT_FILTER) {
         snprintf(a->filter, sizeof a->filter, "%s", a->typed);
         gallery_refilter(a);
@@ -352,6 +393,9 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_self: app_show(a, &screen_self); break;
     case ACT_evaluation: app_show(a, &screen_evaluation); break;
     case ACT_jobs: app_show(a, &screen_jobs); break;
+    case ACT_overall: app_show(a, &screen_overall); break;
+    case ACT_set: app_show(a, &screen_set); break;
+    case ACT_mark: case ACT_reverse: act_on_selected(a, k); break;
     case ACT_help: app_over(a, &screen_help); break;
     case ACT_cancel: cancel_running(a); break;
     case ACT_query_next: gallery_step_query(a, 1); break;

@@ -23,6 +23,7 @@
 #include "dtrak/report.h"
 #include "dtrak/store.h"
 #include "dtrak/store_subset.h"
+#include "dtrak/survey.h"
 #include "dtrak/term.h"
 #include "dtrak/tui.h"
 
@@ -99,7 +100,7 @@ enum { FACTS = 2048 };
 
 /* --- the line at the bottom --- */
 
-enum prompt { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_PALETTE };
+enum prompt { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_PALETTE, PROMPT_SAVE, PROMPT_EXPORT, PROMPT_RETRAIN };
 
 /* --- what can be clicked --- */
 
@@ -107,6 +108,19 @@ struct spot { size_t row, col, rows, cols, id; };
 enum { SPOTS = 1024 };
 
 struct area { size_t row, col, rows, cols; };
+
+/* --- a page of items with their pictures (tiles.c); several screens are one --- */
+
+struct tiles {
+    size_t n, cursor;
+    size_t across, per_page;     /* of the last draw */
+};
+struct tile {
+    struct item_ref ref;
+    char text[48];               /* the line below the picture */
+    enum style style;
+    double bar;                  /* -1..1 beside the text; NAN: none */
+};
 
 /* --- screens --- */
 
@@ -119,8 +133,8 @@ struct screen {
     void (*click)(struct app *a, size_t id, int twice);     /* may be NULL */
     void (*wheel)(struct app *a, int down);                 /* may be NULL */
 };
-extern const struct screen screen_gallery, screen_ranking, screen_compare, screen_self, screen_evaluation, screen_jobs, screen_detail, screen_help,
-    screen_ask;
+extern const struct screen screen_gallery, screen_ranking, screen_compare, screen_self, screen_evaluation, screen_jobs, screen_set, screen_reverse, screen_overall,
+    screen_detail, screen_help, screen_ask;
 
 enum { STACK = 16 };
 
@@ -130,6 +144,8 @@ struct app {
     struct jobs *jobs;           /* NULL: nothing can be computed */
     struct pictures *pictures;
     struct live *live;           /* NULL as above */
+    struct survey *survey;
+    uint64_t surveys_ended;
     struct term *term;           /* NULL without a terminal */
     struct frame *frame;
     int done;
@@ -216,6 +232,43 @@ struct app {
         struct ranked other[8];
         char message[160];
     } detail;
+    struct {
+        unsigned char *on[SPLIT_COUNT];       /* [n[split]]: 1 where the item is marked */
+        size_t n[SPLIT_COUNT], count[SPLIT_COUNT];
+    } marks;
+    struct {
+        struct removal_names lists;
+        size_t which;            /* 0: the marked items; else a saved list, from 1 */
+        size_t *item;            /* tiles.n training items, ascending or as saved */
+        struct tiles tiles;
+        int stale;
+        char message[160];
+    } set;
+    /* One training item over all queries. */
+    struct {
+        struct item_ref ref;
+        enum split split;        /* of the queries */
+        int opponents, stale;
+        struct score_set set;    /* id 0: none, message says why */
+        struct survey_answer answer;
+        uint32_t *order;         /* [answer.n] places in the answer, the first to show first */
+        float largest;
+        double part;             /* of the work, while it is waited for; else < 0 */
+        struct tiles tiles;
+        char message[240];
+    } reverse;
+    /* All training items over all queries. */
+    struct {
+        int stale, sort;
+        struct score_set set;
+        struct survey_answer answer;
+        double *self;            /* [answer.n] */
+        int has_self;
+        uint32_t *order;
+        double part;
+        struct tiles tiles;
+        char message[240];
+    } overall;
     struct { size_t top, lines, rows; } help;
     const char *question;
 };
@@ -273,6 +326,28 @@ void setting_estimate(struct app *a, char *out, size_t size);
 size_t setting_timesteps(const struct app *a);   /* of the features that r would make */
 void setting_name(const struct app *a, char *out, size_t size);   /* "D-TRAK at step 8000" */
 double setting_self_influence(struct app *a, size_t train_item);  /* NAN: not stored */
+/* The same of several, NAN where there is none; 0: there are none at all. */
+int setting_self_influences(struct app *a, size_t first, size_t count, double *values);
+/* The stored scores of the present setting for the items of a split, at its lambda or, where
+ * that is not stored, at another.  ERR_MISSING. */
+enum status setting_find_set(struct app *a, enum split split, struct score_set *out);
+
+/* --- marks.c --- */
+enum status marks_load(struct app *a);     /* from the store; where that is not written, new marks stay in memory */
+void marks_free(struct app *a);
+int marks_has(const struct app *a, struct item_ref ref);
+void marks_toggle(struct app *a, struct item_ref ref);   /* and says so */
+enum status marks_set(struct app *a, struct item_ref ref, int on);
+/* Exactly these training items, all or none of it. */
+enum status marks_replace(struct app *a, const size_t *train, size_t count);
+
+/* --- tiles.c --- */
+/* Draws the page with the cursor in a box called title; get() fills in item `at`. */
+void tiles_draw(struct app *a, struct frame *f, struct area in, struct tiles *t, const char *title,
+                void (*get)(struct app *a, size_t at, struct tile *out));
+int tiles_act(struct tiles *t, enum action k);            /* moves; 0: not a movement */
+/* The next item that matches the search text. */
+void tiles_search(struct app *a, struct tiles *t, int by, void (*get)(struct app *a, size_t at, struct tile *out));
 
 /* --- facts.c --- */
 const struct facts *facts_of(struct app *a, struct item_ref ref);
@@ -300,6 +375,7 @@ void draw_footer(struct app *a, struct frame *f);
 struct score_format { int decimals, scale; };
 struct score_format draw_score_format(float largest);
 void draw_score(char out[24], struct score_format s, float score);
+void draw_mark(const struct app *a, struct frame *f, size_t row, size_t col, struct item_ref ref);   /* "*" where marked */
 void draw_number(char out[24], double x);   /* 3 digits, short */
 /* Paragraph: breaks at blanks; returns the rows used (at most rows). */
 size_t draw_paragraph(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
@@ -318,6 +394,17 @@ void self_search(struct app *a, int by);
 struct item_ref ranking_selected(const struct app *a, size_t *rank, float *score, int *has);
 void jobs_reload(struct app *a);
 void detail_open(struct app *a, struct item_ref ref);
+/* Its scores over all queries; a query itself is refused with a line. */
+void reverse_open(struct app *a, struct item_ref ref);
+void reverse_free(struct app *a);
+void reverse_search(struct app *a, int by);
+void overall_free(struct app *a);
+void overall_search(struct app *a, int by);
+void set_changed(struct app *a);        /* marks or lists did */
+void set_free(struct app *a);
+void set_search(struct app *a, int by);
+void set_named(struct app *a, enum prompt p, const char *text);   /* what was typed for a save, an export, a retraining */
+void app_prompt(struct app *a, enum prompt p, const char *typed);
 /* Does a label, id or caption contain text, whatever the case? */
 int item_matches(const struct facts *f, const char *text);
 

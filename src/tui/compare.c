@@ -201,7 +201,8 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
     char id[32], score[24], other[24];
     int selected = at == a->compare.cursor, keys = side == a->compare.active;
     item_ref_format(id, ref);
-    frame_printf(f, row, col, g->tile_cols, STYLE_NORMAL, "%s%zu %s", selected && keys ? ">" : " ", at + 1, id);
+    size_t used = frame_printf(f, row, col, g->tile_cols, STYLE_NORMAL, "%s%zu %s", selected && keys ? ">" : " ", at + 1, id);
+    draw_mark(a, f, row, col + used, ref);
     draw_image(a, f, row + 1, col + 1, g->image_rows, g->image_cols, ref);
     size_t line = row + 1 + g->image_rows;
     enum style style = other_place(a, side, ref.index, other, sizeof other);

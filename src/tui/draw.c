@@ -57,6 +57,10 @@ void draw_selection(struct frame *f, size_t row, size_t col, const struct grid *
     frame_restyle(f, row + 1 + g->image_rows, col, below, g->tile_cols, STYLE_SELECTED);
 }
 
+void draw_mark(const struct app *a, struct frame *f, size_t row, size_t col, struct item_ref ref) {
+    if (marks_has(a, ref)) frame_text(f, row, col, STYLE_MARK, "*");
+}
+
 /* --- numbers --- */
 
 struct score_format draw_score_format(float largest) {
@@ -267,6 +271,16 @@ static int works(const struct app *a, enum action k) {
     case ACT_query_back: return a->catalog.count[a->query.split] > 1;
     case ACT_search: return a->has_query;
     case ACT_filter: return a->has_query;
+    case ACT_set_save: case ACT_set_export: case ACT_set_clear: case ACT_set_open: return a->set.tiles.n > 0;
+    case ACT_set_retrain: return a->jobs && a->set.tiles.n > 0 && a->has_query && a->query.split == SPLIT_GEN;
+    case ACT_set_next: return a->set.lists.count > 0;
+    case ACT_mark: return app_top(a) == &screen_overall ? a->overall.tiles.n > 0 : app_top(a) == &screen_set ? a->set.tiles.n > 0 : 1;
+    case ACT_reverse:
+        if (app_top(a) == &screen_detail) return a->detail.ref.split == SPLIT_TRAIN;
+        return works(a, ACT_mark) && (app_top(a) != &screen_ranking || a->row.n > 0);
+    case ACT_reverse_open: case ACT_reverse_side: return a->reverse.tiles.n > 0;
+    case ACT_reverse_query: return a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];
+    case ACT_overall_sort: case ACT_overall_open: return a->overall.tiles.n > 0;
     case ACT_other_queries: return a->row.set.id != 0 && a->detail.ref.split == SPLIT_TRAIN;
     default: return 1;
     }
@@ -319,8 +333,8 @@ void draw_footer(struct app *a, struct frame *f) {
     if (rows < 2) return;
     frame_fill(f, rows - 1, 0, 1, cols, STYLE_BAR, ' ');
     if (a->prompt != PROMPT_NONE) {
-        size_t at = frame_printf(f, rows - 1, 1, SIZE_MAX, STYLE_BAR_KEY, "%s",
-                                 a->prompt == PROMPT_SEARCH ? "/" : a->prompt == PROMPT_FILTER ? "&" : ":");
+        static const char *const name[] = { "", "/", "&", ":", "name of the list: ", "CSV file: ", "keep them as list: " };
+        size_t at = frame_text(f, rows - 1, 1, STYLE_BAR_KEY, name[a->prompt]);
         at += frame_text(f, rows - 1, 1 + at, STYLE_BAR, a->typed);
         frame_text(f, rows - 1, 1 + at, STYLE_BAR_KEY, "▏");
         const char *hint = "Enter takes it, Esc does not";

@@ -140,10 +140,11 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
 
     item_ref_format(id, ref);
     facts_label(facts_of(a, ref), label, sizeof label);
-    frame_printf(f, row, col, g->tile_cols - 1, STYLE_NORMAL, "%s%s", selected ? ">" : " ", id);
+    size_t used = frame_printf(f, row, col, g->tile_cols - 1, STYLE_NORMAL, "%s%s", selected ? ">" : " ", id);
     draw_image(a, f, row + 1, col + 1, g->image_rows, g->image_cols, ref);
     if (below) frame_text_in(f, row + 1 + g->image_rows, col + 1, g->tile_cols - 2, STYLE_DIM, label);
     if (selected) draw_selection(f, row, col, g, below);
+    draw_mark(a, f, row, col + used, ref);
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at);
 }
 
@@ -157,6 +158,7 @@ static void draw_list(struct app *a, struct frame *f, struct area in) {
         enum style style = at == a->gallery.cursor ? STYLE_SELECTED : STYLE_NORMAL;
         frame_printf(f, in.row + i, in.col, in.cols, style, "%s%s %s", at == a->gallery.cursor ? ">" : " ",
                      id, label);
+        draw_mark(a, f, in.row + i, in.col + 1 + strlen(id), ref);
         app_spot(a, in.row + i, in.col, 1, in.cols, at);
     }
 }

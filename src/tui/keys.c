@@ -10,7 +10,7 @@
 #define NO_KEY (0xf0000000u + (unsigned)__LINE__)
 
 const char *context_name(enum context c) {
-    static const char *const name[CONTEXT_COUNT] = { "gallery", "ranking", "compare", "self-influence", "evaluation", "jobs", "zoom", "help", "question" };
+    static const char *const name[CONTEXT_COUNT] = { "gallery", "ranking", "compare", "self-influence", "evaluation", "jobs", "zoom", "marked", "reverse", "overall", "help", "question" };
     return name[c];
 }
 
@@ -25,6 +25,7 @@ static enum action in_gallery(uint32_t key) {
 #define SCREEN ROW
 #define QUERY ROW
 #define GALLERY ROW
+#define MARK ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -38,6 +39,8 @@ static enum action in_ranking(uint32_t key) {
 #define QUERY ROW
 #define SETTING ROW
 #define RANKING ROW
+#define MARK ROW
+#define ITEM ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -51,6 +54,8 @@ static enum action in_compare(uint32_t key) {
 #define QUERY ROW
 #define SETTING ROW
 #define COMPARE ROW
+#define MARK ROW
+#define ITEM ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -63,6 +68,8 @@ static enum action in_self(uint32_t key) {
 #define SCREEN ROW
 #define QUERY ROW
 #define SELF ROW
+#define MARK ROW
+#define ITEM ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -96,6 +103,48 @@ static enum action in_detail(uint32_t key) {
 #define MOVE ROW
 #define SCREEN ROW
 #define DETAIL ROW
+#define MARK ROW
+#define ITEM ROW
+#include "actions.def"
+    default: return ACT_NONE;
+    }
+}
+
+static enum action in_set(uint32_t key) {
+    switch (key) {
+#define ALWAYS ROW
+#define MOVE ROW
+#define SCREEN ROW
+#define QUERY ROW
+#define MARK ROW
+#define ITEM ROW
+#define SET ROW
+#include "actions.def"
+    default: return ACT_NONE;
+    }
+}
+
+static enum action in_reverse(uint32_t key) {
+    switch (key) {
+#define ALWAYS ROW
+#define MOVE ROW
+#define SCREEN ROW
+#define QUERY ROW
+#define REVERSE ROW
+#include "actions.def"
+    default: return ACT_NONE;
+    }
+}
+
+static enum action in_overall(uint32_t key) {
+    switch (key) {
+#define ALWAYS ROW
+#define MOVE ROW
+#define SCREEN ROW
+#define QUERY ROW
+#define MARK ROW
+#define ITEM ROW
+#define OVERALL ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -122,7 +171,7 @@ static enum action in_ask(uint32_t key) {
 #undef ROW
 
 static enum action (*const map[CONTEXT_COUNT])(uint32_t key) = {
-    in_gallery, in_ranking, in_compare, in_self, in_evaluation, in_jobs, in_detail, in_help, in_ask
+    in_gallery, in_ranking, in_compare, in_self, in_evaluation, in_jobs, in_detail, in_set, in_reverse, in_overall, in_help, in_ask
 };
 
 enum action keys_action(enum context c, const struct input_event *key) {
@@ -148,6 +197,11 @@ static const struct { enum action action; uint32_t key, other; const char *foote
 #define EVALUATION ROW
 #define JOBS ROW
 #define DETAIL ROW
+#define MARK ROW
+#define ITEM ROW
+#define SET ROW
+#define REVERSE ROW
+#define OVERALL ROW
 #define HELP ROW
 #define ASK ROW
 #include "actions.def"
@@ -185,16 +239,17 @@ size_t keys_lines(enum context c, struct key_line *out, size_t max) {
 
 void tui_print_keys(FILE *out) {
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-        char key[16], other[16], where[64] = "";
-        size_t on = 0;
+        char key[16], other[16], where[128] = "";
+        size_t on = 0, screens = 0;
         for (int c = 0; c < CONTEXT_COUNT; c++) {
             if (map[c](row[i].key) != row[i].action) continue;
+            screens += c != IN_HELP && c != IN_ASK;
             snprintf(where + strlen(where), sizeof where - strlen(where), "%s%s", on++ ? " " : "",
                      context_name((enum context)c));
         }
         name_key(key, row[i].key);
         name_key(other, row[i].other);
         fprintf(out, "%s%s%s\t%s\t%s\n", key, other[0] ? " " : "", other,
-                on == CONTEXT_COUNT ? "everywhere" : where, row[i].help);
+                on == CONTEXT_COUNT ? "everywhere" : screens == CONTEXT_COUNT - 2 ? "every screen" : where, row[i].help);
     }
 }

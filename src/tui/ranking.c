@@ -266,7 +266,7 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
 
     item_ref_format(id, ref);
     facts_label(facts_of(a, ref), label, sizeof label);
-    frame_printf(f, row, col, g->tile_cols, STYLE_NORMAL, "%s%zu %s", selected ? ">" : " ", at + 1, id);
+    size_t used = frame_printf(f, row, col, g->tile_cols, STYLE_NORMAL, "%s%zu %s", selected ? ">" : " ", at + 1, id);
     draw_image(a, f, row + 1, col + 1, g->image_rows, g->image_cols, ref);
     size_t line = row + 1 + g->image_rows;
     if (below >= 2) frame_text_in(f, line++, col + 1, g->tile_cols - 2, STYLE_DIM, label);
@@ -276,6 +276,7 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
         draw_selection(f, row, col, g, below - 1);
         frame_restyle(f, line, col, 1, w + 2, STYLE_SELECTED);   /* the bar keeps its colours */
     }
+    draw_mark(a, f, row, col + used, ref);
     if (g->tile_cols > w + 4) draw_bar(a, f, line, col + w + 2, g->tile_cols - w - 4, score);
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at + (pane ? PANE : 0));
 }
@@ -295,6 +296,7 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
     used = frame_printf(f, row, in.col, in.cols, style, "%s%*zu %*s %-11s", selected ? ">" : " ", (int)digits, at + 1,
                         (int)w, text, id);
     if (in.cols > used + 4) frame_text_in(f, row, in.col + used + 1, in.cols - used - 1, style, label);
+    draw_mark(a, f, row, in.col + 3 + digits + w + strlen(id), ref);
     app_spot(a, row, in.col, 1, in.cols, at + (pane ? PANE : 0));
 }
 

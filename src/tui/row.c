@@ -42,12 +42,24 @@ static void bad(struct row *r, enum row_state state) {
     snprintf(r->message, sizeof r->message, "%s", fail_reason());
 }
 
-static struct score_query asked(const struct app *a) {
+static struct score_query asked(const struct app *a, enum split split) {
     const struct setting *s = &a->setting;
     struct score_query q = { method_name(s->method), method_has_loss(s->method) ? loss_name(s->loss) : "",
-                             method_has_checkpoint(s->method) ? s->checkpoint : method_has_several(s->method) ? -1 : 0, a->query.split,
+                             method_has_checkpoint(s->method) ? s->checkpoint : method_has_several(s->method) ? -1 : 0, split,
                              NULL, 0, 0 };
     return q;
+}
+
+enum status setting_find_set(struct app *a, enum split split, struct score_set *out) {
+    struct score_query q = asked(a, split);
+    struct score_set other;
+    TRY(store_score_set_find(a->store, &q, out));
+    if (!method_has_lambda(a->setting.method) || !a->setting.lambda[0]) return OK;
+    q.lambda_spec = a->setting.lambda;
+    q.timesteps = out->timesteps;
+    q.k = out->k;
+    if (store_score_set_find(a->store, &q, &other) == OK) *out = other;
+    return OK;
 }
 
 static void read_stored(struct app *a) {
@@ -95,7 +107,7 @@ void row_load(struct app *a) {
         r->state = ROW_ABSENT;
         return;
     }
-    struct score_query q = asked(a);
+    struct score_query q = asked(a, a->query.split);
     enum status st = store_score_set_find(a->store, &q, &r->base);
     if (st != OK) {
         memset(&r->base, 0, sizeof r->base);

@@ -29,7 +29,8 @@ static void wait_idle(struct app *a) {
         jobs_wait(a->jobs, 3600);
         a->looked = 0;
         app_poll(a);
-        if (live_busy(a->live) || (a->pictures && pictures_busy(a->pictures))) nanosleep(&nap, NULL);
+        app_draw(a);       /* some work is asked for by what shows its result */
+        if (live_busy(a->live) || survey_busy(a->survey) || (a->pictures && pictures_busy(a->pictures))) nanosleep(&nap, NULL);
         else if (a->row.state != ROW_WAITING && !jobs_busy(a->jobs)) return;
     }
 }

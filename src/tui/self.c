@@ -174,12 +174,13 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
     int selected = at == a->self.cursor;
     item_ref_format(id, ref);
     facts_label(facts_of(a, ref), label, sizeof label);
-    frame_printf(f, row, col, g->tile_cols, STYLE_NORMAL, "%s%zu %s", selected ? ">" : " ", at + 1, id);
+    size_t used = frame_printf(f, row, col, g->tile_cols, STYLE_NORMAL, "%s%zu %s", selected ? ">" : " ", at + 1, id);
     draw_image(a, f, row + 1, col + 1, g->image_rows, g->image_cols, ref);
     size_t line = row + 1 + g->image_rows;
     frame_text_in(f, line, col + 1, g->tile_cols - 2, STYLE_DIM, label);
     size_t w = frame_printf(f, line + 1, col + 1, g->tile_cols - 1, STYLE_ACCENT, "%.3f", x->score);
     if (selected) draw_selection(f, row, col, g, 2);
+    draw_mark(a, f, row, col + used, ref);
     if (x->outlier) frame_text_in(f, line + 1, col + w + 2, g->tile_cols > w + 3 ? g->tile_cols - w - 3 : 0, STYLE_WARN, "outlier");
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at);
 }

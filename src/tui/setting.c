@@ -280,14 +280,14 @@ void setting_compute(struct app *a) {
 
 /* --- leverage --- */
 
-double setting_self_influence(struct app *a, size_t train_item) {
+/* The stored leverages that go best with the setting; NULL: there are none. */
+static const struct stat_set *leverages(const struct app *a) {
     const struct setting *t = &a->setting;
     const struct stat_set *best = NULL;
-    double value = NAN;
-    size_t present = 0, len = strlen(loss_name(t->loss));
+    size_t len = strlen(loss_name(t->loss));
     char wanted[24];
 
-    if (t->method != METHOD_TRAK) return NAN;
+    if (t->method != METHOD_TRAK) return NULL;
     snprintf(wanted, sizeof wanted, " t%zu", a->row.set.timesteps);
     for (size_t i = 0; i < a->catalog.stats.count; i++) {
         const struct stat_set *s = &a->catalog.stats.set[i];
@@ -297,8 +297,20 @@ double setting_self_influence(struct app *a, size_t train_item) {
             continue;
         if (!best || strstr(s->key, wanted)) best = s;
     }
-    if (!best) return NAN;
-    struct stat_key key = { best->name, best->key, best->checkpoint, best->split };
-    if (store_stat_get(a->store, &key, train_item, 1, &value, &present) != OK) return NAN;
+    return best;
+}
+
+int setting_self_influences(struct app *a, size_t first, size_t count, double *values) {
+    const struct stat_set *s = leverages(a);
+    size_t present = 0;
+    for (size_t i = 0; i < count; i++) values[i] = NAN;
+    if (!s) return 0;
+    struct stat_key key = { s->name, s->key, s->checkpoint, s->split };
+    return store_stat_get(a->store, &key, first, count, values, &present) == OK && present > 0;
+}
+
+double setting_self_influence(struct app *a, size_t train_item) {
+    double value = NAN;
+    setting_self_influences(a, train_item, 1, &value);
     return value;
 }

@@ -90,10 +90,12 @@ static enum status run_terminal(struct app *a, enum graphics graphics) {
     TRY_TO(pictures_open(&a->pictures, a->o.db, 0, wake, a->term));
     jobs_on_change(a->jobs, wake, a->term);
     live_on_change(a->live, wake, a->term);
+    survey_on_change(a->survey, wake, a->term);
     st = loop(a);
 done:
     jobs_on_change(a->jobs, NULL, NULL);
     live_on_change(a->live, NULL, NULL);
+    survey_on_change(a->survey, NULL, NULL);
     pictures_close(a->pictures);
     a->pictures = NULL;
     term_close(a->term);

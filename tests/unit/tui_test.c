@@ -168,12 +168,63 @@ static void every_key_is_listed_once_with_its_help(void **state) {
     assert_true(lines > 35);
 }
 
+/* Marks outlive the program, a saved list is one that the command line knows, and the sum
+ * on the screen is that of the row. */
+static void marks_and_lists_are_kept_and_add_up(void **state) {
+    (void)state;
+    char part[80];
+    const char *csv = rig_path("set.csv");
+    char keys[600];
+    free(screen("2 space l space", 120, 36, "gen:3"));
+    shows("8", "gen:3", "marked: 2");
+    double sum = 0;
+    size_t first = 0, second = 0;
+    for (size_t i = 0; i < RIG_TRAIN; i++)
+        if (rig_value(3000 + i, 4) > rig_value(3000 + first, 4)) first = i;
+    second = first == 0;
+    for (size_t i = 0; i < RIG_TRAIN; i++)
+        if (i != first && rig_value(3000 + i, 4) > rig_value(3000 + second, 4)) second = i;
+    sum = (double)rig_value(3000 + first, 4) + (double)rig_value(3000 + second, 4);
+    snprintf(part, sizeof part, "sum of scores %+.2f", sum);
+    shows("8", "gen:3", part);
+    shows("8 s @type:two enter tab", "gen:3", "list 'two': 2");
+    shows("8 s @type:two enter", "gen:3", "there is a list 'two' already");
+    assert_int_equal(rig_number(world(), "SELECT count(*) FROM removal_list WHERE name = 'two'"), 2);
+    snprintf(keys, sizeof keys, "8 e @type:%s enter", csv);
+    shows(keys, "gen:3", "2 items are in");
+    assert_true(rig_exists(csv));
+    shows("8 X 8", "gen:3", "Nothing is marked");
+    shows("8 tab u tab", "gen:3", "marked: 2");
+    shows("8 tab X", "gen:3", "the list 'two' is deleted");
+    assert_int_equal(rig_number(world(), "SELECT count(*) FROM removal_list"), 0);
+    shows("8 r @type:boots enter @idle", "gen:3", "counterfactual: ");
+    shows("6", "gen:3", "gen:3 without boots");
+    shows("8 X tab X", "gen:3", "deleted");
+    assert_int_equal(rig_number(world(), "SELECT count(*) FROM mark"), 0);
+}
+
+static void from_a_training_item_to_the_queries_and_back(void **state) {
+    (void)state;
+    char part[80];
+    size_t best = 0;
+    for (size_t i = 0; i < RIG_TRAIN; i++)
+        if (rig_value(3000 + i, 4) > rig_value(3000 + best, 4)) best = i;
+    snprintf(part, sizeof part, "generated items that train:%zu supports", best);
+    shows("2 R @idle", "gen:3", part);
+    snprintf(part, sizeof part, "generated items that train:%zu opposes", best);
+    shows("2 R @idle tab", "gen:3", part);
+    snprintf(part, sizeof part, " train:%zu ", best);
+    shows("2 R @idle G enter", "gen:3", part);
+    shows("2 R v @idle", "gen:3", "is not computed for val items");
+    shows("7 @idle s", "gen:3", "training items by mean absolute score");
+}
+
 /* Keys that mean something, and some that do not.  Going back comes after going
  * to another screen, so that no run ends early.  r is left out: it would queue
  * thousands of failing jobs; jobs have a test of their own. */
 static void append_random_key(char *script, size_t size, struct rng *r) {
     static const char *const key[] = {
-        "1", "2", "3", "4", "s", "o", "5", "v", "6", "?", "2 6 q", "2 esc", "d", "D", ":", ": enter", ": down enter", "enter", "tab", "backtab", "j", "k", "h", "l", "up", "down", "left",
+        "1", "2", "3", "4", "7", "R", "u", "X", "s", "o", "5", "v", "6", "?", "2 6 q", "2 esc", "d", "D", ":", ": enter", ": down enter", "enter", "tab", "backtab", "j", "k", "h", "l", "up", "down", "left",
         "right", "pgup", "pgdn", "g", "G", "home", "end", "m", "M", "f", "F", "c", "C", "[", "]", ",", ".", "/",
         "&", "n", "N", "x", "y", "a", "8", "_", "backspace", "space", "ctrl-l", "delete", "z", "é", "@click:9,5",
         "@click:70,20", "@double:40,9", "@wheel:up", "@wheel:down", "@size:80x24", "@size:1x1", "@size:40x12",
@@ -241,6 +292,8 @@ int main(void) {
         cmocka_unit_test(a_file_that_is_no_database_is_refused),
         cmocka_unit_test(an_empty_database_says_what_to_do),
         cmocka_unit_test(every_key_is_listed_once_with_its_help),
+        cmocka_unit_test(marks_and_lists_are_kept_and_add_up),
+        cmocka_unit_test(from_a_training_item_to_the_queries_and_back),
         cmocka_unit_test(five_thousand_random_keys_on_each_size_do_no_harm),
         cmocka_unit_test(running_out_of_memory_while_opening_is_an_error_and_leaks_nothing),
     };
