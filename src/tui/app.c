@@ -247,6 +247,7 @@ static void reread(struct app *a, int row_too) {
 static void news_of_jobs(struct app *a, const struct jobs_now *now) {
     a->jobs_ended = now->ended;
     reread(a, 1);
+    generate_news(a);
     if (!jobs_busy(a->jobs)) a->has_asked = 0;
     if (now->last_id == 0 || a->prompt != PROMPT_NONE) return;
     const char *kind = "";
@@ -400,6 +401,7 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_cancel: cancel_running(a); break;
     case ACT_query_next: gallery_step_query(a, 1); break;
     case ACT_query_back: gallery_step_query(a, -1); break;
+    case ACT_generate: generate_new(a); break;
     case ACT_search: begin_prompt(a, PROMPT_SEARCH); break;
     case ACT_search_next: search_again(a, 1); break;
     case ACT_search_back: search_again(a, -1); break;

@@ -269,6 +269,12 @@ struct app {
         struct tiles tiles;
         char message[240];
     } overall;
+    struct {
+        int pending;             /* an image was asked for and is not there */
+        int64_t checkpoint;
+        uint64_t seed;
+        size_t steps;
+    } generate;
     struct { size_t top, lines, rows; } help;
     const char *question;
 };
@@ -320,6 +326,9 @@ void setting_step_lambda(struct app *a, int by);
 void row_load(struct app *a);           /* of the present setting and query */
 void row_free(struct row *r);
 void setting_compute(struct app *a);    /* the r key */
+/* Queues scores for a generated item to come: 1; 0: that would take features of the training
+ * items, or cannot be done; -1: failed. */
+int setting_compute_new(struct app *a);
 int setting_is_asked(const struct app *a);   /* r was pressed for it, and its job is not done */
 /* What r would do, in a few words; how long, when that can be told. */
 void setting_estimate(struct app *a, char *out, size_t size);
@@ -380,6 +389,10 @@ void draw_number(char out[24], double x);   /* 3 digits, short */
 /* Paragraph: breaks at blanks; returns the rows used (at most rows). */
 size_t draw_paragraph(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
                       enum style style, const char *text);
+
+/* --- generate.c: the + key --- */
+void generate_new(struct app *a);
+void generate_news(struct app *a);      /* a job has ended */
 
 /* --- between screens --- */
 void gallery_refilter(struct app *a);

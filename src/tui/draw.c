@@ -265,6 +265,7 @@ static int works(const struct app *a, enum action k) {
     case ACT_self_zoom: case ACT_self_sort: return a->self.list.n > 0;
     case ACT_self_compute: return a->jobs != NULL;
     case ACT_self_ckpt: return a->catalog.checkpoints.count > 1;
+    case ACT_generate: return a->jobs && !a->generate.pending && a->catalog.checkpoints.count > 0;
     case ACT_resume: return a->jobs && a->job.list.count > 0;
     case ACT_open: return a->gallery.count > 0;
     case ACT_split: return a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];

@@ -173,8 +173,22 @@ static size_t rows_missing(const struct app *a, const struct features_options *o
     return a->catalog.count[split];
 }
 
+/* The items of a split when its features were made; items that came later are in no kernel. */
+static size_t rows_known(const struct app *a, const struct features_options *o, enum split split) {
+    size_t n = 0;
+    for (size_t i = 0; i < a->catalog.features.count; i++) {
+        const struct feature_set *f = &a->catalog.features.set[i];
+        if (f->checkpoint == a->setting.checkpoint && f->identity.split == split && f->rows > n &&
+            strcmp(f->identity.loss, loss_name(a->setting.loss)) == 0 &&
+            f->identity.timesteps == o->timesteps && f->identity.k == o->dims)
+            n = f->rows;
+    }
+    return n;
+}
+
 /* The kernel of the training set stands in for its features. */
 static int has_kernel(struct app *a, const struct features_options *o) {
+    if (rows_known(a, o, a->query.split) < a->catalog.count[a->query.split]) return 0;
     for (size_t i = 0; i < a->catalog.features.count; i++) {
         const struct feature_set *f = &a->catalog.features.set[i];
         int gram = 0, cross = 0;
@@ -251,31 +265,49 @@ static int may_compute(struct app *a) {
     return 0;
 }
 
-void setting_compute(struct app *a) {
+/* Queues the scores of a split under the present setting. */
+static enum status queue_scores(struct app *a, enum split split) {
     const struct setting *t = &a->setting;
-    char step[32] = "", name[96];
-
-    if (!may_compute(a)) return;
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, t->checkpoint);
     struct features_options f = wanted_features(a);
     struct score_options o = SCORE_DEFAULTS;
+    char step[32] = "";
     if (c) snprintf(step, sizeof step, "%zu", c->step);
+    f.splits = 1u << SPLIT_TRAIN | 1u << split;
     f.checkpoints = o.checkpoints = c ? step : NULL;
     o.methods = method_name(t->method);
     o.losses = 1u << t->loss;
     o.lambda = t->lambda[0] ? t->lambda : "auto";
     o.timesteps = method_has_features(t->method) ? f.timesteps : 0;
-    o.splits = 1u << a->query.split;
+    o.splits = 1u << split;
     o.self_influence = t->method == METHOD_TRAK;
-    if (jobs_add_score(a->jobs, &o, method_has_features(t->method) ? &f : NULL) != OK) {
+    TRY(jobs_add_score(a->jobs, &o, method_has_features(t->method) ? &f : NULL));
+    a->asked = *t;
+    a->asked_split = split;
+    a->has_asked = 1;
+    return OK;
+}
+
+void setting_compute(struct app *a) {
+    char name[96];
+
+    if (!may_compute(a)) return;
+    if (queue_scores(a, a->query.split) != OK) {
         app_say(a, STYLE_ERROR, "%s", fail_reason());
         return;
     }
-    a->asked = *t;
-    a->asked_split = a->query.split;
-    a->has_asked = 1;
     setting_name(a, name, sizeof name);
     app_say(a, STYLE_GOOD, "queued: %s; it shows here when it is done, 6 shows the queue", name);
+}
+
+int setting_compute_new(struct app *a) {
+    const struct setting *t = &a->setting;
+    if (!method_is_available(t->method) || !method_is_direct(t->method)) return 0;
+    if (method_has_features(t->method)) {
+        struct features_options o = wanted_features(a);
+        if (rows_missing(a, &o, SPLIT_TRAIN)) return 0;
+    }
+    return queue_scores(a, SPLIT_GEN) == OK ? 1 : -1;
 }
 
 /* --- leverage --- */

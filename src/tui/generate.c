@@ -1,0 +1,65 @@
+/* generate.c - the + key: a new image from the chosen checkpoint, made in the background,
+ * attributed with the present setting, and shown. */
+#include "app.h"
+
+#include <string.h>
+
+enum { PAGE = 256 };
+
+/* A seed that no generated item has yet: one more than the largest below 2^53. */
+static enum status next_seed(struct app *a, uint64_t *seed) {
+    *seed = 0;
+    for (size_t first = 0; first < a->catalog.count[SPLIT_GEN]; first += PAGE) {
+        struct item_list l = { NULL, 0, NULL };
+        TRY(store_items_read(a->store, SPLIT_GEN, first, PAGE, &l));
+        for (size_t i = 0; i < l.count; i++)
+            if (l.item[i].seed >= *seed && l.item[i].seed < (uint64_t)1 << 53) *seed = l.item[i].seed + 1;
+        item_list_free(&l);
+    }
+    return OK;
+}
+
+static const char *why_not(const struct app *a) {
+    if (!a->jobs) return a->why_read_only;
+    if (!catalog_checkpoint(&a->catalog, a->setting.checkpoint)) return "there is no checkpoint to generate from: dtrak train makes them";
+    if (a->generate.pending) return "a new image is being made already: 6 shows it, x stops it";
+    return NULL;
+}
+
+void generate_new(struct app *a) {
+    const char *why = why_not(a);
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->setting.checkpoint);
+    struct sample_options o = SAMPLE_DEFAULTS;
+    char step[32];
+
+    if (why) { app_say(a, STYLE_WARN, "%s", why); return; }
+    if (next_seed(a, &o.seed) != OK) { app_say(a, STYLE_ERROR, "%s", fail_reason()); return; }
+    if (a->has_query && a->query.split == SPLIT_GEN && facts_of(a, a->query)->steps) o.steps = facts_of(a, a->query)->steps;
+    snprintf(step, sizeof step, "%zu", c->step);
+    o.count = 1;
+    o.checkpoint = step;
+    if (jobs_add_sample(a->jobs, &o) != OK) { app_say(a, STYLE_ERROR, "%s", fail_reason()); return; }
+    a->generate.pending = 1;
+    a->generate.checkpoint = c->id;
+    a->generate.seed = o.seed;
+    a->generate.steps = o.steps;
+    int scores = setting_compute_new(a);
+    if (scores < 0) { app_say(a, STYLE_ERROR, "%s", fail_reason()); return; }
+    app_say(a, STYLE_GOOD, scores ? "queued: an image from seed %llu at step %zu, and its scores; it shows when it is made"
+                                  : "queued: an image from seed %llu at step %zu; its scores need features that are not stored: r makes them",
+            (unsigned long long)o.seed, c->step);
+}
+
+/* A job has ended: the new item, when that was it. */
+void generate_news(struct app *a) {
+    size_t index;
+    if (!a->generate.pending) return;
+    enum status st = store_item_find_generated(a->store, a->generate.checkpoint, a->generate.seed, "ddim", a->generate.steps, 0, &index);
+    if (st == OK) {
+        a->generate.pending = 0;
+        app_set_query(a, (struct item_ref){ SPLIT_GEN, index });
+        if (app_top(a) == &screen_gallery || app_top(a) == &screen_ranking) app_show(a, &screen_ranking);
+    } else if (!jobs_busy(a->jobs)) {
+        a->generate.pending = 0;      /* it failed or was stopped: the job's message says so */
+    }
+}

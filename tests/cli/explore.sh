@@ -1,0 +1,37 @@
+#!/bin/sh
+# What the explorer sets going, on a database with a real (tiny) network: + makes an image,
+# attributes it and shows it; a marked set is taken away and the query made again.
+. "$(dirname "$0")/../lib/tap.inc"
+data=$OUT/cli/data json=$OUT/cli/json
+
+equal() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
+value() { "$DTRAK" info a.db --json | "$json" "$1"; }
+look() { "$DTRAK" view a.db --graphics none --size 120x36 --keys "$1" --dump - < /dev/null; }
+shows() { look "$2" > screen.txt 2> err.txt; grep -qF -- "$3" screen.txt; says "$1" $? "$(cat screen.txt err.txt)"; }
+
+"$data" idx d 60
+"$DTRAK" new a.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 12 --held-out 2 --patch 2 2> /dev/null &&
+    "$DTRAK" train a.db --width 8,16 --steps 60 --batch 8 --seed 3 --threads 1 2> /dev/null &&
+    "$DTRAK" sample a.db --count 3 --steps 10 --seed 7 --threads 1 2> /dev/null
+says a_small_database_is_made $?
+
+shows a_new_image_without_features_is_not_attributed "2 + @idle" "not computed"
+grep -q "gen:3/4" screen.txt
+says but_it_is_shown $? "$(head -n 1 screen.txt)"
+"$DTRAK" features a.db --loss square --timesteps 10 --dims 64 --threads 1 2> /dev/null &&
+    "$DTRAK" score a.db --method dtrak --threads 1 2> /dev/null
+says features_and_scores_are_made $?
+shows plus_makes_an_image_and_its_scores "2 + @idle" "proponents 1-"
+grep -q "gen:4/5" screen.txt
+says and_shows_it $? "$(head -n 1 screen.txt)"
+equal one_item_came "$(value splits.gen)" 5
+"$DTRAK" rank a.db --query gen:4 --method dtrak > rank.txt 2> err.txt
+says its_ranking_is_stored $? "$(cat err.txt)"
+first=$(sed -n 's/.*\(train:[0-9]*\).*/\1/p' rank.txt | head -n 1)
+equal the_screen_shows_the_same_first "$(sed -n 's/.*1 \(train:[0-9]*\) .*/\1/p' screen.txt | head -n 1)" "$first"
+
+look "2 space l space 8 r @type:pair enter @idle" > screen.txt 2> err.txt
+"$DTRAK" counterfactual a.db --report > report.txt 2> err.txt
+grep -q "list:pair" report.txt
+says a_marked_pair_is_taken_away_by_a_job $? "$(cat report.txt err.txt screen.txt)"
+finish
