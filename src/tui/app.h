@@ -231,6 +231,14 @@ struct app {
         size_t count;
         struct ranked other[8];
         char message[160];
+        struct detail_number { char name[32], of[64]; double value; } number[8];
+        size_t numbers;
+        struct detail_near {
+            enum { NEAR_WAITING, NEAR_THERE, NEAR_NONE } state;
+            struct survey_answer answer;   /* of these kinds it owns nothing */
+            double part;
+            char message[160];
+        } near[2];               /* by pixels, by features */
     } detail;
     struct {
         unsigned char *on[SPLIT_COUNT];       /* [n[split]]: 1 where the item is marked */
@@ -358,6 +366,9 @@ int tiles_act(struct tiles *t, enum action k);            /* moves; 0: not a mov
 /* The next item that matches the search text. */
 void tiles_search(struct app *a, struct tiles *t, int by, void (*get)(struct app *a, size_t at, struct tile *out));
 
+/* --- detail.c --- */
+void detail_open(struct app *a, struct item_ref ref);
+
 /* --- facts.c --- */
 const struct facts *facts_of(struct app *a, struct item_ref ref);
 void facts_forget(struct app *a);
@@ -406,7 +417,6 @@ void self_forget(struct app *a);        /* the list is read again when it is sho
 void self_search(struct app *a, int by);
 struct item_ref ranking_selected(const struct app *a, size_t *rank, float *score, int *has);
 void jobs_reload(struct app *a);
-void detail_open(struct app *a, struct item_ref ref);
 /* Its scores over all queries; a query itself is refused with a line. */
 void reverse_open(struct app *a, struct item_ref ref);
 void reverse_free(struct app *a);

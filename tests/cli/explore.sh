@@ -30,6 +30,9 @@ says its_ranking_is_stored $? "$(cat err.txt)"
 first=$(sed -n 's/.*\(train:[0-9]*\).*/\1/p' rank.txt | head -n 1)
 equal the_screen_shows_the_same_first "$(sed -n 's/.*1 \(train:[0-9]*\) .*/\1/p' screen.txt | head -n 1)" "$first"
 
+shows near_ones_are_looked_up "2 enter @idle" "nearest by features"
+grep -q "looking at every" screen.txt
+says and_found $((1 - $?)) "$(cat screen.txt)"
 look "2 space l space 8 r @type:pair enter @idle" > screen.txt 2> err.txt
 "$DTRAK" counterfactual a.db --report > report.txt 2> err.txt
 grep -q "list:pair" report.txt
