@@ -127,6 +127,7 @@ extern const struct command command_info;
 extern const struct command command_check;
 extern const struct command command_backup;
 extern const struct command command_slim;
+extern const struct command command_import;
 extern const struct command command_import_model;
 extern const struct command command_export_model;
 extern const struct command command_probe;

@@ -104,6 +104,12 @@ struct ranked { size_t rank, item; float score; };
 enum status store_score_top(struct store *s, const struct score_set *set, size_t query,
                             int opponents, size_t count, struct ranked *out, size_t *got);
 
+/* A ranking of which only the ends are known, best first (top) and worst first
+ * (bottom; either may be empty): what store_score_top() then gives, and in place
+ * of the query's row, which store_score_read() says is ERR_MISSING. */
+enum status store_score_list_put(struct store *s, const struct score_set *set, size_t query, const struct ranked *top,
+                                 size_t n_top, const struct ranked *bottom, size_t n_bottom);
+
 /* In reverse: queries of the set among whose first (or last) ranks the training
  * item is, best rank first; `item` of an entry is the query.  Ranks kept: at
  * least 10 and at most 100 per query (a hundredth of n between). */

@@ -109,6 +109,9 @@ enum status checkpoint_config_read(struct unet_config *c, struct schedule **s, c
     if (s) *s = NULL;
     TRY(json_parse(&doc, json, strlen(json), name));
     const struct json *more = json_get(json_get(json_root(doc), "_dtrak"), "scheduler");
+    if (json_get(json_root(doc), "imported"))
+        TRY_TO(fail(ERR_MISSING, "%s has no weights here: only what was computed with it was imported; dtrak import-model "
+                                 "brings a network", name));
     if (c) TRY_TO(network_config_from(c, json_root(doc), NULL, name));
     if (s && more) TRY_TO(scheduler_from(s, more, name));
     if (s && !more) TRY_TO(schedule_new(s, schedule_get_config(schedule_default())));

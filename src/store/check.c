@@ -147,7 +147,7 @@ static void look_score(struct check *c, sqlite3_stmt *q) {
     if (query >= col_size(q, 6))
         problem(c, "score set %lld: a row for %s:%zu, of %zu queries", set, col_str(q, 7), query, col_size(q, 6));
     float *row = n && n <= 1u << 27 ? mem_array(n, sizeof *row) : NULL;
-    if (!row || score_row_decode(row, n, col_int(q, 4), bytes, len) != OK)
+    if (!row || (col_int(q, 4) == ROW_TOP ? len % 12 != 0 : score_row_decode(row, n, col_int(q, 4), bytes, len) != OK))
         problem(c, "scores of %s:%zu in score set %lld: do not unpack to %zu numbers", col_str(q, 7), query, set, n);
     mem_free(row);
 }

@@ -82,7 +82,7 @@ void db_copy(char *out, size_t size, const char *text);
 void *db_grow(void *array, size_t count, size_t size);
 
 /* Score rows (score_row.c). */
-enum { ROW_RAW = 0, ROW_DEFLATED = 1 };
+enum { ROW_RAW = 0, ROW_DEFLATED = 1, ROW_TOP = 2 };   /* ROW_TOP: only the ends of a ranking, score_rows.c */
 float score_round(float x, int bits);
 /* Encodes n values (already rounded) into out, capacity 4 n; returns the
  * length and sets *format. scratch has 4 n bytes. */

@@ -63,6 +63,85 @@ done:
     return st;
 }
 
+/* --- rankings that came without rows ---
+ *
+ * Entries of 12 bytes, little-endian: item, place (1, 2, .. proponents, -1, -2, .. opponents),
+ * score. */
+
+static void put_le32(unsigned char *p, uint32_t u) {
+    for (int i = 0; i < 4; i++) p[i] = (unsigned char)(u >> 8 * i);
+}
+
+static uint32_t get_le32(const unsigned char *p) {
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static enum status put_list(struct store *s, const struct score_set *set, size_t query, const struct ranked *top,
+                            size_t n_top, const struct ranked *bottom, size_t n_bottom, unsigned char *bytes) {
+    size_t count = n_top + n_bottom, len = 12 * count;
+    TRY(db_exec(s, "DELETE FROM score WHERE score_set = ? AND query = ?", "iz", set->id, query));
+    TRY(db_exec(s, "DELETE FROM score_top WHERE score_set = ? AND query = ?", "iz", set->id, query));
+    for (size_t i = 0; i < count; i++) {
+        const struct ranked *e = i < n_top ? &top[i] : &bottom[i - n_top];
+        int32_t place = i < n_top ? (int32_t)(i + 1) : -(int32_t)(i - n_top + 1);
+        uint32_t u;
+        memcpy(&u, &e->score, 4);
+        put_le32(bytes + 12 * i, (uint32_t)e->item);
+        put_le32(bytes + 12 * i + 4, (uint32_t)place);
+        put_le32(bytes + 12 * i + 8, u);
+        TRY(db_exec(s, "INSERT INTO score_top (score_set, item, query, rank, score) VALUES (?, ?, ?, ?, ?)", "izznd", set->id,
+                    e->item, query, (int)place, (double)e->score));
+    }
+    return db_exec(s, "INSERT INTO score (score_set, query, format, xxh3, bytes) VALUES (?, ?, ?, ?, ?)", "iznub", set->id,
+                   query, ROW_TOP, hash_xxh3(bytes, len), bytes, len);
+}
+
+enum status store_score_list_put(struct store *s, const struct score_set *set, size_t query, const struct ranked *top,
+                                 size_t n_top, const struct ranked *bottom, size_t n_bottom) {
+    if (query >= set->rows || n_top > set->n || n_bottom > set->n || n_top + n_bottom == 0)
+        return fail(ERR_RANGE, "score set %lld: query %zu of %zu with %zu and %zu entries", (long long)set->id, query,
+                    set->rows, n_top, n_bottom);
+    for (size_t i = 0; i < n_top + n_bottom; i++) {
+        const struct ranked *e = i < n_top ? &top[i] : &bottom[i - n_top];
+        if (e->item >= set->n) return fail(ERR_RANGE, "train:%zu of %zu", e->item, set->n);
+        if (!isfinite(e->score))
+            return fail(ERR_NUMERIC, "score of train:%zu for %s:%zu (%s) is not finite", e->item, split_name(set->split),
+                        query, set->method);
+    }
+    unsigned char *bytes = mem_array(n_top + n_bottom, 12);
+    if (!bytes) return fail(ERR_NOMEM, "ranking: out of memory");
+    enum status st = db_unit_begin(s);
+    if (st == OK) st = db_unit_end(s, put_list(s, set, query, top, n_top, bottom, n_bottom, bytes));
+    mem_free(bytes);
+    return st;
+}
+
+/* The entries of one side; *is_list = 0 where the query has a whole row, or nothing. */
+static enum status read_list(struct store *s, const struct score_set *set, size_t query, int opponents, size_t count,
+                             struct ranked *out, size_t *got, int *is_list) {
+    sqlite3_stmt *q;
+    int row;
+    size_t len;
+    *is_list = 0;
+    TRY(db_query(s, &q, "SELECT xxh3, bytes FROM score WHERE score_set = ? AND query = ? AND format = 2", "iz", set->id, query));
+    TRY(db_step(s, q, &row));
+    if (!row) return OK;
+    const unsigned char *b = col_blob(q, 1, &len);
+    enum status st = hash_xxh3(b, len) == col_u64(q, 0) && len % 12 == 0 ? OK
+        : fail(ERR_FORMAT, "%s: the ranking of %s:%zu in score set %lld (%s) is damaged: its checksum does not match", s->path,
+               split_name(set->split), query, (long long)set->id, set->method);
+    for (size_t i = 0; i < len / 12 && st == OK; i++) {
+        int32_t place = (int32_t)get_le32(b + 12 * i + 4);
+        uint32_t u = get_le32(b + 12 * i + 8);
+        if ((place < 0) != opponents || *got == count || get_le32(b + 12 * i) >= set->n) continue;
+        out[*got] = (struct ranked){ .item = get_le32(b + 12 * i), .rank = *got + 1 };
+        memcpy(&out[(*got)++].score, &u, 4);
+    }
+    db_end(q);
+    *is_list = 1;
+    return st;
+}
+
 /* --- reading --- */
 
 enum status store_score_read(struct store *s, const struct score_set *set, size_t query, float *out) {
@@ -77,7 +156,10 @@ enum status store_score_read(struct store *s, const struct score_set *set, size_
                     set->method, split_name(set->split), query);
     const void *bytes = col_blob(q, 2, &len);
     enum status st = ERR_FORMAT;
-    if (hash_xxh3(bytes, len) == col_u64(q, 1))
+    if (col_int(q, 0) == ROW_TOP)
+        st = fail(ERR_MISSING, "%s: only the ends of the ranking of %s:%zu were imported (%s): what needs every score is not there",
+                  s->path, split_name(set->split), query, set->method);
+    else if (hash_xxh3(bytes, len) == col_u64(q, 1))
         st = score_row_decode(out, set->n, col_int(q, 0), bytes, len);
     if (st == ERR_FORMAT)
         st = fail(ERR_FORMAT, "%s: the scores of %s:%zu in score set %lld (%s) are damaged: "
@@ -114,8 +196,11 @@ done:
 
 enum status store_score_top(struct store *s, const struct score_set *set, size_t query, int opponents,
                             size_t count, struct ranked *out, size_t *got) {
+    int is_list;
     *got = 0;
     if (count > set->n) count = set->n;
+    TRY(read_list(s, set, query, opponents, count, out, got, &is_list));
+    if (is_list) return OK;
     float *row = mem_array(set->n, sizeof *row);
     if (!row) return fail(ERR_NOMEM, "ranking: out of memory");
     enum status st = store_score_read(s, set, query, row);

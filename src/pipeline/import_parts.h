@@ -1,0 +1,72 @@
+/* import_parts.h - what the importers share. */
+#ifndef PIPELINE_IMPORT_PARTS_H
+#define PIPELINE_IMPORT_PARTS_H
+
+#include "dtrak/interchange.h"
+#include "dtrak/store.h"
+
+/* --- where things belong --- */
+
+/* The checkpoint that o->checkpoint names, made without weights when it is a
+ * step that is not here; NULL: the last one, or step 0. */
+enum status import_checkpoint(struct store *s, const char *name, struct import_result *r, struct checkpoint_list *out);
+
+/* order[i] of count entries read from the file (NULL: 0, 1, ...), each below
+ * limit and there once; what names the thing in messages ("gen item").  The
+ * file must have exactly count entries.  *order is the caller's. */
+enum status import_order(size_t **order, const char *path, size_t count, size_t limit, const char *what);
+
+/* --- scores --- */
+
+struct score_target {
+    const char *method, *loss, *lambda;   /* words; loss and lambda may be NULL */
+    const struct checkpoint *checkpoint;  /* NULL: none */
+    enum split split;
+    size_t timesteps, k;
+    const char *from, *name;              /* "npy", "scores.npy" */
+    uint64_t digest;                      /* of the file */
+};
+/* Makes the set and checks method, loss and lambda against each other. */
+enum status import_score_set(struct store *s, const struct score_target *t, size_t n, size_t rows, struct score_set *out);
+
+/* A matrix of scores in an array of rank 2; query[i] and train[j] say which
+ * items its query i and its training column j are (NULL: in order). */
+struct score_matrix {
+    const struct array *a;
+    enum import_axes axes;
+    size_t queries, n;                    /* extents of the two axes */
+    const size_t *query, *train;
+    int zeros;                            /* rows of zeros are meant */
+};
+enum status import_scores(struct store *s, const struct score_set *set, const struct score_matrix *m, const struct progress *p);
+
+/* XXH3 of the file's length and of the numbers: all of a file up to 64 MiB, else
+ * of 4096 spread pages. */
+enum status import_digest(const struct array *a, uint64_t *digest);
+
+/* --- features --- */
+
+struct feature_reader {
+    size_t rows, k;
+    enum status (*read)(void *ctx, size_t row, float *out);   /* [k] */
+    void *ctx;
+    const char *name;                     /* for messages */
+    const size_t *order;                  /* which item each row is; NULL: in order */
+    int zeros;
+};
+enum status import_features(struct store *s, const struct feature_identity *f, const struct feature_reader *in,
+                            const char *params, const struct progress *p);
+
+/* Text of a set's params. */
+void import_params(char out[512], const char *from, const char *name, uint64_t digest);
+
+/* "1000 x 5000 scores" against the database, in both readings. */
+enum status import_check_axes(const char *name, size_t a, size_t b, enum import_axes axes, size_t queries, size_t n,
+                              enum split split, int has_list);
+
+/* --- the kinds --- */
+
+enum status import_array(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
+enum status import_csv(struct store *s, const struct import_options *o, struct import_result *r);
+
+#endif

@@ -1,0 +1,102 @@
+#!/bin/sh
+# dtrak import: arrays that this script writes become scores and features like any others; what is
+# wrong with a file is said on one line and leaves the database as it was.
+. "$(dirname "$0")/../lib/tap.inc"
+data=$OUT/cli/data arrays=$OUT/cli/arrays
+
+"$data" idx d 60
+"$DTRAK" new base.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 15 --held-out 6 --size 8 2> err.txt
+says the_project_is_made $? "$(cat err.txt)"
+items() { "$DTRAK" rank "$@" --json | tr ',{' '\n\n' | sed -n 's/.*"item": *"\(train:[0-9]*\)".*/\1/p' | head -n 5 | tr '\n' ' '; }
+best() { "$arrays" best 6 30 "$1" "$2" 5 | cut -d' ' -f1 | tr '\n' ' '; }
+same() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
+import() { "$DTRAK" import a.db "$@" --split val > out.txt 2> err.txt; }
+
+# --- scores, by every way ---
+cp base.db a.db
+"$arrays" npy s.npy 6 30 1 && "$arrays" npy t.npy 6 30 2 transposed && "$arrays" raw s.raw 6 30 3 &&
+    "$arrays" safetensors s.safetensors 6 30 4 && "$arrays" npy16 h.npy 6 30 5
+says arrays_are_written $?
+import s.npy --from npy --axes query,train --loss square --checkpoint 800 --lambda 0.05
+says query_first_works $? "$(cat err.txt)"
+grep -q 'checkpoint 800 (new, without weights)' out.txt
+says it_says_that_a_checkpoint_was_made $? "$(cat out.txt)"
+same its_ranking_is_that_of_the_array "$(items a.db --query val:2 --method dtrak)" "$(best 1 2)"
+import t.npy --from npy --axes train,query --loss simple --checkpoint 800
+says train_first_works $? "$(cat err.txt)"
+same and_gives_the_same_ranking_as_the_other_way_round "$(items a.db --query val:5 --method trak --loss simple)" "$(best 2 5)"
+import s.raw --from raw --axes query,train --method grad-dot --loss l1
+says raw_works $? "$(cat err.txt)"
+same with_the_ranking_of_the_file "$(items a.db --query val:0 --method grad-dot --loss l1)" "$(best 3 0)"
+import s.safetensors --from safetensors --tensor scores --axes query,train --method grad-cos --loss l1
+says safetensors_work $? "$(cat err.txt)"
+same with_the_ranking_of_the_tensor "$(items a.db --query val:0 --method grad-cos --loss l1)" "$(best 4 0)"
+import h.npy --from npy --axes query,train --method journey --loss l2
+says float16_works $? "$(cat err.txt)"
+"$arrays" indices order.npy 30 1 7
+import s.npy --from npy --axes query,train --method random --train-index order.npy
+says columns_in_another_order_work $? "$(cat err.txt)"
+holds the_database_is_whole "$DTRAK" check a.db
+
+# --- rankings as text ---
+{ echo 'query,item,score'; for q in 0 1 2 3 4 5; do "$arrays" best 6 30 1 $q 8 | sed "s/^/val:$q,/;s/ /,/"; done; } > top.csv
+import top.csv --from csv --method pixel-cos
+says a_top_list_works $? "$(cat err.txt)"
+same it_ranks_as_it_stands "$(items a.db --query val:4 --method pixel-cos)" "$(best 1 4)"
+"$DTRAK" rank a.db --query val:4 --method dtrak --csv > ranked.csv 2> err.txt
+sed '1s/^/query,/;2,$s/^/val:4,/' ranked.csv > again.csv
+import again.csv --from csv --method pixel-dot
+says what_rank_writes_is_read $? "$(cat err.txt)"
+same it_is_the_same_ranking "$(items a.db --query val:4 --method pixel-dot)" "$(items a.db --query val:4 --method dtrak)"
+holds the_database_is_whole_with_lists "$DTRAK" check a.db
+
+# --- features ---
+for split in train:30:11 val:6:12; do
+    IFS=: read -r name rows seed <<EOF
+$split
+EOF
+    "$arrays" raw $name.raw "$rows" 16 "$seed"
+    "$DTRAK" import a.db $name.raw --from raw --dims 16 --features --split $name --loss linf --checkpoint 900 --timesteps 100 > out.txt 2> err.txt
+    says "features_of_${name}_work" $? "$(cat err.txt)"
+done
+holds they_are_scored_at_every_lambda "$DTRAK" score a.db --method trak,grad-cos,relative-if --loss linf --checkpoint 900 --lambda grid --split val --self
+"$DTRAK" compare a.db --query val:1 --a trak,loss=linf,checkpoint=900,lambda=0.05 --b dtrak,checkpoint=800 > out.txt 2> err.txt
+says they_compare_with_imported_scores $? "$(cat err.txt)"
+holds self_influence_works "$DTRAK" self a.db --loss linf --checkpoint 900
+holds the_database_is_whole_with_features "$DTRAK" check a.db
+
+# --- what is wrong ---
+"$DTRAK" info a.db --json > before.json
+wrong() {   # NAME TEXT ARGUMENT...
+    name=$1 text=$2
+    shift 2
+    exits "$name" 1 "$text" import a.db "$@"
+    "$DTRAK" info a.db --json > after.json
+    cmp -s before.json after.json || says "${name}_and_the_database_is_as_it_was" 1
+}
+wrong a_wrong_axis_order_is_said_with_both_readings 'as query,train that is 30 queries by 6 training items, as train,query 6 queries by 30' \
+    t.npy --from npy --axes query,train --loss avg --split val
+"$arrays" npy odd.npy 6 29 1
+wrong other_extents_are_refused '6 x 29 scores' odd.npy --from npy --axes query,train --loss avg --split val
+"$arrays" npy nan.npy 6 30 1 nan
+wrong nan_is_refused 'not finite' nan.npy --from npy --axes query,train --loss avg --split val
+"$arrays" npy zero.npy 6 30 1 zero
+wrong a_row_of_zeros_is_refused 'every score of query 3 is 0' zero.npy --from npy --axes query,train --loss avg --split val
+"$arrays" raw zero.raw 30 16 1 zero
+wrong a_feature_row_of_zeros_is_refused 'row 3 is all zero' zero.raw --from raw --dims 16 --features --split train --loss avg --checkpoint 5
+"$arrays" raw short.raw 30 16 1 short
+wrong a_cut_file_is_refused 'not a whole number of rows' short.raw --from raw --dims 16 --features --split train --loss avg --checkpoint 5
+wrong another_width_is_refused 'one row for each is expected' train.raw --from raw --dims 8 --features --split train --loss avg --checkpoint 5
+wrong the_same_file_twice_is_said 'here already' s.npy --from npy --axes query,train --loss square --checkpoint 800 --lambda 0.05 --split val
+"$arrays" indices twice.npy 30 1 7 doubled
+wrong a_doubled_index_is_refused 'is there twice' s.npy --from npy --axes query,train --loss avg --train-index twice.npy --split val
+"$arrays" indices beyond.npy 30 1 7 beyond
+wrong an_index_out_of_range_is_refused 'of 30 that are here' s.npy --from npy --axes query,train --loss avg --train-index beyond.npy --split val
+printf 'query,item,score\nval:1,train:30,1\n' > far.csv
+wrong an_item_out_of_range_is_refused 'line 2: train:30, of 30' far.csv --from csv --method pixel-cos --split val
+printf 'query,item,score\nval:1,train:3,1\nval:1,train:3,2\n' > twice.csv
+wrong an_item_twice_is_refused 'is there for val:1 already' twice.csv --from csv --method pixel-cos --split val
+exits axes_must_be_said 2 'tools disagree' import a.db s.npy --from npy --loss avg --split val
+exits a_network_that_is_not_here_is_said 1 'has no weights here' features a.db --checkpoint 900
+wrong features_need_a_loss_that_exists 'here are 6 val items' train.raw --from raw --dims 16 --features --split val --loss avg --checkpoint 5
+finish
