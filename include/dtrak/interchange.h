@@ -16,7 +16,7 @@
 
 struct store;
 
-enum import_kind { IMPORT_NPY, IMPORT_RAW, IMPORT_SAFETENSORS, IMPORT_CSV, IMPORT_KINDS };
+enum import_kind { IMPORT_NPY, IMPORT_RAW, IMPORT_SAFETENSORS, IMPORT_CSV, IMPORT_TRAKER, IMPORT_KINDS };
 enum import_kind import_kind_parse(const char *name);    /* "npy", ...; or IMPORT_KINDS */
 
 enum import_axes { AXES_NONE, AXES_QUERY_TRAIN, AXES_TRAIN_QUERY };

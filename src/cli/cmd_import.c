@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct option options[] = {
-    { "from", 1, "KIND", "npy, raw, safetensors or csv" },
+    { "from", 1, "KIND", "npy, raw, safetensors, csv or traker" },
     { "axes", 1, "A,B", "scores: query,train or train,query: which axis comes first; must be said" },
     { "features", 0, NULL, "the array holds features, a row for each item of --split" },
     { "split", 1, "SPLIT", "whose scores or features they are: val or gen, features also train (gen)" },
@@ -27,6 +27,7 @@ static const struct option options[] = {
     { "projection-seed", 1, "S", "its seed (0)" },
     { "noise-seed", 1, "S", "seed of the noise (0)" },
     { "name", 1, "TEXT", "recorded with it (the file's name)" },
+    { "experiment", 1, "NAME", "traker: which (the only one with as many targets as --split has items)" },
     { "allow-zero", 0, NULL, "rows of zeros are as they should be" },
     { NULL, 0, NULL, NULL },
 };
@@ -45,10 +46,10 @@ static enum status read_axes(const struct args *a, struct import_options *o) {
 
 static enum status read_options(const struct args *a, struct import_options *o) {
     const char *from = args_text(a, "from", NULL), *split = args_text(a, "split", "gen");
-    if (!from) return fail(ERR_USAGE, "--from says what the file is: npy, raw, safetensors or csv");
+    if (!from) return fail(ERR_USAGE, "--from says what the file is: npy, raw, safetensors, csv or traker");
     *o = (struct import_options)IMPORT_DEFAULTS;
     o->kind = import_kind_parse(from);
-    if (o->kind == IMPORT_KINDS) return fail(ERR_USAGE, "--from '%s' is none of npy, raw, safetensors, csv", from);
+    if (o->kind == IMPORT_KINDS) return fail(ERR_USAGE, "--from '%s' is none of npy, raw, safetensors, csv, traker", from);
     o->split = split_parse(split);
     o->features = args_has(a, "features");
     if (o->split == SPLIT_COUNT || (o->split == SPLIT_TRAIN && !o->features))
@@ -65,6 +66,7 @@ static enum status read_options(const struct args *a, struct import_options *o) 
     o->lambda = args_text(a, "lambda", NULL);
     o->checkpoint = args_text(a, "checkpoint", NULL);
     o->name = args_text(a, "name", NULL);
+    o->experiment = args_text(a, "experiment", NULL);
     o->projection = args_text(a, "projection", NULL);
     o->rule = args_text(a, "rule", NULL);
     o->allow_zero = args_has(a, "allow-zero");

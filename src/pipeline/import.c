@@ -17,6 +17,7 @@
 
 static const char *const kinds[IMPORT_KINDS] = {
     [IMPORT_NPY] = "npy", [IMPORT_RAW] = "raw", [IMPORT_SAFETENSORS] = "safetensors", [IMPORT_CSV] = "csv",
+    [IMPORT_TRAKER] = "traker",
 };
 
 enum import_kind import_kind_parse(const char *name) {
@@ -59,6 +60,15 @@ enum status import_checkpoint(struct store *s, const char *name, struct import_r
     size_t got = out->count;
     checkpoint_list_free(out);
     return fail(ERR_USAGE, "--checkpoint '%s' names %zu checkpoints; what is imported belongs to one", name, got);
+}
+
+enum status import_loss(const char *name, char out[16]) {
+    enum loss loss = name ? loss_parse(name) : LOSS_COUNT;
+    if (loss == LOSS_COUNT)
+        return fail(ERR_USAGE, "features are gradients of a loss: add --loss simple, elbo, square, avg, l1, l2 or linf%s%s",
+                    name ? ", not " : "", name ? name : "");
+    snprintf(out, 16, "%s", loss_name(loss));
+    return OK;
 }
 
 /* --- lists --- */
@@ -139,9 +149,9 @@ enum status import_score_set(struct store *s, const struct score_target *t, size
     snprintf(out->method, sizeof out->method, "%s", method_name(m));
     if (method_has_loss(m)) snprintf(out->loss, sizeof out->loss, "%s", loss_name(loss));
     if (method_has_checkpoint(m)) {
-        if (!t->checkpoint) return fail(ERR_USAGE, "scores of method %s are of a network: add --checkpoint STEP", method_name(m));
-        out->checkpoint[0] = t->checkpoint->id;
-        out->checkpoints = 1;
+        if (!t->checkpoints) return fail(ERR_USAGE, "scores of method %s are of a network: add --checkpoint STEP", method_name(m));
+        if (t->checkpoints > SCORE_CHECKPOINTS_MAX) return fail(ERR_RANGE, "%s: scores of %zu networks", t->name, t->checkpoints);
+        for (size_t i = 0; i < t->checkpoints; i++) out->checkpoint[out->checkpoints++] = t->checkpoint[i].id;
     }
     if (t->lambda) {
         if (!method_has_lambda(m)) return fail(ERR_USAGE, "method %s has no lambda", method_name(m));
@@ -225,6 +235,15 @@ enum status import_scores(struct store *s, const struct score_set *set, const st
 
 /* --- rows of features --- */
 
+static enum status read_row(void *ctx, size_t row, float *out) {
+    const struct feature_window *w = ctx;
+    return array_read(out, w->a, (uint64_t)row * w->a->shape[1], w->used);
+}
+
+struct feature_reader import_array_rows(struct feature_window *w, const char *name, int zeros) {
+    return (struct feature_reader){ w->a->shape[0], w->used, read_row, w, name, NULL, zeros };
+}
+
 static enum status read_feature_row(const struct feature_reader *in, size_t row, float *out) {
     TRY(in->read(in->ctx, row, out));
     for (size_t i = 0; i < in->k; i++)
@@ -235,10 +254,12 @@ static enum status read_feature_row(const struct feature_reader *in, size_t row,
 }
 
 enum status import_features(struct store *s, const struct feature_identity *f, const struct feature_reader *in,
-                            const char *params, const struct progress *p) {
+                            const char *params, const struct progress *p, int *added) {
     struct feature_set set;
     size_t block = ((size_t)4 << 20) / sizeof(float) / in->k;
     enum status st = store_feature_set_find(s, f, &set);
+    *added = !(st == OK && set.rows_done == in->rows && !strcmp(set.params, params));
+    if (!*added) return OK;
     if (st == OK && set.rows_done)
         return fail(ERR_RANGE, "%s: %s features of loss %s like these are here already, as feature set %lld; drop them first", in->name,
                     split_name(f->split), f->loss, (long long)set.id);
@@ -268,6 +289,7 @@ static enum status run(struct store *s, const struct import_options *o, const st
     switch (o->kind) {
     case IMPORT_NPY: case IMPORT_RAW: case IMPORT_SAFETENSORS: return import_array(s, o, p, r);
     case IMPORT_CSV: return import_csv(s, o, r);
+    case IMPORT_TRAKER: return import_traker(s, o, p, r);
     case IMPORT_KINDS: break;
     }
     return fail(ERR_RANGE, "import: no such kind of file");

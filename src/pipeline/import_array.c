@@ -1,7 +1,6 @@
 /* import_array.c - one array of scores or features: NumPy's file, raw bytes, safetensors. */
 #include "import_parts.h"
 
-#include "dtrak/loss.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
 
@@ -38,7 +37,7 @@ static enum status take_scores(struct store *s, const struct import_options *o, 
     enum status st;
     enum method m = method_parse(o->method, NULL);
     struct score_matrix matrix = { a, o->axes, o->axes == AXES_QUERY_TRAIN ? a->shape[0] : a->shape[1], n, NULL, NULL, o->allow_zero };
-    struct score_target t = { o->method, o->loss, o->lambda, NULL, o->split, o->timesteps, o->dims && o->kind != IMPORT_RAW ? o->dims : 0,
+    struct score_target t = { o->method, o->loss, o->lambda, NULL, 0, o->split, o->timesteps, o->dims && o->kind != IMPORT_RAW ? o->dims : 0,
                               names[o->kind], o->name ? o->name : o->path, 0 };
     TRY_TO(import_check_axes(o->path, a->shape[0], a->shape[1], o->axes, queries, n, o->split, o->query_index != NULL));
     TRY_TO(import_order(&query, o->query_index, matrix.queries, queries, split_name(o->split)));
@@ -46,7 +45,8 @@ static enum status take_scores(struct store *s, const struct import_options *o, 
     TRY_TO(import_digest(a, &t.digest));
     if (m != METHOD_COUNT && method_has_checkpoint(m)) {
         TRY_TO(import_checkpoint(s, o->checkpoint, r, &c));
-        t.checkpoint = &c.checkpoint[0];
+        t.checkpoint = c.checkpoint;
+        t.checkpoints = 1;
     }
     TRY_TO(import_score_set(s, &t, n, queries, &set));
     matrix.query = query;
@@ -64,31 +64,23 @@ done:
 
 /* --- features --- */
 
-struct window { const struct array *a; size_t used; };
-
-static enum status read_row(void *ctx, size_t row, float *out) {
-    const struct window *w = ctx;
-    return array_read(out, w->a, (uint64_t)row * w->a->shape[1], w->used);
-}
-
 static enum status take_features(struct store *s, const struct import_options *o, const struct array *a, size_t items,
                                  const struct progress *p, struct import_result *r) {
     struct checkpoint_list c = { 0 };
-    struct window w = { a, o->used ? o->used : a->shape[1] };
-    enum loss loss = o->loss ? loss_parse(o->loss) : LOSS_COUNT;
+    struct feature_window w = { a, o->used ? o->used : a->shape[1] };
     size_t *order = NULL;
     uint64_t digest;
     char params[512];
+    int added;
     enum status st;
-    if (loss == LOSS_COUNT) return fail(ERR_USAGE, "features are gradients of a loss: add --loss simple, square, ...");
     if (w.used > a->shape[1]) return fail(ERR_USAGE, "%s: --used %zu of %zu columns", o->path, w.used, a->shape[1]);
     if (a->shape[0] != items)
         return fail(ERR_FORMAT, "%s: %zu rows of %zu numbers, and here are %zu %s items: one row for each is expected", o->path,
                     a->shape[0], a->shape[1], items, split_name(o->split));
     struct feature_identity f = { .split = o->split, .timesteps = o->timesteps, .noise_seed = o->noise_seed, .draws = 1, .parts = 1,
                                   .projection_seed = o->projection_seed, .k = w.used, .float32 = a->type != ARRAY_F16, .version = 0 };
-    struct feature_reader in = { items, w.used, read_row, &w, o->path, NULL, o->allow_zero };
-    snprintf(f.loss, sizeof f.loss, "%s", loss_name(loss));
+    struct feature_reader in = import_array_rows(&w, o->path, o->allow_zero);
+    TRY(import_loss(o->loss, f.loss));
     snprintf(f.rule, sizeof f.rule, "%.15s", o->rule ? o->rule : "uniform");
     snprintf(f.projection, sizeof f.projection, "%.15s", o->projection ? o->projection : "imported");
     TRY_TO(import_order(&order, o->query_index, items, items, split_name(o->split)));
@@ -97,7 +89,11 @@ static enum status take_features(struct store *s, const struct import_options *o
     TRY_TO(import_checkpoint(s, o->checkpoint, r, &c));
     memcpy(f.checkpoint_sha256, c.checkpoint[0].sha256, sizeof f.checkpoint_sha256);
     import_params(params, names[o->kind], o->name ? o->name : o->path, digest);
-    TRY_TO(import_features(s, &f, &in, params, p));
+    TRY_TO(import_features(s, &f, &in, params, p, &added));
+    if (!added) {
+        st = fail(ERR_RANGE, "%s: these features are here already", o->path);
+        goto done;
+    }
     r->feature_sets++;
     r->rows = items;
     r->k = w.used;

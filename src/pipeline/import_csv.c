@@ -184,10 +184,11 @@ static enum status put_all(struct store *s, const struct import_options *o, cons
     struct score_set set;
     enum status st;
     enum method m = method_parse(o->method, NULL);
-    struct score_target t = { o->method, o->loss, o->lambda, NULL, o->split, o->timesteps, o->dims, "csv", o->name ? o->name : o->path, digest };
+    struct score_target t = { o->method, o->loss, o->lambda, NULL, 0, o->split, o->timesteps, o->dims, "csv", o->name ? o->name : o->path, digest };
     if (m != METHOD_COUNT && method_has_checkpoint(m)) {
         TRY(import_checkpoint(s, o->checkpoint, r, &l));
-        t.checkpoint = &l.checkpoint[0];
+        t.checkpoint = l.checkpoint;
+        t.checkpoints = 1;
     }
     TRY_TO(import_score_set(s, &t, c->n, c->queries, &set));
     for (size_t i = 0, end; i < c->count; i = end) {

@@ -7,9 +7,11 @@
 
 /* --- where things belong --- */
 
-/* The checkpoint that o->checkpoint names, made without weights when it is a
+/* The checkpoint that name says, made without weights when it is a
  * step that is not here; NULL: the last one, or step 0. */
 enum status import_checkpoint(struct store *s, const char *name, struct import_result *r, struct checkpoint_list *out);
+/* The loss of that name (NULL: said by nobody, ERR_USAGE), for features. */
+enum status import_loss(const char *name, char out[16]);
 
 /* order[i] of count entries read from the file (NULL: 0, 1, ...), each below
  * limit and there once; what names the thing in messages ("gen item").  The
@@ -20,7 +22,8 @@ enum status import_order(size_t **order, const char *path, size_t count, size_t 
 
 struct score_target {
     const char *method, *loss, *lambda;   /* words; loss and lambda may be NULL */
-    const struct checkpoint *checkpoint;  /* NULL: none */
+    const struct checkpoint *checkpoint;  /* [checkpoints], ascending by step */
+    size_t checkpoints;                   /* 0: none */
     enum split split;
     size_t timesteps, k;
     const char *from, *name;              /* "npy", "scores.npy" */
@@ -54,8 +57,12 @@ struct feature_reader {
     const size_t *order;                  /* which item each row is; NULL: in order */
     int zeros;
 };
+/* *added = 0: the same features, with these params, are here already. */
 enum status import_features(struct store *s, const struct feature_identity *f, const struct feature_reader *in,
-                            const char *params, const struct progress *p);
+                            const char *params, const struct progress *p, int *added);
+/* A reader of an array's rows; w is its context and must stay. */
+struct feature_window { const struct array *a; size_t used; };
+struct feature_reader import_array_rows(struct feature_window *w, const char *name, int zeros);
 
 /* Text of a set's params. */
 void import_params(char out[512], const char *from, const char *name, uint64_t digest);
@@ -68,5 +75,6 @@ enum status import_check_axes(const char *name, size_t a, size_t b, enum import_
 
 enum status import_array(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
 enum status import_csv(struct store *s, const struct import_options *o, struct import_result *r);
+enum status import_traker(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
 
 #endif

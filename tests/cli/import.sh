@@ -65,6 +65,25 @@ says they_compare_with_imported_scores $? "$(cat err.txt)"
 holds self_influence_works "$DTRAK" self a.db --loss linf --checkpoint 900
 holds the_database_is_whole_with_features "$DTRAK" check a.db
 
+# --- a save_dir of traker ---
+mkdir -p tk/0 tk/4 tk/scores
+echo '{"JL dimension": 16, "JL matrix type": "rademacher", "train set size": 30}' > tk/metadata.json
+echo '{"0": {"is_featurized": 1, "is_finalized": 1}}' > tk/id_0.json
+echo '{"4": {"is_featurized": 0, "is_finalized": 0}}' > tk/id_4.json
+echo '{"val": {"num_targets": 6, "scores_path": "/elsewhere/scores/val.mmap", "scores_finalized": 1}, "gen": {"num_targets": 9}}' > tk/experiments.json
+"$arrays" npy16 tk/0/grads.mmap 30 16 21 && "$arrays" npy16 tk/0/val_grads.mmap 6 16 22 && "$arrays" npy tk/scores/val.mmap 6 30 23 transposed
+cp base.db k.db
+"$DTRAK" import k.db tk --from traker --split val --loss square --checkpoint 50 > out.txt 2> err.txt
+says traker_works $? "$(cat err.txt)"
+grep -q '2 feature sets, .*1 score set, 6 queries .*experiment val, unfinished models were passed over' out.txt
+says it_says_what_it_took $? "$(cat out.txt)"
+same its_ranking_is_that_of_the_scores "$(items k.db --query val:3 --method dtrak)" "$(best 23 3)"
+holds its_gradients_are_scored "$DTRAK" score k.db --method grad-cos --loss square --split val
+holds the_database_is_whole_with_traker "$DTRAK" check k.db
+exits traker_twice_is_said 1 'here already' import k.db tk --from traker --split val --loss square --checkpoint 50
+sed 's/: 30/: 31/' tk/metadata.json > tk/m && mv tk/m tk/metadata.json
+exits another_train_set_is_refused 1 'a train set of 31, and here are 30' import k.db tk --from traker --split val --loss square --checkpoint 50
+
 # --- what is wrong ---
 "$DTRAK" info a.db --json > before.json
 wrong() {   # NAME TEXT ARGUMENT...
