@@ -199,6 +199,7 @@ void app_close(struct app *a) {
     overall_free(a);
     job_list_free(&a->job.list);
     mem_free(a->gallery.index);
+    mem_free(a->ranking.pass);
     catalog_free(&a->catalog);
     frame_free(a->frame);
     store_close(a->store);
@@ -227,7 +228,7 @@ static void reread(struct app *a, int row_too) {
         app_say(a, STYLE_ERROR, "%s", fail_reason());
         return;
     }
-    if (a->catalog.count[a->gallery.split] != before) gallery_refilter(a);
+    if (a->catalog.count[a->gallery.split] != before || a->gallery.sort == 2) gallery_refilter(a);
     if (!catalog_checkpoint(&a->catalog, a->setting.checkpoint) && a->catalog.checkpoints.count)
         a->setting.checkpoint = a->catalog.checkpoints.checkpoint[a->catalog.checkpoints.count - 1].id;
     facts_forget(a);
@@ -297,7 +298,9 @@ void app_prompt(struct app *a, enum prompt p, const char *typed) {
     snprintf(a->typed, sizeof a->typed, "%s", typed);
 }
 
-static void begin_prompt(struct app *a, enum prompt p) { app_prompt(a, p, p == PROMPT_FILTER ? a->filter : ""); }
+static void begin_prompt(struct app *a, enum prompt p) {
+    app_prompt(a, p, p != PROMPT_FILTER ? "" : app_top(a) == &screen_ranking ? a->ranking.filter : a->filter);
+}
 
 /* The item that marks and the like are about; 0: there is none. */
 static int selected(struct app *a, struct item_ref *ref) {
@@ -339,7 +342,10 @@ static void end_prompt(struct app *a) {
         palette_enter(a);
     } else if (p == PROMPT_SAVE || p == PROMPT_EXPORT || p == PROMPT_RETRAIN) {
         set_named(a, p, a->typed);
+    } else if (p == PROMPT_FILTER && app_top(a) == &screen_ranking) {
+        ranking_filter(a, a->typed);
     } else if (p == PROMPT_FILTER) {
+        if (!filter_check(a, a->typed, 0)) return;
         snprintf(a->filter, sizeof a->filter, "%s", a->typed);
         gallery_refilter(a);
         /* What is selected is what Enter ranks, so it has to be one that shows. */
@@ -401,6 +407,8 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_cancel: cancel_running(a); break;
     case ACT_query_next: gallery_step_query(a, 1); break;
     case ACT_query_back: gallery_step_query(a, -1); break;
+    case ACT_step_back: history_go(a, -1); break;
+    case ACT_step_on: history_go(a, 1); break;
     case ACT_generate: generate_new(a); break;
     case ACT_search: begin_prompt(a, PROMPT_SEARCH); break;
     case ACT_search_next: search_again(a, 1); break;
@@ -417,11 +425,23 @@ void app_act(struct app *a, enum action k) {
     if (!app_top(a)->act(a, k)) act_anywhere(a, k);
 }
 
+static int is_movement(enum action k) {
+    return k == ACT_up || k == ACT_down || k == ACT_left || k == ACT_right || k == ACT_page_up || k == ACT_page_down ||
+           k == ACT_first || k == ACT_last;
+}
+
 void app_key(struct app *a, const struct input_event *key) {
-    if (a->prompt != PROMPT_NONE) { type(a, key); return; }
+    if (a->prompt != PROMPT_NONE) {
+        struct place at = history_here(a);
+        type(a, key);
+        history_note(a, &at, 0);
+        return;
+    }
     enum action k = keys_action(app_top(a)->context, key);
+    struct place before = history_here(a);
     a->message[0] = 0;
     if (k != ACT_NONE) app_act(a, k);
+    if (k != ACT_step_back && k != ACT_step_on) history_note(a, &before, is_movement(k));
 }
 
 void app_mouse(struct app *a, const struct input_event *m) {
@@ -441,7 +461,9 @@ void app_mouse(struct app *a, const struct input_event *m) {
         a->message[0] = 0;
         a->clicked = twice ? 0 : now;
         a->clicked_id = p->id;
+        struct place before = history_here(a);
         s->click(a, p->id, twice);
+        history_note(a, &before, 0);
         return;
     }
 }

@@ -37,7 +37,7 @@ struct live;
 /* --- what the database holds (catalog.c); read at the start and when it changed --- */
 
 /* How well a score set predicts retraining, as stored. */
-struct measured { int has; struct lds_row kind[2]; };   /* plain, and centred */
+struct measured { int has; struct lds_row kind[2]; double *per_query; };   /* plain, and centred; per_query of the plain one */
 
 struct catalog {
     struct project project;
@@ -80,6 +80,8 @@ struct row {
     float *score;                /* n */
     uint32_t *order;             /* n: training items, highest score first */
     float largest;               /* magnitude */
+    uint32_t *list;              /* n_list: places in order that pass the ranking's filter; NULL: all do */
+    size_t n_list;
     unsigned long load;          /* the number of the row_load() that made it */
     char message[240];
 };
@@ -138,6 +140,14 @@ extern const struct screen screen_gallery, screen_ranking, screen_compare, scree
 
 enum { STACK = 16 };
 
+/* Where one can go back to. */
+struct place {
+    const struct screen *screen;
+    struct item_ref query, item;   /* item: of the zoom or the reverse screen */
+    int has_query, pane;
+    size_t cursor[2];              /* of the ranking */
+};
+
 struct app {
     struct tui_options o;
     struct store *store;
@@ -183,11 +193,15 @@ struct app {
     struct {
         enum split split;
         size_t *index, count;    /* items that pass the filter */
+        int sort;                /* 0 by index, 1 by label, 2 by LDS */
         size_t cursor, top;      /* positions in index; top: first of the page */
         size_t across, per_page; /* of the last draw */
     } gallery;
     struct {
         int pane;                /* 0 proponents, 1 opponents */
+        char filter[128];
+        unsigned char *pass;     /* [pass_n]: by training item, what its words but scores say; NULL: all pass */
+        size_t pass_n;
         size_t cursor[2];
         size_t across, per_page; /* of the last draw */
         struct item_ref nearest; /* to the query, by pixel-cos; if stored */
@@ -277,6 +291,7 @@ struct app {
         struct tiles tiles;
         char message[240];
     } overall;
+    struct { struct place place[64]; size_t at, count; } history;
     struct {
         int pending;             /* an image was asked for and is not there */
         int64_t checkpoint;
@@ -323,6 +338,8 @@ void catalog_free(struct catalog *c);
 const struct checkpoint *catalog_checkpoint(const struct catalog *c, int64_t id);   /* or NULL */
 /* What is known of a score set's LDS; NULL: nothing. */
 const struct measured *catalog_measured(const struct catalog *c, int64_t score_set);
+/* How well the present setting predicts one query, as a correlation; NAN: not measured. */
+double query_lds(const struct app *a, struct item_ref query);
 size_t catalog_checkpoint_index(const struct catalog *c, int64_t id);               /* from 0; count: none */
 
 /* --- setting.c, row.c --- */
@@ -401,6 +418,20 @@ void draw_number(char out[24], double x);   /* 3 digits, short */
 size_t draw_paragraph(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
                       enum style style, const char *text);
 
+/* --- history.c --- */
+struct place history_here(const struct app *a);
+/* After a key or click: notes where it was when that led elsewhere; moved: it was a movement key. */
+void history_note(struct app *a, const struct place *before, int moved);
+void history_go(struct app *a, int by);
+
+/* --- filter.c --- */
+/* 0 when a word of the filter makes no sense here, and that is said. */
+int filter_check(struct app *a, const char *text, int has_scores);
+/* pass[item] for all items of a split, by every word that is not about scores. */
+enum status filter_items(struct app *a, enum split split, const char *text, unsigned char *pass);
+int filter_score(const char *text, float score);   /* the words about scores */
+int filter_speaks_of_marks(const char *text);
+
 /* --- generate.c: the + key --- */
 void generate_new(struct app *a);
 void generate_news(struct app *a);      /* a job has ended */
@@ -430,5 +461,10 @@ void set_named(struct app *a, enum prompt p, const char *text);   /* what was ty
 void app_prompt(struct app *a, enum prompt p, const char *typed);
 /* Does a label, id or caption contain text, whatever the case? */
 int item_matches(const struct facts *f, const char *text);
+int facts_contain(const char *text, const char *part);   /* ASCII letters in either case */
+/* The ranking's filter anew: after it, the row or marks changed. */
+void ranking_filter(struct app *a, const char *text);
+void ranking_refilter(struct app *a);
+void ranking_clamp(struct app *a);      /* cursors onto what there is */
 
 #endif

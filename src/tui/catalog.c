@@ -3,10 +3,12 @@
 
 #include "dtrak/mem.h"
 
+#include <math.h>
 #include <string.h>
 
 void catalog_free(struct catalog *c) {
     checkpoint_list_free(&c->checkpoints);
+    for (size_t i = 0; c->measured && i < c->scores.count; i++) mem_free(c->measured[i].per_query);
     score_set_list_free(&c->scores);
     mem_free(c->measured);
     feature_set_list_free(&c->features);
@@ -53,7 +55,7 @@ static enum status read_measured(struct store *s, struct catalog *c) {
         struct measured *m = &c->measured[i];
         m->has = 1;
         for (int centred = 0; centred < 2 && m->has; centred++) {
-            enum status st = store_lds_get(s, c->scores.set[i].id, centred, &m->kind[centred], NULL);
+            enum status st = store_lds_get(s, c->scores.set[i].id, centred, &m->kind[centred], centred ? NULL : &m->per_query);
             if (st != OK && st != ERR_MISSING) return st;
             m->has = st == OK;
         }
@@ -65,6 +67,12 @@ const struct measured *catalog_measured(const struct catalog *c, int64_t score_s
     for (size_t i = 0; i < c->scores.count; i++)
         if (c->scores.set[i].id == score_set && c->measured[i].has) return &c->measured[i];
     return NULL;
+}
+
+double query_lds(const struct app *a, struct item_ref query) {
+    const struct measured *m = a->row.base.id ? catalog_measured(&a->catalog, a->row.set.id) : NULL;
+    if (!m || !m->per_query || a->row.set.split != query.split || query.index >= m->kind[0].queries) return NAN;
+    return m->per_query[query.index];
 }
 
 static enum status read_labels(struct store *s, struct catalog *c) {

@@ -99,7 +99,7 @@ static void step(struct app *a, int by) {
         return;
     }
     size_t *at = compares ? &a->compare.cursor : studies ? &a->self.cursor : &a->ranking.cursor[a->ranking.pane];
-    if (by < 0 ? *at == 0 : *at + 1 >= (studies ? a->self.list.n : a->row.n)) return;
+    if (by < 0 ? *at == 0 : *at + 1 >= (studies ? a->self.list.n : compares || !a->row.list ? a->row.n : a->row.n_list)) return;
     if (by < 0) --*at;
     else ++*at;
     struct item_ref ref = { SPLIT_TRAIN, 0 };

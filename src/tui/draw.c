@@ -338,7 +338,7 @@ void draw_footer(struct app *a, struct frame *f) {
         size_t at = frame_text(f, rows - 1, 1, STYLE_BAR_KEY, name[a->prompt]);
         at += frame_text(f, rows - 1, 1 + at, STYLE_BAR, a->typed);
         frame_text(f, rows - 1, 1 + at, STYLE_BAR_KEY, "▏");
-        const char *hint = "Enter takes it, Esc does not";
+        const char *hint = a->prompt == PROMPT_FILTER ? "label:boot caption:red score>0.1 marked 17 !word" : "Enter takes it, Esc does not";
         if (cols > at + text_width(hint) + 6)
             frame_text(f, rows - 1, cols - text_width(hint) - 1, STYLE_BAR, hint);
     } else if (app_top(a) == &screen_ask) {

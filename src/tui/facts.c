@@ -53,7 +53,7 @@ void facts_label(const struct facts *f, char *out, size_t size) {
 }
 
 /* ASCII letters match in either case; other bytes match themselves. */
-static int contains(const char *text, const char *part) {
+int facts_contain(const char *text, const char *part) {
     size_t n = strlen(part);
     for (; *text; text++) {
         size_t i = 0;
@@ -71,5 +71,5 @@ int item_matches(const struct facts *f, const char *text) {
     /* A number alone means that very item, not every id with these digits. */
     if (*text && text[strspn(text, "0123456789")] == 0) return strcmp(strchr(id, ':') + 1, text) == 0;
     if (strchr(text, ':')) return strcmp(id, text) == 0;
-    return contains(label, text) || contains(f->caption, text) || contains(f->original, text);
+    return facts_contain(label, text) || facts_contain(f->caption, text) || facts_contain(f->original, text);
 }

@@ -3,40 +3,61 @@
 
 #include "dtrak/mem.h"
 
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { PAGE_READ = 512 };
+enum { SORT_INDEX, SORT_LABEL, SORT_LDS, SORTS };
 
 /* --- what passes the filter --- */
 
+/* What the items are sorted by, smallest first; then by index. */
+struct entry { double key; size_t index; };
+
+static int by_key(const void *a, const void *b) {
+    const struct entry *x = a, *y = b;
+    if (x->key < y->key || x->key > y->key) return x->key < y->key ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static enum status sort_items(struct app *a) {
+    size_t n = a->gallery.count, total = a->catalog.count[a->gallery.split];
+    enum status st = OK;
+    struct entry *e = mem_array(n + 1, sizeof *e);
+    int *label = mem_array(total + 1, sizeof *label);
+    if (!e || !label) st = fail(ERR_NOMEM, "gallery: out of memory");
+    if (st == OK) st = store_labels_read(a->store, a->gallery.split, label, total);
+    for (size_t i = 0; st == OK && i < n; i++) {
+        size_t at = a->gallery.index[i];
+        double lds = a->gallery.sort == SORT_LDS ? query_lds(a, (struct item_ref){ a->gallery.split, at }) : 0;
+        e[i] = (struct entry){ a->gallery.sort == SORT_LABEL ? label[at] < 0 ? INT_MAX : label[at] : isnan(lds) ? INFINITY : -lds, at };
+    }
+    if (st == OK) {
+        qsort(e, n, sizeof *e, by_key);
+        for (size_t i = 0; i < n; i++) a->gallery.index[i] = e[i].index;
+    }
+    mem_free(e);
+    mem_free(label);
+    return st;
+}
+
 static enum status collect(struct app *a) {
     size_t total = a->catalog.count[a->gallery.split];
+    unsigned char *pass = NULL;
+    enum status st = OK;
     mem_free(a->gallery.index);
     a->gallery.index = mem_array(total ? total : 1, sizeof *a->gallery.index);
     a->gallery.count = 0;
     if (!a->gallery.index) return fail(ERR_NOMEM, "gallery: out of memory");
-    if (!a->filter[0]) {
-        for (size_t i = 0; i < total; i++) a->gallery.index[i] = i;
-        a->gallery.count = total;
-        return OK;
+    if (a->filter[0]) {
+        pass = mem_array(total + 1, 1);
+        st = pass ? filter_items(a, a->gallery.split, a->filter, pass) : fail(ERR_NOMEM, "gallery: out of memory");
     }
-    for (size_t first = 0; first < total; first += PAGE_READ) {
-        struct item_list list = { NULL, 0, NULL };
-        TRY(store_items_read(a->store, a->gallery.split, first, PAGE_READ, &list));
-        for (size_t i = 0; i < list.count && a->gallery.count < total; i++) {
-            struct item_ref ref = { a->gallery.split, list.item[i].index };
-            struct facts f;
-            memset(&f, 0, sizeof f);
-            f.ref = ref;
-            f.label = list.item[i].label;
-            snprintf(f.name, sizeof f.name, "%s", list.item[i].label_name);
-            snprintf(f.caption, sizeof f.caption, "%s", list.item[i].caption);
-            snprintf(f.original, sizeof f.original, "%s", list.item[i].original);
-            if (item_matches(&f, a->filter)) a->gallery.index[a->gallery.count++] = ref.index;
-        }
-        item_list_free(&list);
-    }
-    return OK;
+    for (size_t i = 0; st == OK && i < total; i++)
+        if (!pass || pass[i]) a->gallery.index[a->gallery.count++] = i;
+    mem_free(pass);
+    return st == OK && a->gallery.sort ? sort_items(a) : st;
 }
 
 /* Where an item stands among those shown; count: it is not among them. */
@@ -53,7 +74,7 @@ void gallery_refilter(struct app *a) {
     a->gallery.cursor = at < a->gallery.count ? at : 0;
     a->gallery.top = 0;
     if (a->filter[0] && a->gallery.count == 0)
-        app_say(a, STYLE_WARN, "no %s item has '%s' in its id, label or caption; & with nothing shows all",
+        app_say(a, STYLE_WARN, "no %s item passes '%s'; & with nothing shows all",
                 split_name(a->gallery.split), a->filter);
 }
 
@@ -93,6 +114,14 @@ void gallery_search(struct app *a, int by) {
     app_say(a, STYLE_WARN, "no %s item matches '%s'", split_name(a->gallery.split), a->search);
 }
 
+static void sort_next(struct app *a) {
+    static const char *const by[] = { "index", "label", "LDS of the present setting, best first" };
+    a->gallery.sort = (a->gallery.sort + 1) % SORTS;
+    if (a->gallery.sort == SORT_LDS && isnan(query_lds(a, a->query))) a->gallery.sort = SORT_INDEX;
+    gallery_refilter(a);
+    app_say(a, STYLE_NORMAL, "sorted by %s", by[a->gallery.sort]);
+}
+
 static int act(struct app *a, enum action k) {
     size_t at = a->gallery.cursor, across = a->gallery.across ? a->gallery.across : 1,
            page = a->gallery.per_page ? a->gallery.per_page : 1, n = a->gallery.count;
@@ -106,6 +135,7 @@ static int act(struct app *a, enum action k) {
     case ACT_first: select_at(a, 0); return 1;
     case ACT_last: select_at(a, n ? n - 1 : 0); return 1;
     case ACT_open: if (n) app_show(a, &screen_ranking); return 1;
+    case ACT_gallery_sort: if (n) sort_next(a); return 1;
     case ACT_split: {
         enum split other = a->gallery.split == SPLIT_GEN ? SPLIT_VAL : SPLIT_GEN;
         if (a->catalog.count[other] == 0) {

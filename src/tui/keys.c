@@ -26,6 +26,7 @@ static enum action in_gallery(uint32_t key) {
 #define QUERY ROW
 #define GALLERY ROW
 #define MARK ROW
+#define FILTER ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -41,6 +42,7 @@ static enum action in_ranking(uint32_t key) {
 #define RANKING ROW
 #define MARK ROW
 #define ITEM ROW
+#define FILTER ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -198,6 +200,7 @@ static const struct { enum action action; uint32_t key, other; const char *foote
 #define JOBS ROW
 #define DETAIL ROW
 #define MARK ROW
+#define FILTER ROW
 #define ITEM ROW
 #define SET ROW
 #define REVERSE ROW

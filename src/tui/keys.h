@@ -25,6 +25,7 @@ enum action {
 #define JOBS ROW
 #define DETAIL ROW
 #define MARK ROW
+#define FILTER ROW
 #define ITEM ROW
 #define SET ROW
 #define REVERSE ROW

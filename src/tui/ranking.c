@@ -5,6 +5,7 @@
  * A setting without scores shows what it lacks instead of a ranking. */
 #include "app.h"
 
+#include "dtrak/mem.h"
 #include "dtrak/text.h"
 
 #include <math.h>
@@ -13,34 +14,91 @@
 
 enum { PANE = 1 << 24 };   /* a spot's id: the place in the list, plus this for opponents */
 
-/* Item at place `at` (from 0) of a pane. */
-static size_t item_at(const struct row *r, int opponents, size_t at) {
-    return r->order[opponents ? r->n - 1 - at : at];
+/* Items that pass the filter. */
+static size_t shown(const struct row *r) { return r->list ? r->n_list : r->n; }
+
+/* Place in the order, from 0, of what stands at `at` of a pane. */
+static size_t place_of(const struct row *r, int opponents, size_t at) {
+    size_t i = opponents ? shown(r) - 1 - at : at;
+    return r->list ? r->list[i] : i;
+}
+
+static size_t item_at(const struct row *r, int opponents, size_t at) { return r->order[place_of(r, opponents, at)]; }
+
+/* Its rank from the pane's end, from 1: filtered or not. */
+static size_t rank_at(const struct row *r, int opponents, size_t at) {
+    size_t place = place_of(r, opponents, at);
+    return opponents ? r->n - place : place + 1;
 }
 
 struct item_ref ranking_selected(const struct app *a, size_t *rank, float *score, int *has) {
     const struct row *r = &a->row;
     struct item_ref ref = { SPLIT_TRAIN, 0 };
     size_t at = a->ranking.cursor[a->ranking.pane];
-    *has = r->n > 0 && at < r->n;
+    *has = at < shown(r);
     if (!*has) return ref;
     ref.index = item_at(r, a->ranking.pane, at);
-    *rank = at + 1;
+    *rank = rank_at(r, a->ranking.pane, at);
     *score = r->score[ref.index];
     return ref;
+}
+
+/* --- the filter --- */
+
+void ranking_clamp(struct app *a) {
+    size_t n = shown(&a->row);
+    for (int p = 0; p < 2; p++)
+        if (n && a->ranking.cursor[p] >= n) a->ranking.cursor[p] = n - 1;
+}
+
+void ranking_refilter(struct app *a) {
+    struct row *r = &a->row;
+    mem_free(r->list);
+    r->list = NULL;
+    r->n_list = 0;
+    if (r->n == 0 || !a->ranking.filter[0]) return;
+    r->list = mem_array(r->n, sizeof *r->list);
+    if (!r->list) { app_say(a, STYLE_ERROR, "ranking: out of memory"); return; }
+    for (size_t i = 0; i < r->n; i++) {
+        size_t item = r->order[i];
+        if ((!a->ranking.pass || (item < a->ranking.pass_n && a->ranking.pass[item])) && filter_score(a->ranking.filter, r->score[item]))
+            r->list[r->n_list++] = (uint32_t)i;
+    }
+    ranking_clamp(a);
+}
+
+void ranking_filter(struct app *a, const char *text) {
+    size_t n = a->catalog.count[SPLIT_TRAIN];
+    if (!filter_check(a, text, 1)) return;
+    if (text != a->ranking.filter) snprintf(a->ranking.filter, sizeof a->ranking.filter, "%s", text);
+    mem_free(a->ranking.pass);
+    a->ranking.pass = NULL;
+    a->ranking.pass_n = 0;
+    if (a->ranking.filter[0]) {
+        a->ranking.pass = mem_array(n + 1, 1);
+        if (!a->ranking.pass || filter_items(a, SPLIT_TRAIN, a->ranking.filter, a->ranking.pass) != OK) {
+            app_say(a, STYLE_ERROR, "%s", a->ranking.pass ? fail_reason() : "ranking: out of memory");
+            a->ranking.filter[0] = 0;
+        }
+        a->ranking.pass_n = n;
+    }
+    ranking_refilter(a);
+    a->ranking.cursor[0] = a->ranking.cursor[1] = 0;
+    if (a->ranking.filter[0] && a->row.n && shown(&a->row) == 0)
+        app_say(a, STYLE_WARN, "no training item passes '%s'; & with nothing shows all", a->ranking.filter);
 }
 
 /* --- acting --- */
 
 static void move_to(struct app *a, size_t at) {
-    size_t n = a->row.n;
+    size_t n = shown(&a->row);
     if (n == 0) return;
     a->ranking.cursor[a->ranking.pane] = at < n ? at : n - 1;
 }
 
 void ranking_search(struct app *a, int by) {
     const struct row *r = &a->row;
-    size_t n = r->n, from = a->ranking.cursor[a->ranking.pane];
+    size_t n = shown(r), from = a->ranking.cursor[a->ranking.pane];
     if (!a->search[0] || n == 0) {
         app_say(a, STYLE_NORMAL, "nothing to search for: / takes a text");
         return;
@@ -63,7 +121,7 @@ static void move_down(struct app *a, size_t across) {
     if (a->ranking.pane == 0 && c[0] % per + across >= per) {
         a->ranking.pane = 1;
         move_to(a, c[1] / per * per + c[0] % across);
-    } else if (c[a->ranking.pane] + across < a->row.n) {
+    } else if (c[a->ranking.pane] + across < shown(&a->row)) {
         move_to(a, c[a->ranking.pane] + across);
     }
 }
@@ -79,7 +137,7 @@ static void move_up(struct app *a, size_t across) {
 }
 
 static int act(struct app *a, enum action k) {
-    size_t at = a->ranking.cursor[a->ranking.pane], n = a->row.n,
+    size_t at = a->ranking.cursor[a->ranking.pane], n = shown(&a->row),
            across = a->ranking.across ? a->ranking.across : 1,
            page = a->ranking.per_page ? a->ranking.per_page : 1;
     switch (k) {
@@ -173,7 +231,7 @@ static void draw_label_share(struct app *a, struct fact_lines *l) {
     if (r->n != c->count[SPLIT_TRAIN] || k < 5 || c->labels.count < 2) return;
     for (size_t i = 0; i < c->labels.count; i++) {
         size_t in = 0;
-        for (size_t at = 0; at < k; at++) in += c->train_label[item_at(r, a->ranking.pane, at)] == c->labels.label[i].label;
+        for (size_t at = 0; at < k; at++) in += c->train_label[r->order[a->ranking.pane ? r->n - 1 - at : at]] == c->labels.label[i].label;
         double above = (double)in / (double)k - (double)c->labels.label[i].count[SPLIT_TRAIN] / (double)r->n;
         if (best && above <= most_above) continue;
         best = &c->labels.label[i];
@@ -192,6 +250,8 @@ static void draw_row_facts(struct app *a, struct fact_lines *l) {
     const struct row *r = &a->row;
     char d[24];
     if (r->n == 0) return;
+    double lds = query_lds(a, a->query);
+    if (isfinite(lds)) fact(l, lds > .1 ? STYLE_GOOD : STYLE_WARN, "LDS here %.1f", 100 * lds);
     draw_label_share(a, l);
     if (r->set.k) fact(l, STYLE_DIM, "T %zu  k %zu  n %zu", r->set.timesteps, r->set.k, r->n);
     else fact(l, STYLE_DIM, "n %zu", r->n);
@@ -266,7 +326,7 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
 
     item_ref_format(id, ref);
     facts_label(facts_of(a, ref), label, sizeof label);
-    size_t used = frame_printf(f, row, col, g->tile_cols, STYLE_NORMAL, "%s%zu %s", selected ? ">" : " ", at + 1, id);
+    size_t used = frame_printf(f, row, col, g->tile_cols, STYLE_NORMAL, "%s%zu %s", selected ? ">" : " ", rank_at(&a->row, pane, at), id);
     draw_image(a, f, row + 1, col + 1, g->image_rows, g->image_cols, ref);
     size_t line = row + 1 + g->image_rows;
     if (below >= 2) frame_text_in(f, line++, col + 1, g->tile_cols - 2, STYLE_DIM, label);
@@ -293,7 +353,7 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
     facts_label(facts_of(a, ref), label, sizeof label);
     draw_score(text, draw_score_format(a->row.largest), score);
     if (selected) frame_fill(f, row, in.col, 1, in.cols, style, ' ');
-    used = frame_printf(f, row, in.col, in.cols, style, "%s%*zu %*s %-11s", selected ? ">" : " ", (int)digits, at + 1,
+    used = frame_printf(f, row, in.col, in.cols, style, "%s%*zu %*s %-11s", selected ? ">" : " ", (int)digits, rank_at(&a->row, pane, at),
                         (int)w, text, id);
     if (in.cols > used + 4) frame_text_in(f, row, in.col + used + 1, in.cols - used - 1, style, label);
     draw_mark(a, f, row, in.col + 3 + digits + w + strlen(id), ref);
@@ -304,13 +364,16 @@ static void pane_title(const struct app *a, int pane, size_t first, size_t last,
     struct score_format s = draw_score_format(a->row.largest);
     char scale[24] = "";
     if (s.scale) snprintf(scale, sizeof scale, "  score x 1e%d", s.scale);
-    snprintf(out, size, "%s %zu-%zu of %zu%s", pane ? "opponents" : "proponents", first, last, a->row.n, scale);
+    const char *name = pane ? "opponents" : "proponents";
+    if (a->row.list && !last) snprintf(out, size, "%s: none of %zu with '%.40s'", name, a->row.n, a->ranking.filter);
+    else if (a->row.list) snprintf(out, size, "%s %zu-%zu of %zu with '%.40s'%s", name, first, last, a->row.n_list, a->ranking.filter, scale);
+    else snprintf(out, size, "%s %zu-%zu of %zu%s", name, first, last, a->row.n, scale);
 }
 
 /* fit: rows that tiles may take, the same in both panes so that they look alike. */
 static void draw_pane(struct app *a, struct frame *f, struct area in, size_t fit, int pane) {
-    char title[80];
-    size_t n = a->row.n, digits = 1;
+    char title[120];
+    size_t n = shown(&a->row), digits = 1;
     enum style style = pane == a->ranking.pane ? STYLE_FOCUS : STYLE_BORDER;
     int boxed = in.rows >= 5 && in.cols >= 20;
     struct area inner = boxed ? (struct area){ in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 }
@@ -325,7 +388,7 @@ static void draw_pane(struct app *a, struct frame *f, struct area in, size_t fit
     a->ranking.across = across;
     a->ranking.per_page = per;
     size_t top = a->ranking.cursor[pane] / per * per, last = top + per < n ? top + per : n;
-    for (size_t x = last; x >= 10; x /= 10) digits++;
+    for (size_t x = last ? rank_at(&a->row, pane, last - 1) : 1; x >= 10; x /= 10) digits++;
     pane_title(a, pane, top + 1, last, title, sizeof title);
     if (boxed) frame_box(f, in.row, in.col, in.rows, in.cols, style, title);
     else frame_text_in(f, in.row, in.col, in.cols, style, title);

@@ -81,6 +81,7 @@ static void open_query(struct app *a) {
     uint32_t k = a->reverse.order[at];
     app_set_query(a, (struct item_ref){ a->reverse.split, a->reverse.answer.query[k] });
     app_show(a, &screen_ranking);
+    if (a->row.list) ranking_filter(a, "");      /* it may not pass */
     for (size_t i = 0; i < a->row.n; i++) {
         if (a->row.order[i] != a->reverse.ref.index) continue;
         a->ranking.pane = i >= a->row.n / 2;

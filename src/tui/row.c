@@ -9,6 +9,7 @@
 #include <string.h>
 
 void row_free(struct row *r) {
+    mem_free(r->list);
     mem_free(r->score);
     mem_free(r->order);
     memset(r, 0, sizeof *r);
@@ -98,7 +99,7 @@ static void ask_live(struct app *a) {
     else r->state = ROW_LIVE;
 }
 
-void row_load(struct app *a) {
+static void load(struct app *a) {
     struct row *r = &a->row;
     row_free(r);
     r->load = ++a->row_loads;
@@ -125,4 +126,9 @@ void row_load(struct app *a) {
         if (st != OK) { bad(r, ROW_BAD); return; }
     }
     read_stored(a);
+}
+
+void row_load(struct app *a) {
+    load(a);
+    ranking_refilter(a);
 }

@@ -219,12 +219,42 @@ static void from_a_training_item_to_the_queries_and_back(void **state) {
     shows("7 @idle s", "gen:3", "training items by mean absolute score");
 }
 
+/* A filtered ranking keeps the ranks of the whole, and holds exactly what passes. */
+static void a_filter_lets_through_what_it_says(void **state) {
+    (void)state;
+    char part[80];
+    size_t passing = 0, best = RIG_TRAIN, above = 0;
+    for (size_t i = 0; i < RIG_TRAIN; i++) passing += rig_value(3000 + i, 4) < -.5f;
+    snprintf(part, sizeof part, "of %zu with 'score<-0.5'", passing);
+    shows("2 & @type:score<-0.5 enter", "gen:3", part);
+    for (size_t i = 0; i < RIG_TRAIN; i++)
+        if (rig_value(3000 + i, 4) < -.5f && (best == RIG_TRAIN || rig_value(3000 + i, 4) > rig_value(3000 + best, 4))) best = i;
+    for (size_t i = 0; i < RIG_TRAIN; i++) above += rig_value(3000 + i, 4) > rig_value(3000 + best, 4);
+    snprintf(part, sizeof part, ">%zu train:%zu ", above + 1, best);
+    shows("2 & @type:score<-0.5 enter", "gen:3", part);
+    snprintf(part, sizeof part, "of %d with '!marked'", RIG_TRAIN);
+    shows("2 & @type:!marked enter", "gen:3", part);
+    shows("2 & @type:score<x enter", "gen:3", "a number is expected");
+    shows("1 & @type:score<1 enter", "gen:3", "only training items have scores");
+    shows("2 & @type:no-such-label enter", "gen:3", "& with nothing shows all");
+}
+
+static void back_and_forward_go_where_one_has_been(void **state) {
+    (void)state;
+    shows("2 . 4 <", "gen:3", " gen:4/");
+    shows("2 . 4 < <", "gen:3", " gen:3/");
+    shows("2 . 4 < < >", "gen:3", " gen:4/");
+    shows("2 . 4 < < > >", "gen:3", "training items by self-influence");
+    shows("2 <", "gen:3", "this is where it began");
+    shows("2 >", "gen:3", "this is the latest place");
+}
+
 /* Keys that mean something, and some that do not.  Going back comes after going
  * to another screen, so that no run ends early.  r is left out: it would queue
  * thousands of failing jobs; jobs have a test of their own. */
 static void append_random_key(char *script, size_t size, struct rng *r) {
     static const char *const key[] = {
-        "1", "2", "3", "4", "7", "R", "u", "X", "s", "o", "5", "v", "6", "?", "2 6 q", "2 esc", "d", "D", ":", ": enter", ": down enter", "enter", "tab", "backtab", "j", "k", "h", "l", "up", "down", "left",
+        "1", "2", "3", "4", "7", "R", "u", "X", "<", ">", "s", "o", "5", "v", "6", "?", "2 6 q", "2 esc", "d", "D", ":", ": enter", ": down enter", "enter", "tab", "backtab", "j", "k", "h", "l", "up", "down", "left",
         "right", "pgup", "pgdn", "g", "G", "home", "end", "m", "M", "f", "F", "c", "C", "[", "]", ",", ".", "/",
         "&", "n", "N", "x", "y", "a", "8", "_", "backspace", "space", "ctrl-l", "delete", "z", "é", "@click:9,5",
         "@click:70,20", "@double:40,9", "@wheel:up", "@wheel:down", "@size:80x24", "@size:1x1", "@size:40x12",
@@ -294,6 +324,8 @@ int main(void) {
         cmocka_unit_test(every_key_is_listed_once_with_its_help),
         cmocka_unit_test(marks_and_lists_are_kept_and_add_up),
         cmocka_unit_test(from_a_training_item_to_the_queries_and_back),
+        cmocka_unit_test(a_filter_lets_through_what_it_says),
+        cmocka_unit_test(back_and_forward_go_where_one_has_been),
         cmocka_unit_test(five_thousand_random_keys_on_each_size_do_no_harm),
         cmocka_unit_test(running_out_of_memory_while_opening_is_an_error_and_leaks_nothing),
     };

@@ -1,0 +1,119 @@
+/* filter.c - which items a filter line lets through.
+ *
+ * A filter is words; an item passes when every word holds of it:
+ *     label:boot   caption:red   the label (its name or number), the caption contains the text
+ *     score>0.1    score<-2      of training items, under the present setting
+ *     marked                     the user marked it
+ *     gen:17, 17                 that very item
+ *     boot                       label, caption or original name contains it
+ * and !word when the word does not hold. */
+#include "app.h"
+
+#include "dtrak/mem.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAGE = 512 };
+
+/* The next word of *at, without its '!'; 0: none is left. */
+static int next_word(const char **at, char *out, size_t size, int *negated) {
+    size_t n;
+    while (**at == ' ') ++*at;
+    if (!**at) return 0;
+    *negated = **at == '!' && (*at)[1] && (*at)[1] != ' ';
+    if (*negated) ++*at;
+    n = strcspn(*at, " ");
+    snprintf(out, size, "%.*s", (int)n, *at);
+    *at += n;
+    return 1;
+}
+
+/* Of a "score>X"; 0: it is none. */
+static int score_bound(const char *word, float *bound) {
+    char *end;
+    if (strncmp(word, "score", 5) != 0 || (word[5] != '<' && word[5] != '>')) return 0;
+    errno = 0;
+    *bound = strtof(word + 6, &end);
+    return end != word + 6 && !*end ? word[5] == '<' ? -1 : 1 : 2;
+}
+
+int filter_check(struct app *a, const char *text, int has_scores) {
+    char word[128];
+    float bound;
+    int negated;
+    while (next_word(&text, word, sizeof word, &negated)) {
+        int kind = score_bound(word, &bound);
+        if (kind == 2) app_say(a, STYLE_WARN, "'%s': a number is expected, as in score>0.5", word);
+        else if (kind && !has_scores) app_say(a, STYLE_WARN, "'%s': only training items have scores; & on the ranking takes it", word);
+        else continue;
+        return 0;
+    }
+    return 1;
+}
+
+static int word_holds(const struct app *a, const struct facts *f, const char *word) {
+    char label[80], number[16];
+    if (strcmp(word, "marked") == 0) return marks_has(a, f->ref);
+    if (strncmp(word, "caption:", 8) == 0) return facts_contain(f->caption, word + 8);
+    if (strncmp(word, "label:", 6) == 0) {
+        facts_label(f, label, sizeof label);
+        snprintf(number, sizeof number, "%d", f->label);
+        return f->label >= 0 && (strcmp(number, word + 6) == 0 || facts_contain(label, word + 6));
+    }
+    return item_matches(f, word);
+}
+
+/* Every word that is not about scores. */
+static int passes(const struct app *a, const struct facts *f, const char *text) {
+    char word[128];
+    float bound;
+    int negated;
+    while (next_word(&text, word, sizeof word, &negated))
+        if (!score_bound(word, &bound) && word_holds(a, f, word) == negated) return 0;
+    return 1;
+}
+
+enum status filter_items(struct app *a, enum split split, const char *text, unsigned char *pass) {
+    size_t n = a->catalog.count[split];
+    memset(pass, 0, n);
+    for (size_t first = 0; first < n; first += PAGE) {
+        struct item_list list = { NULL, 0, NULL };
+        TRY(store_items_read(a->store, split, first, PAGE, &list));
+        for (size_t i = 0; i < list.count; i++) {
+            struct facts f;
+            const struct item *it = &list.item[i];
+            if (it->index >= n) continue;
+            memset(&f, 0, sizeof f);
+            f.ref = (struct item_ref){ split, it->index };
+            f.label = it->label;
+            snprintf(f.name, sizeof f.name, "%s", it->label_name);
+            snprintf(f.caption, sizeof f.caption, "%s", it->caption);
+            snprintf(f.original, sizeof f.original, "%s", it->original);
+            pass[it->index] = (unsigned char)passes(a, &f, text);
+        }
+        item_list_free(&list);
+    }
+    return OK;
+}
+
+int filter_score(const char *text, float score) {
+    char word[128];
+    float bound;
+    int negated;
+    while (next_word(&text, word, sizeof word, &negated)) {
+        int kind = score_bound(word, &bound);
+        if (kind && (kind < 0 ? score < bound : score > bound) == negated) return 0;
+    }
+    return 1;
+}
+
+int filter_speaks_of_marks(const char *text) {
+    char word[128];
+    int negated;
+    while (next_word(&text, word, sizeof word, &negated))
+        if (strcmp(word, "marked") == 0) return 1;
+    return 0;
+}
