@@ -36,7 +36,8 @@ void pictures_want(struct pictures *p, struct item_ref ref);
 /* Something is asked for and not decoded yet. */
 int pictures_busy(struct pictures *p);
 
-/* An item's picture as a number for image boxes, and back. */
+/* An item's picture as a number for image boxes, and back.  With SPLIT_COUNT for a split,
+ * index is the id of a counterfactual picture. */
 uint64_t pictures_key(struct item_ref ref);
 struct item_ref pictures_ref(uint64_t key);
 

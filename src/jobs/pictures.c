@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SLOTS 4096         /* pictures held at most; a power of two */
@@ -110,10 +111,14 @@ static void put(struct pictures *p, uint64_t key, struct image *image) {
 static void decode(struct pictures *p, uint64_t key, struct image *out) {
     void *bytes = NULL;
     size_t len = 0;
-    char name[32];
+    char name[48];
     memset(out, 0, sizeof *out);
-    item_ref_format(name, pictures_ref(key));
-    if (store_image_read(p->store, pictures_ref(key), &bytes, &len) == OK &&
+    struct item_ref ref = pictures_ref(key);
+    int is_item = ref.split < SPLIT_COUNT;
+    if (is_item) item_ref_format(name, ref);
+    else snprintf(name, sizeof name, "counterfactual %zu", ref.index);
+    if ((is_item ? store_image_read(p->store, ref, &bytes, &len)
+                 : store_counterfactual_image(p->store, (int64_t)ref.index, &bytes, &len)) == OK &&
         image_decode(out, bytes, len, 4, name) != OK)
         memset(out, 0, sizeof *out);
     mem_free(bytes);

@@ -197,6 +197,7 @@ void app_close(struct app *a) {
     set_free(a);
     reverse_free(a);
     overall_free(a);
+    pairs_free(a);
     job_list_free(&a->job.list);
     mem_free(a->gallery.index);
     mem_free(a->ranking.pass);
@@ -233,7 +234,7 @@ static void reread(struct app *a, int row_too) {
         a->setting.checkpoint = a->catalog.checkpoints.checkpoint[a->catalog.checkpoints.count - 1].id;
     facts_forget(a);
     if (marks_load(a) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
-    a->compare.stale = a->set.stale = a->overall.stale = 1;
+    a->pairs.stale = a->compare.stale = a->set.stale = a->overall.stale = 1;
     if (row_too) a->reverse.stale = 1;
     self_forget(a);
     jobs_reload(a);

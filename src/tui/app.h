@@ -234,7 +234,17 @@ struct app {
         enum split split;
         int centred;
         size_t cursor, per_page;
+        int pairs;               /* the pictures without some items instead of the LDS */
     } evaluation;
+    struct {
+        int stale;
+        struct counterfactual_list list;
+        size_t *first;           /* [rows]: where a query's part of the list begins */
+        size_t rows, cursor, per_page;
+        char (*label)[64];       /* [labels]: the columns */
+        size_t labels, left, across;
+        char message[160];
+    } pairs;
     struct {
         struct job_list list;
         size_t cursor, top, per_page;
@@ -435,6 +445,13 @@ int filter_speaks_of_marks(const char *text);
 /* --- generate.c: the + key --- */
 void generate_new(struct app *a);
 void generate_news(struct app *a);      /* a job has ended */
+
+/* --- pairs.c: counterfactual pictures, part of the evaluation screen --- */
+void pairs_toggle(struct app *a);
+int pairs_act(struct app *a, enum action k);
+void pairs_click(struct app *a, size_t id, int twice);
+void pairs_draw(struct app *a, struct frame *f, struct area in);
+void pairs_free(struct app *a);
 
 /* --- between screens --- */
 void gallery_refilter(struct app *a);

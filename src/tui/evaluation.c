@@ -83,6 +83,8 @@ static void measure(struct app *a) {
 }
 
 static int act(struct app *a, enum action k) {
+    if (k == ACT_eval_pairs) { pairs_toggle(a); return 1; }
+    if (a->evaluation.pairs) return pairs_act(a, k);
     size_t n = count(a), *at = &a->evaluation.cursor, page = a->evaluation.per_page ? a->evaluation.per_page : 1;
     switch (k) {
     case ACT_up: if (*at) --*at; return 1;
@@ -104,6 +106,7 @@ static int act(struct app *a, enum action k) {
 }
 
 static void click(struct app *a, size_t id, int twice) {
+    if (a->evaluation.pairs) { pairs_click(a, id, twice); return; }
     a->evaluation.cursor = id;
     if (twice) take_setting(a);
 }
@@ -181,25 +184,38 @@ static void draw_table(struct app *a, struct frame *f, struct area in, const str
 
 /* --- drawing: what goes with the selected setting --- */
 
-static int same_family(const struct score_set *a, const struct score_set *b, int by_lambda) {
-    if (strcmp(a->method, b->method) || strcmp(a->loss, b->loss) || a->timesteps != b->timesteps || a->k != b->k ||
-        strcmp(a->params, b->params) || a->split != b->split) return 0;
-    if (by_lambda) return a->checkpoints == b->checkpoints && (!a->checkpoints || a->checkpoint[0] == b->checkpoint[0]);
-    return a->checkpoints == 1 && b->checkpoints == 1 && !strcmp(a->lambda_spec, b->lambda_spec);
+enum axis { BY_TRAINING, BY_LAMBDA, BY_TIMESTEPS, BY_K, AXES };
+static const char *const axis_name[AXES] = { "LDS against training", "LDS against λ (log)", "LDS against timesteps (log)", "LDS against k (log)" };
+
+/* Two sets that differ in nothing but where they stand on the axis. */
+static int same_family(const struct score_set *a, const struct score_set *b, enum axis axis) {
+    if (strcmp(a->method, b->method) || strcmp(a->loss, b->loss) || a->split != b->split || strcmp(a->params, b->params)) return 0;
+    if (axis != BY_TIMESTEPS && a->timesteps != b->timesteps) return 0;
+    if (axis != BY_K && a->k != b->k) return 0;
+    if (axis != BY_LAMBDA && strcmp(a->lambda_spec, b->lambda_spec) != 0) return 0;
+    if (axis == BY_TRAINING) return a->checkpoints == 1 && b->checkpoints == 1;
+    return a->checkpoints == b->checkpoints && (!a->checkpoints || a->checkpoint[0] == b->checkpoint[0]);
 }
 
-/* Where a set stands on the axis, from 0: percent of the training, or log lambda; NAN: nowhere. */
-static double place(const struct app *a, const struct score_set *s, int by_lambda) {
-    if (by_lambda) return s->lambda_rel > 0 ? log10(s->lambda_rel) : NAN;
+/* Where a set stands on the axis, from 0: percent of the training, or a logarithm; NAN: nowhere. */
+static double place(const struct app *a, const struct score_set *s, enum axis axis) {
+    if (axis == BY_LAMBDA) return s->lambda_rel > 0 ? log10(s->lambda_rel) : NAN;
+    if (axis == BY_TIMESTEPS) return s->timesteps ? log10((double)s->timesteps) : NAN;
+    if (axis == BY_K) return s->k ? log10((double)s->k) : NAN;
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, s->checkpoint[0]);
     return c ? c->percent : NAN;
 }
 
-/* LDS against one thing that differs, with intervals; returns 0 when only one set is there. */
-static int draw_against(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n, int by_lambda) {
+static void end_text(char *out, size_t size, double at, enum axis axis) {
+    if (axis == BY_TRAINING) snprintf(out, size, "%.0f%%", at);
+    else if (axis == BY_LAMBDA) snprintf(out, size, "1e%.1f", at);
+    else snprintf(out, size, "%.0f", pow(10, at));
+}
+
+/* LDS against one thing that differs, with intervals; returns 0 when only one place is taken. */
+static int draw_against(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n, enum axis axis) {
     const struct score_set *mine = &a->catalog.scores.set[l[a->evaluation.cursor].at];
     double low = INFINITY, high = -INFINITY, bottom = 0, top = .05;
-    size_t points = 0;
     for (int pass = 0; pass < 2; pass++) {
         struct plot bars, dots;
         plot_start(&bars, in.rows - 2, in.cols - 6);
@@ -207,10 +223,9 @@ static int draw_against(struct app *a, struct frame *f, struct area in, const st
         for (size_t i = 0; i < n; i++) {
             const struct score_set *s = &a->catalog.scores.set[l[i].at];
             const struct lds_row *x = lds_of(a, l[i].at);
-            double at = same_family(mine, s, by_lambda) ? place(a, s, by_lambda) : NAN;
+            double at = same_family(mine, s, axis) ? place(a, s, axis) : NAN;
             if (!isfinite(at)) continue;
             if (!pass) {
-                points++;
                 low = fmin(low, at);
                 high = fmax(high, at);
                 bottom = fmin(bottom, or_value(x->low, x->value));
@@ -222,20 +237,34 @@ static int draw_against(struct app *a, struct frame *f, struct area in, const st
             double v = (x->value - bottom) / h;
             plot_line(&dots, fmax(u - .012, 0), v, fmin(u + .012, 1), v);
         }
-        if (!pass && points < 2) return 0;
+        if (!pass && !(high > low)) return 0;
         if (!pass) continue;
         plot_draw(&bars, f, in.row + 1, in.col + 6, STYLE_METER);
         plot_draw(&dots, f, in.row + 1, in.col + 6, STYLE_ACCENT);
     }
-    frame_text_in(f, in.row, in.col, in.cols, STYLE_DIM, by_lambda ? "LDS against λ (log)" : "LDS against training");
+    frame_text_in(f, in.row, in.col, in.cols, STYLE_DIM, axis_name[axis]);
     frame_printf(f, in.row + 1, in.col, 6, STYLE_DIM, "%5.1f", 100 * top);
     frame_printf(f, in.row + in.rows - 2, in.col, 6, STYLE_DIM, "%5.1f", 100 * bottom);
     char left[24], right[24];
-    snprintf(left, sizeof left, by_lambda ? "1e%.1f" : "%.0f%%", low);
-    snprintf(right, sizeof right, by_lambda ? "1e%.1f" : "%.0f%%", high);
+    end_text(left, sizeof left, low, axis);
+    end_text(right, sizeof right, high, axis);
     frame_text(f, in.row + in.rows - 1, in.col + 6, STYLE_DIM, left);
     frame_text(f, in.row + in.rows - 1, in.col + in.cols - text_width(right), STYLE_DIM, right);
     return 1;
+}
+
+/* Is there more than one place on the axis? */
+static int varies(const struct app *a, const struct line *l, size_t n, enum axis axis) {
+    const struct score_set *mine = &a->catalog.scores.set[l[a->evaluation.cursor].at];
+    double first = NAN;
+    for (size_t i = 0; i < n; i++) {
+        const struct score_set *s = &a->catalog.scores.set[l[i].at];
+        double at = same_family(mine, s, axis) ? place(a, s, axis) : NAN;
+        if (!isfinite(at)) continue;
+        if (!isfinite(first)) first = at;
+        else if (at < first || at > first) return 1;
+    }
+    return 0;
 }
 
 static void draw_facts(struct app *a, struct frame *f, struct area in, const struct line *l) {
@@ -260,12 +289,22 @@ static void draw_side(struct app *a, struct frame *f, struct area in, const stru
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, "this setting");
     struct area inner = { in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
     draw_facts(a, f, (struct area){ inner.row, inner.col, inner.rows, inner.cols }, l);
-    size_t row = inner.row + 7, h = 9;
-    for (int by_lambda = 0; by_lambda < 2 && row + h <= inner.row + inner.rows && inner.cols >= 20; by_lambda++)
-        if (draw_against(a, f, (struct area){ row, inner.col, h, inner.cols }, l, n, by_lambda)) row += h + 1;
+    /* As many plots as there is room for, all as tall as that leaves them. */
+    size_t row = inner.row + 7, plots = 0, room = inner.rows > 7 ? inner.rows - 7 : 0;
+    if (inner.cols < 20) return;
+    for (int axis = 0; axis < AXES; axis++) plots += (size_t)varies(a, l, n, (enum axis)axis);
+    while (plots && room / plots < 7) plots--;
+    size_t h = plots ? room / plots - 1 : 0;
+    if (h > 12) h = 12;
+    for (int axis = 0; axis < AXES && plots; axis++)
+        if (draw_against(a, f, (struct area){ row, inner.col, h, inner.cols }, l, n, (enum axis)axis)) {
+            row += h + 1;
+            plots--;
+        }
 }
 
 static void draw(struct app *a, struct frame *f, struct area in) {
+    if (a->evaluation.pairs) { pairs_draw(a, f, in); return; }
     static struct line l[ROWS_MAX];
     size_t n = lines_of(a, l);
     if (n == 0) {

@@ -78,7 +78,7 @@ static enum status add_checkpoints(struct store *s) {
     return OK;
 }
 
-struct want { const char *method, *loss; int ckpt; enum split split; const char *lambda; double rel, size; };
+struct want { const char *method, *loss; int ckpt; enum split split; const char *lambda; double rel, size; size_t timesteps, k; };
 
 /* How well set number `nth` predicts retraining: made up, like everything here. */
 static enum status add_lds(struct store *s, int64_t set, size_t nth, size_t queries) {
@@ -108,7 +108,7 @@ static enum status add_scores(struct store *s, const struct want *w) {
     snprintf(set.loss, sizeof set.loss, "%s", w->loss);
     if (w->ckpt >= 0) { set.checkpoint[0] = checkpoint[w->ckpt]; set.checkpoints = 1; }
     set.split = w->split;
-    if (w->loss[0]) { set.timesteps = 10; set.k = K; }
+    if (w->loss[0]) { set.timesteps = w->timesteps ? w->timesteps : 10; set.k = w->k ? w->k : K; }
     snprintf(set.lambda_spec, sizeof set.lambda_spec, "%s", w->lambda);
     snprintf(set.params, sizeof set.params, "{}");
     set.version = 1;
@@ -119,7 +119,7 @@ static enum status add_scores(struct store *s, const struct want *w) {
     if (w->rel > 0) TRY(store_score_set_ridge(s, made.id, &(struct score_ridge){ w->rel, w->rel * 24000, 29.6, NAN, 0 }));
     for (size_t q = 0; q < queries; q++) {
         for (size_t n = 0; n < TRAIN; n++) {
-            float x = rig_value(q * 131 + n, strlen(w->loss) * 7 + strlen(w->lambda) + (size_t)(w->ckpt + 1));
+            float x = rig_value(q * 131 + n, strlen(w->loss) * 7 + strlen(w->lambda) + (size_t)(w->ckpt + 1) + w->timesteps + w->k);
             row[n] = (float)w->size * x * x * x;
         }
         TRY(store_score_put(s, &made, q, row));
@@ -157,13 +157,39 @@ static enum status add_jobs(struct store *s) {
     return OK;
 }
 
+/* Three queries generated again without what two methods named, one without a list. */
+static enum status add_counterfactuals(struct store *s) {
+    unsigned char members[TRAIN];
+    struct subset_model m;
+    int64_t protocol;
+    for (size_t i = 0; i < TRAIN; i++) members[i] = i % 10 != 0;
+    TRY(store_protocol_ensure(s, PROTOCOL_TRAIN, "{\"counterfactual\":1}", &protocol));
+    TRY(store_subset_claim(s, protocol, 0, 1, members, TRAIN, "world", &m));
+    for (size_t i = 0; i < 7; i++) {
+        static const char *const label[] = { "trak square", "pixel-cos", "list:odd ones" };
+        struct buf png = BUF_INIT;
+        struct counterfactual c = { .query = { SPLIT_GEN, i / 3 }, .subset = m.id, .removed = 12, .pixel_l2 = 1.5 + (double)i,
+                                    .pixel_cos = .9 - .1 * (double)i, .embed_cos = NAN, .width_px = SIDE, .height_px = SIDE };
+        snprintf(c.label, sizeof c.label, "%s", label[i % 3]);
+        TRY(draw(&png, i * 11, i % 2 == 0));
+        c.image_bytes = png.len;
+        const void *image = png.data;
+        enum status st = store_counterfactuals_add(s, &c, &image, 1);
+        buf_free(&png);
+        if (st != OK) return st;
+    }
+    return OK;
+}
+
 static enum status fill(struct store *s) {
     static const struct want want[] = {
-        { "trak", "square", 0, SPLIT_GEN, "auto", .02, 3 }, { "trak", "square", 1, SPLIT_GEN, "auto", .02, 4 },
-        { "trak", "square", 3, SPLIT_GEN, "auto", .05, 5 }, { "trak", "square", 3, SPLIT_GEN, "0.2", .2, 2 },
-        { "trak", "simple", 3, SPLIT_GEN, "auto", .05, 2e-6 }, { "trak", "square", 3, SPLIT_VAL, "auto", .05, 5 },
-        { "grad-cos", "square", 3, SPLIT_GEN, "", 0, 1 }, { "pixel-cos", "", -1, SPLIT_GEN, "", 0, 1 },
-        { "grad-dot", "square", 3, SPLIT_GEN, "", 0, 80000 },
+        { "trak", "square", 0, SPLIT_GEN, "auto", .02, 3, 0, 0 }, { "trak", "square", 1, SPLIT_GEN, "auto", .02, 4, 0, 0 },
+        { "trak", "square", 3, SPLIT_GEN, "auto", .05, 5, 0, 0 }, { "trak", "square", 3, SPLIT_GEN, "0.2", .2, 2, 0, 0 },
+        { "trak", "simple", 3, SPLIT_GEN, "auto", .05, 2e-6, 0, 0 }, { "trak", "square", 3, SPLIT_VAL, "auto", .05, 5, 0, 0 },
+        { "grad-cos", "square", 3, SPLIT_GEN, "", 0, 1, 0, 0 }, { "pixel-cos", "", -1, SPLIT_GEN, "", 0, 1, 0, 0 },
+        { "grad-dot", "square", 3, SPLIT_GEN, "", 0, 80000, 0, 0 },
+        { "grad-dot", "square", 3, SPLIT_GEN, "", 0, 80000, 5, 0 }, { "grad-dot", "square", 3, SPLIT_GEN, "", 0, 80000, 0, 4 },
+        { "grad-dot", "square", 3, SPLIT_GEN, "", 0, 80000, 5, 4 },
     };
     struct project p;
     memset(&p, 0, sizeof p);
@@ -186,6 +212,7 @@ static enum status fill(struct store *s) {
     for (size_t i = 0; i < TRAIN; i++) leverage[i] = .5 + .4 * (double)rig_value(i, 3);
     struct stat_key key = { "self_influence", "square t10 k8 lambda auto", checkpoint[3], SPLIT_TRAIN };
     TRY(store_stat_put(s, &key, 0, TRAIN, leverage));
+    TRY(add_counterfactuals(s));
     return add_jobs(s);
 }
 
