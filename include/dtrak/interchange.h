@@ -16,7 +16,7 @@
 
 struct store;
 
-enum import_kind { IMPORT_NPY, IMPORT_RAW, IMPORT_SAFETENSORS, IMPORT_CSV, IMPORT_TRAKER, IMPORT_KINDS };
+enum import_kind { IMPORT_NPY, IMPORT_RAW, IMPORT_SAFETENSORS, IMPORT_CSV, IMPORT_TRAKER, IMPORT_DTRAK, IMPORT_KINDS };
 enum import_kind import_kind_parse(const char *name);    /* "npy", ...; or IMPORT_KINDS */
 
 enum import_axes { AXES_NONE, AXES_QUERY_TRAIN, AXES_TRAIN_QUERY };
@@ -37,6 +37,7 @@ struct import_options {
     const char *checkpoint;      /* a name that is here, or a step, which is made without weights */
     const char *name;            /* recorded: the experiment's; NULL: the file's */
     const char *experiment;      /* traker: which; NULL: all */
+    const char *setting;         /* d-trak: "5000-0.5", where the tree has several; NULL: its only one */
     const char *projection;      /* features: NULL "imported" */
     const char *rule;            /* features: NULL "uniform" */
     size_t timesteps;            /* 0: not known */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct option options[] = {
-    { "from", 1, "KIND", "npy, raw, safetensors, csv or traker" },
+    { "from", 1, "KIND", "npy, raw, safetensors, csv, traker or d-trak" },
     { "axes", 1, "A,B", "scores: query,train or train,query: which axis comes first; must be said" },
     { "features", 0, NULL, "the array holds features, a row for each item of --split" },
     { "split", 1, "SPLIT", "whose scores or features they are: val or gen, features also train (gen)" },
@@ -28,6 +28,7 @@ static const struct option options[] = {
     { "noise-seed", 1, "S", "seed of the noise (0)" },
     { "name", 1, "TEXT", "recorded with it (the file's name)" },
     { "experiment", 1, "NAME", "traker: which (the only one with as many targets as --split has items)" },
+    { "setting", 1, "S", "d-trak: which, as in 5000-0.5 (the tree's only one)" },
     { "allow-zero", 0, NULL, "rows of zeros are as they should be" },
     { NULL, 0, NULL, NULL },
 };
@@ -46,10 +47,10 @@ static enum status read_axes(const struct args *a, struct import_options *o) {
 
 static enum status read_options(const struct args *a, struct import_options *o) {
     const char *from = args_text(a, "from", NULL), *split = args_text(a, "split", "gen");
-    if (!from) return fail(ERR_USAGE, "--from says what the file is: npy, raw, safetensors, csv or traker");
+    if (!from) return fail(ERR_USAGE, "--from says what the file is: npy, raw, safetensors, csv, traker or d-trak");
     *o = (struct import_options)IMPORT_DEFAULTS;
     o->kind = import_kind_parse(from);
-    if (o->kind == IMPORT_KINDS) return fail(ERR_USAGE, "--from '%s' is none of npy, raw, safetensors, csv, traker", from);
+    if (o->kind == IMPORT_KINDS) return fail(ERR_USAGE, "--from '%s' is none of npy, raw, safetensors, csv, traker, d-trak", from);
     o->split = split_parse(split);
     o->features = args_has(a, "features");
     if (o->split == SPLIT_COUNT || (o->split == SPLIT_TRAIN && !o->features))
@@ -67,6 +68,7 @@ static enum status read_options(const struct args *a, struct import_options *o) 
     o->checkpoint = args_text(a, "checkpoint", NULL);
     o->name = args_text(a, "name", NULL);
     o->experiment = args_text(a, "experiment", NULL);
+    o->setting = args_text(a, "setting", NULL);
     o->projection = args_text(a, "projection", NULL);
     o->rule = args_text(a, "rule", NULL);
     o->allow_zero = args_has(a, "allow-zero");
@@ -109,5 +111,6 @@ const struct command command_import = {
     "import", "DB FILE", "bring scores and features that other programs made", options, 2, 2,
     "  dtrak import my.db scores.npy --from npy --axes query,train --method trak --loss square --checkpoint 8000\n"
     "  dtrak import my.db train.npy --from raw --dims 32768 --features --split train --loss square --timesteps 100\n"
+    "  dtrak import my.db D-TRAK/CIFAR2 --from d-trak --setting 5000-0.5\n"
     "  dtrak import my.db top.csv --from csv --method pixel-cos\n", run_import
 };

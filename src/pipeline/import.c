@@ -17,7 +17,7 @@
 
 static const char *const kinds[IMPORT_KINDS] = {
     [IMPORT_NPY] = "npy", [IMPORT_RAW] = "raw", [IMPORT_SAFETENSORS] = "safetensors", [IMPORT_CSV] = "csv",
-    [IMPORT_TRAKER] = "traker",
+    [IMPORT_TRAKER] = "traker", [IMPORT_DTRAK] = "d-trak",
 };
 
 enum import_kind import_kind_parse(const char *name) {
@@ -290,6 +290,7 @@ static enum status run(struct store *s, const struct import_options *o, const st
     case IMPORT_NPY: case IMPORT_RAW: case IMPORT_SAFETENSORS: return import_array(s, o, p, r);
     case IMPORT_CSV: return import_csv(s, o, r);
     case IMPORT_TRAKER: return import_traker(s, o, p, r);
+    case IMPORT_DTRAK: return import_dtrak(s, o, p, r);
     case IMPORT_KINDS: break;
     }
     return fail(ERR_RANGE, "import: no such kind of file");

@@ -76,5 +76,26 @@ enum status import_check_axes(const char *name, size_t a, size_t b, enum import_
 enum status import_array(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
 enum status import_csv(struct store *s, const struct import_options *o, struct import_result *r);
 enum status import_traker(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
+enum status import_dtrak(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
+
+/* --- D-TRAK's tree --- */
+
+struct dtrak_tree {
+    struct store *s;
+    const struct import_options *o;
+    const struct progress *p;
+    struct import_result *r;
+    char **file;                          /* paths of all that may matter, sorted by byte */
+    size_t files;
+    size_t items[SPLIT_COUNT];            /* that are here */
+    size_t *order[SPLIT_COUNT];           /* which item each row of the tree is; NULL: in order */
+    struct origin { size_t number, item; } *origin;   /* training items by original number; NULL: no index file */
+};
+
+/* The item of that original number among the training items; ERR_MISSING. */
+enum status dtrak_train_item(const struct dtrak_tree *t, size_t number, const char *path, size_t *item);
+/* The number in "NAME<digits>END" (NAME, END may be ""); 0 where text is not that. */
+int dtrak_number(const char *text, const char *name, const char *end, size_t *number);
+enum status dtrak_subsets(struct dtrak_tree *t);
 
 #endif

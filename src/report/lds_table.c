@@ -139,17 +139,17 @@ static enum status add_head(struct buf *b, const struct lds_report *r) {
     TRY_TO(json_parse(&e, r->eval_text, strlen(r->eval_text), "the eval protocol"));
     const struct json *draw = json_get(json_root(t), "draw"), *train = json_get(json_root(t), "train");
     const char *same = json_string(json_get(train, "same"), "given");
-    buf_printf(b, "subsets of %.0f of %.0f items%s, %.0f steps of %.0f (%s), %zu seed%s; loss at %.0f timesteps, noise seed %.0f\n",
-               json_number(json_get(draw, "size"), 0), json_number(json_get(json_root(t), "n"), 0),
-               json_bool(json_get(draw, "stratified"), 0) ? ", each label in proportion" : "",
-               json_number(json_get(train, "steps"), 0), json_number(json_get(train, "batch"), 0),
-               !strcmp(same, "epochs") ? "as many epochs as the project" : !strcmp(same, "steps") ? "as many steps as the project" : "as stated",
-               r->seeds, r->seeds == 1 ? "" : "s", json_number(json_get(json_root(e), "timesteps"), 0),
+    buf_printf(b, "subsets of %.0f of %.0f items%s, ", json_number(json_get(draw, "size"), 0), json_number(json_get(json_root(t), "n"), 0),
+               json_bool(json_get(draw, "stratified"), 0) ? ", each label in proportion" : "");
+    if (json_get(json_root(t), "source")) buf_printf(b, "retrained by %s", json_string(json_get(json_root(t), "source"), "another program"));
+    else buf_printf(b, "%.0f steps of %.0f (%s)", json_number(json_get(train, "steps"), 0), json_number(json_get(train, "batch"), 0),
+                    !strcmp(same, "epochs") ? "as many epochs as the project" : !strcmp(same, "steps") ? "as many steps as the project" : "as stated");
+    buf_printf(b, ", %zu seed%s; loss at %.0f timesteps, noise seed %.0f\n", r->seeds, r->seeds == 1 ? "" : "s", json_number(json_get(json_root(e), "timesteps"), 0),
                json_number(json_get(json_root(e), "noise_seed"), 0));
     buf_printf(b, "%zu networks", r->models);
     if (r->diverged) buf_printf(b, ", %zu of them diverged and left out", r->diverged);
     if (r->open) buf_printf(b, ", %zu unfinished", r->open);
-    buf_printf(b, "; training loss %.4f (%.4f to %.4f)", r->loss, r->loss_low, r->loss_high);
+    if (isfinite(r->loss)) buf_printf(b, "; training loss %.4f (%.4f to %.4f)", r->loss, r->loss_low, r->loss_high);
     if (isfinite(r->project_loss)) buf_printf(b, ", of the project's own %.4f", r->project_loss);
     buf_text(b, "\nLDS x 100 with standard errors from a jackknife over subsets and queries; differences are paired\n");
 done:

@@ -1,6 +1,6 @@
 /* arrays.c - for the scripts: arrays of known numbers as other programs write them.
  *
- *   arrays KIND FILE ROWS COLS SEED [OPTION]   KIND: npy, npy16, raw, safetensors, indices
+ *   arrays KIND FILE ROWS COLS SEED [OPTION]   KIND: npy, npy16, raw, safetensors, pickle, indices
  *   arrays best ROWS COLS SEED ROW COUNT       "item score" of the highest numbers of a row
  *
  * OPTION: transposed, nan (one in row 3), zero (row 3), short (a byte less), doubled, beyond */
@@ -33,6 +33,24 @@ static int print_best(const float *row, size_t cols, size_t count) {
     }
     free(taken);
     return 0;
+}
+
+static void add_count(struct buf *b, char op, size_t x) {
+    unsigned char bytes[5] = { (unsigned char)op, (unsigned char)x, (unsigned char)(x >> 8), (unsigned char)(x >> 16), (unsigned char)(x >> 24) };
+    buf_add(b, bytes, 5);
+}
+
+/* What pickle.dumps(array, protocol=3) writes, without its memo. */
+static void add_pickle(struct buf *b, const float *x, size_t rows, size_t cols) {
+    static const char head[] = "\x80\x03" "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85" "C\1b\x87R(K\1";
+    static const char type[] = "\x86" "cnumpy\ndtype\nX\2\0\0\0f4\x89\x88\x87R(K\3X\1\0\0\0<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89";
+    buf_add(b, head, sizeof head - 1);
+    add_count(b, 'J', rows);
+    add_count(b, 'J', cols);
+    buf_add(b, type, sizeof type - 1);
+    add_count(b, 'B', rows * cols * sizeof *x);
+    buf_add(b, x, rows * cols * sizeof *x);
+    buf_text(b, "tb.");
 }
 
 static void transpose(float *x, size_t rows, size_t cols) {
@@ -90,6 +108,7 @@ int main(int argc, char **argv) {
         st = npy_write(&out, NPY_F2, 2, shape, h);
         free(h);
     }
+    if (!strcmp(argv[1], "pickle")) add_pickle(&out, x, shape[0], shape[1]);
     if (!strcmp(argv[1], "raw")) buf_add(&out, x, count * sizeof *x);
     if (!strcmp(argv[1], "safetensors")) {
         struct safetensors_tensor t[2] = { { "scores", x, 2, { shape[0], shape[1] }, TENSOR_F32 }, { "other", x, 1, { 4 }, TENSOR_F32 } };

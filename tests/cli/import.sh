@@ -84,6 +84,39 @@ exits traker_twice_is_said 1 'here already' import k.db tk --from traker --split
 sed 's/: 30/: 31/' tk/metadata.json > tk/m && mv tk/m tk/metadata.json
 exits another_train_set_is_refused 1 'a train set of 31, and here are 30' import k.db tk --from traker --split val --loss square --checkpoint 50
 
+# --- a tree of D-TRAK ---
+f=tree/saved/30-0.5/ddpm/checkpoint-8000/features-0 v=tree/saved/30-0.5/lds-val i=tree/data/indices/30-0.5/lds-val
+mkdir -p $f $i tree/methods
+"$arrays" raw $f/ddpm-train-keys-0-10-16-mean-squared-l2-norm-uniform.npy 20 16 31
+"$arrays" raw $f/ddpm-train-keys-1-10-16-mean-squared-l2-norm-uniform.npy 10 16 32
+"$arrays" raw $f/ddpm-val-keys-0-mean-squared-l2-norm-10-16-uniform.npy 6 16 33
+"$arrays" pickle tree/methods/val_5000_0.5_mean-squared-l2-norm_10_5000000.0_9.1.pkl 6 30 34
+for m in 0 1 2 3 4 5; do
+    mkdir -p $v/ddpm-sub-$m-0
+    "$arrays" pickle $v/ddpm-sub-$m-0/e-0-val.pkl 8 6 4$m
+    { printf '(l'; for x in 0 1 2 3 4 5 6 7 8 9; do echo "I$(((x * 7 + m * 4) % 30))"; printf a; done; printf .; } > $i/sub-idx-$m.pkl
+done
+cp base.db t.db
+"$DTRAK" import t.db tree --from d-trak --setting 30-0.5 > out.txt 2> err.txt
+same a_setting_leaves_out_what_is_not_below_it "$(cat out.txt err.txt | grep -c 'score set')" 0
+cp base.db t.db
+"$DTRAK" import t.db tree --from d-trak > out.txt 2> err.txt
+says a_tree_of_d_trak_works $? "$(cat err.txt)"
+grep -q '2 feature sets.*1 score set, 6 queries by 30.*6 subsets with 6 outputs' out.txt
+says it_says_what_is_in_the_tree $? "$(cat out.txt)"
+same the_ranking_is_that_of_the_pickle "$(items t.db --query val:3 --method dtrak)" "$(best 34 3)"
+holds the_features_of_the_tree_are_scored "$DTRAK" score t.db --method dtrak --split val --lambda 0.1
+"$DTRAK" lds t.db --report > out.txt 2> err.txt && grep -q 'subsets of 10 of 30 items, retrained by d-trak' out.txt
+says lds_works_on_the_subsets $? "$(cat out.txt err.txt)"
+holds the_database_is_whole_with_the_tree "$DTRAK" check t.db
+exits the_tree_twice_is_said 1 'here already' import t.db tree --from d-trak
+rm $f/ddpm-train-keys-0-10-16-mean-squared-l2-norm-uniform.npy
+cp base.db t.db
+exits a_missing_shard_is_said 1 'the one before it is not' import t.db tree --from d-trak
+printf 'cos\nsystem\n(S"true"\ntR.' > $i/sub-idx-3.pkl
+rm -r $f tree/methods
+exits a_pickle_that_asks_for_more_is_refused 1 'system' import t.db tree --from d-trak
+
 # --- what is wrong ---
 "$DTRAK" info a.db --json > before.json
 wrong() {   # NAME TEXT ARGUMENT...

@@ -109,3 +109,99 @@ def checks(case):
         p.run("check")
         return said
     yield "traker save_dir", traker
+    yield from dtrak_checks(case)
+
+
+def dtrak_tree(case, root, origin):
+    """What D-TRAK's released code leaves behind, small: two checkpoints, shards, pictures, subsets, scores."""
+    from PIL import Image
+
+    rng = np.random.default_rng(case.seed)
+    indices, saved, G = root / "data" / "indices" / "30-0.5", root / "saved" / "30-0.5", 5
+    (indices / "lds-val").mkdir(parents=True)
+    order = {s: [int(i) for i in rng.permutation(origin[s])] for s in ("train", "val")}
+    for s in order:
+        (indices / f"idx-{s}.pkl").write_bytes(pickle.dumps(order[s], protocol=4))
+    features = {}
+    for step in (100, 200):
+        where = saved / "ddpm" / f"checkpoint-{step}" / "features-0"
+        where.mkdir(parents=True)
+        for split, rows in (("train", N), ("val", M), ("gen", G)):
+            for f in ("loss", "mean-squared-l2-norm"):
+                x = rng.normal(size=(rows, K)).astype("f4")
+                features[step, split, f] = x
+                cut = 12 if split == "train" else rows
+                for shard in range(0, (rows + cut - 1) // cut):
+                    name = f"ddpm-{split}-keys-{shard}-10-{K}-{f}-uniform.npy"
+                    m = np.memmap(where / name, dtype=np.float32, mode="w+", shape=(len(x[shard * cut:][:cut]), K))
+                    m[:] = x[shard * cut:][:cut]
+                    m.flush()
+    (saved / "gen").mkdir()
+    for i in range(G):
+        Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(saved / "gen" / f"{i}.png")
+    outputs, members = [], []
+    for m in range(8):
+        sub = [int(i) for i in rng.choice(order["train"], N // 2, replace=False)]
+        (indices / "lds-val" / f"sub-idx-{m}.pkl").write_bytes(pickle.dumps(sub, protocol=4))
+        members.append(np.isin(order["train"], sub))
+        where = saved / "lds-val" / f"ddpm-sub-{m}-0"
+        where.mkdir(parents=True)
+        for split, rows in (("val", M), ("gen", G)):
+            y = rng.normal(size=(20, rows)).astype("f4")
+            batches = [[b.copy() for b in y[:, :4]], [b.copy() for b in y[:, 4:]]]
+            (where / f"e-0-{split}.pkl").write_bytes(pickle.dumps(batches, protocol=4))
+            if split == "val":
+                outputs.append(y.mean(0))
+    scores = rng.normal(size=(M, N)).astype("f4")
+    (root / "methods").mkdir()
+    (root / "methods" / "val_5000_0.5_mean-squared-l2-norm_10_5000000.0_12.3.pkl").write_bytes(pickle.dumps(scores))
+    return order, features, scores, np.array(members), np.array(outputs)
+
+
+def spearman(a, b):
+    rank = lambda v: np.argsort(np.argsort(v)).astype("f8")
+    return np.corrcoef(rank(a), rank(b))[0, 1]
+
+
+def originals(p, split, count):
+    """The number in its data set of every item."""
+    import sqlite3
+    with sqlite3.connect(f"file:{p.path}?mode=ro", uri=True) as db:
+        rows = db.execute("SELECT original FROM item WHERE split = ? ORDER BY idx", (split,)).fetchall()
+    return [int(r[0].split("/")[-1]) for r in rows][:count]
+
+
+def dtrak_checks(case):
+    p = Project(case, "dtrak")
+    origin = {"train": originals(p, "train", N), "val": originals(p, "val", M)}
+    order, features, scores, members, outputs = dtrak_tree(case, p.dir, origin)
+    place = {s: np.array([order[s].index(i) for i in origin[s]]) for s in origin}   # row of each item
+
+    def tree():
+        p.run("import", p.dir, "--from", "d-trak", "--checkpoint", "200")
+        want = scores[place["val"]][:, place["train"]].astype("f8")
+        said = p.compare(want, "--method", "dtrak", "--checkpoint", "200")
+        p.run("check")
+        return said
+
+    def features_scored():
+        p.run("score", "--method", "trak", "--loss", "square,simple", "--checkpoint", "all", "--lambda", "abs:7", "--split", "val,gen")
+        for step in (100, 200):
+            for f, loss in (("loss", "simple"), ("mean-squared-l2-norm", "square")):
+                want = ridge(features[step, "train", f][place["train"]], features[step, "val", f][place["val"]], 7)
+                said = p.compare(want, "--method", "trak", "--loss", loss, "--checkpoint", step, "--lambda", "abs:7")
+        return said
+
+    def lds():
+        """What scores predict is the sum over the members; it is compared with the loss as it is."""
+        report = json.loads(p.run("lds", "--report", "--json"))
+        predicted = members.astype("f8") @ scores.T.astype("f8")
+        want = 100 * np.mean([-spearman(predicted[:, q], outputs[:, q]) for q in range(M)])
+        got = [r["plain"]["lds"] for s in report["splits"] if s["split"] == "val" for r in s["rows"] if not r["lambda"]]
+        if len(got) != 1 or not abs(got[0] - want) < 1e-5:
+            raise Mismatch(f"LDS {got}, NumPy says {want}")
+        return f"{got[0]:.4f}, NumPy {want:.4f}"
+
+    yield "d-trak tree", tree
+    yield "d-trak features", features_scored
+    yield "d-trak lds", lds

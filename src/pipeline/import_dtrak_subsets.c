@@ -1,0 +1,245 @@
+/* import_dtrak_subsets.c - D-TRAK's networks retrained on subsets: lds-val/sub-idx-M.pkl
+ * says who was in, P-sub-M-SEED/e-S-SPLIT.pkl what the network made of the queries.
+ *
+ * Outputs are a list over batches of lists over timesteps of arrays over queries: the
+ * query is the last axis.  Kept are means over the even and the odd timesteps.  Of
+ * several noise seeds S the lowest is taken. */
+#include "import_parts.h"
+#include "lds_parts.h"
+
+#include "dtrak/file.h"
+#include "dtrak/mem.h"
+#include "dtrak/pickle.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BYTES_MAX = 1 << 30, MODELS_MAX = 999999 };
+
+struct output { const char *path; size_t model, seed, noise; enum split split; };
+
+struct subsets {
+    struct dtrak_tree *t;
+    struct output *out;
+    size_t count, noise, timesteps;
+    int has[SPLIT_COUNT];
+    int64_t train, eval;
+    size_t size;                          /* of a subset */
+};
+
+/* --- what there is --- */
+
+/* "e-0-val.pkl" in ".../ddpm-sub-17-2/" */
+static int parse_output(struct output *o, const char *path) {
+    const char *base = strrchr(path, '/'), *dir;
+    char part[256];
+    size_t digits;
+    if (!base || base == path) return 0;
+    for (dir = base; dir > path && dir[-1] != '/'; dir--) continue;
+    snprintf(part, sizeof part, "%.*s", (int)(base - dir < 255 ? base - dir : 255), dir);
+    *o = (struct output){ .path = path };
+    const char *sub = strstr(part, "-sub-");
+    if (!sub || base[1] != 'e' || base[2] != '-') return 0;
+    digits = strspn(base + 3, "0123456789");
+    o->noise = strtoul(base + 3, NULL, 10);
+    const char *end = base + 3 + digits;
+    o->split = !strcmp(end, "-val.pkl") ? SPLIT_VAL : !strcmp(end, "-gen.pkl") ? SPLIT_GEN : SPLIT_COUNT;
+    if (!digits || o->split == SPLIT_COUNT) return 0;
+    digits = strspn(sub + 5, "0123456789");
+    o->model = strtoul(sub + 5, NULL, 10);
+    return digits && sub[5 + digits] == '-' && dtrak_number(sub + 5 + digits, "-", "", &o->seed) && o->model <= MODELS_MAX && o->seed <= 1000;
+}
+
+static int by_model(const void *a, const void *b) {
+    const struct output *x = a, *y = b;
+    if (x->model != y->model) return x->model < y->model ? -1 : 1;
+    if (x->seed != y->seed) return x->seed < y->seed ? -1 : 1;
+    return (x->split > y->split) - (x->split < y->split);
+}
+
+static enum status find_outputs(struct subsets *s) {
+    struct dtrak_tree *t = s->t;
+    s->out = mem_array(t->files + 1, sizeof *s->out);
+    if (!s->out) return fail(ERR_NOMEM, "d-trak: out of memory");
+    for (size_t i = 0; i < t->files; i++) {
+        struct output o;
+        if (!parse_output(&o, t->file[i]) || !strstr(t->file[i], "/lds-val/") || !t->items[o.split]) continue;
+        if (s->count && o.noise < s->noise) s->count = 0;
+        if (s->count && o.noise > s->noise) continue;
+        s->noise = o.noise;
+        s->out[s->count++] = o;
+    }
+    if (s->count) qsort(s->out, s->count, sizeof *s->out, by_model);
+    for (size_t i = 0; i < s->count; i++) s->has[s->out[i].split] = 1;
+    return OK;
+}
+
+/* --- outputs --- */
+
+/* Adds the timesteps of one batch to sums [Q][OUTPUT_PARTS]; *first: where its queries begin. */
+static enum status add_batch(const struct output *o, const struct pickle *batch, size_t *first, size_t Q, size_t *T, double *sum) {
+    size_t steps = pickle_len(batch), width = 0;
+    for (size_t i = 0; i < steps; i++) {
+        const struct pickle_array *a = pickle_array(pickle_at(batch, i));
+        if (!a || a->rank != 1 || (i && a->count != width) || a->count > Q - *first)
+            return fail(ERR_FORMAT, "%s: timestep %zu of a batch is not an array of its losses (there are %zu queries)", o->path, i, Q);
+        width = a->count;
+        double *x = mem_array(width + 1, sizeof *x);
+        if (!x) return fail(ERR_NOMEM, "%s: out of memory", o->path);
+        pickle_array_doubles(x, a);
+        for (size_t q = 0; q < width; q++) sum[(*first + q) * OUTPUT_PARTS + i % OUTPUT_PARTS] += x[q];
+        mem_free(x);
+    }
+    if (steps < OUTPUT_PARTS || (*T && steps != *T)) return fail(ERR_FORMAT, "%s: a batch with %zu timesteps, another has %zu", o->path, steps, *T);
+    *T = steps;
+    *first += width;
+    return OK;
+}
+
+static enum status add_matrix(const struct output *o, const struct pickle_array *a, size_t Q, size_t *T, double *sum) {
+    if (a->rank != 2 || a->shape[1] != Q || a->shape[0] < OUTPUT_PARTS)
+        return fail(ERR_FORMAT, "%s: an array of timesteps x %zu queries is expected, the query last", o->path, Q);
+    double *x = mem_array(a->count, sizeof *x);
+    if (!x) return fail(ERR_NOMEM, "%s: out of memory", o->path);
+    pickle_array_doubles(x, a);
+    *T = a->shape[0];
+    for (size_t i = 0; i < a->count; i++) sum[i % Q * OUTPUT_PARTS + i / Q % OUTPUT_PARTS] += x[i];
+    mem_free(x);
+    return OK;
+}
+
+static enum status read_sums(const struct output *o, const struct pickle *root, size_t Q, size_t *T, double *sum) {
+    size_t first = 0;
+    *T = 0;
+    if (pickle_array(root)) return add_matrix(o, pickle_array(root), Q, T, sum);
+    if (pickle_type(root) != PICKLE_LIST) return fail(ERR_FORMAT, "%s: a pickled %s, a list of batches is expected", o->path, pickle_type_name(pickle_type(root)));
+    for (size_t b = 0; b < pickle_len(root); b++) TRY(add_batch(o, pickle_at(root, b), &first, Q, T, sum));
+    return first == Q ? OK : fail(ERR_FORMAT, "%s: losses of %zu queries, and here are %zu %s items", o->path, first, Q, split_name(o->split));
+}
+
+/* values [Q][OUTPUT_PARTS] in the order of the items. */
+static enum status read_output(struct subsets *s, const struct output *o, float *values) {
+    size_t Q = s->t->items[o->split], len, T;
+    const size_t *order = s->t->order[o->split];
+    struct pickle_doc *doc = NULL;
+    unsigned char *bytes = NULL;
+    double *sum = mem_array(Q * OUTPUT_PARTS, sizeof *sum);
+    enum status st = sum ? file_read(&bytes, &len, o->path, BYTES_MAX) : fail(ERR_NOMEM, "%s: out of memory", o->path);
+    if (st == OK) st = pickle_read(&doc, bytes, len, o->path, NULL);
+    if (st == OK) st = read_sums(o, pickle_root(doc), Q, &T, sum);
+    if (st == OK && s->timesteps && T != s->timesteps)
+        st = fail(ERR_FORMAT, "%s: losses at %zu timesteps, other files have %zu", o->path, T, s->timesteps);
+    for (size_t q = 0; q < Q && st == OK; q++)
+        for (size_t k = 0; k < OUTPUT_PARTS && st == OK; k++) {
+            double v = sum[q * OUTPUT_PARTS + k] / (double)((T + OUTPUT_PARTS - 1 - k) / OUTPUT_PARTS);
+            if (!isfinite(v)) st = fail(ERR_NUMERIC, "%s: the loss of query %zu is not finite", o->path, q);
+            values[(order ? order[q] : q) * OUTPUT_PARTS + k] = (float)v;
+        }
+    if (st == OK) s->timesteps = T;
+    pickle_free(doc);
+    mem_free(bytes);
+    mem_free(sum);
+    return st;
+}
+
+/* --- members --- */
+
+static enum status read_members(struct subsets *s, size_t model, unsigned char *in) {
+    char name[48];
+    const char *path = NULL;
+    size_t *list, count, item, n = s->t->items[SPLIT_TRAIN];
+    snprintf(name, sizeof name, "/lds-val/sub-idx-%zu.pkl", model);
+    for (size_t i = 0; i < s->t->files && !path; i++) {
+        size_t len = strlen(s->t->file[i]), end = strlen(name);
+        if (len >= end && !strcmp(s->t->file[i] + len - end, name)) path = s->t->file[i];
+    }
+    if (!path) return fail(ERR_MISSING, "%s: outputs of subset %zu, and no lds-val/sub-idx-%zu.pkl says who is in it", s->t->o->path, model, model);
+    TRY(array_read_indices(&list, &count, path));
+    memset(in, 0, n);
+    enum status st = OK;
+    for (size_t i = 0; i < count && st == OK; i++) {
+        st = dtrak_train_item(s->t, list[i], path, &item);
+        if (st == OK && in[item]++) st = fail(ERR_FORMAT, "%s: number %zu is there twice", path, list[i]);
+    }
+    mem_free(list);
+    if (st == OK && s->size && count != s->size) st = fail(ERR_FORMAT, "%s: a subset of %zu, another has %zu", path, count, s->size);
+    s->size = count;
+    return st;
+}
+
+/* --- into the database --- */
+
+static enum status make_protocols(struct subsets *s) {
+    struct dtrak_tree *t = s->t;
+    struct buf train = BUF_INIT, eval = BUF_INIT;
+    size_t n = t->items[SPLIT_TRAIN];
+    char digest[65];
+    enum status st;
+    TRY_TO(items_digest(t->s, SPLIT_TRAIN, 0, n, digest));
+    buf_printf(&train, "{\"version\":1,\"source\":\"d-trak\",\"items\":\"%s\",\"n\":%zu,\"draw\":{\"alpha\":%.6g,\"size\":%zu,"
+               "\"stratified\":false},\"train\":{\"same\":\"given\"}}", digest, n, (double)s->size / (double)n, s->size);
+    buf_printf(&eval, "{\"version\":1,\"source\":\"d-trak\",\"loss\":\"simple\",\"timesteps\":%zu,\"rule\":\"all\",\"noise_seed\":%zu",
+               s->timesteps, s->noise);
+    for (int k = 0; k < SPLIT_COUNT; k++) {
+        if (!s->has[k]) continue;
+        TRY_TO(items_digest(t->s, (enum split)k, 0, t->items[k], digest));
+        buf_printf(&eval, ",\"%s\":{\"first\":0,\"count\":%zu,\"items\":\"%s\"}", split_name((enum split)k), t->items[k], digest);
+    }
+    buf_text(&eval, "}");
+    TRY_TO(buf_status(&train));
+    TRY_TO(buf_status(&eval));
+    TRY_TO(store_protocol_ensure(t->s, PROTOCOL_TRAIN, train.data, &s->train));
+    st = store_protocol_ensure(t->s, PROTOCOL_EVAL, eval.data, &s->eval);
+done:
+    buf_free(&train);
+    buf_free(&eval);
+    return st;
+}
+
+/* The outputs [first, end) of one model. */
+static enum status take_model(struct subsets *s, size_t first, size_t end) {
+    struct dtrak_tree *t = s->t;
+    size_t n = t->items[SPLIT_TRAIN];
+    struct subset_output out[SPLIT_COUNT];
+    float *values[SPLIT_COUNT] = { NULL };
+    int added;
+    unsigned char *in = mem_array(n + 1, 1);
+    struct subset_result r = { .state = SUBSET_DONE, .train_loss = NAN, .output = out };
+    enum status st = in ? OK : fail(ERR_NOMEM, "d-trak: out of memory");
+    if (st != OK || end - first > SPLIT_COUNT) {
+        st = st != OK ? st : fail(ERR_FORMAT, "%s: outputs of one network twice", s->out[first].path);
+        goto done;
+    }
+    TRY_TO(read_members(s, s->out[first].model, in));
+    for (size_t i = first; i < end; i++) {
+        const struct output *o = &s->out[i];
+        if (i > first && o->split == o[-1].split) { st = fail(ERR_FORMAT, "%s: the same network's outputs are in %s", o->path, o[-1].path); goto done; }
+        float *v = values[i - first] = mem_array(t->items[o->split] * OUTPUT_PARTS, sizeof *v);
+        if (!v) { st = fail(ERR_NOMEM, "d-trak: out of memory"); goto done; }
+        TRY_TO(read_output(s, o, v));
+        out[r.outputs++] = (struct subset_output){ 0, o->split, t->items[o->split], v };
+    }
+    if (!s->eval) TRY_TO(make_protocols(s));
+    for (size_t i = 0; i < r.outputs; i++) out[i].protocol = s->eval;
+    TRY_TO(store_subset_import(t->s, s->train, s->out[first].model, s->out[first].seed, in, n, &r, &added));
+    if (added > 0) t->r->subsets++, t->r->outputs += r.outputs;
+    else t->r->skipped++;
+done:
+    for (size_t i = 0; i < SPLIT_COUNT; i++) mem_free(values[i]);
+    mem_free(in);
+    return st;
+}
+
+enum status dtrak_subsets(struct dtrak_tree *t) {
+    struct subsets s = { .t = t };
+    enum status st = find_outputs(&s);
+    for (size_t i = 0, end; i < s.count && st == OK; i = end) {
+        for (end = i + 1; end < s.count && s.out[end].model == s.out[i].model && s.out[end].seed == s.out[i].seed; end++) continue;
+        st = progress_check(t->p);
+        if (st == OK) st = take_model(&s, i, end);
+    }
+    mem_free(s.out);
+    return st;
+}
