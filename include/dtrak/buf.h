@@ -21,6 +21,9 @@ void buf_text(struct buf *b, const char *s);
 __attribute__((format(printf, 2, 3)))
 void buf_printf(struct buf *b, const char *fmt, ...);
 
+/* The bytes in base64 (RFC 4648, padded, one line). */
+void buf_base64(struct buf *b, const void *bytes, size_t len);
+
 /* OK, or ERR_NOMEM when an append failed. */
 enum status buf_status(const struct buf *b);
 

@@ -99,6 +99,20 @@ enum status cli_memory(const struct args *a, size_t *bytes);
 struct cost_sink;
 void cli_cost(struct cost_sink *out, const struct args *a);
 
+/* The options that say a setting, and what they said. */
+#define CLI_SETTING_OPTIONS \
+    { "method", 1, "M", "trak grad-dot grad-cos pixel-cos ...; dtrak is trak with loss square (trak)" }, \
+    { "loss", 1, "L", "simple elbo square avg l1 l2 linf (simple)" }, \
+    { "checkpoint", 1, "C", "a step, a percentage, or last (last)" }, \
+    { "timesteps", 1, "N", "of the features (the most there are)" }, \
+    { "dims", 1, "K", "of the features (the most there are)" }, \
+    { "lambda", 1, "V", "0.05 (relative), abs:500, or auto (auto, else the newest)" }
+struct report_request;
+enum status cli_setting(const struct args *a, struct report_request *r);
+
+/* A path on standard output, with no control byte. */
+void cli_print_name(const char *path);
+
 /* "12 retrainings added, 3 were here" on standard output. */
 struct merge_counts;
 void cli_print_merged(const struct merge_counts *n);
@@ -120,6 +134,7 @@ extern const struct command command_counterfactual;
 extern const struct command command_merge;
 extern const struct command command_work;
 extern const struct command command_rank;
+extern const struct command command_page;
 extern const struct command command_compare;
 extern const struct command command_self;
 extern const struct command command_sheet;

@@ -25,5 +25,9 @@ enum status file_inflate(unsigned char **out, size_t *out_len, const void *bytes
 /* Writes a new file beside path, flushes it to the disk and renames it to path, so that
  * path holds either what it held before or all of the new bytes. */
 enum status file_write(const char *path, const void *bytes, size_t len);
+/* The same for a path that does not exist: what is there by then stays, and that is ERR_IO.
+ * file_check_new() says so before the work that makes the bytes. */
+enum status file_write_new(const char *path, const void *bytes, size_t len);
+enum status file_check_new(const char *path);
 
 #endif

@@ -45,6 +45,19 @@ void buf_printf(struct buf *b, const char *fmt, ...) {
     va_end(again);
 }
 
+void buf_base64(struct buf *b, const void *bytes, size_t len) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *p = bytes;
+    if (!reserve(b, (len + 2) / 3 * 4)) return;
+    for (size_t i = 0; i < len; i += 3) {
+        size_t have = len - i < 3 ? len - i : 3;
+        uint32_t v = (uint32_t)p[i] << 16 | (have > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (have > 2 ? p[i + 2] : 0);
+        char four[4] = { digits[v >> 18], digits[v >> 12 & 63], have > 1 ? digits[v >> 6 & 63] : '=',
+                         have > 2 ? digits[v & 63] : '=' };
+        buf_add(b, four, 4);
+    }
+}
+
 enum status buf_status(const struct buf *b) {
     return b->failed ? fail(ERR_NOMEM, "out of memory") : OK;
 }

@@ -8,12 +8,7 @@
 
 static const struct option options[] = {
     { "query", 1, "ITEM", "the item to explain, as gen:17 or val:3" },
-    { "method", 1, "M", "trak grad-dot grad-cos pixel-cos ...; dtrak is trak with loss square (trak)" },
-    { "loss", 1, "L", "simple elbo square avg l1 l2 linf (simple)" },
-    { "checkpoint", 1, "C", "a step, a percentage, or last (last)" },
-    { "timesteps", 1, "N", "of the features (the most there are)" },
-    { "dims", 1, "K", "of the features (the most there are)" },
-    { "lambda", 1, "V", "0.05 (relative), abs:500, or auto (auto, else the newest)" },
+    CLI_SETTING_OPTIONS,
     { "top", 1, "N", "how many proponents (10)" },
     { "bottom", 1, "N", "how many opponents (10)" },
     { "json", 0, NULL, "as JSON" },
@@ -49,16 +44,11 @@ static enum status print_ranking(const struct args *a, const struct report_ranki
 static enum status run_rank(const struct args *a) {
     struct store *s = NULL;
     struct report_ranking r;
-    struct report_request q = {
-        .method = args_text(a, "method", NULL), .loss = args_text(a, "loss", NULL),
-        .checkpoint = args_text(a, "checkpoint", NULL), .lambda = args_text(a, "lambda", NULL),
-        .top = 10, .bottom = 10,
-    };
+    struct report_request q = { .top = 10, .bottom = 10 };
     if (!args_has(a, "query")) return fail(ERR_USAGE, "which item? add --query gen:0");
     if (args_has(a, "json") && args_has(a, "csv")) return fail(ERR_USAGE, "--json or --csv, not both");
     TRY(item_ref_parse(&q.query, args_text(a, "query", "")));
-    TRY(args_size(a, "timesteps", 1, 1000, &q.timesteps));
-    TRY(args_size(a, "dims", 1, 1u << 20, &q.k));
+    TRY(cli_setting(a, &q));
     TRY(args_size(a, "top", 0, 1000000, &q.top));
     TRY(args_size(a, "bottom", 0, 1000000, &q.bottom));
     TRY(cli_open(&s, a->file[0], 0));

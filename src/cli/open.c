@@ -2,7 +2,9 @@
 #include "dtrak/cli.h"
 
 #include "dtrak/cost.h"
+#include "dtrak/report.h"
 #include "dtrak/store.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -47,6 +49,21 @@ enum status cli_memory(const struct args *a, size_t *bytes) {
         return fail(ERR_USAGE, "--memory '%s' is not a size from 1M to 1000T, as in 800M, 4G or 4GiB", word);
     *bytes = (size_t)(v * unit);
     return OK;
+}
+
+enum status cli_setting(const struct args *a, struct report_request *r) {
+    r->method = args_text(a, "method", NULL);
+    r->loss = args_text(a, "loss", NULL);
+    r->checkpoint = args_text(a, "checkpoint", NULL);
+    r->lambda = args_text(a, "lambda", NULL);
+    TRY(args_size(a, "timesteps", 1, 1000, &r->timesteps));
+    return args_size(a, "dims", 1, 1u << 20, &r->k);
+}
+
+void cli_print_name(const char *path) {
+    char safe[4096];
+    text_escape(safe, sizeof safe, path);
+    fputs(safe, stdout);
 }
 
 static void print_cost(void *ctx, const char *what, const struct cost *c) {

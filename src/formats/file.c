@@ -219,7 +219,30 @@ static enum status create_beside(int *fd, struct buf *temp, const char *path) {
     return fail(ERR_IO, "%s: 100 temporary files of this name are left; remove %s.*", path, path);
 }
 
-enum status file_write(const char *path, const void *bytes, size_t len) {
+static enum status refuse_existing(const char *path) {
+    return fail(ERR_IO, "%s: exists already; give another name, or --force to replace it", path);
+}
+
+enum status file_check_new(const char *path) {
+    struct stat sb;
+    return lstat(path, &sb) == 0 ? refuse_existing(path) : OK;
+}
+
+/* Gives the file at temp its name.  A link refuses a name that exists; where there are no
+ * links, looking first has to do. */
+static enum status name_it(const char *temp, const char *path, int replace) {
+    if (!replace) {
+        if (link(temp, path) == 0) {
+            unlink(temp);
+            return OK;
+        }
+        if (errno == EEXIST) return refuse_existing(path);
+        TRY(file_check_new(path));
+    }
+    return rename(temp, path) == 0 ? OK : refuse_errno(path);
+}
+
+static enum status write_whole(const char *path, const void *bytes, size_t len, int replace) {
     enum status st = OK;
     struct buf temp = BUF_INIT;
     struct stat sb;
@@ -231,10 +254,13 @@ enum status file_write(const char *path, const void *bytes, size_t len) {
     st = write_all(fd, bytes, len, path);
     if (st == OK && fsync(fd) != 0) st = refuse_errno(path);
     if (close(fd) != 0 && st == OK) st = refuse_errno(path);
-    if (st == OK && rename(temp.data, path) != 0) st = refuse_errno(path);
+    if (st == OK) st = name_it(temp.data, path, replace);
     if (st == OK) flush_directory(path);
     else unlink(temp.data);
 done:
     buf_free(&temp);
     return st;
 }
+
+enum status file_write(const char *path, const void *bytes, size_t len) { return write_whole(path, bytes, len, 1); }
+enum status file_write_new(const char *path, const void *bytes, size_t len) { return write_whole(path, bytes, len, 0); }

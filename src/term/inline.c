@@ -12,22 +12,11 @@
 
 enum { CHUNK = 4096 };
 
-static void add_base64(struct buf *out, const unsigned char *p, size_t n) {
-    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n; i += 3) {
-        unsigned b = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0)
-                   | (i + 2 < n ? (unsigned)p[i + 2] : 0);
-        char four[4] = { digit[b >> 18], digit[b >> 12 & 63], i + 1 < n ? digit[b >> 6 & 63] : '=',
-                         i + 2 < n ? digit[b & 63] : '=' };
-        buf_add(out, four, 4);
-    }
-}
-
 enum status inline_kitty(struct buf *out, unsigned char *rgb, const struct paint_fit *fit) {
     struct image im = { fit->width, fit->height, 3, rgb };
     struct buf png = BUF_INIT;
     enum status st = image_encode_png(&png, &im);
-    if (st == OK) add_base64(out, (const unsigned char *)png.data, png.len);
+    if (st == OK) buf_base64(out, png.data, png.len);
     buf_free(&png);
     return st;
 }
@@ -65,7 +54,7 @@ enum status inline_iterm2(struct buf *out, const unsigned char *rgb, const struc
     if (st == OK) {
         buf_printf(out, "\033]1337;File=inline=1;size=%zu;width=%zu;height=%zu;preserveAspectRatio=0;"
                         "doNotMoveCursor=1:", png.len, fit->cols, fit->rows);
-        add_base64(out, (const unsigned char *)png.data, png.len);
+        buf_base64(out, png.data, png.len);
         buf_text(out, "\a");
     }
     buf_free(&png);

@@ -132,6 +132,9 @@ says json_has_the_sweeps "$([ "$("$json" splits.0.sweeps.# < r.json)" = 2 ] && e
 [ "$(wc -l < r.csv)" = 17 ] && awk -F, '{ if (!n) n = NF; if (NF != n) exit 1 }' r.csv
 says csv_has_a_row_for_each $? "$(cat r.csv)"
 cp r.txt before.txt
+"$DTRAK" page a.db --query all --method pixel-cos --out page.html > out.txt 2> err.txt
+grep -q '<dt>LDS</dt><dd>-\{0,1\}[0-9.]*.*over 6 retrained networks' page.html && grep -q '<dt>LDS of this query</dt><dd>-\{0,1\}[0-9.]*</dd>' page.html
+says a_page_says_what_was_measured $? "$(cat err.txt; grep LDS page.html | cut -c1-200)"
 chmod a-w a.db && "$DTRAK" lds a.db --report 2> err.txt | cmp -s - before.txt
 says a_database_that_cannot_be_written_gives_the_same $? "$(cat err.txt)"
 chmod u+w a.db

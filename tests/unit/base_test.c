@@ -161,6 +161,24 @@ static void memory_is_counted_zeroed_and_refuses_overflow(void **state) {
     assert_int_equal(mem_live(), live);
 }
 
+/* The test vectors of RFC 4648, section 10, and the last digits. */
+static void base64_is_that_of_the_rfc(void **state) {
+    (void)state;
+    static const struct { const char *plain, *coded; } v[] = {
+        { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
+        { "foobar", "Zm9vYmFy" }, { "\xfb\xff\xbf", "+/+/" },
+    };
+    struct buf b = BUF_INIT;
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        buf_clear(&b);
+        buf_base64(&b, v[i].plain, strlen(v[i].plain));
+        assert_int_equal(buf_status(&b), OK);
+        assert_int_equal(b.len, strlen(v[i].coded));
+        assert_string_equal(b.data, v[i].coded);
+    }
+    buf_free(&b);
+}
+
 static void a_buffer_grows_and_remembers_a_failure(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
@@ -219,6 +237,7 @@ int main(void) {
         cmocka_unit_test(utf8_is_decoded_strictly_and_measured_in_cells),
         cmocka_unit_test(messages_are_escaped_and_stay_one_line),
         cmocka_unit_test(memory_is_counted_zeroed_and_refuses_overflow),
+        cmocka_unit_test(base64_is_that_of_the_rfc),
         cmocka_unit_test(a_buffer_grows_and_remembers_a_failure),
         cmocka_unit_test(every_piece_runs_once_on_any_number_of_threads),
         cmocka_unit_test(times_are_written_as_people_do),

@@ -71,6 +71,24 @@ static void caps_missing_files_and_odd_files_are_said(void **state) {
     assert_int_equal(file_write("/nonexistent/x", "x", 1), ERR_MISSING);
 }
 
+static void a_new_file_replaces_nothing(void **state) {
+    (void)state;
+    unsigned char *bytes;
+    size_t len;
+    assert_int_equal(file_check_new(path), OK);
+    assert_int_equal(file_write_new(path, "first", 5), OK);
+    assert_int_equal(file_check_new(path), ERR_IO);
+    assert_int_equal(file_write_new(path, "second", 6), ERR_IO);
+    assert_non_null(strstr(fail_reason(), "exists already"));
+    assert_int_equal(file_read(&bytes, &len, path, 100), OK);
+    assert_int_equal(len, 5);
+    assert_memory_equal(bytes, "first", 5);
+    mem_free(bytes);
+    unlink(path);
+    assert_int_equal(symlink("nowhere", path), 0);   /* a link to nothing is something too */
+    assert_int_equal(file_write_new(path, "third", 5), ERR_IO);
+}
+
 static enum status subject(const unsigned char *bytes, size_t len) {
     unsigned char *out;
     size_t n;
@@ -123,6 +141,7 @@ static void gzip_inflates_over_members_and_within_its_cap(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_ROOT(what_is_written_reads_back_and_replaces_what_was_there),
+        IN_ROOT(a_new_file_replaces_nothing),
         IN_ROOT(caps_missing_files_and_odd_files_are_said),
         IN_ROOT(gzip_inflates_over_members_and_within_its_cap),
     };

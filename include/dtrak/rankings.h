@@ -1,0 +1,39 @@
+/* rankings.h - rankings of several queries, to give away.
+ *
+ * The queries of one setting are loaded once and then written in any form.  Files come to
+ * be whole or not at all, and one that exists is kept unless it may be replaced. */
+#ifndef DTRAK_RANKINGS_H
+#define DTRAK_RANKINGS_H
+
+#include "dtrak/buf.h"
+#include "dtrak/err.h"
+#include "dtrak/progress.h"
+#include "dtrak/report.h"
+#include "dtrak/store.h"
+
+#include <stddef.h>
+
+/* Rankings of one setting, in the order asked for, each query once. */
+struct report_rankings {
+    struct report_ranking *one;
+    size_t count, room;
+    size_t left_out;          /* of "all": items without scores */
+};
+
+/* queries: "gen:0", "gen:3-7", "gen:all" (or "val:all") and "all" (both splits, as far as they
+ * have scores in this setting), several with commas.  r says the setting and how many places;
+ * its query is ignored.  Errors as report_ranking_load(); a named query without scores is an
+ * error, one of "all" is left out. */
+enum status report_rankings_load(struct report_rankings *out, struct store *s, const struct report_request *r,
+                                 const char *queries);
+void report_rankings_free(struct report_rankings *r);   /* fine on a zeroed one */
+
+/* One HTML page that needs nothing else: pictures are PNG data URIs, there is no script, and its
+ * own policy forbids the network.  Of every query its picture, proponents and opponents with
+ * labels, scores and bars (one scale per query, zero in the middle); of the setting its
+ * LDS where measured, and where all of it came from.  All text is escaped.  ERR_RANGE beyond
+ * PAGE_BYTES_MAX. */
+#define PAGE_BYTES_MAX ((size_t)512 << 20)
+enum status report_page_html(struct buf *b, struct store *s, const struct report_rankings *r, const struct progress *p);
+
+#endif

@@ -1,0 +1,60 @@
+/* cmd_page.c - dtrak page DB: rankings as one HTML page to send to somebody. */
+#include "dtrak/cli.h"
+#include "dtrak/file.h"
+#include "dtrak/rankings.h"
+#include "dtrak/store.h"
+
+#include <stdio.h>
+
+static const struct option options[] = {
+    { "query", 1, "ITEMS", "gen:0, gen:3-7, gen:all, val:all or all, several with commas" },
+    { "out", 1, "FILE", "the HTML file to write" },
+    CLI_SETTING_OPTIONS,
+    { "top", 1, "N", "how many proponents of each (10)" },
+    { "bottom", 1, "N", "how many opponents of each (as many as --top)" },
+    { "force", 0, NULL, "replace FILE when it exists" },
+    { NULL, 0, NULL, NULL },
+};
+
+static enum status write_page(struct store *s, const struct report_rankings *r, const char *path, int force) {
+    struct buf b = BUF_INIT;
+    struct console c;
+    console_start(&c);
+    enum status st = report_page_html(&b, s, r, &c.progress);
+    console_end(&c);
+    if (st == OK) st = force ? file_write(path, b.data, b.len) : file_write_new(path, b.data, b.len);
+    if (st == OK) {
+        printf("%zu %s in %zu kB: ", r->count, r->count == 1 ? "query" : "queries", (b.len + 999) / 1000);
+        cli_print_name(path);
+        if (r->left_out) printf(" (%zu without scores left out)", r->left_out);
+        printf("\n");
+    }
+    buf_free(&b);
+    return st;
+}
+
+static enum status run_page(const struct args *a) {
+    struct store *s = NULL;
+    struct report_rankings r = { 0 };
+    struct report_request q = { .top = 10 };
+    const char *out = args_text(a, "out", NULL);
+    if (!args_has(a, "query")) return fail(ERR_USAGE, "of which items? add --query gen:0 or --query all");
+    if (!out) return fail(ERR_USAGE, "where to? add --out FILE.html");
+    TRY(cli_setting(a, &q));
+    TRY(args_size(a, "top", 0, 1000, &q.top));
+    q.bottom = q.top;
+    TRY(args_size(a, "bottom", 0, 1000, &q.bottom));
+    if (!args_has(a, "force")) TRY(file_check_new(out));
+    TRY(cli_open(&s, a->file[0], 0));
+    enum status st = report_rankings_load(&r, s, &q, args_text(a, "query", ""));
+    if (st == OK) st = write_page(s, &r, out, args_has(a, "force"));
+    report_rankings_free(&r);
+    return cli_close(s, st);
+}
+
+const struct command command_page = {
+    "page", "DB", "rankings as one HTML page, with the pictures, to send to somebody",
+    options, 1, 1,
+    "  dtrak page my.db --query gen:17 --method dtrak --out gen17.html\n"
+    "  dtrak page my.db --query all --method trak --loss elbo --top 5 --out everything.html\n", run_page
+};

@@ -1,0 +1,137 @@
+/* rankings.c - which queries are meant, and their rankings in one setting. */
+#include "dtrak/rankings.h"
+
+#include "dtrak/mem.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct span { unsigned splits; size_t first, last; int all; };
+
+static enum status refuse_word(const char *word) {
+    return fail(ERR_USAGE, "'%s' is not a query; gen:17, val:3, gen:3-7, gen:all and all are", word);
+}
+
+/* A number that ends at *end; -1: there is none. */
+static int read_index(const char *text, const char **end, size_t *out) {
+    char *stop;
+    if (text[0] < '0' || text[0] > '9' || strspn(text, "0123456789") > 9) return -1;
+    *out = (size_t)strtoull(text, &stop, 10);
+    *end = stop;
+    return 0;
+}
+
+static enum status read_span(struct span *out, const char *word) {
+    size_t len = strcspn(word, ":");
+    char name[16];
+    const char *at;
+    *out = (struct span){ 1u << SPLIT_GEN | 1u << SPLIT_VAL, 0, 0, 1 };
+    if (!strcmp(word, "all")) return OK;
+    if (word[len] != ':' || len >= sizeof name) return refuse_word(word);
+    snprintf(name, sizeof name, "%.*s", (int)len, word);
+    enum split split = split_parse(name);
+    if (split == SPLIT_COUNT) return refuse_word(word);
+    if (split == SPLIT_TRAIN) return fail(ERR_USAGE, "%s is a training item; a query is a gen or val item", word);
+    out->splits = 1u << split;
+    if (!strcmp(word + len + 1, "all")) return OK;
+    out->all = 0;
+    if (read_index(word + len + 1, &at, &out->first) < 0) return refuse_word(word);
+    out->last = out->first;
+    if (*at == '-' && read_index(at + 1, &at, &out->last) < 0) return refuse_word(word);
+    if (*at || out->last < out->first) return refuse_word(word);
+    return OK;
+}
+
+static int is_there(const struct report_rankings *r, struct item_ref q) {
+    for (size_t i = 0; i < r->count; i++)
+        if (r->one[i].query.split == q.split && r->one[i].query.index == q.index) return 1;
+    return 0;
+}
+
+static enum status add(struct report_rankings *r, struct store *s, const struct report_request *ask, struct item_ref q) {
+    struct report_request one = *ask;
+    if (is_there(r, q)) return OK;
+    if (r->count == r->room) {
+        size_t room = r->room ? 2 * r->room : 16;
+        struct report_ranking *more = mem_resize(r->one, r->room, room, sizeof *more);
+        if (!more) return fail(ERR_NOMEM, "rankings: out of memory");
+        r->one = more;
+        r->room = room;
+    }
+    one.query = q;
+    TRY(report_ranking_load(&r->one[r->count], s, &one));
+    r->count++;
+    return OK;
+}
+
+/* Every item of a split that has scores in the setting.  *there: the setting has any. */
+static enum status add_split(struct report_rankings *r, struct store *s, const struct report_request *ask, enum split split,
+                             int *there) {
+    struct report_request probe = *ask;
+    struct report_ranking of;
+    size_t count;
+    TRY(store_items_count(s, split, &count));
+    probe.query = (struct item_ref){ split, 0 };
+    probe.top = probe.bottom = 0;
+    if (!count) return fail(ERR_MISSING, "there are no %s items", split_name(split));
+    TRY(report_ranking_load(&of, s, &probe));
+    report_ranking_free(&of);
+    *there = 1;
+    for (size_t i = 0; i < count; i++) {
+        enum status st = add(r, s, ask, (struct item_ref){ split, i });
+        if (st == ERR_MISSING) r->left_out++;
+        else TRY(st);
+    }
+    return OK;
+}
+
+static enum status add_all(struct report_rankings *r, struct store *s, const struct report_request *ask, unsigned splits) {
+    static const enum split order[2] = { SPLIT_GEN, SPLIT_VAL };
+    enum status first = OK;
+    char why[400] = "";
+    int there = 0;
+    for (int i = 0; i < 2; i++) {
+        if (!(splits & 1u << order[i])) continue;
+        enum status st = add_split(r, s, ask, order[i], &there);
+        if (st != OK && st != ERR_MISSING) return st;
+        if (st != OK && first == OK) {
+            first = st;
+            snprintf(why, sizeof why, "%s", fail_reason());
+        }
+    }
+    return there ? OK : fail(first, "%s", why);
+}
+
+static enum status add_span(struct report_rankings *r, struct store *s, const struct report_request *ask, const char *word) {
+    struct span x;
+    TRY(read_span(&x, word));
+    if (x.all) return add_all(r, s, ask, x.splits);
+    enum split split = x.splits & 1u << SPLIT_GEN ? SPLIT_GEN : SPLIT_VAL;
+    for (size_t i = x.first; i <= x.last; i++) TRY(add(r, s, ask, (struct item_ref){ split, i }));
+    return OK;
+}
+
+enum status report_rankings_load(struct report_rankings *out, struct store *s, const struct report_request *r,
+                                 const char *queries) {
+    enum status st = OK;
+    *out = (struct report_rankings){ 0 };
+    while (st == OK) {
+        char word[64];
+        size_t len = strcspn(queries, ",");
+        snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1), queries);
+        st = add_span(out, s, r, word);
+        if (!queries[len]) break;
+        queries += len + 1;
+    }
+    if (st == OK && !out->count) st = fail(ERR_MISSING, "none of these items has scores in this setting yet");
+    if (st != OK) report_rankings_free(out);
+    return st;
+}
+
+void report_rankings_free(struct report_rankings *r) {
+    for (size_t i = 0; i < r->count; i++) report_ranking_free(&r->one[i]);
+    mem_free(r->one);
+    *r = (struct report_rankings){ 0 };
+}
