@@ -58,7 +58,9 @@ void draw_selection(struct frame *f, size_t row, size_t col, const struct grid *
 }
 
 void draw_mark(const struct app *a, struct frame *f, size_t row, size_t col, struct item_ref ref) {
-    if (marks_has(a, ref)) frame_text(f, row, col, STYLE_MARK, "*");
+    if (!marks_has(a, ref) || row >= frame_rows(f) || col >= frame_cols(f)) return;
+    int selected = frame_cell(f, row, col)->style == STYLE_SELECTED;
+    frame_text(f, row, col, selected ? STYLE_SELECTED : STYLE_MARK, "*");
 }
 
 /* --- numbers --- */

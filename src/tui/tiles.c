@@ -50,11 +50,15 @@ static void draw_one(struct app *a, struct frame *f, size_t row, size_t col, con
     draw_mark(a, f, row, col + used, x->ref);
     draw_image(a, f, row + 1, col + 1, g->image_rows, g->image_cols, x->ref);
     size_t line = row + 1 + g->image_rows, w = text_width(x->text);
-    frame_text_in(f, line, col + 1, g->tile_cols - 2, STYLE_DIM, label);
-    frame_text_in(f, line + 1, col + 1, g->tile_cols - 1, x->style, x->text);
-    if (selected) draw_selection(f, row, col, g, 2);
+    size_t below = g->tile_rows - g->image_rows - 1;
+    if (below == 2) frame_text_in(f, line++, col + 1, g->tile_cols - 2, STYLE_DIM, label);
+    frame_text_in(f, line, col + 1, g->tile_cols - 1, x->style, x->text);
+    if (selected) {
+        draw_selection(f, row, col, g, below - 1);
+        frame_restyle(f, line, col, 1, w + 2, STYLE_SELECTED);   /* the bar keeps its colours */
+    }
     if (isfinite(x->bar) && g->tile_cols > w + 6)
-        frame_meter(f, line + 1, col + w + 2, g->tile_cols - w - 4, x->bar < 0 ? STYLE_METER_LOW : STYLE_METER, fabs(x->bar));
+        frame_meter(f, line, col + w + 2, g->tile_cols - w - 4, x->bar < 0 ? STYLE_METER_LOW : STYLE_METER, fabs(x->bar));
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at);
 }
 
@@ -74,11 +78,19 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
     app_spot(a, row, in.col, 1, in.cols, at);
 }
 
+/* Generated items of most models have no labels: then there is no line for them. */
+static int has_labels(struct app *a, const struct tiles *t, void (*get)(struct app *a, size_t at, struct tile *out)) {
+    struct tile x = { { SPLIT_TRAIN, 0 }, "", STYLE_ACCENT, NAN };
+    if (t->cursor >= t->n) return 0;
+    get(a, t->cursor, &x);
+    return facts_of(a, x.ref)->label >= 0;
+}
+
 /* Twelve pictures where they can be told apart, else fewer and larger ones. */
-static struct grid page_grid(const struct app *a, struct area in, size_t n) {
+static struct grid page_grid(const struct app *a, struct area in, size_t n, size_t text) {
     struct grid g = { 0, 0, 0, 0, 0, 0 };
     for (size_t want = 12; want >= 3; want -= 3) {
-        g = draw_grid(a, in.rows, in.cols, 3, 14, n < want ? (n ? n : 1) : want);
+        g = draw_grid(a, in.rows, in.cols, text, 14, n < want ? (n ? n : 1) : want);
         if (g.image_rows >= 4) break;
     }
     return g;
@@ -88,8 +100,9 @@ void tiles_draw(struct app *a, struct frame *f, struct area in, struct tiles *t,
                 void (*get)(struct app *a, size_t at, struct tile *out)) {
     int boxed = in.rows >= 5 && in.cols >= 20;
     struct area inner = boxed ? (struct area){ in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 } : in;
-    struct grid g = page_grid(a, inner, t->n);
-    int pictures = boxed && in.rows >= 12 && g.rows * g.across >= 3 && g.image_rows >= 3;
+    size_t text = has_labels(a, t, get) ? 3 : 2;
+    struct grid g = page_grid(a, inner, t->n, text);
+    int pictures = boxed && in.rows >= 12 && g.rows * g.across >= (t->n < 3 ? 1 : 3) && g.image_rows >= 3;
     size_t per = pictures ? g.rows * g.across : inner.rows, digits = 1;
     char full[160];
     t->across = pictures ? g.across : 1;
