@@ -262,7 +262,9 @@ static int works(const struct app *a, enum action k) {
     case ACT_detail: return a->row.n > 0;
     case ACT_pane: return a->row.n > 0;
     case ACT_cancel: return a->jobs && (jobs_snapshot(a->jobs).id || jobs_snapshot(a->jobs).queued);
-    case ACT_eval_run: return a->jobs != NULL;
+    case ACT_eval_run: return a->jobs && !a->evaluation.pairs;
+    case ACT_eval_split: case ACT_eval_kind: return !a->evaluation.pairs;
+    case ACT_eval_open: return !a->evaluation.pairs || a->pairs.rows > 0;
     case ACT_self_outlier: return a->self.list.study.outliers > 0;
     case ACT_self_zoom: case ACT_self_sort: return a->self.list.n > 0;
     case ACT_self_compute: return a->jobs != NULL;

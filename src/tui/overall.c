@@ -170,7 +170,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_ACCENT, "mean      %s%s", text, scale);
     draw_score(text, s, (float)x->absolute[i]);
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_ACCENT, "mean size %s%s", text, scale);
-    draw_number(text, x->total[i] * (double)x->queries);
+    snprintf(text, sizeof text, "%+.3g", x->total[i] * (double)x->queries);
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "total     %s", text);
     if (row < end && isfinite(a->overall.self[i]))
         frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "self-infl. %.3f", a->overall.self[i]);
