@@ -94,6 +94,10 @@ enum status cli_splits(const struct args *a, unsigned *bits);
  * it was not given. */
 enum status cli_memory(const struct args *a, size_t *bytes);
 
+/* Where files that a database speaks of may lie beside its own folder. */
+#define CLI_FEATURE_ROOT { "feature-root", 1, "DIR", "features in files below DIR are read too (the database's folder)" }
+enum status cli_feature_root(const struct args *a);
+
 /* A sink that prints "features: 1.2 TFLOP, about ..." on stderr, or with
  * --dry-run on standard output and asks to stop there. */
 struct cost_sink;

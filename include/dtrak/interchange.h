@@ -42,7 +42,7 @@ struct import_options {
     const char *rule;            /* features: NULL "uniform" */
     size_t timesteps;            /* 0: not known */
     uint64_t noise_seed, projection_seed;
-    int copy;                    /* features: into the database whatever their size */
+    int in_place;                /* features: stay in their files, see store_feature_file.h */
     int allow_zero;              /* rows of zeros are as they should be */
 };
 #define IMPORT_DEFAULTS { .kind = IMPORT_NPY, .raw_type = ARRAY_F32, .split = SPLIT_GEN }

@@ -2,7 +2,7 @@
  *
  * This header: open, close, transactions, backup, the project row.  It includes
  * the others: items (store_item.h), checkpoints and the training state
- * (store_checkpoint.h), features and kernels (store_feature.h), scores and
+ * (store_checkpoint.h), features and kernels (store_feature.h, store_feature_file.h), scores and
  * per-item numbers (store_score.h), jobs, marks and notes (store_job.h), networks
  * retrained on subsets (store_subset.h), pictures that they make
  * (store_counterfactual.h), and the checker (store_check.h).
@@ -25,6 +25,7 @@
 #include "dtrak/store_item.h"
 #include "dtrak/store_checkpoint.h"
 #include "dtrak/store_feature.h"
+#include "dtrak/store_feature_file.h"
 #include "dtrak/store_basis.h"
 #include "dtrak/store_score.h"
 #include "dtrak/store_job.h"

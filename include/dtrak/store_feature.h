@@ -47,7 +47,8 @@ struct feature_set {
     int64_t id;
     struct feature_identity identity;
     int64_t checkpoint;           /* id */
-    size_t rows, rows_done;       /* expected, and in finished blocks */
+    size_t rows, rows_done;       /* expected, and in finished blocks or files */
+    size_t files;                 /* that its rows stay in (store_feature_file.h); 0: in blocks */
     size_t block_rows;
     int dropped;                  /* its blocks were deleted on purpose (a kernel may remain) */
     char projection[24];          /* with its non-zeros, as on the command line: "sjlt", "sjlt:4", "srht" */

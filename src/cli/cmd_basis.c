@@ -12,6 +12,7 @@ static const struct option options[] = {
     { "memory", 1, "SIZE", "at most, as in 800M or 4G (half of the machine's)" },
     { "dry-run", 0, NULL, "say what it will cost and stop" },
     { "threads", 1, "N", "threads (all processors)" },
+    CLI_FEATURE_ROOT,
     { NULL, 0, NULL, NULL },
 };
 
@@ -25,6 +26,7 @@ static enum status run_basis(const struct args *a) {
     TRY(args_size(a, "timesteps", 1, 1000, &o.timesteps));
     o.again = args_has(a, "again");
     TRY(cli_memory(a, &o.memory));
+    TRY(cli_feature_root(a));
     TRY(args_size(a, "threads", 1, 1024, &o.threads));
     cli_cost(&cost, a);
     o.cost = &cost;

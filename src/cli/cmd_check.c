@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-static const struct option options[] = { { NULL, 0, NULL, NULL } };
+static const struct option options[] = { CLI_FEATURE_ROOT, { NULL, 0, NULL, NULL } };
 
 /* A problem goes to stdout: it is the answer to the question. */
 static void print_problem(void *ctx, const char *line) {
@@ -15,6 +15,7 @@ static void print_problem(void *ctx, const char *line) {
 static enum status run_check(const struct args *a) {
     struct console c;
     size_t problems = 0;
+    TRY(cli_feature_root(a));
     console_start(&c);
     enum status st = store_check(a->file[0], print_problem, NULL, &c.progress, &problems);
     console_end(&c);

@@ -30,6 +30,8 @@ static const struct option options[] = {
     { "experiment", 1, "NAME", "traker: which (the only one with as many targets as --split has items)" },
     { "setting", 1, "S", "d-trak: which, as in 5000-0.5 (the tree's only one)" },
     { "allow-zero", 0, NULL, "rows of zeros are as they should be" },
+    { "in-place", 0, NULL, "features stay in their files, which must not change; below the database's folder" },
+    CLI_FEATURE_ROOT,
     { NULL, 0, NULL, NULL },
 };
 
@@ -72,6 +74,10 @@ static enum status read_options(const struct args *a, struct import_options *o) 
     o->projection = args_text(a, "projection", NULL);
     o->rule = args_text(a, "rule", NULL);
     o->allow_zero = args_has(a, "allow-zero");
+    o->in_place = args_has(a, "in-place");
+    if (o->in_place && (o->kind == IMPORT_CSV || (o->axes != AXES_NONE)))
+        return fail(ERR_USAGE, "--in-place is for features; scores are copied");
+    TRY(cli_feature_root(a));
     TRY(args_size(a, "timesteps", 1, 1000000, &o->timesteps));
     TRY(args_size(a, "dims", 1, 1 << 24, &o->dims));
     TRY(args_size(a, "used", 1, 1 << 24, &o->used));
@@ -83,6 +89,7 @@ static void print_result(const struct import_result *r) {
     const char *comma = "";
     if (r->items) printf("%zu items", r->items), comma = ", ";
     if (r->feature_sets) printf("%s%zu feature set%s, %zu rows of %zu", comma, r->feature_sets, r->feature_sets > 1 ? "s" : "", r->rows, r->k), comma = ", ";
+    if (r->mapped) printf(" (%s in place)", (size_t)r->mapped == r->feature_sets ? "staying" : "some staying");
     if (r->score_sets)
         printf("%s%zu score set%s, %zu queries by %zu training items", comma, r->score_sets, r->score_sets > 1 ? "s" : "", r->queries, r->n), comma = ", ";
     if (r->subsets) printf("%s%zu subsets with %zu outputs", comma, r->subsets, r->outputs), comma = ", ";

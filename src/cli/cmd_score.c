@@ -31,6 +31,7 @@ static const struct option options[] = {
     { "memory", 1, "SIZE", "at most, as in 800M or 4G (half of the machine's)" },
     { "dry-run", 0, NULL, "say what it will cost and stop" },
     { "threads", 1, "N", "threads (all processors)" },
+    CLI_FEATURE_ROOT,
     { NULL, 0, NULL, NULL },
 };
 
@@ -81,6 +82,7 @@ static enum status run_score(const struct args *a) {
     o.self_influence = args_has(a, "self");
     TRY(args_size(a, "threads", 1, 1024, &o.threads));
     TRY(cli_memory(a, &o.memory));
+    TRY(cli_feature_root(a));
     cli_cost(&cost, a);
     o.cost = &cost;
     o.warn = print_warning;

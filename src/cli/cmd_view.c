@@ -13,6 +13,7 @@ static const struct option options[] = {
     { "read-only", 0, NULL, "browse only" },
     { "no-mouse", 0, NULL, "leave the mouse to the terminal" },
     { "threads", 1, "N", "threads of a computation (all processors)" },
+    CLI_FEATURE_ROOT,
     { "size", 1, "WxH", "cells, when there is no terminal (80x24)" },
     { "keys", 1, "KEYS", "keys to press, then end: 'j Enter f @idle'" },
     { "dump", 1, "FILE", "write the last screen as text; - is the standard output" },
@@ -43,6 +44,7 @@ static enum status run_view(const struct args *a) {
     o.keys = args_text(a, "keys", NULL);
     o.dump = args_text(a, "dump", NULL);
     TRY(args_size(a, "threads", 1, 1024, &o.threads));
+    TRY(cli_feature_root(a));
     TRY(args_size(a, "colors", 2, 256, &o.colours));
     TRY(read_dimensions(a, "size", 1000, &o.cols, &o.rows));
     TRY(read_dimensions(a, "cell", 64, &o.cell_w, &o.cell_h));

@@ -7,6 +7,7 @@
 static const struct option options[] = {
     { "interrupted", 0, NULL, "also jobs whose program died" },
     { "threads", 1, "N", "threads (all processors)" },
+    CLI_FEATURE_ROOT,
     { NULL, 0, NULL, NULL },
 };
 
@@ -15,6 +16,7 @@ static enum status run_work(const struct args *a) {
     struct console c;
     size_t ran = 0;
     TRY(args_size(a, "threads", 1, 1024, &o.threads));
+    TRY(cli_feature_root(a));
     console_start(&c);
     enum status st = jobs_run_queue(&o, args_has(a, "interrupted"), &c.progress, &ran);
     console_end(&c);

@@ -51,6 +51,8 @@ enum status cli_memory(const struct args *a, size_t *bytes) {
     return OK;
 }
 
+enum status cli_feature_root(const struct args *a) { return store_trust_folder(args_text(a, "feature-root", NULL)); }
+
 enum status cli_setting(const struct args *a, struct report_request *r) {
     r->method = args_text(a, "method", NULL);
     r->loss = args_text(a, "loss", NULL);

@@ -241,7 +241,16 @@ static enum status read_row(void *ctx, size_t row, float *out) {
 }
 
 struct feature_reader import_array_rows(struct feature_window *w, const char *name, int zeros) {
-    return (struct feature_reader){ w->a->shape[0], w->used, read_row, w, name, NULL, zeros };
+    return (struct feature_reader){ w->a->shape[0], w->used, read_row, w, name, NULL, zeros, NULL, 0 };
+}
+
+enum status import_in_place(struct feature_file *out, const struct array *a) {
+    static const enum feature_number as[] = {
+        [ARRAY_F16] = FEATURE_F16, [ARRAY_BF16] = FEATURE_BF16, [ARRAY_F32] = FEATURE_F32, [ARRAY_F64] = FEATURE_F64,
+    };
+    if (a->data) return fail(ERR_USAGE, "%s: a pickle is read whole; leave out --in-place to copy its features", a->path);
+    *out = (struct feature_file){ a->path, a->shape[0], as[a->type], a->offset, (uint64_t)a->shape[1] * array_type_size(a->type) };
+    return OK;
 }
 
 static enum status read_feature_row(const struct feature_reader *in, size_t row, float *out) {
@@ -266,6 +275,7 @@ enum status import_features(struct store *s, const struct feature_identity *f, c
     if (st != OK && st != ERR_MISSING) return st;
     block = block < 1 ? 1 : block > 256 ? 256 : block;
     TRY(store_feature_set_ensure(s, f, in->rows, block, params, NULL, &set));
+    if (in->files) return store_feature_files_put(s, &set, in->file, in->files, in->order, in->zeros);
     block = set.block_rows;
     float *rows = mem_array(block * in->k, sizeof *rows);
     size_t *from = mem_array(in->rows + 1, sizeof *from);

@@ -68,6 +68,7 @@ static enum status take_features(struct store *s, const struct import_options *o
                                  const struct progress *p, struct import_result *r) {
     struct checkpoint_list c = { 0 };
     struct feature_window w = { a, o->used ? o->used : a->shape[1] };
+    struct feature_file file;
     size_t *order = NULL;
     uint64_t digest;
     char params[512];
@@ -80,6 +81,11 @@ static enum status take_features(struct store *s, const struct import_options *o
     struct feature_identity f = { .split = o->split, .timesteps = o->timesteps, .noise_seed = o->noise_seed, .draws = 1, .parts = 1,
                                   .projection_seed = o->projection_seed, .k = w.used, .float32 = a->type != ARRAY_F16, .version = 0 };
     struct feature_reader in = import_array_rows(&w, o->path, o->allow_zero);
+    if (o->in_place) {
+        TRY(import_in_place(&file, a));
+        in.file = &file;
+        in.files = 1;
+    }
     TRY(import_loss(o->loss, f.loss));
     snprintf(f.rule, sizeof f.rule, "%.15s", o->rule ? o->rule : "uniform");
     snprintf(f.projection, sizeof f.projection, "%.15s", o->projection ? o->projection : "imported");
@@ -95,6 +101,7 @@ static enum status take_features(struct store *s, const struct import_options *o
         goto done;
     }
     r->feature_sets++;
+    r->mapped += o->in_place;
     r->rows = items;
     r->k = w.used;
 done:

@@ -305,7 +305,7 @@ static int by_shard(const void *a, const void *b) {
     return c ? c : (x->shard > y->shard) - (x->shard < y->shard);
 }
 
-struct shards { struct array a[SHARDS_MAX]; size_t first[SHARDS_MAX + 1], count, used; };
+struct shards { struct array a[SHARDS_MAX]; struct feature_file file[SHARDS_MAX]; size_t first[SHARDS_MAX + 1], count, used; };
 
 static enum status read_shards(void *ctx, size_t row, float *out) {
     const struct shards *s = ctx;
@@ -322,6 +322,7 @@ static enum status open_shards(struct dtrak_tree *t, struct shards *s, const str
         TRY(array_open_any(&s->a[i], k[i].path, k->Z));
         if (s->a[i].rank != 2 || s->a[i].shape[1] != k->Z)
             return fail(ERR_FORMAT, "%s: its name says rows of %zu numbers, the array has another shape", k[i].path, k->Z);
+        if (t->o->in_place) TRY(import_in_place(&s->file[i], &s->a[i]));
         s->first[i + 1] = s->first[i] + s->a[i].shape[0];
     }
     if (s->first[count] == t->items[k->split]) return OK;
@@ -346,7 +347,8 @@ static enum status take_set(struct dtrak_tree *t, const struct keys *k, size_t c
     snprintf(step, sizeof step, "%zu", k->step);
     TRY_TO(import_checkpoint(t->s, step, t->r, &c));
     struct feature_identity f = { .split = k->split, .timesteps = k->K, .noise_seed = k->seed, .draws = 1, .parts = 1, .k = s->used, .float32 = 1 };
-    struct feature_reader in = { t->items[k->split], s->used, read_shards, s, k->path, t->order[k->split], t->o->allow_zero };
+    struct feature_reader in = { t->items[k->split], s->used, read_shards, s, k->path, t->order[k->split], t->o->allow_zero,
+                                 s->file, t->o->in_place ? count : 0 };
     memcpy(f.checkpoint_sha256, c.checkpoint[0].sha256, sizeof f.checkpoint_sha256);
     memcpy(f.loss, k->loss, sizeof f.loss);
     memcpy(f.rule, k->rule, sizeof f.rule);
@@ -354,6 +356,7 @@ static enum status take_set(struct dtrak_tree *t, const struct keys *k, size_t c
     import_params(params, "d-trak", k->path, digest);
     TRY_TO(import_features(t->s, &f, &in, params, t->p, &added));
     t->r->feature_sets += (size_t)added;
+    t->r->mapped += added && t->o->in_place;
     t->r->skipped += !added;
     t->r->rows = in.rows;
     t->r->k = in.k;

@@ -56,6 +56,8 @@ struct feature_reader {
     const char *name;                     /* for messages */
     const size_t *order;                  /* which item each row is; NULL: in order */
     int zeros;
+    const struct feature_file *file;      /* [files] that the rows stay in */
+    size_t files;                         /* 0: they are copied */
 };
 /* *added = 0: the same features, with these params, are here already. */
 enum status import_features(struct store *s, const struct feature_identity *f, const struct feature_reader *in,
@@ -63,6 +65,9 @@ enum status import_features(struct store *s, const struct feature_identity *f, c
 /* A reader of an array's rows; w is its context and must stay. */
 struct feature_window { const struct array *a; size_t used; };
 struct feature_reader import_array_rows(struct feature_window *w, const char *name, int zeros);
+
+/* The array's place in its file, for rows that stay there. */
+enum status import_in_place(struct feature_file *out, const struct array *a);
 
 /* Text of a set's params. */
 void import_params(char out[512], const char *from, const char *name, uint64_t digest);

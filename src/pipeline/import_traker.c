@@ -186,12 +186,19 @@ static enum status take_gradients(struct traker *t, const char *file, size_t mod
     snprintf(f.rule, sizeof f.rule, "%.15s", t->o->rule ? t->o->rule : "uniform");
     snprintf(f.projection, sizeof f.projection, "%.15s", t->o->projection ? t->o->projection : t->matrix);
     struct feature_window w = { &a, t->dims };
+    struct feature_file place;
     struct feature_reader in = import_array_rows(&w, file, t->o->allow_zero);
+    if (t->o->in_place) {
+        TRY_TO(import_in_place(&place, &a));
+        in.file = &place;
+        in.files = 1;
+    }
     TRY_TO(import_digest(&a, &digest));
     import_params(params, "traker", file, digest);
     TRY_TO(import_features(t->s, &f, &in, params, t->p, &added));
     t->r->skipped += !added;
     t->r->feature_sets += (size_t)added;
+    t->r->mapped += added && t->o->in_place;
     t->r->rows = rows;
     t->r->k = t->dims;
 done:

@@ -142,6 +142,7 @@ static void add_features_text(struct buf *b, const struct facts *f) {
         if (s->identity.draws > 1) buf_printf(b, "  %zu draws", s->identity.draws);
         if (s->identity.parts > 1) buf_printf(b, "  in %zu parts", s->identity.parts);
         if (strcmp(s->projection, "sjlt")) buf_printf(b, "  %s", s->projection);
+        if (s->files) buf_printf(b, "  in %zu file%s", s->files, s->files > 1 ? "s" : "");
         buf_text(b, s->dropped ? "  (dropped)\n" : "\n");
     }
 }

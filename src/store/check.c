@@ -241,6 +241,12 @@ static const struct { const char *sql; void (*look)(struct check *, sqlite3_stmt
       " JOIN feature_set f ON f.id = k.feature_set WHERE k.part <> 'self' AND k.cols <> f.rows", look_text },
 };
 
+static void file_problem(void *ctx, const char *line) {
+    char copy[480];
+    db_copy(copy, sizeof copy, line);   /* it is the message that problem() overwrites */
+    problem(ctx, "%s", copy);
+}
+
 static enum status count_rows(struct check *c) {
     int64_t n = 0;
     TRY(db_number(c->s, &n, "SELECT (SELECT count(*) FROM image) + (SELECT count(*) FROM feature_block)"
@@ -261,6 +267,7 @@ enum status store_check(const char *path, void (*report)(void *ctx, const char *
     }
     for (size_t i = 0; st == OK && i < sizeof tests / sizeof *tests; i++)
         st = walk(&c, tests[i].sql, tests[i].look);
+    if (st == OK) st = feature_files_check(c.s, file_problem, &c, p);
     store_close(c.s);
     *problems = c.problems;
     return st;

@@ -13,10 +13,11 @@
 
 enum {
     DB_APPLICATION_ID = 0x6474726b,   /* "dtrk" */
-    DB_SCHEMA_VERSION = 5,
+    DB_SCHEMA_VERSION = 6,
     DB_PAGE_BYTES = 16384,            /* a score row of 1000 items fills an eighth, not half of two */
     DB_BUSY_MS = 5000,
-    DB_STATEMENTS = 224
+    DB_STATEMENTS = 224,
+    DB_OPEN_FEATURES = 4             /* sets whose files are open */
 };
 
 struct store {
@@ -29,6 +30,8 @@ struct store {
     int units;                    /* nested units of work */
     struct { const char *sql; sqlite3_stmt *stmt; } cache[DB_STATEMENTS];
     size_t cached;
+    struct open_features *open[DB_OPEN_FEATURES];   /* feature_file.c's */
+    size_t next_open;
 };
 
 /* rc in words, with the path; ERR_NOMEM or ERR_DB. */
@@ -97,6 +100,14 @@ enum status score_row_top(struct ranked *out, size_t count, const float *row, si
 size_t feature_row_bytes(size_t k, int float32);
 void feature_row_encode(unsigned char *out, const float *row, size_t k, int float32);
 void feature_row_decode(float *row, const unsigned char *bytes, size_t k, int float32);
+
+float feature_half(uint16_t h);                          /* of a float16's bits */
+
+/* Rows in files of their own (feature_file.c), for sets that have some. */
+enum status feature_files_read(struct store *s, const struct feature_set *set, size_t first, size_t count, float *out);
+/* Reads all of every file; a line to problem() for each that is not as it was. */
+enum status feature_files_check(struct store *s, void (*problem)(void *ctx, const char *line), void *ctx, const struct progress *p);
+void feature_files_forget(struct store *s);              /* closes what is open */
 
 /* Numbers of a kernel part of that shape; 0 when the shape is out of bounds. */
 size_t kernel_values(enum kernel_part part, size_t rows, size_t cols);

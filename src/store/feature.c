@@ -99,7 +99,9 @@ int feature_set_is_better(const struct feature_set *a, const struct feature_set 
     " f.projection_seed, f.k, f.nonzeros, f.float32, f.version, f.checkpoint, f.rows, f.block_rows," \
     " f.dropped, f.params, f.program, f.blas_core, f.host, f.threads, f.created," \
     " f.draws, f.parts," \
-    " (SELECT ifnull(sum(b.rows), 0) FROM feature_block b WHERE b.feature_set = f.id) FROM feature_set f "
+    " (SELECT ifnull(sum(b.rows), 0) FROM feature_block b WHERE b.feature_set = f.id)," \
+    " (SELECT ifnull(sum(x.rows), 0) FROM feature_file x WHERE x.feature_set = f.id)," \
+    " (SELECT count(*) FROM feature_file x WHERE x.feature_set = f.id) FROM feature_set f "
 
 static enum status read_set(struct store *s, struct feature_set *out, sqlite3_stmt *q) {
     struct feature_identity *f = &out->identity;
@@ -138,7 +140,8 @@ static enum status read_set(struct store *s, struct feature_set *out, sqlite3_st
                     out->block_rows, f->draws, f->parts);
     if (f->nonzeros > 1) snprintf(out->projection, sizeof out->projection, "%.15s:%u", f->projection, (unsigned)(f->nonzeros % 1000000));
     else snprintf(out->projection, sizeof out->projection, "%.15s", f->projection);
-    out->rows_done = col_size(q, 25) / f->parts;
+    out->rows_done = col_size(q, 25) / f->parts + col_size(q, 26);
+    out->files = col_size(q, 27);
     return OK;
 }
 
@@ -312,6 +315,8 @@ enum status store_feature_blocks_missing(struct store *s, const struct feature_s
     unsigned *there = mem_array(blocks + 1, sizeof *there);   /* parts of each block */
     size_t *index = mem_array(blocks + 1, sizeof *index);
     if (!there || !index) { st = fail(ERR_NOMEM, "missing blocks: out of memory"); goto done; }
+    for (size_t b = 0; set->files && b < blocks; b++)
+        if (b * set->block_rows + rows_of_block(set, b) <= set->rows_done) there[b] = (unsigned)parts;
     TRY_TO(db_query(s, &q, "SELECT block, rows FROM feature_block WHERE feature_set = ?", "i", set->id));
     for (;;) {
         TRY_TO(db_step(s, q, &row));
@@ -379,6 +384,7 @@ enum status store_features_read_part(struct store *s, const struct feature_set *
     TRY(check_rows(set, first, count));
     if (part >= at_least_one(set->identity.parts))
         return fail(ERR_RANGE, "features: part %zu of %zu", part, at_least_one(set->identity.parts));
+    if (set->files) return feature_files_read(s, set, first, count, out);
     for (size_t at = first; at < first + count;) {
         struct span b = span_at(set, at, first + count);
         TRY(read_block(s, set, b.block, part, at - b.start, b.end - b.start, out + (at - first) * set->identity.k));
@@ -426,6 +432,7 @@ enum status store_feature_block_delete(struct store *s, const struct feature_set
 
 static enum status drop_blocks(struct store *s, int64_t set) {
     TRY(db_exec(s, "DELETE FROM feature_block WHERE feature_set = ?", "i", set));
+    TRY(db_exec(s, "DELETE FROM feature_file WHERE feature_set = ?", "i", set));
     TRY(db_exec(s, "UPDATE feature_set SET dropped = 1 WHERE id = ?", "i", set));
     if (sqlite3_changes(s->db) == 0)
         return fail(ERR_MISSING, "%s: there is no feature set %lld", s->path, (long long)set);
@@ -433,11 +440,13 @@ static enum status drop_blocks(struct store *s, int64_t set) {
 }
 
 enum status store_feature_blocks_drop(struct store *s, int64_t set) {
+    feature_files_forget(s);
     TRY(db_unit_begin(s));
     return db_unit_end(s, drop_blocks(s, set));
 }
 
 enum status store_feature_set_delete(struct store *s, int64_t set) {
+    feature_files_forget(s);
     TRY(db_unit_begin(s));
     return db_unit_end(s, db_exec(s, "DELETE FROM feature_set WHERE id = ?", "i", set));
 }

@@ -39,7 +39,7 @@ static uint16_t to_half(float x) {
     return (uint16_t)(sign | (u - 0x38000000u) >> 13);
 }
 
-static float from_half(uint16_t h) {
+float feature_half(uint16_t h) {
     uint32_t exponent = h >> 10 & 31u, mantissa = h & 1023u, u;
     float x;
     if (exponent == 0) {
@@ -99,5 +99,5 @@ void feature_row_decode(float *row, const unsigned char *bytes, size_t k, int fl
     size_t done = 0;
     while (done + CHUNK <= k && !halves(row + done, bytes + 4 + 2 * done, scale)) done += CHUNK;
     for (size_t i = done; i < k; i++)
-        row[i] = scale * from_half((uint16_t)(bytes[4 + 2 * i] | bytes[5 + 2 * i] << 8));
+        row[i] = scale * feature_half((uint16_t)(bytes[4 + 2 * i] | bytes[5 + 2 * i] << 8));
 }

@@ -104,6 +104,18 @@ static const char *const step[] = {
     ") STRICT;"
     "ALTER TABLE score_set ADD COLUMN condition REAL;"
     "ALTER TABLE score_set ADD COLUMN rank INTEGER;",
+    /* 5 -> 6: features that stay in files of other programs */
+    "CREATE TABLE feature_file ("
+    "    id INTEGER PRIMARY KEY,"
+    "    feature_set INTEGER NOT NULL REFERENCES feature_set(id) ON DELETE CASCADE,"
+    "    first INTEGER NOT NULL, rows INTEGER NOT NULL,"
+    "    path TEXT NOT NULL, size INTEGER NOT NULL,"
+    "    start INTEGER NOT NULL, stride INTEGER NOT NULL, number TEXT NOT NULL,"
+    "    zeros INTEGER NOT NULL,"
+    "    sample INTEGER NOT NULL, whole INTEGER,"
+    "    xxh3 INTEGER NOT NULL, items BLOB NOT NULL,"
+    "    UNIQUE (feature_set, first)"
+    ") STRICT;",
 };
 
 static enum status set_version(struct store *s) {

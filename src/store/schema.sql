@@ -1,4 +1,4 @@
--- The database of dtrak, schema version 5.  man/dtrak-db.5 says it for people.
+-- The database of dtrak, schema version 6.  man/dtrak-db.5 says it for people.
 -- A change here needs a new version, and a step in migrate.c from the last one.
 -- Times are ISO 8601 UTC; splits are 'train', 'val', 'gen'; digests are hex.
 
@@ -86,6 +86,20 @@ CREATE TABLE feature_block (
     xxh3 INTEGER NOT NULL,
     bytes BLOB NOT NULL,
     UNIQUE (feature_set, block)
+) STRICT;
+
+-- Rows first .. first + rows of a set that stay in a file of another program; row r is that of
+-- item first + r, or the r-th uint32 of items.  Digests: sample of spread pieces, whole of all.
+CREATE TABLE feature_file (
+    id INTEGER PRIMARY KEY,
+    feature_set INTEGER NOT NULL REFERENCES feature_set(id) ON DELETE CASCADE,
+    first INTEGER NOT NULL, rows INTEGER NOT NULL,
+    path TEXT NOT NULL, size INTEGER NOT NULL,
+    start INTEGER NOT NULL, stride INTEGER NOT NULL, number TEXT NOT NULL,
+    zeros INTEGER NOT NULL,
+    sample INTEGER NOT NULL, whole INTEGER,
+    xxh3 INTEGER NOT NULL, items BLOB NOT NULL,
+    UNIQUE (feature_set, first)
 ) STRICT;
 
 CREATE TABLE kernel (

@@ -337,6 +337,7 @@ void store_close(struct store *s) {
         db_disconnect(s);
     }
     if (s->file) unlink(s->file);
+    feature_files_forget(s);
     store_free(s);
 }
 
