@@ -55,9 +55,9 @@ $(OUT)/libdtrak.a: $(OBJ)
 $(OUT)/test/%: $(OUT)/tests/unit/%_test.o $(TESTLIB) $(OUT)/libdtrak.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(ALL) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
-$(OUT)/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libdtrak.a
+$(OUT)/bench/%: $(OUT)/tests/bench/%.o $(TESTLIB) $(OUT)/libdtrak.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(ALL) $(LDFLAGS) -o $@ $^ -lcmocka -lutil $(LIBS)
 
 # The SQL schema is a file of its own; the program carries it as a string.
 $(OUT)/gen/schema_sql.h: src/store/schema.sql
@@ -120,7 +120,7 @@ fuzzers: $(patsubst tests/fuzz/%_fuzz.c,build-fuzz/%,$(wildcard tests/fuzz/*_fuz
 fuzz-%: build-fuzz/%
 	@mkdir -p build-fuzz/found-$*
 	$< -max_total_time=$(or $(TIME),60) build-fuzz/found-$* tests/fuzz/corpus-$*
-bench: $(BENCH)
+bench: $(BENCH) $(OUT)/dtrak
 	@for b in $(BENCH); do echo "== $$(basename $$b)"; $$b || exit 1; done
 	$(if $(PYTHON),@echo "== beside PyTorch" && $(PYTHON) tests/bench/pytorch.py $(OUT)/bench/engine)
 
