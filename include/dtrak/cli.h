@@ -117,6 +117,10 @@ enum status cli_setting(const struct args *a, struct report_request *r);
 /* A path on standard output, with no control byte. */
 void cli_print_name(const char *path);
 
+/* Writes rankings as one HTML page and says so on standard output. */
+struct report_rankings;
+enum status cli_page(struct store *s, const struct report_rankings *r, const char *path, int force);
+
 /* "12 retrainings added, 3 were here" on standard output. */
 struct merge_counts;
 void cli_print_merged(const struct merge_counts *n);
@@ -139,6 +143,7 @@ extern const struct command command_merge;
 extern const struct command command_work;
 extern const struct command command_rank;
 extern const struct command command_page;
+extern const struct command command_export;
 extern const struct command command_compare;
 extern const struct command command_self;
 extern const struct command command_sheet;

@@ -5,6 +5,7 @@
 #ifndef DTRAK_FILE_H
 #define DTRAK_FILE_H
 
+#include "dtrak/buf.h"
 #include "dtrak/err.h"
 
 #include <stddef.h>
@@ -29,5 +30,14 @@ enum status file_write(const char *path, const void *bytes, size_t len);
  * file_check_new() says so before the work that makes the bytes. */
 enum status file_write_new(const char *path, const void *bytes, size_t len);
 enum status file_check_new(const char *path);
+
+/* The same in pieces, for what is larger than memory.  A file that was begun ends with
+ * file_end(), which gives it its name, or with file_abandon(), after which there is nothing;
+ * abandoning one that ended, or a zeroed one, is fine. */
+struct file_out { int fd, replace; char *path; struct buf temp; };
+enum status file_begin(struct file_out *f, const char *path, int replace);
+enum status file_add(struct file_out *f, const void *bytes, size_t len);
+enum status file_end(struct file_out *f);
+void file_abandon(struct file_out *f);
 
 #endif

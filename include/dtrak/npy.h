@@ -4,6 +4,7 @@
 
 #include "dtrak/buf.h"
 #include "dtrak/err.h"
+#include "dtrak/file.h"
 
 #include <stddef.h>
 
@@ -31,5 +32,13 @@ void npy_doubles(double *out, const struct npy *a);
  * as uint16_t bits).  rank <= NPY_RANK_MAX. */
 enum status npy_write(struct buf *out, enum npy_type type, size_t rank, const size_t *shape,
                       const void *data);
+
+/* The same to a file, in pieces, of any size; the path must be new, and the file is
+ * there when npy_end() is OK.  Exactly as many elements are added as the shape has. */
+struct npy_out { struct file_out file; enum npy_type type; size_t left; };
+enum status npy_begin(struct npy_out *o, const char *path, enum npy_type type, size_t rank, const size_t *shape);
+enum status npy_add(struct npy_out *o, const void *data, size_t count);
+enum status npy_end(struct npy_out *o);
+void npy_abandon(struct npy_out *o);      /* fine on one that ended, or a zeroed one */
 
 #endif

@@ -28,6 +28,20 @@ enum status report_rankings_load(struct report_rankings *out, struct store *s, c
                                  const char *queries);
 void report_rankings_free(struct report_rankings *r);   /* fine on a zeroed one */
 
+/* query,side,rank,item,label,score with a header line: what `import --from csv` reads. */
+void report_rankings_csv(struct buf *b, const struct report_rankings *r);
+/* {"rankings":[..]}, each as report_ranking_json(). */
+void report_rankings_json(struct buf *b, const struct report_rankings *r);
+
+/* Whole rows of scores, for every query of r, piece by piece: write() gets text of at most a row.
+ *   CSV   query,item,score with a header line
+ *   JSON  {"sets":[{"method",..,"split","axes":["query","train"],"queries":["gen:0",..],"scores":[[..],..]}]},
+ *         a set for each that r's queries are of
+ * ERR_MISSING names a query of which only the ends of its ranking are stored. */
+enum rows_form { ROWS_CSV, ROWS_JSON };
+enum status report_rows_write(struct store *s, const struct report_rankings *r, enum rows_form form,
+                              enum status (*write)(void *ctx, const void *text, size_t len), void *ctx, const struct progress *p);
+
 /* One HTML page that needs nothing else: pictures are PNG data URIs, there is no script, and its
  * own policy forbids the network.  Of every query its picture, proponents and opponents with
  * labels, scores and bars (one scale per query, zero in the middle); of the setting its

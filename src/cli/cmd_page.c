@@ -4,8 +4,6 @@
 #include "dtrak/rankings.h"
 #include "dtrak/store.h"
 
-#include <stdio.h>
-
 static const struct option options[] = {
     { "query", 1, "ITEMS", "gen:0, gen:3-7, gen:all, val:all or all, several with commas" },
     { "out", 1, "FILE", "the HTML file to write" },
@@ -15,23 +13,6 @@ static const struct option options[] = {
     { "force", 0, NULL, "replace FILE when it exists" },
     { NULL, 0, NULL, NULL },
 };
-
-static enum status write_page(struct store *s, const struct report_rankings *r, const char *path, int force) {
-    struct buf b = BUF_INIT;
-    struct console c;
-    console_start(&c);
-    enum status st = report_page_html(&b, s, r, &c.progress);
-    console_end(&c);
-    if (st == OK) st = force ? file_write(path, b.data, b.len) : file_write_new(path, b.data, b.len);
-    if (st == OK) {
-        printf("%zu %s in %zu kB: ", r->count, r->count == 1 ? "query" : "queries", (b.len + 999) / 1000);
-        cli_print_name(path);
-        if (r->left_out) printf(" (%zu without scores left out)", r->left_out);
-        printf("\n");
-    }
-    buf_free(&b);
-    return st;
-}
 
 static enum status run_page(const struct args *a) {
     struct store *s = NULL;
@@ -47,7 +28,7 @@ static enum status run_page(const struct args *a) {
     if (!args_has(a, "force")) TRY(file_check_new(out));
     TRY(cli_open(&s, a->file[0], 0));
     enum status st = report_rankings_load(&r, s, &q, args_text(a, "query", ""));
-    if (st == OK) st = write_page(s, &r, out, args_has(a, "force"));
+    if (st == OK) st = cli_page(s, &r, out, args_has(a, "force"));
     report_rankings_free(&r);
     return cli_close(s, st);
 }

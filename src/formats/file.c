@@ -242,23 +242,53 @@ static enum status name_it(const char *temp, const char *path, int replace) {
     return rename(temp, path) == 0 ? OK : refuse_errno(path);
 }
 
-static enum status write_whole(const char *path, const void *bytes, size_t len, int replace) {
-    enum status st = OK;
-    struct buf temp = BUF_INIT;
-    struct stat sb;
-    int fd = -1;
+/* --- a file in pieces --- */
 
+enum status file_begin(struct file_out *f, const char *path, int replace) {
+    struct stat sb;
+    *f = (struct file_out){ .fd = -1, .replace = replace };
     if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode))
         return fail(ERR_IO, "%s: is a directory; a file name is expected", path);
-    TRY_TO(create_beside(&fd, &temp, path));
-    st = write_all(fd, bytes, len, path);
-    if (st == OK && fsync(fd) != 0) st = refuse_errno(path);
-    if (close(fd) != 0 && st == OK) st = refuse_errno(path);
-    if (st == OK) st = name_it(temp.data, path, replace);
-    if (st == OK) flush_directory(path);
-    else unlink(temp.data);
-done:
-    buf_free(&temp);
+    if (!replace) TRY(file_check_new(path));
+    f->path = mem_copy_string(path);
+    if (!f->path) return fail(ERR_NOMEM, "%s: out of memory", path);
+    enum status st = create_beside(&f->fd, &f->temp, path);
+    if (st != OK) file_abandon(f);
+    return st;
+}
+
+enum status file_add(struct file_out *f, const void *bytes, size_t len) { return write_all(f->fd, bytes, len, f->path); }
+
+enum status file_end(struct file_out *f) {
+    enum status st = OK;
+    if (fsync(f->fd) != 0) st = refuse_errno(f->path);
+    if (close(f->fd) != 0 && st == OK) st = refuse_errno(f->path);
+    f->fd = -1;
+    if (st == OK) st = name_it(f->temp.data, f->path, f->replace);
+    if (st == OK) {
+        flush_directory(f->path);
+        buf_clear(&f->temp);      /* nothing to take away */
+        f->temp.data[0] = 0;
+    }
+    file_abandon(f);
+    return st;
+}
+
+void file_abandon(struct file_out *f) {
+    if (!f->path) return;
+    if (f->fd >= 0) close(f->fd);
+    if (f->temp.data && f->temp.data[0]) unlink(f->temp.data);
+    buf_free(&f->temp);
+    mem_free(f->path);
+    *f = (struct file_out){ .fd = -1 };
+}
+
+static enum status write_whole(const char *path, const void *bytes, size_t len, int replace) {
+    struct file_out f;
+    TRY(file_begin(&f, path, replace));
+    enum status st = file_add(&f, bytes, len);
+    if (st == OK) return file_end(&f);
+    file_abandon(&f);
     return st;
 }
 

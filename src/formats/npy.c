@@ -202,14 +202,13 @@ static void add_elements(struct buf *out, const unsigned char *p, size_t count, 
     }
 }
 
-enum status npy_write(struct buf *out, enum npy_type type, size_t rank, const size_t *shape,
-                      const void *data) {
-    size_t count, bytes;
+/* Magic, version, the dict, blanks to a multiple of 64. */
+static enum status add_head(struct buf *out, enum npy_type type, size_t rank, const size_t *shape, size_t *count) {
+    size_t bytes;
     struct buf head = BUF_INIT;
-
     if (rank > NPY_RANK_MAX)
         return fail(ERR_RANGE, "NPY: %zu dimensions; at most %d are written", rank, NPY_RANK_MAX);
-    if (!shape_sizes(&count, &bytes, shape, rank, types[type].size))
+    if (!shape_sizes(count, &bytes, shape, rank, types[type].size))
         return fail(ERR_RANGE, "NPY: the shape is too large");
     buf_printf(&head, "{'descr': '%s', 'fortran_order': False, 'shape': (", types[type].descr);
     for (size_t i = 0; i < rank; i++)
@@ -223,9 +222,49 @@ enum status npy_write(struct buf *out, enum npy_type type, size_t rank, const si
     if (st == OK) {
         buf_add(out, start, sizeof start);
         buf_add(out, head.data, head.len);
-        add_elements(out, data, count, types[type].size);
         st = buf_status(out);
     }
     buf_free(&head);
     return st;
 }
+
+enum status npy_write(struct buf *out, enum npy_type type, size_t rank, const size_t *shape,
+                      const void *data) {
+    size_t count;
+    TRY(add_head(out, type, rank, shape, &count));
+    add_elements(out, data, count, types[type].size);
+    return buf_status(out);
+}
+
+/* --- in pieces --- */
+
+enum status npy_begin(struct npy_out *o, const char *path, enum npy_type type, size_t rank, const size_t *shape) {
+    struct buf head = BUF_INIT;
+    *o = (struct npy_out){ .type = type };
+    enum status st = add_head(&head, type, rank, shape, &o->left);
+    if (st == OK) st = file_begin(&o->file, path, 0);
+    if (st == OK) st = file_add(&o->file, head.data, head.len);
+    if (st != OK) npy_abandon(o);
+    buf_free(&head);
+    return st;
+}
+
+enum status npy_add(struct npy_out *o, const void *data, size_t count) {
+    struct buf piece = BUF_INIT;
+    if (count > o->left) return fail(ERR_RANGE, "%s: %zu numbers more than its shape has", o->file.path, count - o->left);
+    add_elements(&piece, data, count, types[o->type].size);
+    enum status st = buf_status(&piece);
+    if (st == OK && piece.len) st = file_add(&o->file, piece.data, piece.len);
+    buf_free(&piece);
+    o->left -= count;
+    return st;
+}
+
+enum status npy_end(struct npy_out *o) {
+    if (!o->left) return file_end(&o->file);
+    enum status st = fail(ERR_RANGE, "%s: %zu numbers less than its shape has", o->file.path, o->left);
+    npy_abandon(o);
+    return st;
+}
+
+void npy_abandon(struct npy_out *o) { file_abandon(&o->file); }

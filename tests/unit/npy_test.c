@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -144,12 +145,47 @@ static void what_is_written_reads_back(void **state) {
     assert_int_equal(mem_live(), 0);
 }
 
+static void a_file_in_pieces_has_the_bytes_of_one_in_whole(void **state) {
+    (void)state;
+    static const float x[6] = { 1, 2, 3, 4, 5, 6 };
+    const size_t shape[2] = { 2, 3 };
+    char dir[] = "/tmp/dtrak-npy-XXXXXX", path[64];
+    struct buf b = BUF_INIT;
+    struct npy_out out;
+    unsigned char *bytes;
+    size_t len;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/x.npy", dir);
+    assert_int_equal(npy_write(&b, NPY_F4, 2, shape, x), OK);
+    assert_int_equal(npy_begin(&out, path, NPY_F4, 2, shape), OK);
+    assert_int_equal(npy_add(&out, x, 5), OK);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(npy_add(&out, x + 4, 2), ERR_RANGE);
+    assert_int_equal(npy_add(&out, x + 5, 1), OK);
+    assert_int_equal(npy_end(&out), OK);
+    npy_abandon(&out);
+    assert_int_equal(file_read(&bytes, &len, path, 1000), OK);
+    assert_int_equal(len, b.len);
+    assert_memory_equal(bytes, b.data, len);
+    mem_free(bytes);
+    buf_free(&b);
+    assert_int_equal(npy_begin(&out, path, NPY_F4, 2, shape), ERR_IO);   /* it is there */
+    unlink(path);
+    /* Too few numbers: nothing is there afterwards. */
+    assert_int_equal(npy_begin(&out, path, NPY_F4, 2, shape), OK);
+    assert_int_equal(npy_add(&out, x, 3), OK);
+    assert_int_equal(npy_end(&out), ERR_RANGE);
+    assert_int_equal(rmdir(dir), 0);
+    assert_int_equal(mem_live(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrays_of_every_type_written_by_numpy_read),
         cmocka_unit_test(version_2_and_scalars_read_and_fortran_order_is_refused),
         cmocka_unit_test(hostile_headers_are_refused_with_their_reason),
         cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(a_file_in_pieces_has_the_bytes_of_one_in_whole),
     };
     return cmocka_run_group_tests_name("npy", tests, NULL, NULL);
 }
