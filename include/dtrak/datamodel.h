@@ -19,6 +19,7 @@
 #define DTRAK_DATAMODEL_H
 
 #include "dtrak/err.h"
+#include "dtrak/lds.h"
 
 #include <stddef.h>
 
@@ -43,5 +44,18 @@ extern const struct datamodel datamodel_default;     /* the same, relative; leav
  * also when all subsets are the same. */
 enum status datamodel_ridge(double *scores, size_t *chosen, const struct datamodel *o, const unsigned char *mask,
                             const double *y, size_t M, size_t N, size_t Q);
+
+/* What a datamodel (o NULL: the empirical influence) of M models predicts for K other subsets, up to a
+ * constant of each query: p out [Q][K] = minus the sum of the scores of those in it.  other [K][N]. */
+enum status datamodel_predict(double *p, const struct datamodel *o, const unsigned char *mask, const double *y, size_t M,
+                              const unsigned char *other, size_t K, size_t N, size_t Q);
+
+/* Their LDS without an oracle: scores made of the models they are judged on would predict them far
+ * too well, so the even-numbered models predict the odd ones and the other way round; the value is
+ * the mean of both.  The jackknife leaves a model out of what is predicted and of what predicts.
+ *   y  [Q][M]     is_centred: predictions and losses without each model's mean over the queries
+ * ERR_RANGE below 2 LDS_SUBSETS_MIN models. */
+enum status datamodel_judge(struct lds_fit *out, const struct datamodel *o, const unsigned char *mask, const double *y,
+                            size_t M, size_t N, size_t Q, int is_centred);
 
 #endif

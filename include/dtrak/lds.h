@@ -47,6 +47,10 @@ struct lds_fit {
  * number is not finite. */
 enum status lds_fit_new(struct lds_fit *out, const double *p, const double *y, size_t M, size_t Q);
 void lds_fit_free(struct lds_fit *f);     /* fine on a zeroed one */
+/* Two samples of subsets as one fit: rho is the mean of both; without a subset its own half changes. */
+enum status lds_fit_join(struct lds_fit *out, const struct lds_fit half[2]);
+/* The even-numbered subsets as one sample, the odd ones as the other. */
+enum status lds_fit_halves(struct lds_fit *out, const double *p, const double *y, size_t M, size_t Q);
 
 struct lds_estimate {
     double value;

@@ -20,6 +20,8 @@ struct lds_report_row {
     char name[48];                       /* "D-TRAK", "TRAK-ELBO", "Pixel cos" */
     double percent;                      /* of the training, of its only checkpoint; NAN: none or several */
     struct lds_estimate plain, centred;
+    int is_halves;                       /* made of the same subsets' losses: remade of one half, judged on the
+                                          * other, both ways, averaged; so is its reference where they differ */
     size_t reference;
     struct lds_estimate minus, minus_centred;
 };
@@ -44,7 +46,7 @@ struct lds_report_split {
     double measured;                     /* correlation of the losses with themselves at other timesteps */
     struct lds_report_row *row; size_t rows;        /* best first */
     struct lds_report_sweep *sweep; size_t sweeps;
-    struct { int64_t score_set; size_t rows; } *incomplete; size_t n_incomplete;   /* left out */
+    struct { int64_t score_set; size_t rows; int is_short_of_subsets; } *incomplete; size_t n_incomplete;   /* left out */
 };
 
 struct lds_report {

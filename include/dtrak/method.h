@@ -10,6 +10,7 @@
  * and out of the scores of others, or in a way of their own:
  *   tracin, gas        means of grad-dot and grad-cos over checkpoints (combine.h)
  *   das, das-signed    trak with loss avg, times residual and leverage (das.h)
+ *   emp-influence, datamodel   out of retrained networks (datamodel.h)
  *   nda                a softmax over image patches (nda.h)
  * A train row of norm 0 has score 0 wherever its norm divides.
  * Source: arXiv 2311.00500 and its released code.
@@ -46,6 +47,7 @@ int method_has_features(enum method m);    /* projected gradients */
 int method_has_lambda(enum method m);      /* a ridge */
 int method_has_pixels(enum method m);      /* the images themselves */
 int method_has_embedding(enum method m);   /* rows that the user brings */
+int method_has_retrained(enum method m);   /* outputs of networks retrained on subsets */
 int method_has_several(enum method m);     /* always several checkpoints together */
 /* The one loss whose features it is made of; LOSS_COUNT: any. */
 enum loss method_own_loss(enum method m);

@@ -8,8 +8,7 @@
 #include <string.h>
 
 enum need { LOSS = 1, CHECKPOINT = 2, FEATURES = 4, LAMBDA = 8, PIXELS = 16, HERE = 32, SEVERAL = 64, MORE = 128,
-            AVG = 256,
-            EMBEDDING = 512 };
+            AVG = 256, EMBEDDING = 512, RETRAINED = 1024 };
 
 /* Sets that span several checkpoints (tracin, gas) have none of their own. */
 static const struct { const char *name, *display; unsigned need; } methods[METHOD_COUNT] = {
@@ -27,8 +26,8 @@ static const struct { const char *name, *display; unsigned need; } methods[METHO
     [METHOD_PIXEL_COS] = { "pixel-cos", "Pixel cos", PIXELS | HERE },
     [METHOD_EMBED_DOT] = { "embed-dot", "Embedding dot", EMBEDDING | MORE | HERE },
     [METHOD_EMBED_COS] = { "embed-cos", "Embedding cos", EMBEDDING | MORE | HERE },
-    [METHOD_EMP_INFLUENCE] = { "emp-influence", "Empirical influence", 0 },
-    [METHOD_DATAMODEL] = { "datamodel", "Datamodel", 0 },
+    [METHOD_EMP_INFLUENCE] = { "emp-influence", "Empirical influence", RETRAINED | MORE | HERE },
+    [METHOD_DATAMODEL] = { "datamodel", "Datamodel", RETRAINED | MORE | HERE },
     [METHOD_NDA] = { "nda", "NDA", PIXELS | MORE | HERE },
     [METHOD_RANDOM] = { "random", "Random", HERE },
 };
@@ -42,6 +41,7 @@ int method_has_features(enum method m) { return needs(m, FEATURES); }
 int method_has_lambda(enum method m) { return needs(m, LAMBDA); }
 int method_has_pixels(enum method m) { return needs(m, PIXELS); }
 int method_has_embedding(enum method m) { return needs(m, EMBEDDING); }
+int method_has_retrained(enum method m) { return needs(m, RETRAINED); }
 int method_has_several(enum method m) { return needs(m, SEVERAL); }
 enum loss method_own_loss(enum method m) { return needs(m, AVG) ? LOSS_AVG : LOSS_COUNT; }
 int method_is_available(enum method m) { return needs(m, HERE); }

@@ -102,5 +102,6 @@ const struct command command_score = {
     "  dtrak score my.db --method grad-cos,pixel-cos --loss simple\n"
     "  dtrak score my.db --method tracin,gas --checkpoint all\n"
     "  dtrak score my.db --method embed-dot,embed-cos --embedding clip --split gen\n"
+    "  dtrak score my.db --method emp-influence,datamodel\n"
     "  dtrak score my.db --method nda --patch 7 --at 100,300,500\n", run_score
 };

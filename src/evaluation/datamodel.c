@@ -190,36 +190,118 @@ static enum status options_check(const struct datamodel *o, size_t M) {
     return OK;
 }
 
-enum status datamodel_ridge(double *scores, size_t *chosen, const struct datamodel *o, const unsigned char *mask,
-                            const double *y, size_t M, size_t N, size_t Q) {
-    enum status st = OK;
-    struct fit all = { 0 };
-    struct work w = { 0 };
-    double trace = 0;
+/* A fit of all models with a strength for each query. */
+struct ridge_fit { struct fit all; struct work w; size_t *chosen; double trace; };   /* chosen [Q] */
+
+static void ridge_fit_free(struct ridge_fit *r) {
+    fit_free(&r->all);
+    mem_free(r->w.z);
+    mem_free(r->w.dual);
+    mem_free(r->w.diagonal);
+    mem_free(r->w.error);
+    mem_free(r->w.w);
+    mem_free(r->chosen);
+}
+
+/* Freed by the caller whatever comes back. */
+static enum status ridge_fit_init(struct ridge_fit *r, const struct datamodel *o, const unsigned char *mask, const double *y,
+                                  size_t M, size_t N, size_t Q) {
+    *r = (struct ridge_fit){ 0 };
     TRY(outputs_check(y, M, Q));
     TRY(options_check(o, M));
-    w = (struct work){ mem_array(M, sizeof(double)), mem_array(M, sizeof(double)), mem_array(M, sizeof(double)),
-                       mem_array(o->count * Q, sizeof(double)), mem_array(N, sizeof(double)) };
-    if (!w.z || !w.dual || !w.diagonal || !w.error || !w.w) TRY_TO(fail(ERR_NOMEM, "datamodel: out of memory"));
-    TRY_TO(fit_init(&all, mask, M, N, NULL));
-    for (size_t i = 0; i < M * N; i++) trace += all.X[i] * all.X[i];
-    if (!(trace > 0)) TRY_TO(fail(ERR_NUMERIC, "datamodel: all %zu subsets are the same", M));
-    if (o->folds) TRY_TO(errors_by_folds(&w, o, mask, y, M, N, Q, trace));
-    else errors_one_by_one(&w, o, &all, y, Q, trace);
+    r->w = (struct work){ mem_array(M, sizeof(double)), mem_array(M, sizeof(double)), mem_array(M, sizeof(double)),
+                          mem_array(o->count * Q, sizeof(double)), mem_array(N, sizeof(double)) };
+    r->chosen = mem_array(Q, sizeof *r->chosen);
+    if (!r->w.z || !r->w.dual || !r->w.diagonal || !r->w.error || !r->w.w || !r->chosen)
+        return fail(ERR_NOMEM, "datamodel: out of memory");
+    TRY(fit_init(&r->all, mask, M, N, NULL));
+    for (size_t i = 0; i < M * N; i++) r->trace += r->all.X[i] * r->all.X[i];
+    if (!(r->trace > 0)) return fail(ERR_NUMERIC, "datamodel: all %zu subsets are the same", M);
+    if (o->folds) TRY(errors_by_folds(&r->w, o, mask, y, M, N, Q, r->trace));
+    else errors_one_by_one(&r->w, o, &r->all, y, Q, r->trace);
+    for (size_t q = 0; q < Q; q++) r->chosen[q] = best_strength(&r->w, o, q, Q);
+    return OK;
+}
+
+/* r->w.dual [M] of a query: its weights are X^T dual. */
+static void ridge_dual(struct ridge_fit *r, const struct datamodel *o, const double *y, size_t M, size_t Q, size_t q) {
+    for (size_t i = 0; i < M; i++) r->w.z[i] = y[i * Q + q];
+    centre(r->w.z, M);
+    solve(&r->all, strength_of(o, r->chosen[q], r->trace, M), r->w.z, r->w.dual, NULL);
+}
+
+enum status datamodel_ridge(double *scores, size_t *chosen, const struct datamodel *o, const unsigned char *mask,
+                            const double *y, size_t M, size_t N, size_t Q) {
+    struct ridge_fit r;
+    enum status st;
+    TRY_TO(ridge_fit_init(&r, o, mask, y, M, N, Q));
     for (size_t q = 0; q < Q; q++) {
-        size_t s = best_strength(&w, o, q, Q);
-        if (chosen) chosen[q] = s;
-        for (size_t i = 0; i < M; i++) w.z[i] = y[i * Q + q];
-        centre(w.z, M);
-        solve(&all, strength_of(o, s, trace, M), w.z, w.dual, NULL);
-        TRY_TO(linalg_gemm_f64(0, 0, 1, N, M, -1.0, w.dual, M, all.X, N, 0.0, scores + q * N, N));
+        if (chosen) chosen[q] = r.chosen[q];
+        ridge_dual(&r, o, y, M, Q, q);
+        TRY_TO(linalg_gemm_f64(0, 0, 1, N, M, -1.0, r.w.dual, M, r.all.X, N, 0.0, scores + q * N, N));
     }
 done:
-    fit_free(&all);
-    mem_free(w.z);
-    mem_free(w.dual);
-    mem_free(w.diagonal);
-    mem_free(w.error);
-    mem_free(w.w);
+    ridge_fit_free(&r);
+    return st;
+}
+
+/* --- predictions for other subsets --- */
+
+/* cross out [K][M]: of each mask with each row of X [M][N]. */
+static enum status products(double *cross, const unsigned char *mask, size_t K, const double *X, size_t M, size_t N) {
+    double *row = mem_array(N, sizeof *row);
+    enum status st = row ? OK : fail(ERR_NOMEM, "datamodel: out of memory");
+    for (size_t k = 0; k < K && st == OK; k++) {
+        for (size_t n = 0; n < N; n++) row[n] = mask[k * N + n] != 0;
+        st = linalg_gemm_f64(0, 1, 1, M, N, 1.0, row, N, X, N, 0.0, cross + k * M, M);
+    }
+    mem_free(row);
+    return st;
+}
+
+/* out [M][N]: the score of item n is the sum over models of their outputs times these. */
+static void influence_weights(double *out, const unsigned char *mask, size_t M, size_t N) {
+    for (size_t n = 0; n < N; n++) {
+        size_t in = 0;
+        for (size_t m = 0; m < M; m++) in += mask[m * N + n] != 0;
+        for (size_t m = 0; m < M; m++)
+            out[m * N + n] = !in || in == M ? 0 : mask[m * N + n] ? -1 / (double)in : 1 / (double)(M - in);
+    }
+}
+
+static enum status predict_influence(double *p, double *cross, const unsigned char *mask, const double *y, size_t M,
+                                     const unsigned char *other, size_t K, size_t N, size_t Q) {
+    double *X = mem_array(M, N * sizeof *X);
+    if (!X) return fail(ERR_NOMEM, "datamodel: out of memory");
+    influence_weights(X, mask, M, N);
+    enum status st = products(cross, other, K, X, M, N);
+    if (st == OK) st = linalg_gemm_f64(1, 1, Q, K, M, -1.0, y, Q, cross, M, 0.0, p, K);
+    mem_free(X);
+    return st;
+}
+
+static enum status predict_ridge(double *p, double *cross, const struct datamodel *o, const unsigned char *mask,
+                                 const double *y, size_t M, const unsigned char *other, size_t K, size_t N, size_t Q) {
+    struct ridge_fit r;
+    enum status st;
+    TRY_TO(ridge_fit_init(&r, o, mask, y, M, N, Q));
+    TRY_TO(products(cross, other, K, r.all.X, M, N));
+    for (size_t q = 0; q < Q; q++) {
+        ridge_dual(&r, o, y, M, Q, q);
+        TRY_TO(linalg_gemm_f64(0, 1, 1, K, M, 1.0, r.w.dual, M, cross, M, 0.0, p + q * K, K));
+    }
+done:
+    ridge_fit_free(&r);
+    return st;
+}
+
+enum status datamodel_predict(double *p, const struct datamodel *o, const unsigned char *mask, const double *y, size_t M,
+                              const unsigned char *other, size_t K, size_t N, size_t Q) {
+    TRY(outputs_check(y, M, Q));
+    double *cross = mem_array(K, M * sizeof *cross);
+    if (!cross) return fail(ERR_NOMEM, "datamodel: out of memory");
+    enum status st = o ? predict_ridge(p, cross, o, mask, y, M, other, K, N, Q)
+                       : predict_influence(p, cross, mask, y, M, other, K, N, Q);
+    mem_free(cross);
     return st;
 }

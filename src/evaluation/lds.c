@@ -210,8 +210,7 @@ static enum status choose(struct lds_selection *out, const double *const *p, siz
     return OK;
 }
 
-/* rho: mean of the two halves; without a subset, its own half changes. */
-static enum status join(struct lds_fit *out, const struct lds_fit half[2]) {
+enum status lds_fit_join(struct lds_fit *out, const struct lds_fit half[2]) {
     size_t Q = half[0].Q;
     TRY(fit_alloc(out, half[0].M + half[1].M, Q));
     out->split = half[0].M;
@@ -239,7 +238,23 @@ enum status lds_select(struct lds_selection *out, const double *const *p, size_t
     /* chosen[parity] was best there: it is judged on the other. */
     for (size_t parity = 0; parity < 2; parity++)
         TRY_TO(half_value(&value, &half[parity], p[out->chosen[1 - parity]], y, M, Q, parity, scratch));
-    TRY_TO(join(&out->fit, half));
+    TRY_TO(lds_fit_join(&out->fit, half));
+done:
+    lds_fit_free(&half[0]);
+    lds_fit_free(&half[1]);
+    mem_free(scratch);
+    return st;
+}
+
+enum status lds_fit_halves(struct lds_fit *out, const double *p, const double *y, size_t M, size_t Q) {
+    struct lds_fit half[2] = { 0 };
+    enum status st;
+    double value;
+    memset(out, 0, sizeof *out);
+    double *scratch = mem_array((M + 1) * Q, sizeof *scratch);
+    if (!scratch) return fail(ERR_NOMEM, "LDS: out of memory");
+    for (size_t parity = 0; parity < 2; parity++) TRY_TO(half_value(&value, &half[parity], p, y, M, Q, parity, scratch));
+    TRY_TO(lds_fit_join(out, half));
 done:
     lds_fit_free(&half[0]);
     lds_fit_free(&half[1]);

@@ -1,9 +1,9 @@
 /* lds_report.c - stored outputs and stored scores become LDS, intervals, ceilings. */
 #include "dtrak/lds_report.h"
 
-#include "lds_protocol.h"
+#include "lds_outputs.h"
 
-#include "dtrak/json.h"
+#include "dtrak/datamodel.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
 #include "dtrak/stats.h"
@@ -28,77 +28,11 @@ struct maker {
     const struct lds_report_options *o;
     const struct progress *progress;
     struct lds_report *r;
-    struct subset_model_list models;
+    struct lds_outputs outputs;
     struct checkpoint_list checkpoints;
-    size_t *use;                  /* [M] index of each used subset */
-    unsigned char *members;       /* [M][n] */
-    size_t n, eval_rows;
     struct losses losses;
     double **p;                   /* [rows of the split] of [Q][M] */
 };
-
-/* --- which models --- */
-
-static const struct subset_model *finished(const struct maker *m, size_t index, size_t seed) {
-    for (size_t i = 0; i < m->models.count; i++) {
-        const struct subset_model *x = &m->models.model[i];
-        if (x->index == index && x->seed == seed) return x->state == SUBSET_DONE ? x : NULL;
-    }
-    return NULL;
-}
-
-static enum status has_outputs(const struct maker *m, const struct subset_model *x, int *has) {
-    size_t rows;
-    *has = 0;
-    for (int k = 0; k < SPLIT_COUNT && !*has; k++) {
-        TRY(store_subset_output_rows(m->s, x->id, m->r->eval_protocol, (enum split)k, &rows));
-        *has = rows > 0;
-    }
-    return OK;
-}
-
-static enum status choose_subsets(struct maker *m) {
-    struct lds_report *r = m->r;
-    size_t most_seeds = 0;
-    double sum = 0;
-    m->use = mem_array(m->models.count + 1, sizeof *m->use);
-    if (!m->use) return fail(ERR_NOMEM, "lds: out of memory");
-    r->loss_low = INFINITY;
-    r->loss_high = -INFINITY;
-    for (size_t i = 0; i < m->models.count; i++) {
-        struct subset_model *x = &m->models.model[i];
-        int has = 1;
-        if (x->state == SUBSET_DONE) TRY(has_outputs(m, x, &has));
-        if (!has) x->state = SUBSET_OPEN;      /* evaluated otherwise */
-        if (x->state == SUBSET_OPEN) r->open++;
-        else r->models++;
-        r->diverged += x->state == SUBSET_DIVERGED;
-        if (x->state != SUBSET_DONE) continue;
-        if (x->seed == 0) m->use[r->M++] = x->index;
-        if (x->seed + 1 > most_seeds) most_seeds = x->seed + 1;
-        sum += x->train_loss;
-        r->loss_low = fmin(r->loss_low, x->train_loss);
-        r->loss_high = fmax(r->loss_high, x->train_loss);
-    }
-    if (r->M < LDS_SUBSETS_MIN)
-        return fail(ERR_RANGE, "lds: %zu subsets are done, expected at least %d (%d for an interval)", r->M, LDS_SUBSETS_MIN, LDS_INTERVAL_MIN);
-    r->loss = sum / (double)(r->models - r->diverged);
-    int all = 1;
-    while (all && r->seeds < most_seeds) {
-        for (size_t k = 0; k < r->M && all; k++) all = finished(m, m->use[k], r->seeds) != NULL;
-        if (all) r->seeds++;
-    }
-    return OK;
-}
-
-static enum status read_members(struct maker *m) {
-    m->n = finished(m, m->use[0], 0)->n;
-    m->members = mem_array(m->r->M, m->n);
-    if (!m->members) return fail(ERR_NOMEM, "lds: out of memory");
-    for (size_t k = 0; k < m->r->M; k++)
-        TRY(store_subset_members(m->s, finished(m, m->use[k], 0)->id, m->members + k * m->n, m->n));
-    return OK;
-}
 
 /* --- outputs --- */
 
@@ -112,20 +46,6 @@ static void losses_free(struct losses *l) {
     memset(l, 0, sizeof *l);
 }
 
-/* out[q * stride] = mean over the parts; parts[j] likewise when not NULL. */
-static enum status read_output(struct maker *m, enum split split, const struct subset_model *x, float *scratch,
-                               double *out, double *even, double *odd, size_t stride) {
-    size_t Q = m->losses.Q;
-    TRY(store_subset_output_read(m->s, x->id, m->r->eval_protocol, split, Q, scratch));
-    for (size_t q = 0; q < Q; q++) {
-        double a = (double)scratch[q * OUTPUT_PARTS], b = (double)scratch[q * OUTPUT_PARTS + 1];
-        out[q * stride] += (a + b) / 2;
-        if (even) even[q * stride] += a;
-        if (odd) odd[q * stride] += b;
-    }
-    return OK;
-}
-
 static enum status copy_centred(double **out, const double *v, size_t M, size_t Q) {
     *out = mem_array(M * Q, sizeof **out);
     if (!*out) return fail(ERR_NOMEM, "lds: out of memory");
@@ -134,23 +54,25 @@ static enum status copy_centred(double **out, const double *v, size_t M, size_t 
     return OK;
 }
 
-static enum status read_means(struct maker *m, enum split split, float *scratch) {
+static enum status read_means(struct maker *m, enum split split) {
     struct losses *l = &m->losses;
     for (int c = 0; c < 2; c++) l->half[c] = mem_array(l->M * l->Q, sizeof(double));
     l->y[0] = mem_array(l->M * l->Q, sizeof(double));
     if (!l->y[0] || !l->half[0] || !l->half[1]) return fail(ERR_NOMEM, "lds: out of memory");
-    for (size_t k = 0; k < l->M; k++)
-        for (size_t s = 0; s < l->seeds; s++)
-            TRY(read_output(m, split, finished(m, m->use[k], s), scratch, l->y[0] + k, l->half[0] + k, l->half[1] + k, l->M));
-    for (size_t i = 0; i < l->M * l->Q; i++) l->y[0][i] /= (double)l->seeds;
+    TRY(lds_outputs_means(&m->outputs, split, l->Q, l->y[0], l->half[0], l->half[1]));
     return copy_centred(&l->y[1], l->y[0], l->M, l->Q);
+}
+
+/* Of the k-th subset. */
+static const struct subset_model *finished(const struct maker *m, size_t k, size_t seed) {
+    return lds_outputs_model(&m->outputs, m->outputs.use[k], seed);
 }
 
 /* Subsets that have seeds 0 .. repeats - 1. */
 static enum status read_repeats(struct maker *m, enum split split, float *scratch) {
     struct losses *l = &m->losses;
     size_t repeats = l->seeds > 2 ? l->seeds : 2, K = 0;
-    for (size_t k = 0; k < l->M; k++) K += finished(m, m->use[k], repeats - 1) != NULL;
+    for (size_t k = 0; k < l->M; k++) K += finished(m, k, repeats - 1) != NULL;
     if (K < LDS_SUBSETS_MIN) return OK;
     for (int c = 0; c < 2; c++)
         if (!(l->again[c] = mem_array(repeats, sizeof(double *)))) return fail(ERR_NOMEM, "lds: out of memory");
@@ -161,8 +83,8 @@ static enum status read_repeats(struct maker *m, enum split split, float *scratc
         l->again[0][s] = mem_array(K * l->Q, sizeof(double));
         if (!l->again[0][s]) return fail(ERR_NOMEM, "lds: out of memory");
         for (size_t k = 0; k < l->M; k++)
-            if (finished(m, m->use[k], repeats - 1))
-                TRY(read_output(m, split, finished(m, m->use[k], s), scratch, l->again[0][s] + at++, NULL, NULL, K));
+            if (finished(m, k, repeats - 1))
+                TRY(lds_outputs_add(&m->outputs, split, l->Q, finished(m, k, s), scratch, l->again[0][s] + at++, NULL, NULL, K));
         TRY(copy_centred(&l->again[1][s], l->again[0][s], K, l->Q));
     }
     return OK;
@@ -175,7 +97,7 @@ static enum status read_losses(struct maker *m, const struct lds_report_split *s
     l->seeds = m->r->seeds;
     float *scratch = mem_array(sp->Q * OUTPUT_PARTS, sizeof *scratch);
     if (!scratch) return fail(ERR_NOMEM, "lds: out of memory");
-    enum status st = read_means(m, sp->split, scratch);
+    enum status st = read_means(m, sp->split);
     if (st == OK) st = read_repeats(m, sp->split, scratch);
     mem_free(scratch);
     return st;
@@ -216,15 +138,30 @@ static enum status predict(struct maker *m, const struct lds_report_split *sp, c
     enum status st = OK;
     for (size_t q = 0; q < sp->Q && st == OK; q++) {
         st = store_score_read(m->s, set, sp->first + q, scores);
-        if (st == OK) lds_predict(p + q * m->r->M, scores, m->members, m->r->M, m->n);
+        if (st == OK) lds_predict(p + q * m->r->M, scores, m->outputs.members, m->r->M, m->outputs.n);
     }
     mem_free(scores);
     *complete = st == OK;
     return st == ERR_MISSING ? OK : st;
 }
 
+/* Scores made of the losses that they would be judged on. */
+static int is_made_of_these(const struct maker *m, const struct score_set *set) {
+    char draw[17], member[32];
+    enum method method = method_parse(set->method, NULL);
+    if (method == METHOD_COUNT || !method_has_retrained(method)) return 0;
+    lds_outputs_draw(&m->outputs, draw);
+    snprintf(member, sizeof member, "\"draw\":\"%s\"", draw);
+    return strstr(set->params, member) != NULL;
+}
+
 static enum status add_row(struct maker *m, struct lds_report_split *sp, const struct score_set *set) {
     int complete;
+    if (is_made_of_these(m, set) && m->r->M < 2 * LDS_SUBSETS_MIN) {
+        sp->incomplete[sp->n_incomplete].score_set = set->id;
+        sp->incomplete[sp->n_incomplete++].is_short_of_subsets = 1;
+        return OK;
+    }
     double *p = mem_array(sp->Q * m->r->M, sizeof *p);
     if (!p) return fail(ERR_NOMEM, "lds: out of memory");
     enum status st = predict(m, sp, set, p, &complete);
@@ -235,7 +172,7 @@ static enum status add_row(struct maker *m, struct lds_report_split *sp, const s
         return st;
     }
     struct lds_report_row *row = &sp->row[sp->rows];
-    *row = (struct lds_report_row){ .set = *set, .reference = sp->rows };
+    *row = (struct lds_report_row){ .set = *set, .reference = sp->rows, .is_halves = is_made_of_these(m, set) };
     name_row(m, row);
     m->p[sp->rows++] = p;
     progress_report(m->progress, (double)(sp->rows + sp->n_incomplete), 0, "read", "");
@@ -249,9 +186,9 @@ static enum status read_scores(struct maker *m, struct lds_report_split *sp, con
     if (!sp->row || !sp->incomplete || !m->p) return fail(ERR_NOMEM, "lds: out of memory");
     for (size_t i = 0; i < sets->count; i++) {
         if (sets->set[i].split != sp->split) continue;
-        if (sets->set[i].n != m->n)
+        if (sets->set[i].n != m->outputs.n)
             return fail(ERR_FORMAT, "lds: score set %lld has %zu columns, subsets are drawn from %zu training items",
-                        (long long)sets->set[i].id, sets->set[i].n, m->n);
+                        (long long)sets->set[i].id, sets->set[i].n, m->outputs.n);
         TRY(add_row(m, sp, &sets->set[i]));
     }
     return OK;
@@ -259,11 +196,18 @@ static enum status read_scores(struct maker *m, struct lds_report_split *sp, con
 
 /* --- LDS --- */
 
-static enum status fit_row(struct maker *m, size_t row, int centred, struct lds_fit *out) {
+/* halves: the two halves of the subsets each on its own, so that it compares with a row that needs that. */
+static enum status fit_row(struct maker *m, const struct lds_report_split *sp, size_t row, int centred, int halves,
+                           struct lds_fit *out) {
     const struct losses *l = &m->losses;
     double *p = m->p[row], *own = NULL;
+    if (sp->row[row].is_halves) {
+        int ridge = method_parse(sp->row[row].set.method, NULL) == METHOD_DATAMODEL;
+        return datamodel_judge(out, ridge ? &datamodel_default : NULL, m->outputs.members, l->y[0], l->M, m->outputs.n, l->Q,
+                               centred);
+    }
     if (centred) TRY(copy_centred(&own, p, l->M, l->Q));
-    enum status st = lds_fit_new(out, own ? own : p, l->y[centred], l->M, l->Q);
+    enum status st = (halves ? lds_fit_halves : lds_fit_new)(out, own ? own : p, l->y[centred], l->M, l->Q);
     mem_free(own);
     return st;
 }
@@ -313,11 +257,16 @@ static enum status keep(struct maker *m, const struct lds_report_split *sp, cons
 static enum status judge_row(struct maker *m, struct lds_report_split *sp, size_t at, int centred) {
     struct lds_report_row *row = &sp->row[at];
     struct lds_fit f, ref = { 0 };
-    TRY(fit_row(m, at, centred, &f));
+    TRY(fit_row(m, sp, at, centred, 0, &f));
     lds_estimate(centred ? &row->centred : &row->plain, &f);
     enum status st = keep(m, sp, row, &f, centred);
     if (st == OK && row->reference != at) {
-        st = fit_row(m, row->reference, centred, &ref);
+        int halves = row->is_halves || sp->row[row->reference].is_halves;
+        if (halves && !row->is_halves) {   /* again, the way of the reference */
+            lds_fit_free(&f);
+            st = fit_row(m, sp, at, centred, 1, &f);
+        }
+        if (st == OK) st = fit_row(m, sp, row->reference, centred, halves, &ref);
         if (st == OK) st = lds_difference(centred ? &row->minus_centred : &row->minus, &f, &ref);
     }
     lds_fit_free(&f);
@@ -469,44 +418,32 @@ static void split_done(struct maker *m, size_t rows) {
     losses_free(&m->losses);
 }
 
-static enum status read_splits(struct lds_report *r) {
-    struct json_doc *doc;
-    TRY(json_parse(&doc, r->eval_text, strlen(r->eval_text), "the eval protocol"));
-    for (int k = 0; k < SPLIT_COUNT; k++) {
-        const struct json *q = json_get(json_root(doc), split_name((enum split)k));
-        int64_t first = json_int(json_get(q, "first"), -1), count = json_int(json_get(q, "count"), 0);
-        if (first >= 0 && count > 0 && count < 1 << 27 && r->n_splits < 2)
-            r->split[r->n_splits++] = (struct lds_report_split){ .split = (enum split)k, .first = (size_t)first, .Q = (size_t)count };
-    }
-    json_free(doc);
-    return r->n_splits ? OK : fail(ERR_FORMAT, "the eval protocol names no queries");
-}
-
-static enum status read_protocols(struct maker *m) {
-    struct protocol_list l;
-    const struct protocol *train = NULL, *eval = NULL;
-    TRY(store_protocols_list(m->s, &l));
-    enum status st = protocols_newest(m->s, &l, &train, &eval);
-    if (st == OK) {
-        m->r->train_protocol = train->id;
-        m->r->eval_protocol = eval->id;
-        m->r->train_text = mem_copy_string(train->text);
-        m->r->eval_text = mem_copy_string(eval->text);
-        if (!m->r->train_text || !m->r->eval_text) st = fail(ERR_NOMEM, "lds: out of memory");
-    }
-    protocol_list_free(&l);
-    return st;
+/* What the report says of the outputs as a whole. */
+static enum status describe_outputs(struct lds_report *r, const struct lds_outputs *o) {
+    r->train_protocol = o->train_protocol;
+    r->eval_protocol = o->eval_protocol;
+    r->train_text = mem_copy_string(o->train_text);
+    r->eval_text = mem_copy_string(o->eval_text);
+    r->M = o->M;
+    r->seeds = o->seeds;
+    r->models = o->finished;
+    r->diverged = o->diverged;
+    r->open = o->open;
+    r->loss = o->loss;
+    r->loss_low = o->loss_low;
+    r->loss_high = o->loss_high;
+    for (r->n_splits = 0; r->n_splits < o->splits; r->n_splits++)
+        r->split[r->n_splits] = (struct lds_report_split){ .split = o->query[r->n_splits].split,
+                                                           .first = o->query[r->n_splits].first, .Q = o->query[r->n_splits].Q };
+    return r->train_text && r->eval_text ? OK : fail(ERR_NOMEM, "lds: out of memory");
 }
 
 static enum status report(struct maker *m) {
     struct score_set_list sets;
-    TRY(read_protocols(m));
-    TRY(read_splits(m->r));
-    TRY(store_subsets_list(m->s, m->r->train_protocol, &m->models));
+    TRY(lds_outputs_open(&m->outputs, m->s, LDS_SUBSETS_MIN));
+    TRY(describe_outputs(m->r, &m->outputs));
     TRY(store_checkpoints_list(m->s, &m->checkpoints));
     m->r->project_loss = m->checkpoints.count ? m->checkpoints.checkpoint[m->checkpoints.count - 1].train_loss : (double)NAN;
-    TRY(choose_subsets(m));
-    TRY(read_members(m));
     TRY(store_score_sets_list(m->s, &sets));
     /* All values are kept in one transaction. */
     int keeps = m->o->keep && !store_is_read_only(m->s);
@@ -526,10 +463,8 @@ enum status pipeline_lds_report(struct lds_report *out, struct store *s, const s
     struct maker m = { .s = s, .o = o, .progress = p, .r = out };
     memset(out, 0, sizeof *out);
     enum status st = report(&m);
-    subset_model_list_free(&m.models);
+    lds_outputs_close(&m.outputs);
     checkpoint_list_free(&m.checkpoints);
-    mem_free(m.use);
-    mem_free(m.members);
     if (st != OK) lds_report_free(out);
     return st;
 }

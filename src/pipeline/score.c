@@ -81,7 +81,7 @@ static void count_rows(struct scorer *w) {
     for (int q = 0; q < SPLIT_COUNT; q++)
         if (w->splits >> q & 1) queries += (double)w->items[q];
     for (int m = 0; m < METHOD_COUNT; m++)
-        for (int l = 0; l < LOSS_COUNT; l++)
+        for (int l = 0; l < LOSS_COUNT && !method_has_retrained((enum method)m); l++)
             if (w->wanted[m] >> l & 1)
                 sets += (double)(method_has_several((enum method)m) ? 1 :
                                  method_has_checkpoint((enum method)m) ? w->checkpoints.count + score_means_of(w, (enum method)m) : 1) *
@@ -106,6 +106,7 @@ static enum status prepare(struct scorer *w) {
         return fail(ERR_USAGE, "score: a mean over checkpoints needs several, '%s' names %zu; try --checkpoint all",
                     w->o->checkpoints ? w->o->checkpoints : "last", w->checkpoints.count);
     count_rows(w);
+    TRY(score_read_subsets(w));
     gethostname(w->host, sizeof w->host - 1);
     w->memory = w->o->memory ? w->o->memory : mem_default_cap();
     w->provenance = (struct provenance){ DTRAK_VERSION, linalg_core_name(), w->host, blas_threads(w->o) };
@@ -115,7 +116,7 @@ static enum status prepare(struct scorer *w) {
 /* --- a group: the methods of one checkpoint and loss --- */
 
 int score_in_group(const struct scorer *w, enum method m) {
-    if (method_has_several(m) || m == METHOD_NDA) return 0;
+    if (method_has_several(m) || method_has_retrained(m) || m == METHOD_NDA) return 0;
     if (w->loss == LOSS_COUNT) return !method_has_loss(m) && w->wanted[m] && method_has_embedding(m) == w->embedded;
     return method_has_loss(m) && (w->wanted[m] >> w->loss & 1);
 }
@@ -425,10 +426,12 @@ static enum status run(struct scorer *w) {
     TRY(last_groups(w, look_at_group));
     TRY(score_check_means(w));
     if (w->o->cost) TRY(score_add_nda_cost(w));
+    score_add_subsets_cost(w);
     if (cost_announce(w->o->cost, "score", &w->cost)) return OK;
     TRY(each_group(w, run_group));
     TRY(last_groups(w, run_group));
     TRY(score_make_means(w));
+    TRY(score_make_subsets(w));
     return score_make_nda(w);
 }
 
@@ -444,6 +447,7 @@ enum status pipeline_score(struct store *s, const struct score_options *o, const
     pool_free(w->pool);
     mem_free(w->rates);
     mem_free(w->at);
+    lds_outputs_close(&w->outputs);
     checkpoint_list_free(&w->checkpoints);
     mem_free(w);
     return st;

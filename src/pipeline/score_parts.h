@@ -1,6 +1,6 @@
 /* score_parts.h - the state of the verb `score`, shared by its files:
  * score.c (what is asked for, groups), score_block.c (rows), score_mean.c (over
- * checkpoints), score_nda.c, score_residual.c (for das), score_cost.c. */
+ * checkpoints), score_nda.c, score_subsets.c (of retrained networks), score_residual.c (for das), score_cost.c. */
 #ifndef PIPELINE_SCORE_PARTS_H
 #define PIPELINE_SCORE_PARTS_H
 
@@ -10,6 +10,7 @@
 #include "dtrak/method.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/pool.h"
+#include "lds_outputs.h"
 #include "score_source.h"
 
 /* One score set of the group in hand. */
@@ -41,6 +42,7 @@ struct scorer {
     struct rates *rates;             /* score_cost.c's */
     struct das das;
     size_t *at, n_at;                /* nda's timesteps */
+    struct lds_outputs outputs;      /* of retrained networks, for methods that are made of them */
     /* of the group in hand */
     const struct checkpoint *checkpoint;   /* NULL: methods without one */
     enum loss loss;                        /* LOSS_COUNT: methods without one */
@@ -85,6 +87,11 @@ size_t score_means_of(const struct scorer *w, enum method m);
 enum status score_read_nda(struct scorer *w);    /* its options */
 enum status score_make_nda(struct scorer *w);
 enum status score_add_nda_cost(struct scorer *w);   /* to w->cost, timed on a few images */
+
+/* Rows of emp-influence and datamodel. */
+enum status score_read_subsets(struct scorer *w);   /* what there is to make them of */
+enum status score_make_subsets(struct scorer *w);
+void score_add_subsets_cost(struct scorer *w);
 
 /* w->residual for the group in hand, from the store or the network; both forms are stored. */
 enum status score_residuals(struct scorer *w);

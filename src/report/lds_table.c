@@ -67,6 +67,7 @@ static void add_row(struct buf *b, const struct lds_report_split *sp, size_t at)
     setting(text, sizeof text, row, 1);
     text[strlen(text) - trailing_spaces(text)] = 0;
     buf_text(b, text);
+    if (row->is_halves) buf_printf(b, "%smade of one half of the subsets, judged on the other, both ways", text[0] ? "  " : "");
     if (row->plain.constant) buf_printf(b, "  constant for %zu queries", row->plain.constant);
     buf_text(b, "\n");
 }
@@ -126,9 +127,13 @@ static void add_split(struct buf *b, const struct lds_report *r, const struct ld
                                 "  chosen and judged on all of them\n"
                                 "  method                    LDS         - reference  auto    oracle  setting\n");
     for (size_t i = 0; i < sp->sweeps; i++) add_sweep(b, sp, i);
-    for (size_t i = 0; i < sp->n_incomplete; i++)
-        buf_printf(b, "  left out: score set %lld has %zu rows, not those of all %zu queries\n",
+    for (size_t i = 0; i < sp->n_incomplete; i++) {
+        if (sp->incomplete[i].is_short_of_subsets)
+            buf_printf(b, "  left out: score set %lld is made of these subsets, and judging it on others takes %d of them\n",
+                       (long long)sp->incomplete[i].score_set, 2 * LDS_SUBSETS_MIN);
+        else buf_printf(b, "  left out: score set %lld has %zu rows, not those of all %zu queries\n",
                    (long long)sp->incomplete[i].score_set, sp->incomplete[i].rows, sp->Q);
+    }
 }
 
 /* What the protocols say, in words. */
@@ -204,7 +209,7 @@ static void add_json_row(struct buf *b, const struct lds_report_split *sp, size_
     add_field(b, "lambda_rel", s->lambda_rel);
     buf_text(b, ", ");
     add_field(b, "d_eff", s->d_eff);
-    buf_text(b, ", ");
+    buf_printf(b, ", \"halves\": %s, ", row->is_halves ? "true" : "false");
     add_json_estimate(b, "plain", &row->plain);
     buf_text(b, ", ");
     add_json_estimate(b, "centred", &row->centred);
@@ -338,14 +343,14 @@ static void add_csv_row(struct buf *b, const struct lds_report *r, const struct 
     add_csv_estimate(b, row->reference == at ? &nothing : &row->minus_centred);
     add_csv_number(b, 100 * sp->ceiling[0]);
     add_csv_number(b, 100 * sp->ceiling[1]);
-    buf_text(b, "\n");
+    buf_printf(b, ",%d\n", row->is_halves);
 }
 
 enum status lds_table_csv(struct buf *out, const struct lds_report *r) {
     buf_text(out, "split,score_set,name,method,loss,percent,checkpoints,timesteps,k,lambda,lambda_rel,d_eff,subsets,queries,"
                   "lds,se,low,high,q_eff,constant,centred,centred_se,centred_low,centred_high,"
                   "minus,minus_se,minus_low,minus_high,minus_centred,minus_centred_se,minus_centred_low,minus_centred_high,"
-                  "ceiling,ceiling_centred\n");
+                  "ceiling,ceiling_centred,halves\n");
     for (size_t k = 0; k < r->n_splits; k++)
         for (size_t i = 0; i < r->split[k].rows; i++) add_csv_row(out, r, &r->split[k], i);
     return buf_status(out);

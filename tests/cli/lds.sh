@@ -135,15 +135,36 @@ cp r.txt before.txt
 "$DTRAK" page a.db --query all --method pixel-cos --out page.html > out.txt 2> err.txt
 grep -q '<dt>LDS</dt><dd>-\{0,1\}[0-9.]*.*over 6 retrained networks' page.html && grep -q '<dt>LDS of this query</dt><dd>-\{0,1\}[0-9.]*</dd>' page.html
 says a_page_says_what_was_measured $? "$(cat err.txt; grep LDS page.html | cut -c1-200)"
+"$DTRAK" score a.db --method emp-influence,datamodel > out.txt 2> err.txt
+says scores_are_made_of_the_retrained_networks $? "$(cat err.txt)"
+"$DTRAK" info a.db > info.txt
+"$DTRAK" score a.db --method emp-influence,datamodel > out.txt 2> err.txt && "$DTRAK" info a.db | cmp -s - info.txt
+says once_is_enough $? "$(cat err.txt)"
+"$DTRAK" lds a.db --report > r.txt 2> err.txt
+[ "$(grep -c '^  Datamodel .*made of one half of the subsets, judged on the other' r.txt)" = 2 ] &&
+    [ "$(grep -c '^  Empirical influence .*made of one half' r.txt)" = 2 ]
+says they_are_judged_on_subsets_they_are_not_made_of $? "$(cat r.txt err.txt)"
+[ "$("$DTRAK" lds a.db --report --json | grep -o '"halves": true' | wc -l)" = 4 ]
+says json_says_so_too $?
+"$DTRAK" rank a.db --query gen:1 --method datamodel > out.txt 2> err.txt && grep -q 'Datamodel' out.txt
+says they_rank $? "$(cat out.txt err.txt)"
+cp a.db five.db
+"$DTRAK" lds five.db --subsets 5 --timesteps 10 --steps 5 > out.txt 2>&1
+"$DTRAK" score five.db --method emp-influence > out.txt 2> err.txt
+"$DTRAK" lds five.db --report > r5.txt 2> err.txt; grep -q 'left out: score set .* takes 6 of them' r5.txt
+says five_subsets_are_too_few_to_judge_them $? "$(cat r5.txt err.txt)"
+exits nothing_retrained_is_no_ground_for_scores 1 "dtrak lds does that" score base.db --method emp-influence
+exits two_subsets_make_no_datamodel 1 "2 subsets are done, expected at least 3" score few.db --method datamodel
+"$DTRAK" lds a.db --report > before.txt 2> err.txt
 chmod a-w a.db && "$DTRAK" lds a.db --report 2> err.txt | cmp -s - before.txt
 says a_database_that_cannot_be_written_gives_the_same $? "$(cat err.txt)"
 chmod u+w a.db
-says info_counts_what_was_retrained "$([ "$("$DTRAK" info a.db --json | "$json" retrained.done)" = 8 ] && "$DTRAK" info a.db | grep -q '8 networks; LDS of 16 score sets' && echo 0 || echo 1)" "$("$DTRAK" info a.db | grep retrained)"
+says info_counts_what_was_retrained "$([ "$("$DTRAK" info a.db --json | "$json" retrained.done)" = 8 ] && "$DTRAK" info a.db | grep -q '8 networks; LDS of 20 score sets' && echo 0 || echo 1)" "$("$DTRAK" info a.db | grep retrained)"
 holds the_measured_database_is_clean "$DTRAK" check a.db
 "$DTRAK" lds a.db --report --reference pixel-cos --json > other.json 2> err.txt
 says another_reference_can_be_named $? "$(cat err.txt)"
 pixel=$(sed -n 's/.*"score_set": \([0-9]*\), "name": "Pixel cos".*/\1/p' other.json | head -n 1)
-[ -n "$pixel" ] && [ "$(grep -c "\"reference\": $pixel," other.json)" = 7 ]
+[ -n "$pixel" ] && [ "$(grep -c "\"reference\": $pixel," other.json)" = 9 ]
 says every_other_row_is_compared_with_it $? "$(grep -c "\"reference\": $pixel," other.json)"
 exits a_reference_must_be_a_method 2 "no method" lds a.db --report --reference magic
 exits json_belongs_to_the_report 2 "--report" lds a.db --json

@@ -2,6 +2,7 @@
 #include "dtrak/datamodel.h"
 #include "dtrak/mem.h"
 #include "dtrak/rng.h"
+#include "dtrak/stats.h"
 #include "../lib/near.h"
 
 #include <stdlib.h>
@@ -165,6 +166,121 @@ static void influence_of_a_balanced_design_is_the_effect(void **state) {
     for (size_t n = 0; n < 3; n++) assert_near(scores[n], (double)(n + 1), 1e-14, 0);
 }
 
+/* --- judged on other models --- */
+
+/* Predictions [Q][K] for the models in `to`, from scores made of those in `from`, with plain sums. */
+static void predicted(double *p, const struct datamodel *o, const unsigned char *from, const unsigned char *to) {
+    unsigned char part[M * N];
+    double out[M * Q], scores[Q * N];
+    size_t m = 0, at = 0;
+    for (size_t i = 0; i < M; i++) {
+        if (!from[i]) continue;
+        memcpy(part + m * N, mask + i * N, N);
+        memcpy(out + m++ * Q, y + i * Q, Q * sizeof *y);
+    }
+    if (o) assert_int_equal(datamodel_ridge(scores, NULL, o, part, out, m, N, Q), OK);
+    else assert_int_equal(datamodel_influence(scores, NULL, part, out, m, N, Q), OK);
+    for (size_t q = 0; q < Q; q++)
+        for (size_t i = 0; i < M; i++) {
+            if (!to[i]) continue;
+            double sum = 0;
+            for (size_t n = 0; n < N; n++) sum += mask[i * N + n] ? scores[q * N + n] : 0;
+            p[at++] = -sum;
+        }
+}
+
+static void predictions_are_sums_of_scores(void **state) {
+    (void)state;
+    const struct datamodel *kinds[2] = { NULL, &datamodel_default };
+    double got[Q * M], want[Q * M];
+    unsigned char other[M * N], from[M], to[M];
+    make(0.3);
+    for (size_t m = 0; m < M; m++) mask[m * N + 4] = 1;   /* decides nothing */
+    for (size_t i = 0; i < M; i++) to[i] = !(from[i] = i < 14);
+    for (size_t i = 14; i < M; i++) memcpy(other + (i - 14) * N, mask + i * N, N);
+    for (size_t k = 0; k < 2; k++) {
+        predicted(want, kinds[k], from, to);
+        assert_int_equal(datamodel_predict(got, kinds[k], mask, y, 14, other, M - 14, N, Q), OK);
+        for (size_t q = 0; q < Q; q++)
+            for (size_t i = 1; i < M - 14; i++)
+                assert_near(got[q * (M - 14) + i] - got[q * (M - 14)], want[q * (M - 14) + i] - want[q * (M - 14)], 1e-11, 1e-11);
+    }
+}
+
+/* LDS with each parity predicted by the other, model `without` (M: none) left out of everything. */
+static double judged(const struct datamodel *o, size_t without, size_t q, int is_centred) {
+    double sum = 0;
+    for (size_t h = 0; h < 2; h++) {
+        unsigned char from[M], to[M];
+        double p[Q * M], target[Q * M], rho;
+        size_t K = 0;
+        for (size_t i = 0; i < M; i++) {
+            from[i] = i % 2 != h && i != without;
+            to[i] = i % 2 == h;
+            K += to[i];
+        }
+        predicted(p, o, from, to);
+        for (size_t r = 0; r < Q; r++)
+            for (size_t i = h, at = 0; i < M; i += 2) target[r * K + at++] = y[i * Q + r];
+        if (is_centred) {
+            lds_centre(p, K, Q);
+            lds_centre(target, K, Q);
+        }
+        double *a = p + q * K, *b = target + q * K;
+        for (size_t i = 0; without % 2 == h && without < M && i + 1 < K; i++)   /* its place closes up */
+            if (i >= without / 2) { a[i] = a[i + 1]; b[i] = b[i + 1]; }
+        assert_int_equal(stats_spearman(&rho, a, b, K - (without < M && without % 2 == h)), OK);
+        sum += rho / 2;
+    }
+    return sum;
+}
+
+static void each_half_is_judged_by_the_other(void **state) {
+    (void)state;
+    const struct datamodel *kinds[2] = { NULL, &datamodel_default };
+    static double turned[Q * M];
+    make(0.3);
+    for (size_t i = 0; i < M * Q; i++) turned[i % Q * M + i / Q] = y[i];
+    for (int c = 0; c < 2; c++)
+        for (size_t k = 0; k < 2; k++) {
+            struct lds_fit f;
+            assert_int_equal(datamodel_judge(&f, kinds[k], mask, turned, M, N, Q, c), OK);
+            assert_int_equal(f.split, 12);
+            for (size_t q = 0; q < Q; q++) {
+                assert_near(f.rho[q], judged(kinds[k], M, q, c), 1e-12, 1e-12);
+                for (size_t m = 0; m < M; m++)
+                    assert_near(f.loo[(m % 2 * 12 + m / 2) * Q + q], judged(kinds[k], m, q, c), 1e-12, 1e-12);
+            }
+            lds_fit_free(&f);
+        }
+    assert_int_equal(mem_live(), 0);
+}
+
+/* Outputs of pure chance: judged on the models they are made of, scores look excellent. */
+static void chance_is_not_taken_for_skill(void **state) {
+    (void)state;
+    static double turned[Q * M];
+    struct lds_fit f;
+    struct lds_estimate e;
+    double p[Q * M], oracle = 0, rho;
+    unsigned char all[M];
+    float chance[M * Q];
+    make(1);
+    rng_normal(chance, M * Q, 9, RNG_TEST, 4, 0);
+    for (size_t i = 0; i < M * Q; i++) turned[i % Q * M + i / Q] = y[i] = (double)chance[i];
+    memset(all, 1, sizeof all);
+    predicted(p, NULL, all, all);
+    for (size_t q = 0; q < Q; q++) {
+        assert_int_equal(stats_spearman(&rho, p + q * M, turned + q * M, M), OK);
+        oracle += rho / Q;
+    }
+    assert_true(oracle > .5);
+    assert_int_equal(datamodel_judge(&f, NULL, mask, turned, M, N, Q, 0), OK);
+    lds_estimate(&e, &f);
+    assert_true(fabs(e.value) < .3 && e.low < 0 && e.high > 0);
+    lds_fit_free(&f);
+}
+
 static void bad_input_is_refused(void **state) {
     (void)state;
     double scores[Q * N];
@@ -177,7 +293,11 @@ static void bad_input_is_refused(void **state) {
     o.folds = 0;
     o.strength[1] = 0;
     assert_int_equal(datamodel_ridge(scores, NULL, &o, mask, y, M, N, Q), ERR_RANGE);
+    struct lds_fit f;
+    assert_int_equal(datamodel_judge(&f, NULL, mask, y, 5, N, Q, 0), ERR_RANGE);
+    assert_non_null(strstr(fail_reason(), "at least 6"));
     y[2 * Q + 3] = NAN;
+    assert_int_equal(datamodel_predict(scores, NULL, mask, y, M, mask, 1, N, Q), ERR_NUMERIC);
     assert_int_equal(datamodel_ridge(scores, NULL, &datamodel_default, mask, y, M, N, Q), ERR_NUMERIC);
     assert_non_null(strstr(fail_reason(), "subset model 2 for query 3"));
     make(0.1);
@@ -197,6 +317,16 @@ static void nothing_leaks_when_memory_runs_out(void **state) {
         if (st == OK) break;
         assert_int_equal(st, ERR_NOMEM);
     }
+    for (long n = 0;; n++) {
+        struct lds_fit f;
+        mem_fail_after(n);
+        enum status st = datamodel_judge(&f, n % 2 ? &datamodel_default : NULL, mask, y, 13, N, Q, 1);
+        mem_fail_after(-1);
+        lds_fit_free(&f);
+        assert_int_equal(mem_live(), 0);
+        if (st == OK && n > 400) break;
+        assert_true(st == OK || st == ERR_NOMEM);
+    }
 }
 
 int main(void) {
@@ -205,6 +335,9 @@ int main(void) {
         cmocka_unit_test(a_true_effect_comes_back_with_its_sign),
         cmocka_unit_test(influence_is_a_difference_of_means),
         cmocka_unit_test(influence_of_a_balanced_design_is_the_effect),
+        cmocka_unit_test(predictions_are_sums_of_scores),
+        cmocka_unit_test(each_half_is_judged_by_the_other),
+        cmocka_unit_test(chance_is_not_taken_for_skill),
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(nothing_leaks_when_memory_runs_out),
     };

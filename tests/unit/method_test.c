@@ -142,7 +142,7 @@ static void what_is_missing_or_broken_is_said(void **state) {
     assert_int_equal(method_scores(METHOD_GRAD_DOT, &in, s), ERR_MISSING);
     assert_int_equal(method_scores(METHOD_TRAK, &in, s), ERR_MISSING);
     assert_int_equal(method_scores(METHOD_RANDOM, &in, s), ERR_MISSING);
-    assert_int_equal(method_scores(METHOD_DATAMODEL, &in, s), ERR_MISSING);
+    assert_int_equal(method_scores(METHOD_JOURNEY, &in, s), ERR_MISSING);
     in.cross = cross;
     assert_int_equal(method_scores(METHOD_GRAD_COS, &in, s), ERR_MISSING);
     memcpy(bad, cross, sizeof bad);
