@@ -13,14 +13,16 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 enum { KEYS = 1500, BURST = 12, WAIT_MS = 120000 };
 
+static char program[4096], demo[4096];
+
 static struct pty *explore(void) {
-    static char view[] = "view", db[] = "assets/demo.db", read_only[] = "--read-only";
-    char *argv[] = { getenv("DTRAK"), view, db, read_only, NULL };
-    assert_non_null(argv[0]);
+    static char view[] = "view", read_only[] = "--read-only";
+    char *argv[] = { program, view, demo, read_only, NULL };
     struct pty *p = pty_run(argv, 36, 120, PTY_SIXEL);
     assert_non_null(p);
     if (!pty_wait_for(p, "gen:0", WAIT_MS)) fail_msg("nothing is on the screen:\n%s", vt_row(pty_screen(p), 0));
@@ -94,9 +96,17 @@ static void random_keys_on_a_terminal(void **state) {
     assert_true(pictures > 20 && left < 20);
 }
 
+/* An export goes to the folder where one is. */
+static int enter(void **state) {
+    (void)state;
+    const char *name = getenv("DTRAK"), *work = getenv("WORK");
+    assert_true(name && work && realpath(name, program) && realpath("assets/demo.db", demo));
+    return chdir(work);
+}
+
 int main(void) {
     const struct rlimit no_core = { 0, 0 };
     const struct CMUnitTest tests[] = { cmocka_unit_test(random_keys_on_a_terminal) };
     setrlimit(RLIMIT_CORE, &no_core);
-    return cmocka_run_group_tests_name("walk", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("walk", tests, enter, NULL);
 }
