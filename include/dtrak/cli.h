@@ -29,19 +29,21 @@ struct command {
     enum status (*run)(const struct args *a);
 };
 
-enum { ARGS_OPTIONS = 32, ARGS_FILES = 2 };
+enum { ARGS_OPTIONS = 32, ARGS_FILES_MANY = 1 << 20 };
 
 /* Every string is borrowed from argv. */
 struct args {
     const struct command *command;
-    const char *file[ARGS_FILES];
+    const char **file;                 /* [n_files] */
     size_t n_files;
     const char *value[ARGS_OPTIONS][2];
     int given[ARGS_OPTIONS], help;
 };
 
-/* Reads argv[0..argc) (the words after the command) into *a, or ERR_USAGE. */
+/* Reads argv[0..argc) (the words after the command) into *a, or ERR_USAGE.  args_free() in
+ * either case. */
 enum status args_parse(struct args *a, const struct command *c, int argc, char *const *argv);
+void args_free(struct args *a);
 
 /* Asserts that the command has the option.  A getter leaves *out as it is when
  * the option was not given; a value that does not fit is ERR_USAGE. */
@@ -145,6 +147,7 @@ extern const struct command command_rank;
 extern const struct command command_page;
 extern const struct command command_export;
 extern const struct command command_compare;
+extern const struct command command_neighbours;
 extern const struct command command_self;
 extern const struct command command_sheet;
 extern const struct command command_info;

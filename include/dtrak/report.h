@@ -36,7 +36,8 @@ struct report_entry {
 struct report_ranking {
     struct item_ref query;
     char query_label[64];
-    uint64_t seed;            /* gen only */
+    uint64_t seed;            /* gen only, where it is known */
+    int has_seed;
     struct score_set set;
     size_t step;              /* 0: the method has no network */
     double percent;
@@ -112,6 +113,39 @@ void report_self_free(struct report_self *r);
 void report_self_text(struct buf *b, const struct report_self *r, size_t top);
 void report_self_json(struct buf *b, const struct report_self *r, size_t top);
 void report_self_csv(struct buf *b, const struct report_self *r, size_t top);
+
+/* --- the training items next to an item (near.h says how they are measured) --- */
+
+enum report_near_by { NEAR_PIXELS, NEAR_FEATURES, NEAR_EMBEDDING };
+const char *report_near_name(enum report_near_by by);   /* "pixels", ... */
+
+struct report_near_request {
+    struct item_ref item;
+    enum report_near_by by;
+    size_t top;
+    const char *loss, *checkpoint;      /* of features; NULL: simple, else what there is; last */
+    size_t timesteps, k;                /* 0: the most there are */
+    const char *embedding;              /* NULL: the only one */
+};
+
+struct report_near {
+    struct item_ref item;
+    char label[64];                     /* name, else number, else "" */
+    enum report_near_by by;
+    char of[200];                       /* which features or embedding; "" of pixels */
+    struct report_neighbour { size_t item; double value; char label[64]; } *near;
+    size_t count;
+};
+
+/* ERR_USAGE: no such item; ERR_MISSING: nothing of the kind is stored; the message says what makes it. */
+enum status report_near_load(struct report_near *out, struct store *s, const struct report_near_request *q,
+                             const struct progress *p);
+void report_near_free(struct report_near *r);
+void report_near_text(struct buf *b, const struct report_near *r);
+/* {"item","label","by","measure":"distance"|"cosine","of","neighbours":[{"rank","item","label",measure}]} */
+void report_near_json(struct buf *b, const struct report_near *r);
+/* rank,item,label,distance (or cosine) */
+void report_near_csv(struct buf *b, const struct report_near *r);
 
 /* What a database holds. */
 enum status report_info_text(struct buf *b, struct store *s);

@@ -2,6 +2,7 @@
 #include "dtrak/cli.h"
 
 #include "dtrak/loss.h"
+#include "dtrak/mem.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -53,6 +54,8 @@ static enum status option_take(struct args *a, int argc, char *const *argv, int 
 
 enum status args_parse(struct args *a, const struct command *c, int argc, char *const *argv) {
     *a = (struct args){ .command = c };
+    a->file = mem_array((size_t)argc + 1, sizeof *a->file);
+    if (!a->file) return fail(ERR_NOMEM, "out of memory for %d words", argc);
     int only_files = 0;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
@@ -74,6 +77,11 @@ enum status args_parse(struct args *a, const struct command *c, int argc, char *
     if (a->n_files < c->min_files)
         return fail(ERR_USAGE, "'dtrak %s' needs %s", c->name, c->files);
     return OK;
+}
+
+void args_free(struct args *a) {
+    mem_free(a->file);
+    a->file = NULL;
 }
 
 static size_t option_index(const struct args *a, const char *name) {

@@ -56,6 +56,7 @@ static int run(const struct command *c, int argc, char *const *argv) {
     enum status st = args_parse(&a, c, argc, argv);
     if (st == OK && a.help) args_print_help(c);
     else if (st == OK) st = c->run(&a);
+    args_free(&a);
     return finish(st, c);
 }
 

@@ -1,10 +1,8 @@
 /* survey.c - the thread behind survey.h. */
 #include "dtrak/survey.h"
 
-#include "dtrak/items.h"
 #include "dtrak/mem.h"
-#include "dtrak/neighbours.h"
-#include "dtrak/pipeline.h"
+#include "dtrak/near.h"
 #include "dtrak/ranking.h"
 #include "dtrak/store.h"
 
@@ -14,9 +12,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-
-#define GRAM_BYTES ((size_t)64 << 20)   /* of a stored kernel that is read for a glance */
-#define BLOCK_BYTES ((size_t)8 << 20)
 
 struct slot {
     struct survey_request request;
@@ -105,156 +100,39 @@ done:
 
 /* --- next to an item --- */
 
-struct source { struct survey *s; struct project project; struct feature_set set; size_t n; };
-
-static enum status read_pixels(void *ctx, size_t first, size_t count, float *out) {
-    struct source *x = ctx;
-    atomic_store(&x->s->part, (double)first / (double)x->n);
-    return items_load(x->s->store, &x->project, SPLIT_TRAIN, first, count, out);
+static void note_part(void *ctx, double done, double total, const char *what, const char *note) {
+    struct survey *s = ctx;
+    (void)what;
+    (void)note;
+    atomic_store(&s->part, total > 0 ? done / total : 0);
 }
 
-static enum status read_features(void *ctx, size_t first, size_t count, float *out) {
-    struct source *x = ctx;
-    atomic_store(&x->s->part, (double)first / (double)x->n);
-    return store_features_read(x->s->store, &x->set, first, count, out);
-}
-
-/* The first SURVEY_NEAR rows of `train` beside one row, the item itself left out. */
-static enum status nearest(struct survey_answer *out, float *row, const struct rows *train, enum neighbours_measure m,
-                           struct item_ref item, double scale, const struct progress *p) {
-    struct neighbour found[SURVEY_NEAR + 1];
-    struct rows_memory memory = { row, train->k };
-    struct rows query = rows_in_memory(&memory, 1);
-    size_t k = neighbours_count(train, SURVEY_NEAR + 1, 0);
-    TRY(neighbours_find(found, &query, train, SURVEY_NEAR + 1, m, 0, BLOCK_BYTES, NULL, p));
-    for (size_t i = 0; i < k && out->n < SURVEY_NEAR; i++) {
-        if (item.split == SPLIT_TRAIN && found[i].index == item.index) continue;
-        out->near[out->n].item = found[i].index;
-        out->near[out->n++].value = found[i].value * scale;
+static enum status next_to(struct survey *s, const struct survey_request *r, struct survey_answer *out) {
+    struct progress p = { note_part, s, &s->cancel };
+    struct near_item near[SURVEY_NEAR];
+    struct score_set set;
+    struct feature_set features;
+    if (r->kind == SURVEY_BY_PIXELS) {
+        TRY(near_by_pixels(s->store, r->item, SURVEY_NEAR, near, &out->n, &p));
+    } else {
+        TRY(store_score_set_get(s->store, r->score_set, &set));
+        if (set.k == 0) return fail(ERR_MISSING, "this method has no features");
+        TRY(near_features_behind(s->store, &set, &features));
+        TRY(near_by_features(s->store, &features, r->item, SURVEY_NEAR, near, &out->n, &p));
+    }
+    for (size_t i = 0; i < out->n; i++) {
+        out->near[i].item = near[i].item;
+        out->near[i].value = near[i].value;
     }
     return OK;
-}
-
-static enum status by_pixels(struct survey *s, const struct survey_request *r, struct survey_answer *out,
-                             const struct progress *p) {
-    struct source x = { .s = s };
-    TRY(store_project_get(s->store, &x.project));
-    TRY(store_items_count(s->store, SPLIT_TRAIN, &x.n));
-    struct rows train = { .n = x.n, .k = items_floats(&x.project), .read = read_pixels, .ctx = &x };
-    if (x.n == 0) return fail(ERR_MISSING, "there are no training items");
-    float *row = mem_array(train.k, sizeof *row);
-    if (!row) return fail(ERR_NOMEM, "survey: out of memory");
-    enum status st = items_load(s->store, &x.project, r->item.split, r->item.index, 1, row);
-    if (st == OK) st = nearest(out, row, &train, NEIGHBOURS_EUCLID, r->item, 1 / sqrt((double)train.k), p);
-    mem_free(row);
-    return st;
-}
-
-/* Where item (i, j), i <= j, of a packed upper triangle stands. */
-static size_t packed(size_t n, size_t i, size_t j) { return i * n - i * (i - 1) / 2 + (j - i); }
-
-static double gram_of(const double *gram, size_t n, size_t i, size_t j) {
-    return gram[i <= j ? packed(n, i, j) : packed(n, j, i)];
-}
-
-/* Cosines from the stored kernel; the query's own length does not change the order, and
- * where it is not stored, the values are left out. */
-static enum status by_kernel(struct survey *s, const struct feature_set *f, struct item_ref item, struct survey_answer *out) {
-    double *gram = NULL, *cross = NULL, *self = NULL, length = NAN;
-    float *cosine = NULL;
-    size_t n, cols, m = 0, self_rows = 0, one, count = 0;
-    struct ranking_entry top[SURVEY_NEAR + 1];
-    enum status st = OK;
-    if (f->rows * (f->rows + 1) / 2 * sizeof *gram > GRAM_BYTES)
-        return fail(ERR_RANGE, "the features were dropped, and the kernel of %zu items is too large for a glance", f->rows);
-    TRY_TO(store_kernel_get(s->store, f->id, KERNEL_GRAM, SPLIT_TRAIN, &n, &cols, &gram));
-    if (item.split != SPLIT_TRAIN) {
-        TRY_TO(store_kernel_get(s->store, f->id, KERNEL_CROSS, item.split, &m, &cols, &cross));
-        TRY_TO(store_kernel_get(s->store, f->id, KERNEL_SELF, item.split, &self_rows, &one, &self));
-    } else {
-        m = self_rows = n;
-        cols = n;
-    }
-    if (item.index >= m || item.index >= self_rows || cols != n) { st = fail(ERR_MISSING, "the stored kernel does not have this item"); goto done; }
-    length = sqrt(cross ? self[item.index] : gram_of(gram, n, item.index, item.index));
-    cosine = mem_array(n + 1, sizeof *cosine);
-    if (!cosine) { st = fail(ERR_NOMEM, "survey: out of memory"); goto done; }
-    for (size_t i = 0; i < n; i++) {
-        double own = sqrt(gram_of(gram, n, i, i)), dot = cross ? cross[item.index * n + i] : gram_of(gram, n, item.index, i);
-        cosine[i] = own > 0 && length > 0 ? (float)(dot / own / length) : 0;
-    }
-    TRY_TO(ranking_top(cosine, n, SURVEY_NEAR + 1, top, &count));
-    for (size_t i = 0; i < count && out->n < SURVEY_NEAR; i++) {
-        if (!cross && top[i].index == item.index) continue;
-        out->near[out->n].item = top[i].index;
-        out->near[out->n++].value = (double)top[i].score;
-    }
-done:
-    mem_free(gram);
-    mem_free(cross);
-    mem_free(self);
-    mem_free(cosine);
-    return st;
-}
-
-/* The training features that a score set was made of, complete or with a kernel. */
-static enum status features_behind(struct survey *s, const struct score_set *set, struct feature_set *out, int *kernel) {
-    struct feature_set_list list = { NULL, 0 };
-    int found = 0, found_kernel = 0;
-    char params[sizeof set->params];
-    TRY(store_feature_sets_list(s->store, &list));
-    for (size_t i = 0; i < list.count; i++) {
-        const struct feature_set *f = &list.set[i];
-        int has_kernel = 0, whole = !f->dropped && f->rows && f->rows_done == f->rows;
-        if (f->identity.split != SPLIT_TRAIN || set->checkpoints != 1 || f->checkpoint != set->checkpoint[0] ||
-            strcmp(f->identity.loss, set->loss) != 0 || f->identity.timesteps != set->timesteps || f->identity.k != set->k)
-            continue;
-        if (!whole && (store_kernel_has(s->store, f->id, KERNEL_GRAM, SPLIT_TRAIN, &has_kernel) != OK || !has_kernel)) continue;
-        pipeline_feature_params(params, sizeof params, &f->identity);
-        if (found && strcmp(params, set->params) != 0) continue;
-        *out = *f;
-        found = 1;
-        found_kernel = !whole;
-    }
-    feature_set_list_free(&list);
-    *kernel = found_kernel;
-    return found ? OK : fail(ERR_MISSING, "the features of this setting are not stored");
-}
-
-static enum status by_features(struct survey *s, const struct survey_request *r, struct survey_answer *out,
-                               const struct progress *p) {
-    struct source x = { .s = s };
-    struct score_set set;
-    struct feature_set own;
-    int kernel;
-    TRY(store_score_set_get(s->store, r->score_set, &set));
-    if (set.k == 0) return fail(ERR_MISSING, "this method has no features");
-    TRY(features_behind(s, &set, &x.set, &kernel));
-    if (kernel) return by_kernel(s, &x.set, r->item, out);
-    x.n = x.set.rows;
-    struct feature_identity id = x.set.identity;
-    id.split = r->item.split;
-    enum status st = store_feature_set_find(s->store, &id, &own);
-    if (st == ERR_MISSING) return fail(ERR_MISSING, "the features of this item are not stored");
-    TRY(st);
-    float *row = mem_array(x.set.identity.k, sizeof *row);
-    if (!row) return fail(ERR_NOMEM, "survey: out of memory");
-    struct rows train = { .n = x.n, .k = x.set.identity.k, .read = read_features, .ctx = &x };
-    st = store_features_read(s->store, &own, r->item.index, 1, row);
-    if (st == OK) st = nearest(out, row, &train, NEIGHBOURS_COSINE, r->item, 1, p);
-    mem_free(row);
-    return st;
 }
 
 /* --- the thread --- */
 
 static enum status compute(struct survey *s, const struct survey_request *r, struct survey_answer *out) {
     struct progress p = { NULL, NULL, &s->cancel };
-    switch (r->kind) {
-    case SURVEY_BY_PIXELS: return by_pixels(s, r, out, &p);
-    case SURVEY_BY_FEATURES: return by_features(s, r, out, &p);
-    default: return over_queries(s, r, out, &p);
-    }
+    if (r->kind == SURVEY_BY_PIXELS || r->kind == SURVEY_BY_FEATURES) return next_to(s, r, out);
+    return over_queries(s, r, out, &p);
 }
 
 static void *main_loop(void *arg) {

@@ -128,6 +128,7 @@ static enum status add_rest(struct scorer *w, struct rest *rest, enum method m, 
     double rows = (double)w->items[split];
     enum status st = store_score_set_same(w->s, &set, &set);
     if (st == OK) {
+        if (set.rows < w->items[split]) set.rows = w->items[split];   /* the split grew */
         TRY(store_scores_missing(w->s, &set, &missing));
         rows = (double)missing.count;
         index_list_free(&missing);

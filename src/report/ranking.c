@@ -95,13 +95,14 @@ static enum status check_query(struct store *s, struct item_ref q) {
     return OK;
 }
 
-static enum status features_exist(struct store *s, const struct wanted *w, enum split split, int *exist) {
+/* Of the query: items that came later have none. */
+static enum status features_exist(struct store *s, const struct wanted *w, struct item_ref q, int *exist) {
     struct feature_set_list l = { 0 };
     TRY(store_feature_sets_list(s, &l));
     *exist = 0;
     for (size_t i = 0; i < l.count; i++) {
         const struct feature_set *f = &l.set[i];
-        if (f->identity.split == split && !f->dropped && !strcmp(f->identity.loss, loss_name(w->loss)) &&
+        if (f->identity.split == q.split && f->rows > q.index && !f->dropped && !strcmp(f->identity.loss, loss_name(w->loss)) &&
             !strcmp(f->identity.checkpoint_sha256, w->sha256))
             *exist = 1;
     }
@@ -116,7 +117,7 @@ static enum status explain_missing(struct store *s, const struct wanted *w, cons
     method_display(display, w->method, w->loss);
     if (w->checkpoint > 0) snprintf(at, sizeof at, " at step %zu", w->step);
     if (w->checkpoint < 0) snprintf(at, sizeof at, " over several checkpoints");
-    if (method_has_features(w->method) && w->checkpoint > 0) TRY(features_exist(s, w, r->query.split, &exist));
+    if (method_has_features(w->method) && w->checkpoint > 0) TRY(features_exist(s, w, r->query, &exist));
     if (w->loss != LOSS_COUNT) snprintf(options, sizeof options, " --loss %s", loss_name(w->loss));
     size_t len = strlen(options);
     if (w->checkpoint > 0) snprintf(options + len, sizeof options - len, " --checkpoint %zu", w->step);
@@ -173,6 +174,7 @@ static enum status fill_query(struct report_ranking *r, struct store *s) {
     if (items.count == 1) {
         snprintf(r->query_label, sizeof r->query_label, "%s", items.item[0].label_name);
         r->seed = items.item[0].seed;
+        r->has_seed = items.item[0].sampler[0] != 0;
     }
     item_list_free(&items);
     return OK;
@@ -266,7 +268,7 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
     text_escape(safe, sizeof safe, r->query_label);
     method_display(display, m, loss);
     buf_printf(b, "query       %s%s%s", name, *safe ? "  " : "", safe);
-    if (r->query.split == SPLIT_GEN) buf_printf(b, "  seed %llu", (unsigned long long)r->seed);
+    if (r->has_seed) buf_printf(b, "  seed %llu", (unsigned long long)r->seed);
     buf_printf(b, "\nmethod      %s", display);
     if (r->set.loss[0]) buf_printf(b, "  (%s, loss %s)", r->set.method, r->set.loss);
     if (r->step) buf_printf(b, "\ncheckpoint  %zu  (%.4g%%)", r->step, r->percent);

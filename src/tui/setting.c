@@ -168,7 +168,7 @@ static size_t rows_missing(const struct app *a, const struct features_options *o
         if (f->checkpoint == a->setting.checkpoint && f->identity.split == split && !f->dropped &&
             strcmp(f->identity.loss, loss_name(a->setting.loss)) == 0 &&
             f->identity.timesteps == o->timesteps && f->identity.k == o->dims)
-            return f->rows - f->rows_done;
+            return a->catalog.count[split] > f->rows_done ? a->catalog.count[split] - f->rows_done : 0;
     }
     return a->catalog.count[split];
 }
