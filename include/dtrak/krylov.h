@@ -5,6 +5,8 @@
  * tridiagonal T with B Q = Q T + beta q e^T, and
  *   x(l) = (B + l)^-1 s  ~  Q (T + l)^-1 |s| e_1
  * for all l at once; its residual is beta |last coefficient|, without forming x.
+ * Its product with s itself is |s| times its first coefficient, a Gauss quadrature:
+ * never above s^T (B + l)^-1 s.  With one more point at 0 (Radau) it is never below.
  *
  * What is wanted may be an image of x rather than x: with B = Phi^T Phi, s = g, it
  * is Phi x.  The images of the basis vectors come out of the products with B and
@@ -27,6 +29,8 @@ struct krylov_operator {
     /* Bv = B v; image[images] = what v becomes, when images is not 0. */
     enum status (*apply)(void *ctx, const double *v, double *Bv, double *image);
     void *ctx;
+    /* x is wanted to make Phi x of, B = Phi^T Phi: the bound is that of the image, though none is kept. */
+    int bound_image;
 };
 
 struct krylov;
@@ -47,6 +51,15 @@ size_t krylov_size(const struct krylov *k);   /* vectors so far */
  * complete, INFINITY while it is empty. */
 enum status krylov_error(const struct krylov *k, double lambda, double *error);
 
+/* The same a vector at a time, where one reading of B serves several bases: the vector
+ * that B is to be applied to (NULL: the basis is complete), and then its product. */
+const double *krylov_next(const struct krylov *k);
+enum status krylov_take(struct krylov *k, const double *Bv, const double *image);
+
+/* Bounds on s^T (B + lambda)^-1 s, lambda > 0; equal when the basis is complete.
+ * ERR_RANGE while it is empty. */
+enum status krylov_quadratic(const struct krylov *k, double lambda, double *low, double *high);
+
 /* out[images, or dim]: the answer at lambda > 0, a product with the basis. */
 enum status krylov_solve(const struct krylov *k, double lambda, double *out);
 
@@ -58,6 +71,13 @@ enum status krylov_solve(const struct krylov *k, double lambda, double *out);
 void linalg_normal_apply(const float *X, size_t n, size_t k, const double *v, double *Bv, double *image,
                          double *scratch, struct pool *pool);
 size_t linalg_normal_scratch(const struct pool *pool, size_t k);
+
+/* B[M][k] += V X^T X for V[M][k]: M vectors in one reading of X[n][k].  Scratch for M as
+ * below.  linalg_wide_products(): out[n][M] = X V^T, with the same scratch. */
+void linalg_normal_add(const float *X, size_t n, size_t k, const double *V, size_t M, double *B, double *scratch, struct pool *pool);
+void linalg_wide_products(const float *X, size_t n, size_t k, const double *V, size_t M, double *out, double *scratch,
+                          struct pool *pool);
+size_t linalg_normal_add_scratch(const struct pool *pool, size_t k, size_t M);
 
 /* y[n] = A x for symmetric A as its upper triangle, row by row: n (n + 1) / 2 numbers. */
 enum status linalg_packed_apply(const double *A, size_t n, const double *x, double *y);

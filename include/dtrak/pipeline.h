@@ -131,6 +131,11 @@ enum status pipeline_gradient(struct store *s, const struct gradient_options *o,
 
 /* --- score --- */
 
+/* How ridge scores are solved for: one decomposition for all queries, or a Krylov basis for each
+ * (ridge_stream.h), which takes no matrix but reads the features again and again. */
+enum score_solver { SOLVER_AUTO, SOLVER_DIRECT, SOLVER_KRYLOV };   /* auto: direct where it fits into the memory */
+#define SCORE_KRYLOV_TOLERANCE 1e-5   /* length of the error over that of the scores, at most */
+
 struct score_options {
     const char *methods;        /* comma-separated names; `dtrak` is `trak` with loss square */
     unsigned losses;            /* bit per enum loss, for methods that have one */
@@ -158,9 +163,11 @@ struct score_options {
     } nda;
     size_t dims;                /* of the features; 0: of those with the most timesteps the most there are */
     const char *embedding;      /* of embed-*: its name; NULL: the only one */
+    const char *queries;        /* queries.h; NULL: all of the splits */
+    enum score_solver solver;
 };
 #define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0, 0, NULL, NULL, NULL, 0, NULL, \
-                         { 7, 0, 0.5, 100, NULL, 0 }, 0, NULL }
+                         { 7, 0, 0.5, 100, NULL, 0 }, 0, NULL, NULL, SOLVER_AUTO }
 
 /* What a score set notes of the features that it is made of, as its params: two sets
  * of scores over features of two projections differ in it. */

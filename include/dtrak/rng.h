@@ -25,7 +25,8 @@ enum rng_use {
     RNG_CHOICE,         /* which items a data set keeps */
     RNG_TEST,
     RNG_SCORE,          /* scores of the method `random` */
-    RNG_SUBSET          /* which items a subset has */
+    RNG_SUBSET,         /* which items a subset has */
+    RNG_PROBE           /* vectors that a trace is estimated with */
 };
 
 /* A stream: seed and use make the key; a and b (an item, a timestep, ...) are

@@ -17,6 +17,8 @@ static const struct option options[] = {
     { "timesteps", 1, "N", "of the features (the most there are)" },
     { "dims", 1, "K", "of the features (of those with the most timesteps the most there are)" },
     { "split", 1, "LIST", "val, gen: which queries (both)" },
+    { "query", 1, "ITEMS", "only these: gen:0, gen:3-7, val:all, several with commas" },
+    { "solver", 1, "HOW", "direct (a decomposition), krylov (per query), auto: what fits the memory" },
     { "ensemble", 0, NULL, "also the mean over the checkpoints" },
     { "embedding", 1, "NAME", "of embed-dot, embed-cos: which embedding (the only one there is)" },
     { "das", 1, "FORM", "of das: derived, released; none rms released, each also with +leverage (derived)" },
@@ -49,6 +51,17 @@ static enum status check_methods(const char *list) {
     return any ? OK : fail(ERR_USAGE, "--method needs at least one name");
 }
 
+static enum status read_solver(const struct args *a, enum score_solver *out) {
+    static const char *const names[] = { [SOLVER_AUTO] = "auto", [SOLVER_DIRECT] = "direct", [SOLVER_KRYLOV] = "krylov" };
+    const char *word = args_text(a, "solver", "auto");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(word, names[i])) {
+            *out = (enum score_solver)i;
+            return OK;
+        }
+    return fail(ERR_USAGE, "--solver '%s' is none of auto, direct, krylov", word);
+}
+
 static void print_warning(void *ctx, const char *line) { fprintf(ctx, "dtrak: warning: %s\n", line); }
 
 static enum status run_score(const struct args *a) {
@@ -68,6 +81,8 @@ static enum status run_score(const struct args *a) {
     TRY(args_size(a, "timesteps", 1, 1000, &o.timesteps));
     TRY(args_size(a, "dims", 1, 65536, &o.dims));
     TRY(cli_splits(a, &o.splits));
+    o.queries = args_text(a, "query", NULL);
+    TRY(read_solver(a, &o.solver));
     TRY(args_size(a, "bits", 9, 24, &bits));
     o.mantissa_bits = (int)bits;
     o.keep_kernel = !args_has(a, "no-kernel");
@@ -99,6 +114,7 @@ const struct command command_score = {
     options, 1, 1,
     "  dtrak score my.db --method trak,dtrak --lambda auto --self\n"
     "  dtrak score my.db --method dtrak --lambda grid --memory 4G\n"
+    "  dtrak score my.db --method dtrak --query gen:3 --memory 2G\n"
     "  dtrak score my.db --method grad-cos,pixel-cos --loss simple\n"
     "  dtrak score my.db --method tracin,gas --checkpoint all\n"
     "  dtrak score my.db --method embed-dot,embed-cos --embedding clip --split gen\n"

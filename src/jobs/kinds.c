@@ -91,6 +91,7 @@ enum status jobs_add_score(struct jobs *j, const struct score_options *o,
     add_losses(&b, o->losses);
     add_text(&b, "checkpoints", o->checkpoints);
     add_text(&b, "lambda", o->lambda);
+    add_text(&b, "queries", o->queries);
     add_int(&b, "timesteps", (int64_t)o->timesteps, 0);
     add_splits(&b, o->splits);
     add_int(&b, "mantissa_bits", o->mantissa_bits, 24);
@@ -228,6 +229,7 @@ static enum status get_score(const struct json *v, struct score_options *o) {
     o->methods = json_string(json_get(v, "methods"), o->methods);
     o->checkpoints = json_string(json_get(v, "checkpoints"), o->checkpoints);
     o->lambda = json_string(json_get(v, "lambda"), o->lambda);
+    o->queries = json_string(json_get(v, "queries"), o->queries);
     return OK;
 }
 

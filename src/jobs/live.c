@@ -195,6 +195,10 @@ static enum status basis_make(struct live *l, const struct progress *p) {
         TRY(store_basis_read(l->store, &info, &values, &vectors));
         TRY(ridge_new_basis(&b->ridge, vectors, values, info.rank, info.primal, info.n, info.k, info.trace, &b->rows));
     } else {
+        double bytes = ridge_bytes(b->train.rows, b->train.identity.k);
+        if (bytes > (double)mem_default_cap())
+            return fail(ERR_RANGE, "%zu training items with k %zu are too many to step lambda here (%.0f GB of memory); r computes this query",
+                        b->train.rows, b->train.identity.k, bytes / 1e9);
         TRY(b->from_kernel ? from_kernel(l, p) : ridge_new_rows(&b->ridge, &b->rows, p));
     }
     mem_free(b->norm);

@@ -9,6 +9,7 @@
 
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
+#include "dtrak/queries.h"
 #include "dtrak/store.h"
 
 #include <math.h>
@@ -61,11 +62,23 @@ static enum status count_items(struct scorer *w) {
         int asked = !w->o->splits || w->o->splits >> q & 1;
         if (q != SPLIT_TRAIN && asked && w->items[q]) w->splits |= 1u << q;
     }
+    if (w->o->queries) TRY(queries_pick(w->picked, w->items, w->o->queries));
+    for (int q = 0; q < SPLIT_COUNT; q++)
+        if (w->o->queries && !w->picked[q]) w->splits &= ~(1u << q);
     if (!w->items[SPLIT_TRAIN]) return fail(ERR_MISSING, "score: there are no training items");
     if (!w->splits)
         return fail(ERR_MISSING, "score: there are no queries to score; make some with: dtrak sample %s --count 16",
                     store_path(w->s));
     return OK;
+}
+
+int score_is_asked(const struct scorer *w, enum split split, size_t query) { return !w->picked[split] || w->picked[split][query]; }
+
+size_t score_queries(const struct scorer *w, enum split split) {
+    size_t count = 0;
+    if (!w->picked[split]) return w->items[split];
+    for (size_t i = 0; i < w->items[split]; i++) count += w->picked[split][i];
+    return count;
 }
 
 /* What means are made of is made too.  Whether there are any. */
@@ -79,7 +92,7 @@ static int read_means(struct scorer *w) {
 static void count_rows(struct scorer *w) {
     double queries = 0, sets = 0;
     for (int q = 0; q < SPLIT_COUNT; q++)
-        if (w->splits >> q & 1) queries += (double)w->items[q];
+        if (w->splits >> q & 1) queries += (double)score_queries(w, (enum split)q);
     for (int m = 0; m < METHOD_COUNT; m++)
         for (int l = 0; l < LOSS_COUNT && !method_has_retrained((enum method)m); l++)
             if (w->wanted[m] >> l & 1)
@@ -155,6 +168,22 @@ void score_describe(const struct scorer *w, enum method m, enum split split, siz
     if (method_has_lambda(m)) lambda_format(set->lambda_spec, w->lambda[lambda]);
 }
 
+enum status score_count_missing(struct scorer *w, struct score_set *set, double *rows) {
+    struct index_list missing;
+    enum split split = set->split;
+    enum status st = store_score_set_same(w->s, set, set);
+    *rows = (double)score_queries(w, split);
+    if (st == ERR_MISSING) return OK;
+    TRY(st);
+    if (set->rows < w->items[split]) set->rows = w->items[split];   /* the split grew */
+    TRY(store_scores_missing(w->s, set, &missing));
+    *rows = 0;
+    for (size_t i = 0; i < missing.count; i++)
+        *rows += missing.index[i] < w->items[split] && score_is_asked(w, split, missing.index[i]);
+    index_list_free(&missing);
+    return OK;
+}
+
 enum status score_open_set(struct scorer *w, struct task *t) {
     enum split split = t->split;
     struct index_list list;
@@ -163,12 +192,12 @@ enum status score_open_set(struct scorer *w, struct task *t) {
     if (!t->missing) return fail(ERR_NOMEM, "score: out of memory");
     TRY(store_scores_missing(w->s, &t->set, &list));
     for (size_t i = 0; i < list.count; i++)
-        if (list.index[i] < w->items[split]) {
+        if (list.index[i] < w->items[split] && score_is_asked(w, split, list.index[i])) {
             t->missing[list.index[i]] = 1;
             t->n_missing++;
         }
     index_list_free(&list);
-    w->done += (double)(w->items[split] - t->n_missing);
+    w->done += (double)(score_queries(w, split) - t->n_missing);
     return OK;
 }
 
@@ -196,6 +225,7 @@ static void close_group(struct scorer *w) {
     w->tasks = 0;
     ridge_free(w->ridge);
     w->ridge = NULL;
+    w->is_streamed = 0;
     mem_free(w->by_relative);
     mem_free(w->by_norm);
     mem_free(w->residual);
@@ -364,7 +394,7 @@ enum status score_open_source(struct scorer *w) {
 /* Before anything starts: is it all there, does it fit, what will it cost? */
 static enum status look_at_group(struct scorer *w) {
     TRY(score_open_source(w));
-    if (score_has_ridge(w)) TRY(source_check_memory(&w->source, score_least_bytes(w)));
+    TRY(score_choose_solver(w));
     return w->o->cost ? score_add_cost(w) : OK;
 }
 
@@ -383,11 +413,16 @@ static enum status run_group(struct scorer *w) {
     if (w->checkpoint && w->o->keep_kernel) TRY(source_keep_kernel(&w->source, w->o->mantissa_bits >= 24, w->progress));
     if (!rows_missing(w) && !leverages) return OK;
     if (has_das(w) && w->das.residual != DAS_RESIDUAL_NONE) TRY(score_residuals(w));
-    if (score_has_ridge(w)) {
+    TRY(score_choose_solver(w));
+    if (w->is_streamed) {
+        TRY(make_diagonals(w, no_leverage, 0));
+        TRY(make_norms(w));
+        TRY(score_stream(w));
+    } else if (score_has_ridge(w)) {
         TRY(make_ridge(w));
         TRY(make_diagonals(w, no_leverage, leverages));
     }
-    if (needs_train_norms(w)) TRY(make_norms(w));
+    if (!w->is_streamed && needs_train_norms(w)) TRY(make_norms(w));
     return score_make_rows(w);
 }
 
@@ -445,6 +480,7 @@ enum status pipeline_score(struct store *s, const struct score_options *o, const
     linalg_set_threads(1);   /* what model code relies on */
     close_group(w);
     pool_free(w->pool);
+    for (int q = 0; q < SPLIT_COUNT; q++) mem_free(w->picked[q]);
     mem_free(w->rates);
     mem_free(w->at);
     lds_outputs_close(&w->outputs);

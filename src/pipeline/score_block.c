@@ -1,7 +1,8 @@
 /* score_block.c - rows of scores, a block of queries at a time.
  *
  * Blocks start at multiples of RIDGE_TILE, so that how many queries and lambdas fit
- * into memory at a time does not show in the scores. */
+ * into memory at a time does not show in the scores.  Where only some queries are asked
+ * for, a block is a run of those: the last bits may then be others. */
 #include "score_parts.h"
 
 #include "dtrak/mem.h"
@@ -169,20 +170,25 @@ static enum status put_plain(struct block *b, const void *what) {
 /* The lambdas whose scores are in hand. */
 struct batch { size_t lambda[LAMBDA_LIST_MAX], count; };
 
-static enum status put_task(struct block *b, struct task *t, const float *scores) {
-    struct scorer *w = b->w;
+const float *score_scaled(const struct scorer *w, const struct task *t, const float *row, float *out) {
     size_t n = w->items[SPLIT_TRAIN];
     int is_das = t->method == METHOD_DAS || t->method == METHOD_DAS_SIGNED, is_square = t->method == METHOD_DAS;
     const double *by = t->method == METHOD_RELATIVE_IF ? w->by_relative + t->lambda * n
                      : t->method == METHOD_RENORM_IF ? w->by_norm : is_das ? w->by_das + t->lambda * n : NULL;
+    if (!by) return row;
+    for (size_t j = 0; j < n; j++) {
+        double v = (double)row[j] * by[j];
+        out[j] = (float)(is_square ? v * v : v);
+    }
+    return out;
+}
+
+static enum status put_task(struct block *b, struct task *t, const float *scores) {
+    struct scorer *w = b->w;
+    size_t n = w->items[SPLIT_TRAIN];
     for (size_t i = 0; i < b->count; i++) {
         if (!t->missing[b->first + i]) continue;
-        const float *row = scores + i * n;
-        for (size_t j = 0; by && j < n; j++) {
-            double v = (double)row[j] * by[j];
-            b->row[j] = (float)(is_square ? v * v : v);
-        }
-        TRY(store_score_put(w->s, &t->set, b->first + i, by ? b->row : row));
+        TRY(store_score_put(w->s, &t->set, b->first + i, score_scaled(w, t, scores + i * n, b->row)));
         w->done++;
     }
     return OK;
@@ -238,6 +244,15 @@ static enum status make_block(struct block *b) {
     return ridge ? ridge_rows(b) : OK;
 }
 
+/* Queries from b->first on that are asked for, or those that are not, if any are chosen. */
+static size_t next_block(const struct block *b, size_t items) {
+    size_t count = items - b->first < b->queries ? items - b->first : b->queries, run = 1;
+    if (!b->w->picked[b->split]) return count;
+    int asked = score_is_asked(b->w, b->split, b->first);
+    while (run < count && score_is_asked(b->w, b->split, b->first + run) == asked) run++;
+    return run;
+}
+
 enum status score_make_rows(struct scorer *w) {
     enum status st = OK;
     struct block b;
@@ -245,8 +260,8 @@ enum status score_make_rows(struct scorer *w) {
     for (int q = 0; q < SPLIT_COUNT; q++) {
         size_t items = w->splits >> q & 1 ? w->items[q] : 0;
         b.split = (enum split)q;
-        for (b.first = 0; b.first < items; b.first += b.queries) {
-            b.count = items - b.first < b.queries ? items - b.first : b.queries;
+        for (b.first = 0; b.first < items; b.first += b.count) {
+            b.count = next_block(&b, items);
             TRY_TO(make_block(&b));
         }
     }

@@ -123,18 +123,9 @@ struct rest { double plain, ridge; };   /* rows of methods without and with a ri
 
 static enum status add_rest(struct scorer *w, struct rest *rest, enum method m, enum split split, size_t lambda) {
     struct score_set set;
-    struct index_list missing;
+    double rows;
     score_describe(w, m, split, lambda, &set);
-    double rows = (double)w->items[split];
-    enum status st = store_score_set_same(w->s, &set, &set);
-    if (st == OK) {
-        if (set.rows < w->items[split]) set.rows = w->items[split];   /* the split grew */
-        TRY(store_scores_missing(w->s, &set, &missing));
-        rows = (double)missing.count;
-        index_list_free(&missing);
-    } else if (st != ERR_MISSING) {
-        return st;
-    }
+    TRY(score_count_missing(w, &set, &rows));
     if (method_has_lambda(m)) rest->ridge += rows;
     else rest->plain += rows;
     return OK;
@@ -156,9 +147,16 @@ enum status score_add_cost(struct scorer *w) {
     TRY(time_read(w));
     TRY(count_rest(w, &rest));
     for (int q = 0; q < SPLIT_COUNT; q++)
-        if (w->splits >> q & 1) queries += (double)w->items[q];
+        if (w->splits >> q & 1) queries += (double)score_queries(w, (enum split)q);
     double rows = rest.plain + rest.ridge, gram = 0, tile = 0, eigen = 0;
     if (!(rows > 0)) return OK;
+    w->cost.bytes_disk += rows * n * w->rates->row_bytes;
+    w->cost.seconds += rows * n * w->rates->row;
+    if (w->is_streamed) {
+        if (rest.ridge > 0) score_add_stream_cost(w, w->rates->read, w->rates->gram);
+        if (!(rest.plain > 0)) return OK;
+        rest.ridge = 0;
+    }
     int make = rest.ridge > 0 && !src->has_basis;
     if (make && !src->has_kernel) gram += .5 * n * k * d;      /* a symmetric half */
     if (!src->has_kernel && (rest.plain > 0 || n <= k)) gram += queries * n * k;
@@ -167,9 +165,8 @@ enum status score_add_cost(struct scorer *w) {
     tile = rest.ridge * (n * d + (n > k ? k * k : 0));
     w->cost.flop += 2 * (gram + tile) + 9 * eigen;
     w->cost.seconds += gram * w->rates->gram + tile * w->rates->tile + eigen * w->rates->eigen +
-                       rows * n * w->rates->row + (src->has_kernel ? 0 : n * k * w->rates->read);
-    w->cost.bytes_disk += rows * n * w->rates->row_bytes;
-    double memory = (score_has_ridge(w) ? source_ridge_bytes(src) : 0) + score_least_bytes(w);
+                       (src->has_kernel ? 0 : n * k * w->rates->read);
+    double memory = (score_has_ridge(w) && !w->is_streamed ? source_ridge_bytes(src) : 0) + score_least_bytes(w);
     if (memory > w->cost.bytes_memory) w->cost.bytes_memory = memory;
     return OK;
 }

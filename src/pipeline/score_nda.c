@@ -162,18 +162,11 @@ static enum status rows_missing(struct scorer *w, const struct project *p, doubl
     *rows = 0;
     for (int q = 0; q < SPLIT_COUNT; q++) {
         struct score_set set;
-        struct index_list list;
+        double missing;
         if (!(w->splits >> q & 1)) continue;
         TRY(describe(w, p, &set, (enum split)q));
-        enum status st = store_score_set_same(w->s, &set, &set);
-        if (st != OK && st != ERR_MISSING) return st;
-        if (st == ERR_MISSING) {
-            *rows += (double)w->items[q];
-            continue;
-        }
-        TRY(store_scores_missing(w->s, &set, &list));
-        *rows += (double)list.count;
-        index_list_free(&list);
+        TRY(score_count_missing(w, &set, &missing));
+        *rows += missing;
     }
     return OK;
 }

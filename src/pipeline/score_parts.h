@@ -1,6 +1,7 @@
 /* score_parts.h - the state of the verb `score`, shared by its files:
- * score.c (what is asked for, groups), score_block.c (rows), score_mean.c (over
- * checkpoints), score_nda.c, score_subsets.c (of retrained networks), score_residual.c (for das), score_cost.c. */
+ * score.c (what is asked for, groups), score_block.c (rows), score_stream.c (ridge rows without a
+ * decomposition), score_mean.c (over checkpoints), score_nda.c, score_subsets.c (of retrained networks),
+ * score_residual.c (for das), score_cost.c. */
 #ifndef PIPELINE_SCORE_PARTS_H
 #define PIPELINE_SCORE_PARTS_H
 
@@ -33,6 +34,7 @@ struct scorer {
     struct checkpoint_list checkpoints;
     size_t items[SPLIT_COUNT];
     unsigned splits;                 /* of the queries that there are */
+    unsigned char *picked[SPLIT_COUNT];   /* [items] which of them; NULL: all */
     size_t memory;
     double done, total;              /* rows */
     struct provenance provenance;
@@ -49,6 +51,7 @@ struct scorer {
     int embedded;                          /* of those, the ones on an embedding */
     struct source source;
     struct ridge *ridge;
+    int is_streamed;                 /* ridge scores come from readings of the features, there is no ridge */
     double lambda_abs[LAMBDA_LIST_MAX];
     double *by_relative;             /* [lambdas][n], what relative-if multiplies with; or NULL */
     double *by_norm;                 /* [n], the same of renorm-if */
@@ -63,6 +66,22 @@ struct scorer {
 void score_describe(const struct scorer *w, enum method m, enum split split, size_t lambda, struct score_set *set);
 int score_in_group(const struct scorer *w, enum method m);
 int score_has_ridge(const struct scorer *w);
+
+/* Queries of the split that are asked for. */
+size_t score_queries(const struct scorer *w, enum split split);
+int score_is_asked(const struct scorer *w, enum split split, size_t query);
+
+/* Sets is_streamed: ERR_RANGE when what is asked for fits into the memory neither way. */
+enum status score_choose_solver(struct scorer *w);
+/* The lambdas and the missing rows of the group's methods with a ridge, where it is streamed. */
+enum status score_stream(struct scorer *w);
+/* Their cost: seconds to read a number of the features, and for a multiply-add. */
+void score_add_stream_cost(struct scorer *w, double read, double multiply);
+/* Rows asked for that the set of that identity lacks. */
+enum status score_count_missing(struct scorer *w, struct score_set *set, double *rows);
+
+/* What a method makes of a row of ridge scores: row itself, or out[n]. */
+const float *score_scaled(const struct scorer *w, const struct task *t, const float *row, float *out);
 
 /* The rows of the group's tasks that are missing, in blocks; each is a transaction. */
 enum status score_make_rows(struct scorer *w);

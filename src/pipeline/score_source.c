@@ -302,7 +302,7 @@ enum status source_check_memory(const struct source *src, double more) {
                 "make features with fewer --dims", src->n, src->rows.k, need, given);
 }
 
-static enum status read_queries(struct source *src, enum split split, size_t first, size_t count, float *out) {
+enum status source_queries(struct source *src, enum split split, size_t first, size_t count, float *out) {
     size_t k = src->rows.k;
     if (src->is_pixels) return items_load(src->s, &src->project, split, first, count, out);
     if (src->embedded[split]) {
@@ -377,7 +377,7 @@ static enum status put_cross(struct source *src, enum split split, int float64, 
         st = fail(ERR_NOMEM, "score: out of memory for the products of %zu queries", m);
         goto done;
     }
-    TRY_TO(read_queries(src, split, 0, m, rows));
+    TRY_TO(source_queries(src, split, 0, m, rows));
     TRY_TO(rows_cross(&src->rows, rows, m, cross, source_block_bytes(src), p));
     query_norms(self, rows, m, k);
     for (size_t i = 0; i < m; i++) self[i] *= self[i];
@@ -469,7 +469,7 @@ enum status source_block(struct source *src, enum split split, size_t first, siz
     TRY(source_fill_cache(src, p));
     rows = mem_array(count * src->rows.k, sizeof *rows);
     if (!rows) return fail(ERR_NOMEM, "score: out of memory for %zu queries", count);
-    TRY_TO(read_queries(src, split, first, count, rows));
+    TRY_TO(source_queries(src, split, first, count, rows));
     if (norm) query_norms(norm, rows, count, src->rows.k);
     if (cross) TRY_TO(rows_cross(&src->rows, rows, count, cross, source_block_bytes(src), p));
     if (coords && primal) TRY_TO(ridge_query_from_features(ridge, rows, count, coords));

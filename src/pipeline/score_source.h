@@ -83,6 +83,9 @@ enum status source_fill_cache(struct source *src, const struct progress *p);
 enum status source_ridge(struct source *src, struct ridge **out, const struct progress *p);
 enum status source_norms(struct source *src);
 
+/* out[count][k]: the features of queries. */
+enum status source_queries(struct source *src, enum split split, size_t first, size_t count, float *out);
+
 /* Of queries [first, first + count); what is not wanted is NULL.
  *   cross   out [count][n]     inner products with the training items
  *   norm    out [count]        lengths

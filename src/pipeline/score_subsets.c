@@ -126,7 +126,7 @@ static enum status make_set(struct scorer *w, enum method m, const struct lds_qu
     if (st == OK && !t.missing) st = fail(ERR_NOMEM, "score: out of memory");
     if (st == OK) st = store_scores_missing(w->s, &t.set, &list);
     for (size_t i = 0; st == OK && i < list.count; i++)
-        if (list.index[i] < w->items[query->split]) t.missing[list.index[i]] = 1;
+        if (list.index[i] < w->items[query->split] && score_is_asked(w, query->split, list.index[i])) t.missing[list.index[i]] = 1;
     index_list_free(&list);
     snprintf(w->what, sizeof w->what, "%s, %zu subsets", method_name(m), w->outputs.M);
     if (st == OK) st = make_rows(w, &t, query, all, y, scores, row);

@@ -2,47 +2,12 @@
 #include "dtrak/rankings.h"
 
 #include "dtrak/mem.h"
+#include "dtrak/queries.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct span { unsigned splits; size_t first, last; int all; };
-
-static enum status refuse_word(const char *word) {
-    return fail(ERR_USAGE, "'%s' is not a query; gen:17, val:3, gen:3-7, gen:all and all are", word);
-}
-
-/* A number that ends at *end; -1: there is none. */
-static int read_index(const char *text, const char **end, size_t *out) {
-    char *stop;
-    if (text[0] < '0' || text[0] > '9' || strspn(text, "0123456789") > 9) return -1;
-    *out = (size_t)strtoull(text, &stop, 10);
-    *end = stop;
-    return 0;
-}
-
-static enum status read_span(struct span *out, const char *word) {
-    size_t len = strcspn(word, ":");
-    char name[16];
-    const char *at;
-    *out = (struct span){ 1u << SPLIT_GEN | 1u << SPLIT_VAL, 0, 0, 1 };
-    if (!strcmp(word, "all")) return OK;
-    if (word[len] != ':' || len >= sizeof name) return refuse_word(word);
-    snprintf(name, sizeof name, "%.*s", (int)len, word);
-    enum split split = split_parse(name);
-    if (split == SPLIT_COUNT) return refuse_word(word);
-    if (split == SPLIT_TRAIN) return fail(ERR_USAGE, "%s is a training item; a query is a gen or val item", word);
-    out->splits = 1u << split;
-    if (!strcmp(word + len + 1, "all")) return OK;
-    out->all = 0;
-    if (read_index(word + len + 1, &at, &out->first) < 0) return refuse_word(word);
-    out->last = out->first;
-    if (*at == '-' && read_index(at + 1, &at, &out->last) < 0) return refuse_word(word);
-    if (*at || out->last < out->first) return refuse_word(word);
-    return OK;
-}
 
 static int is_there(const struct report_rankings *r, struct item_ref q) {
     for (size_t i = 0; i < r->count; i++)
@@ -105,8 +70,8 @@ static enum status add_all(struct report_rankings *r, struct store *s, const str
 }
 
 static enum status add_span(struct report_rankings *r, struct store *s, const struct report_request *ask, const char *word) {
-    struct span x;
-    TRY(read_span(&x, word));
+    struct query_span x;
+    TRY(query_span_parse(&x, word));
     if (x.all) return add_all(r, s, ask, x.splits);
     enum split split = x.splits & 1u << SPLIT_GEN ? SPLIT_GEN : SPLIT_VAL;
     for (size_t i = x.first; i <= x.last; i++) TRY(add(r, s, ask, (struct item_ref){ split, i }));

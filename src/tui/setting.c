@@ -2,6 +2,8 @@
  * computing what is not there. */
 #include "app.h"
 
+#include "dtrak/mem.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -271,7 +273,7 @@ static enum status queue_scores(struct app *a, enum split split) {
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, t->checkpoint);
     struct features_options f = wanted_features(a);
     struct score_options o = SCORE_DEFAULTS;
-    char step[32] = "";
+    char step[32] = "", query[32];
     if (c) snprintf(step, sizeof step, "%zu", c->step);
     f.splits = 1u << SPLIT_TRAIN | 1u << split;
     f.checkpoints = o.checkpoints = c ? step : NULL;
@@ -281,6 +283,13 @@ static enum status queue_scores(struct app *a, enum split split) {
     o.timesteps = method_has_features(t->method) ? f.timesteps : 0;
     o.splits = 1u << split;
     o.self_influence = t->method == METHOD_TRAK;
+    /* Without a decomposition each query takes its time, and there are no leverages. */
+    if (method_has_lambda(t->method) && split == a->query.split &&
+        ridge_bytes(a->catalog.count[SPLIT_TRAIN], f.dims) > (double)mem_default_cap() && !has_kernel(a, &f)) {
+        item_ref_format(query, a->query);
+        o.queries = query;
+        o.self_influence = 0;
+    }
     TRY(jobs_add_score(a->jobs, &o, method_has_features(t->method) ? &f : NULL));
     a->asked = *t;
     a->asked_split = split;

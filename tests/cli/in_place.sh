@@ -62,6 +62,19 @@ for db in copy place; do "$DTRAK" score $db.db --method dtrak --lambda 0.1 --spl
 same shards_give_the_scores_of_copied_ones "$(scores place.db --query val:0 --method dtrak)" "$(scores copy.db --query val:0 --method dtrak)"
 holds shards_are_checked "$DTRAK" check place.db
 
+# --- scored without a decomposition ---
+cp copy.db krylov.db && "$DTRAK" import krylov.db f/train.raw --from raw --dims 16 --features --split train --loss avg --checkpoint 900 --in-place > out.txt &&
+    "$DTRAK" import krylov.db f/val.raw --from raw --dims 16 --features --split val --loss avg --checkpoint 900 --in-place > out.txt
+cp krylov.db direct.db
+holds one_query_is_scored_by_readings "$DTRAK" score krylov.db --method trak --loss avg --lambda 0.02 --query val:4 --solver krylov
+holds and_directly "$DTRAK" score direct.db --method trak --loss avg --lambda 0.02 --split val --solver direct
+items() { "$DTRAK" rank "$1" --query val:4 --method trak --loss avg --top 30 --csv 2> err.txt | grep -o 'train:[0-9]*' | tr '\n' ' '; }
+same both_rank_alike "$(items krylov.db)" "$(items direct.db)"
+exits another_query_was_not_asked_for 1 'no scores' rank krylov.db --query val:3 --method trak --loss avg
+exits a_query_that_is_not_there_is_said 1 'there is no val:6; the last is val:5' score krylov.db --method trak --loss avg --query val:6
+exits a_solver_that_is_none_is_said 2 "'gauss' is none of" score krylov.db --solver gauss
+exits self_influence_wants_a_decomposition 1 'comes from a decomposition' score krylov.db --method trak --loss avg --solver krylov --self
+
 # --- what is wrong with a file at import ---
 wrong() {   # NAME TEXT FILE ARGUMENT...
     name=$1 text=$2 file=$3

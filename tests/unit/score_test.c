@@ -20,6 +20,8 @@ static unsigned char pixels[SPLIT_COUNT][N][D];
 static float phi[N][K_MAX], g[SPLIT_COUNT][GEN][K_MAX];
 static const size_t items[SPLIT_COUNT] = { N, VAL, GEN };
 
+#define assert_says(text) assert_non_null(strstr(fail_reason(), text))
+
 /* near.h undefines cmocka's fail, which fail_msg needs. */
 static void ok(enum status st) {
     if (st == OK) return;
@@ -176,6 +178,18 @@ static void check_all(struct store *s, const char *loss, size_t k) {
 
 /* --- the claims --- */
 
+struct stopper { atomic_int cancel; int reports, at; double done, total; };
+static void stop_at(void *ctx, double done, double total, const char *what, const char *note) {
+    struct stopper *s = ctx;
+    (void)note;
+    if (strcmp(what, "scores") == 0) {
+        assert_true(done >= s->done && done <= total);
+        s->done = done;
+        s->total = total;
+    }
+    if (++s->reports == s->at) atomic_store(&s->cancel, 1);
+}
+
 static void scores_are_those_of_the_formulas_in_either_form(void **state) {
     (void)state;
     static const size_t dims[2] = { 64, 9 };   /* dual and primal */
@@ -187,6 +201,124 @@ static void scores_are_those_of_the_formulas_in_either_form(void **state) {
         o.losses = 1u << LOSS_SQUARE;
         ok(pipeline_score(s, &o, NULL));
         check_all(s, "square", dims[t]);
+        store_close(s);
+    }
+}
+
+/* The row's length of error against the formulas, over the length of the row. */
+static double row_error(struct store *s, const struct score_set *set, enum method m, size_t query) {
+    float row[N];
+    double error = 0, size = 0;
+    ok(store_score_read(s, set, query, row));
+    for (size_t n = 0; n < N; n++) {
+        double want = expected(m, g[set->split][query], n, set->k, set->lambda_abs);
+        error += ((double)row[n] - want) * ((double)row[n] - want);
+        size += want * want;
+    }
+    return sqrt(error / size);
+}
+
+static void a_krylov_basis_per_query_gives_the_same_scores(void **state) {
+    (void)state;
+    static const struct { const char *method, *lambda; } made[] = {
+        { "trak", "0.05" }, { "trak", "abs:30" }, { "renorm-if", "0.05" }, { "renorm-if", "abs:30" } };
+    static const size_t dims[2] = { 64, 9 };
+    for (size_t t = 0; t < 2; t++) {
+        struct store *s = world("krylov.db");
+        struct score_options o = SCORE_DEFAULTS;
+        add_all_features(s, "square", dims[t]);
+        o.methods = "trak,renorm-if,grad-dot";
+        o.losses = 1u << LOSS_SQUARE;
+        o.lambda = "0.05,abs:30,auto";
+        o.solver = SOLVER_KRYLOV;
+        o.self_influence = 0;
+        ok(pipeline_score(s, &o, NULL));
+        for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+            struct score_set set = find_set(s, made[i].method, "square", SPLIT_GEN);
+            struct score_query q = { made[i].method, "square", set.checkpoint[0], SPLIT_GEN, made[i].lambda, 0, 0 };
+            ok(store_score_set_find(s, &q, &set));
+            assert_int_equal(set.rows_done, GEN);
+            assert_true(set.lambda_abs > 0 && set.lambda_rel > 0);
+            for (size_t query = 0; query < GEN; query += 4)
+                assert_true(row_error(s, &set, method_parse(made[i].method, NULL), query) <= 1.1e-5);
+        }
+        struct score_set set = find_set(s, "trak", "square", SPLIT_VAL);   /* auto, estimated: of so few features roughly */
+        assert_string_equal(set.lambda_spec, "auto");
+        assert_near(set.d_eff, (double)(dims[t] < N ? dims[t] : N) / 4, 0, .02);
+        for (size_t query = 0; query < VAL; query++) assert_true(row_error(s, &set, METHOD_TRAK, query) <= 1.1e-5);
+        set = find_set(s, "grad-dot", "square", SPLIT_VAL);
+        assert_int_equal(set.rows_done, VAL);
+        assert_true(row_error(s, &set, METHOD_GRAD_DOT, 1) <= 1e-6);
+        store_close(s);
+    }
+}
+
+static void what_a_krylov_basis_cannot_give_is_said(void **state) {
+    (void)state;
+    struct store *s = world("krylov.db");
+    struct score_options o = SCORE_DEFAULTS;
+    add_all_features(s, "square", 64);
+    o.losses = 1u << LOSS_SQUARE;
+    o.solver = SOLVER_KRYLOV;
+    o.self_influence = 0;
+    o.methods = "grad-dot,relative-if";
+    assert_int_equal(pipeline_score(s, &o, NULL), ERR_RANGE);
+    assert_says("method relative-if of 40 training items with k 64 comes from a decomposition");
+    o.methods = "trak";
+    o.self_influence = 1;
+    assert_int_equal(pipeline_score(s, &o, NULL), ERR_RANGE);
+    assert_says("self-influence of 40");
+    o.self_influence = 0;
+    o.memory = 1000;
+    assert_int_equal(pipeline_score(s, &o, NULL), ERR_RANGE);
+    assert_says("KB is given");
+    struct score_set_list l;
+    ok(store_score_sets_list(s, &l));
+    assert_int_equal(l.count, 0);
+    score_set_list_free(&l);
+    store_close(s);
+}
+
+static void only_the_queries_asked_for_are_scored(void **state) {
+    (void)state;
+    for (int krylov = 0; krylov < 2; krylov++) {
+        struct store *s = world("picked.db");
+        struct score_options o = SCORE_DEFAULTS;
+        struct stopper end = { 0 };
+        struct progress p = { stop_at, &end, NULL };
+        add_all_features(s, "square", 64);
+        o.methods = "trak,grad-dot";
+        o.losses = 1u << LOSS_SQUARE;
+        o.self_influence = 0;
+        o.solver = krylov ? SOLVER_KRYLOV : SOLVER_DIRECT;
+        o.queries = "gen:5-7,gen:20,val:1";
+        ok(pipeline_score(s, &o, &p));
+        assert_true(end.done == 10 && end.total == 10);
+        for (int m = 0; m < 2; m++) {
+            struct score_set set = find_set(s, m ? "grad-dot" : "trak", "square", SPLIT_GEN);
+            struct index_list missing;
+            ok(store_scores_missing(s, &set, &missing));
+            assert_int_equal(missing.count, GEN - 4);
+            for (size_t i = 0; i < missing.count; i++)
+                assert_true((missing.index[i] < 5 || missing.index[i] > 7) && missing.index[i] != 20);
+            index_list_free(&missing);
+            assert_true(row_error(s, &set, m ? METHOD_GRAD_DOT : METHOD_TRAK, 20) <= 1.1e-5);
+        }
+        o.queries = "gen:0";
+        o.splits = 1u << SPLIT_VAL;
+        assert_int_equal(pipeline_score(s, &o, NULL), ERR_MISSING);
+        o.splits = 0;
+        static const char *const wrong[][2] = { { "gen:37", "there is no gen:37; the last is gen:36" }, { "train:3", "is a training item" },
+                                                { "gen:3-", "is not a query" }, { "", "is not a query" }, { "gen:1,,", "is not a query" } };
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+            o.queries = wrong[i][0];
+            assert_int_not_equal(pipeline_score(s, &o, NULL), OK);
+            assert_says(wrong[i][1]);
+        }
+        o.queries = NULL;
+        ok(pipeline_score(s, &o, NULL));
+        struct score_set set = find_set(s, "trak", "square", SPLIT_GEN);
+        assert_int_equal(set.rows_done, GEN);
         store_close(s);
     }
 }
@@ -286,18 +418,6 @@ static void pixels_need_no_network(void **state) {
     struct score_query q = { "pixel-cos", "", 0, SPLIT_VAL, NULL, 0, 0 };
     assert_int_equal(store_score_set_find(s, &q, &cosine), ERR_MISSING);
     store_close(s);
-}
-
-struct stopper { atomic_int cancel; int reports, at; double done, total; };
-static void stop_at(void *ctx, double done, double total, const char *what, const char *note) {
-    struct stopper *s = ctx;
-    (void)note;
-    if (strcmp(what, "scores") == 0) {
-        assert_true(done >= s->done && done <= total);
-        s->done = done;
-        s->total = total;
-    }
-    if (++s->reports == s->at) atomic_store(&s->cancel, 1);
 }
 
 static void a_stopped_run_goes_on_to_the_same_scores(void **state) {
@@ -444,6 +564,9 @@ static int clear(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_those_of_the_formulas_in_either_form),
+        cmocka_unit_test(a_krylov_basis_per_query_gives_the_same_scores),
+        cmocka_unit_test(what_a_krylov_basis_cannot_give_is_said),
+        cmocka_unit_test(only_the_queries_asked_for_are_scored),
         cmocka_unit_test(leverages_of_the_training_items_are_kept),
         cmocka_unit_test(a_kernel_gives_the_same_scores_without_features),
         cmocka_unit_test(a_kernel_of_fewer_items_is_passed_over),
