@@ -41,6 +41,9 @@ struct store;
 
 /* --- open and close --- */
 
+/* At byte 68 of the file, most significant byte first: "dtrk". */
+enum { STORE_APPLICATION_ID = 0x6474726b };
+
 enum store_mode {
     STORE_READ,            /* never writes, also works on media that cannot be written */
     STORE_WRITE,           /* fails when the file cannot be written */

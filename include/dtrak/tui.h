@@ -1,4 +1,5 @@
-/* tui.h - the explorer: gallery, ranking, comparison and jobs of one database.
+/* tui.h - the explorer: gallery, ranking, comparison and jobs of a database, and a list to
+ * pick one from.
  *
  * The same code runs on a terminal and without one.  With `keys` it reads the
  * script instead of the terminal and ends when the script does; with `dump` it
@@ -20,7 +21,7 @@
 #include <stdio.h>
 
 struct tui_options {
-    const char *db;          /* path of the database; needed */
+    const char *db;          /* path of the database; NULL: one is picked among paths */
     const char *query;       /* "gen:17": the query shown first; NULL: the first there is */
     const char *screen;      /* "gallery", "ranking", "compare", "self", "evaluation", "jobs", "overall", "marked"; NULL: ranking with a query, else gallery */
     const char *graphics;    /* auto sixel kitty iterm2 half ascii none; NULL: auto */
@@ -32,8 +33,10 @@ struct tui_options {
     const char *dump;        /* file for the last screen as text, "-": stdout; NULL: none */
     int mouse;               /* 0: do not ask the terminal for mouse reports */
     size_t threads;          /* of a job; 0: all processors */
+    const char *const *paths;   /* n_paths databases and folders to choose from */
+    size_t n_paths;
 };
-#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0 }
+#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0 }
 
 /* Runs until the user quits, the script ends, or a signal or hang-up asks for
  * it; the terminal is then as it was found and a running job has been stopped

@@ -1,5 +1,6 @@
 /* cmd_view.c - dtrak view DB: the explorer, on a terminal or by a script. */
 #include "dtrak/cli.h"
+#include "dtrak/databases.h"
 #include "dtrak/tui.h"
 
 #include <string.h>
@@ -35,7 +36,9 @@ static enum status read_dimensions(const struct args *a, const char *name, size_
 
 static enum status run_view(const struct args *a) {
     struct tui_options o = TUI_DEFAULTS;
-    o.db = a->file[0];
+    if (a->n_files == 1 && !database_is_folder(a->file[0])) o.db = a->file[0];
+    o.paths = a->file;
+    o.n_paths = a->n_files;
     o.query = args_text(a, "query", NULL);
     o.screen = args_text(a, "screen", NULL);
     o.graphics = args_text(a, "graphics", NULL);
@@ -54,9 +57,10 @@ static enum status run_view(const struct args *a) {
 }
 
 const struct command command_view = {
-    "view", "DB", "browse a database in the terminal",
-    options, 1, 1,
+    "view", "DB...", "browse a database in the terminal; of several, or a folder of them, one is picked",
+    options, 1, ARGS_FILES_MANY,
     "  dtrak my.db\n"
+    "  dtrak results/\n"
     "  dtrak view my.db --query gen:17 --graphics half\n"
     "  dtrak view my.db --size 120x36 --graphics none --keys '2 f f c' --dump screen.txt\n", run_view
 };

@@ -546,6 +546,7 @@ void live_decompose_below(struct live *l, size_t items) {
 }
 
 void live_on_change(struct live *l, void (*fn)(void *ctx), void *ctx) {
+    if (!l) return;
     pthread_mutex_lock(&l->lock);
     l->on_change = fn;
     l->ctx = ctx;

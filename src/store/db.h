@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 
 enum {
-    DB_APPLICATION_ID = 0x6474726b,   /* "dtrk" */
+    DB_APPLICATION_ID = STORE_APPLICATION_ID,
     DB_SCHEMA_VERSION = 6,
     DB_PAGE_BYTES = 16384,            /* a score row of 1000 items fills an eighth, not half of two */
     DB_BUSY_MS = 5000,

@@ -29,7 +29,7 @@ void app_spot(struct app *a, size_t row, size_t col, size_t rows, size_t cols, s
 const struct screen *app_top(const struct app *a) { return a->stack[a->depth - 1]; }
 
 static int is_overlay(const struct screen *s) {
-    return s == &screen_detail || s == &screen_help || s == &screen_ask;
+    return s == &screen_detail || s == &screen_help || s == &screen_ask || s == &screen_picker;
 }
 
 static void push(struct app *a, const struct screen *s) {
@@ -59,12 +59,28 @@ void app_back(struct app *a) {
     else app_leave(a);
 }
 
-void app_leave(struct app *a) {
+/* Is nothing being computed, or may it be left?  Else it is asked, and `wanted` or the end follows. */
+static int may_go(struct app *a, const char *to) {
     struct jobs_now now = jobs_snapshot(a->jobs);
-    if (now.id == 0 && now.queued == 0) { a->done = 1; return; }
-    a->question = now.id ? "A job runs: leave and stop it? Finished parts stay, 6 resumes it.  y yes  n no"
-                         : "Jobs are queued. Leave? They stay in the queue.  y yes  n no";
+    if (now.id == 0 && now.queued == 0) return 1;
+    if (now.id) snprintf(a->question, sizeof a->question, "A job runs: %s and stop it? Finished parts stay, 6 resumes it.  y yes  n no", to);
+    else snprintf(a->question, sizeof a->question, "Jobs are queued: %s? They stay in the queue.  y yes  n no", to);
     app_over(a, &screen_ask);
+    return 0;
+}
+
+void app_leave(struct app *a) {
+    mem_free(a->wanted);
+    a->wanted = NULL;
+    if (may_go(a, "leave")) a->done = 1;
+}
+
+void app_want_database(struct app *a, const char *path) {
+    char *copy = mem_copy_string(path);
+    if (!copy) { app_say(a, STYLE_ERROR, "explorer: out of memory"); return; }
+    mem_free(a->wanted);
+    a->wanted = copy;
+    if (may_go(a, "open another database")) app_go_over(a);
 }
 
 /* --- the query --- */
@@ -95,116 +111,6 @@ void app_set_query(struct app *a, struct item_ref ref) {
         if (a->gallery.index[i] == ref.index) a->gallery.cursor = i;
     find_nearest(a);
     row_load(a);
-}
-
-static enum status first_query(struct app *a) {
-    struct item_ref ref = { a->catalog.count[SPLIT_GEN] ? SPLIT_GEN : SPLIT_VAL, 0 };
-    a->gallery.split = ref.split;
-    if (a->o.query) {
-        TRY(item_ref_parse(&ref, a->o.query));
-        if (ref.split == SPLIT_TRAIN)
-            return fail(ERR_USAGE, "%s: a query is a gen or a val item", a->o.query);
-        if (ref.index >= a->catalog.count[ref.split])
-            return fail(ERR_USAGE, "there is no item %s: the database has %zu %s items", a->o.query,
-                        a->catalog.count[ref.split], split_name(ref.split));
-    } else if (a->catalog.count[ref.split] == 0) {
-        setting_start(a);
-        gallery_refilter(a);
-        return OK;
-    }
-    a->query.split = ref.split;
-    setting_start(a);
-    app_set_query(a, ref);
-    return OK;
-}
-
-/* --- opening --- */
-
-static enum status first_screen(struct app *a) {
-    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_self, &screen_evaluation, &screen_jobs, &screen_overall, &screen_set };
-    const char *name = a->o.screen ? a->o.screen : a->o.query ? "ranking" : "gallery";
-    for (size_t i = 0; i < sizeof main_screen / sizeof main_screen[0]; i++)
-        if (strcmp(name, main_screen[i]->name) == 0) {
-            push(a, main_screen[i]);
-            return OK;
-        }
-    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking, compare, self, evaluation, jobs, overall or marked", name);
-}
-
-static void offer_interrupted(struct app *a) {
-    size_t n = 0, elsewhere = 0;
-    jobs_reload(a);
-    for (size_t i = 0; i < a->job.list.count; i++) {
-        n += a->job.list.job[i].state == JOB_INTERRUPTED;
-        elsewhere += a->job.list.job[i].state == JOB_RUNNING;
-    }
-    if (elsewhere && a->jobs)
-        app_say(a, STYLE_WARN, "a job runs in another program; if that was killed, 6 offers it within %d s", JOB_LEASE_S);
-    else if (n && a->jobs)
-        app_say(a, STYLE_WARN, "%zu interrupted job%s: 6 shows %s, r there resumes", n, n == 1 ? "" : "s",
-                n == 1 ? "it" : "them");
-}
-
-static enum status open_work(struct app *a) {
-    struct jobs_options j = { a->o.db, a->o.threads, NULL };
-    if (a->o.read_only) {
-        snprintf(a->why_read_only, sizeof a->why_read_only, "opened with --read-only: nothing is computed");
-    } else if (store_is_read_only(a->store)) {
-        snprintf(a->why_read_only, sizeof a->why_read_only,
-                 "the database cannot be written, so nothing is computed; a copy (dtrak backup) can");
-    } else if (jobs_open(&a->jobs, &j) != OK) {
-        snprintf(a->why_read_only, sizeof a->why_read_only, "no jobs: %.140s", fail_reason());
-        a->jobs = NULL;
-    }
-    TRY(survey_open(&a->survey, a->o.db, NULL, NULL));
-    return live_open(&a->live, a->o.db, NULL, NULL);
-}
-
-enum status app_open(struct app **out, const struct tui_options *o) {
-    enum status st = OK;
-    *out = NULL;
-    struct app *a = mem_array(1, sizeof *a);
-    if (!a) return fail(ERR_NOMEM, "explorer: out of memory");
-    a->o = *o;
-    a->cell_aspect = 2;
-    a->row.lambda_rel = a->row.lambda_abs = NAN;
-    TRY_TO(store_open(&a->store, o->db, o->read_only ? STORE_READ : STORE_WRITE_OR_READ));
-    TRY_TO(catalog_load(a));
-    TRY_TO(marks_load(a));
-    TRY_TO(open_work(a));
-    TRY_TO(first_query(a));
-    TRY_TO(first_screen(a));
-    TRY_TO(frame_new(&a->frame, o->rows ? o->rows : 24, o->cols ? o->cols : 80));
-    TRY_TO(store_data_version(a->store, &a->data_version));
-    offer_interrupted(a);
-    *out = a;
-    a = NULL;
-done:
-    app_close(a);
-    return st;
-}
-
-void app_close(struct app *a) {
-    if (!a) return;
-    jobs_close(a->jobs);
-    live_close(a->live);
-    survey_close(a->survey);
-    pictures_close(a->pictures);
-    row_free(&a->row);
-    compare_close(a);
-    self_forget(a);
-    marks_free(a);
-    set_free(a);
-    reverse_free(a);
-    overall_free(a);
-    pairs_free(a);
-    job_list_free(&a->job.list);
-    mem_free(a->gallery.index);
-    mem_free(a->ranking.pass);
-    catalog_free(&a->catalog);
-    frame_free(a->frame);
-    store_close(a->store);
-    mem_free(a);
 }
 
 enum status app_resize(struct app *a, size_t rows, size_t cols) { return frame_resize(a->frame, rows, cols); }
@@ -239,7 +145,7 @@ static void reread(struct app *a, int row_too) {
     self_forget(a);
     jobs_reload(a);
     if (!a->has_query && a->catalog.count[SPLIT_GEN] + a->catalog.count[SPLIT_VAL]) {
-        first_query(a);
+        app_first_query(a);
     } else if (row_too || a->row.state != ROW_STORED) {
         if (a->has_query) find_nearest(a);
         row_load(a);
@@ -270,6 +176,8 @@ int app_poll(struct app *a) {
     int64_t version = a->data_version;
     int changed = now.id != 0;
 
+    if (app_top(a) == &screen_picker && picker_poll(a)) changed = 1;
+    if (!a->store) return changed;
     learn_rate(a, &now);
     if (now.ended != a->jobs_ended) { news_of_jobs(a, &now); changed = 1; }
     if (survey_busy(a->survey) || survey_ended(a->survey) != a->surveys_ended) changed = 1;
@@ -341,20 +249,22 @@ static void end_prompt(struct app *a) {
     a->prompt = PROMPT_NONE;
     if (p == PROMPT_PALETTE) {
         palette_enter(a);
+    } else if (p == PROMPT_OPEN) {
+        picker_typed(a, a->typed);
     } else if (p == PROMPT_SAVE || p == PROMPT_EXPORT || p == PROMPT_RETRAIN) {
         set_named(a, p, a->typed);
     } else if (p == PROMPT_FILTER && app_top(a) == &screen_ranking) {
         ranking_filter(a, a->typed);
     } else if (p == PROMPT_FILTER) {
         if (!filter_check(a, a->typed, 0)) return;
-        snprintf(a->filter, sizeof a->filter, "%s", a->typed);
+        snprintf(a->filter, sizeof a->filter, "%.127s", a->typed);
         gallery_refilter(a);
         /* What is selected is what Enter ranks, so it has to be one that shows. */
         if (a->gallery.count && (a->query.split != a->gallery.split ||
                                  a->query.index != a->gallery.index[a->gallery.cursor]))
             app_set_query(a, (struct item_ref){ a->gallery.split, a->gallery.index[a->gallery.cursor] });
     } else {
-        if (a->typed[0]) snprintf(a->search, sizeof a->search, "%s", a->typed);
+        if (a->typed[0]) snprintf(a->search, sizeof a->search, "%.127s", a->typed);
         search_again(a, 1);
     }
 }
@@ -405,6 +315,7 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_set: app_show(a, &screen_set); break;
     case ACT_mark: case ACT_reverse: act_on_selected(a, k); break;
     case ACT_help: app_over(a, &screen_help); break;
+    case ACT_open_other: picker_show(a); break;
     case ACT_cancel: cancel_running(a); break;
     case ACT_query_next: gallery_step_query(a, 1); break;
     case ACT_query_back: gallery_step_query(a, -1); break;

@@ -13,6 +13,7 @@
 #include "keys.h"
 
 #include "dtrak/comparison.h"
+#include "dtrak/databases.h"
 #include "dtrak/err.h"
 #include "dtrak/frame.h"
 #include "dtrak/jobs.h"
@@ -102,7 +103,7 @@ enum { FACTS = 2048 };
 
 /* --- the line at the bottom --- */
 
-enum prompt { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_PALETTE, PROMPT_SAVE, PROMPT_EXPORT, PROMPT_RETRAIN };
+enum prompt { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_PALETTE, PROMPT_SAVE, PROMPT_EXPORT, PROMPT_RETRAIN, PROMPT_OPEN };
 
 /* --- what can be clicked --- */
 
@@ -136,7 +137,7 @@ struct screen {
     void (*wheel)(struct app *a, int down);                 /* may be NULL */
 };
 extern const struct screen screen_gallery, screen_ranking, screen_compare, screen_self, screen_evaluation, screen_jobs, screen_set, screen_reverse, screen_overall,
-    screen_detail, screen_help, screen_ask;
+    screen_detail, screen_help, screen_ask, screen_picker;
 
 enum { STACK = 16 };
 
@@ -146,11 +147,12 @@ struct place {
     struct item_ref query, item;   /* item: of the zoom or the reverse screen */
     int has_query, pane;
     size_t cursor[2];              /* of the ranking */
+    unsigned generation;           /* of the database */
 };
 
 struct app {
     struct tui_options o;
-    struct store *store;
+    struct store *store;         /* NULL before a database was picked: then so are those below */
     struct jobs *jobs;           /* NULL: nothing can be computed */
     struct pictures *pictures;
     struct live *live;           /* NULL as above */
@@ -186,7 +188,7 @@ struct app {
     char message[240];           /* in place of the footer until the next key */
     enum style message_style;
     enum prompt prompt;
-    char typed[128];
+    char typed[1024];
     size_t palette_at;           /* the action of the : line that Enter takes */
     char search[128], filter[128];
 
@@ -309,12 +311,33 @@ struct app {
         size_t steps;
     } generate;
     struct { size_t top, lines, rows; } help;
-    const char *question;
+    struct {
+        struct database_list list;
+        char *folder;            /* that is listed; NULL: what the command line named */
+        size_t cursor, per_page, read;   /* read: files whose facts are known, from the first */
+    } picker;
+    char question[160];
+    char *wanted;                /* the database that a yes goes over to; NULL: a yes leaves */
+    unsigned generation;         /* which database this is, of those shown: a picture's number holds it */
 };
 
+/* --- database.c --- */
+enum status app_open(struct app **out, const struct tui_options *o);   /* o->db NULL: begins with the picker */
+void app_close(struct app *a);          /* NULL is fine */
+/* Pictures for a terminal, which work wakes from then on; the terminal stays the caller's. */
+enum status app_connect(struct app *a, struct term *t);
+void app_disconnect(struct app *a);
+enum status app_first_query(struct app *a);
+void app_go_over(struct app *a);        /* to the database that is wanted; says why it cannot */
+
+/* --- picker.c --- */
+enum status picker_start(struct app *a);   /* with what the command line named */
+void picker_show(struct app *a);           /* over another screen */
+void picker_typed(struct app *a, const char *path);
+int picker_poll(struct app *a);            /* reads one more file: 1; 0: all are known */
+void picker_free(struct app *a);
+
 /* --- app.c --- */
-enum status app_open(struct app **out, const struct tui_options *o);
-void app_close(struct app *a);
 void app_draw(struct app *a);
 void app_act(struct app *a, enum action k);
 void app_key(struct app *a, const struct input_event *key);
@@ -323,6 +346,7 @@ void app_mouse(struct app *a, const struct input_event *mouse);
 int app_poll(struct app *a);
 enum status app_resize(struct app *a, size_t rows, size_t cols);
 void app_leave(struct app *a);   /* asks first while a job runs */
+void app_want_database(struct app *a, const char *path);   /* the same before another one is opened */
 
 void app_show(struct app *a, const struct screen *s);   /* a main screen: on top of what was there */
 void app_over(struct app *a, const struct screen *s);   /* an overlay */
@@ -410,6 +434,8 @@ struct grid draw_grid(const struct app *a, size_t rows, size_t cols, size_t text
                       size_t want);
 size_t draw_image_cols(const struct app *a, size_t rows);   /* of a box that tall */
 size_t draw_image_rows(const struct app *a, size_t cols);
+uint64_t draw_picture_key(const struct app *a, struct item_ref ref);   /* for frame_image() */
+struct item_ref draw_picture_ref(uint64_t key);
 void draw_image(struct app *a, struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
                 struct item_ref ref);
 /* Shows a tile as selected: caption, side columns and `below` lines under the

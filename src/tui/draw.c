@@ -42,12 +42,20 @@ struct grid draw_grid(const struct app *a, size_t rows, size_t cols, size_t text
     return best;
 }
 
+/* Bits 40 to 55 of pictures_key() are free: no split has 2^40 items. */
+enum { GENERATION_BIT = 40 };
+
+uint64_t draw_picture_key(const struct app *a, struct item_ref ref) {
+    return pictures_key(ref) | (uint64_t)(a->generation & 0xffff) << GENERATION_BIT;
+}
+
+struct item_ref draw_picture_ref(uint64_t key) { return pictures_ref(key & ~((uint64_t)0xffff << GENERATION_BIT)); }
+
 void draw_image(struct app *a, struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
                 struct item_ref ref) {
     char label[32];
-    (void)a;
     item_ref_format(label, ref);
-    frame_image(f, row, col, rows, cols, pictures_key(ref), label);
+    frame_image(f, row, col, rows, cols, draw_picture_key(a, ref), label);
 }
 
 void draw_selection(struct frame *f, size_t row, size_t col, const struct grid *g, size_t below) {
@@ -152,9 +160,9 @@ static size_t title_pieces(const struct app *a, struct piece *p) {
     const struct catalog *c = &a->catalog;
     char name[METHOD_DISPLAY], ref[32];
     size_t n = 0;
-    const char *base = strrchr(a->o.db, '/');
+    const char *base = a->o.db ? strrchr(a->o.db, '/') : NULL;
 
-    piece(p, &n, 4, STYLE_BAR, "%.40s", base ? base + 1 : a->o.db);
+    piece(p, &n, 4, STYLE_BAR, "%.40s", base ? base + 1 : a->o.db ? a->o.db : "dtrak");
     if (a->has_query) {
         item_ref_format(ref, a->query);
         piece(p, &n, 0, STYLE_BAR_KEY, "%s/%zu", ref, c->count[a->query.split]);
@@ -338,7 +346,7 @@ void draw_footer(struct app *a, struct frame *f) {
     if (rows < 2) return;
     frame_fill(f, rows - 1, 0, 1, cols, STYLE_BAR, ' ');
     if (a->prompt != PROMPT_NONE) {
-        static const char *const name[] = { "", "/", "&", ":", "name of the list: ", "CSV file: ", "keep them as list: " };
+        static const char *const name[] = { "", "/", "&", ":", "name of the list: ", "CSV file: ", "keep them as list: ", "database or folder: " };
         size_t at = frame_text(f, rows - 1, 1, STYLE_BAR_KEY, name[a->prompt]);
         at += frame_text(f, rows - 1, 1 + at, STYLE_BAR, a->typed);
         frame_text(f, rows - 1, 1 + at, STYLE_BAR_KEY, "▏");

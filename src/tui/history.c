@@ -11,6 +11,7 @@ struct place history_here(const struct app *a) {
     struct place p;
     memset(&p, 0, sizeof p);
     p.screen = app_top(a);
+    p.generation = a->generation;
     p.query = a->query;
     p.has_query = a->has_query;
     p.pane = a->ranking.pane;
@@ -20,7 +21,7 @@ struct place history_here(const struct app *a) {
     return p;
 }
 
-static int can_return(const struct screen *s) { return s != &screen_help && s != &screen_ask; }
+static int can_return(const struct screen *s) { return s != &screen_help && s != &screen_ask && s != &screen_picker; }
 
 /* Worth going back to?  The next item of a list is not. */
 static int is_step(const struct place *from, const struct place *to, int moved) {
@@ -33,7 +34,7 @@ static int is_step(const struct place *from, const struct place *to, int moved) 
 void history_note(struct app *a, const struct place *before, int moved) {
     struct place now = history_here(a);
     size_t max = sizeof a->history.place / sizeof a->history.place[0];
-    if (!is_step(before, &now, moved)) return;
+    if (before->generation != now.generation || !is_step(before, &now, moved)) return;
     if (a->history.at == max) {
         memmove(a->history.place, a->history.place + 1, (max - 1) * sizeof a->history.place[0]);
         a->history.at--;

@@ -10,7 +10,7 @@
 #define NO_KEY (0xf0000000u + (unsigned)__LINE__)
 
 const char *context_name(enum context c) {
-    static const char *const name[CONTEXT_COUNT] = { "gallery", "ranking", "compare", "self-influence", "evaluation", "jobs", "zoom", "marked", "reverse", "overall", "help", "question" };
+    static const char *const name[CONTEXT_COUNT] = { "gallery", "ranking", "compare", "self-influence", "evaluation", "jobs", "zoom", "marked", "reverse", "overall", "databases", "help", "question" };
     return name[c];
 }
 
@@ -23,6 +23,7 @@ static enum action in_gallery(uint32_t key) {
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define QUERY ROW
 #define GALLERY ROW
 #define MARK ROW
@@ -37,6 +38,7 @@ static enum action in_ranking(uint32_t key) {
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define QUERY ROW
 #define SETTING ROW
 #define RANKING ROW
@@ -53,6 +55,7 @@ static enum action in_compare(uint32_t key) {
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define QUERY ROW
 #define SETTING ROW
 #define COMPARE ROW
@@ -68,6 +71,7 @@ static enum action in_self(uint32_t key) {
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define QUERY ROW
 #define SELF ROW
 #define MARK ROW
@@ -82,6 +86,7 @@ static enum action in_evaluation(uint32_t key) {
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define EVALUATION ROW
 #include "actions.def"
     default: return ACT_NONE;
@@ -93,6 +98,7 @@ static enum action in_jobs(uint32_t key) {
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define JOBS ROW
 #include "actions.def"
     default: return ACT_NONE;
@@ -104,6 +110,7 @@ static enum action in_detail(uint32_t key) {
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define DETAIL ROW
 #define MARK ROW
 #define ITEM ROW
@@ -117,6 +124,7 @@ static enum action in_set(uint32_t key) {
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define QUERY ROW
 #define MARK ROW
 #define ITEM ROW
@@ -131,6 +139,7 @@ static enum action in_reverse(uint32_t key) {
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define QUERY ROW
 #define REVERSE ROW
 #include "actions.def"
@@ -143,10 +152,22 @@ static enum action in_overall(uint32_t key) {
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define QUERY ROW
 #define MARK ROW
 #define ITEM ROW
 #define OVERALL ROW
+#include "actions.def"
+    default: return ACT_NONE;
+    }
+}
+
+static enum action in_picker(uint32_t key) {
+    switch (key) {
+#define ALWAYS ROW
+#define MOVE ROW
+#define ABOUT ROW
+#define PICKER ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -173,7 +194,7 @@ static enum action in_ask(uint32_t key) {
 #undef ROW
 
 static enum action (*const map[CONTEXT_COUNT])(uint32_t key) = {
-    in_gallery, in_ranking, in_compare, in_self, in_evaluation, in_jobs, in_detail, in_set, in_reverse, in_overall, in_help, in_ask
+    in_gallery, in_ranking, in_compare, in_self, in_evaluation, in_jobs, in_detail, in_set, in_reverse, in_overall, in_picker, in_help, in_ask
 };
 
 enum action keys_action(enum context c, const struct input_event *key) {
@@ -190,6 +211,7 @@ static const struct { enum action action; uint32_t key, other; const char *foote
 #define ALWAYS ROW
 #define MOVE ROW
 #define SCREEN ROW
+#define ABOUT ROW
 #define QUERY ROW
 #define GALLERY ROW
 #define SETTING ROW
@@ -205,6 +227,7 @@ static const struct { enum action action; uint32_t key, other; const char *foote
 #define SET ROW
 #define REVERSE ROW
 #define OVERALL ROW
+#define PICKER ROW
 #define HELP ROW
 #define ASK ROW
 #include "actions.def"
@@ -246,13 +269,13 @@ void tui_print_keys(FILE *out) {
         size_t on = 0, screens = 0;
         for (int c = 0; c < CONTEXT_COUNT; c++) {
             if (map[c](row[i].key) != row[i].action) continue;
-            screens += c != IN_HELP && c != IN_ASK;
+            screens += c != IN_HELP && c != IN_ASK && c != IN_PICKER;
             snprintf(where + strlen(where), sizeof where - strlen(where), "%s%s", on++ ? " " : "",
                      context_name((enum context)c));
         }
         name_key(key, row[i].key);
         name_key(other, row[i].other);
         fprintf(out, "%s%s%s\t%s\t%s\n", key, other[0] ? " " : "", other,
-                on == CONTEXT_COUNT ? "everywhere" : screens == CONTEXT_COUNT - 2 ? "every screen" : where, row[i].help);
+                on == CONTEXT_COUNT ? "everywhere" : screens == CONTEXT_COUNT - 3 ? "every screen" : where, row[i].help);
     }
 }

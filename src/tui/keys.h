@@ -30,6 +30,8 @@ enum action {
 #define SET ROW
 #define REVERSE ROW
 #define OVERALL ROW
+#define PICKER ROW
+#define ABOUT ROW
 #define HELP ROW
 #define ASK ROW
 #include "actions.def"
@@ -38,7 +40,7 @@ enum action {
 };
 
 /* Where keys are read: each has its own map. */
-enum context { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_EVALUATION, IN_JOBS, IN_DETAIL, IN_SET, IN_REVERSE, IN_OVERALL, IN_HELP, IN_ASK, CONTEXT_COUNT };
+enum context { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_EVALUATION, IN_JOBS, IN_DETAIL, IN_SET, IN_REVERSE, IN_OVERALL, IN_PICKER, IN_HELP, IN_ASK, CONTEXT_COUNT };
 
 const char *context_name(enum context c);
 

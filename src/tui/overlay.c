@@ -33,7 +33,7 @@ static size_t help_rows(const struct app *a, struct help_row *out, size_t max) {
     size_t n = 0;
     /* The screen it was called from comes first, without a gap to what is on everywhere. */
     enum context here = a->depth >= 2 ? a->stack[a->depth - 2]->context : IN_GALLERY;
-    static const enum context all[] = { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_EVALUATION, IN_JOBS, IN_DETAIL };
+    static const enum context all[] = { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_EVALUATION, IN_JOBS, IN_DETAIL, IN_PICKER };
     seen[ACT_yes] = seen[ACT_no] = seen[ACT_help_close] = 1;
     add_rows(here, context_name(here), out, &n, max, seen);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) add_rows(all[i], context_name(all[i]), out, &n, max, seen);
@@ -61,8 +61,8 @@ static void help_wheel(struct app *a, int down) { help_act(a, down ? ACT_down : 
 static void help_open(struct app *a) { a->help.top = 0; }
 
 static void help_draw(struct app *a, struct frame *f, struct area in) {
-    struct help_row r[120];
-    size_t n = help_rows(a, r, 120);
+    struct help_row r[160];
+    size_t n = help_rows(a, r, 160);
     struct area inner = in;
     if (in.rows >= 4 && in.cols >= 20) {
         frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, "keys");
@@ -94,6 +94,7 @@ const struct screen screen_help = { "help", IN_HELP, help_open, help_draw, help_
 /* --- a question; the screen below stays visible --- */
 
 static int ask_act(struct app *a, enum action k) {
+    if (k == ACT_yes && a->wanted) { app_back(a); app_go_over(a); return 1; }
     if (k == ACT_yes || k == ACT_quit) { a->done = 1; return 1; }
     if (k == ACT_no) { app_back(a); return 1; }
     return 0;

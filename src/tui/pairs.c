@@ -102,7 +102,7 @@ static void draw_after(struct app *a, struct frame *f, size_t row, size_t col, s
     char label[40];
     struct item_ref ref = { SPLIT_COUNT, (size_t)c->id };
     snprintf(label, sizeof label, "without %.20s", c->label);
-    if (h) frame_image(f, row, col, h, draw_image_cols(a, h), pictures_key(ref), label);
+    if (h) frame_image(f, row, col, h, draw_image_cols(a, h), draw_picture_key(a, ref), label);
     if (isfinite(c->embed_cos)) frame_printf(f, row + h, col, tile - 1, STYLE_ACCENT, "%.2f c%.2f e%.2f", c->pixel_l2, c->pixel_cos, c->embed_cos);
     else if (tile < 16) frame_printf(f, row + h, col, tile - 1, STYLE_ACCENT, "%.2f", c->pixel_l2);
     else frame_printf(f, row + h, col, tile - 1, STYLE_ACCENT, "%.2f  cos %.2f", c->pixel_l2, c->pixel_cos);

@@ -25,7 +25,8 @@ static int pair(const char *s, char between, size_t *x, size_t *y) {
 
 static void wait_idle(struct app *a) {
     struct timespec nap = { 0, 5000000 };
-    for (;;) {
+    while (picker_poll(a)) {}
+    while (a->store) {
         jobs_wait(a->jobs, 3600);
         a->looked = 0;
         app_poll(a);
@@ -81,7 +82,8 @@ static enum status special(struct app *a, const char *word) {
 }
 
 enum status script_run(struct app *a, const char *keys) {
-    char word[160];
+    char word[1024];
+    while (picker_poll(a)) {}
     while (!a->done && input_script_next(&keys, word, sizeof word)) {
         struct input_event key;
         memset(&key, 0, sizeof key);
@@ -92,6 +94,7 @@ enum status script_run(struct app *a, const char *keys) {
             app_draw(a);           /* a key acts on what is seen: pages and columns are those of the last draw */
             app_key(a, &key);
         }
+        while (picker_poll(a)) {}
         app_poll(a);
     }
     return OK;

@@ -1,8 +1,6 @@
 /* tui.c - the loop: on a terminal, or over a script. */
 #include "app.h"
 
-#include "dtrak/live.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -29,11 +27,10 @@ static enum status run_script(struct app *a) {
 
 /* --- on a terminal --- */
 
-static void wake(void *ctx) { term_wake(ctx); }
-
 static int get_picture(void *ctx, uint64_t key, struct picture *out) {
     struct app *a = ctx;
-    return pictures_get(a->pictures, pictures_ref(key), &out->rgba, &out->width, &out->height);
+    if (!a->pictures) return -1;
+    return pictures_get(a->pictures, draw_picture_ref(key), &out->rgba, &out->width, &out->height);
 }
 
 static enum status fit(struct app *a) {
@@ -65,7 +62,7 @@ static enum status loop(struct app *a) {
         if (app_poll(a) || stale) {
             TRY(fit(a));
             app_draw(a);
-            pictures_begin(a->pictures);
+            if (a->pictures) pictures_begin(a->pictures);
             st = term_paint(a->term, a->frame, &images);
             if (st == ERR_IO) return OK;         /* the terminal is gone: an ordinary way to leave */
             if (st != OK) return st;
@@ -78,7 +75,6 @@ static enum status loop(struct app *a) {
 }
 
 static enum status run_terminal(struct app *a, enum graphics graphics) {
-    enum status st = OK;
     struct term_options t;
     memset(&t, 0, sizeof t);
     t.graphics = graphics;
@@ -86,20 +82,12 @@ static enum status run_terminal(struct app *a, enum graphics graphics) {
     t.cell_w = a->o.cell_w;
     t.cell_h = a->o.cell_h;
     t.colours = a->o.colours;
-    TRY(term_open(&a->term, &t));
-    TRY_TO(pictures_open(&a->pictures, a->o.db, 0, wake, a->term));
-    jobs_on_change(a->jobs, wake, a->term);
-    live_on_change(a->live, wake, a->term);
-    survey_on_change(a->survey, wake, a->term);
-    st = loop(a);
-done:
-    jobs_on_change(a->jobs, NULL, NULL);
-    live_on_change(a->live, NULL, NULL);
-    survey_on_change(a->survey, NULL, NULL);
-    pictures_close(a->pictures);
-    a->pictures = NULL;
-    term_close(a->term);
-    a->term = NULL;
+    struct term *term = NULL;
+    TRY(term_open(&term, &t));
+    enum status st = app_connect(a, term);
+    if (st == OK) st = loop(a);
+    app_disconnect(a);
+    term_close(term);
     return st;
 }
 

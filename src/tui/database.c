@@ -1,0 +1,195 @@
+/* database.c - the explorer's state for one database: opened, closed, exchanged for that of
+ * another. */
+#include "app.h"
+
+#include "dtrak/live.h"
+#include "dtrak/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- opening --- */
+
+enum status app_first_query(struct app *a) {
+    struct item_ref ref = { a->catalog.count[SPLIT_GEN] ? SPLIT_GEN : SPLIT_VAL, 0 };
+    a->gallery.split = ref.split;
+    if (a->o.query) {
+        TRY(item_ref_parse(&ref, a->o.query));
+        if (ref.split == SPLIT_TRAIN)
+            return fail(ERR_USAGE, "%s: a query is a gen or a val item", a->o.query);
+        if (ref.index >= a->catalog.count[ref.split])
+            return fail(ERR_USAGE, "there is no item %s: the database has %zu %s items", a->o.query,
+                        a->catalog.count[ref.split], split_name(ref.split));
+    } else if (a->catalog.count[ref.split] == 0) {
+        setting_start(a);
+        gallery_refilter(a);
+        return OK;
+    }
+    a->query.split = ref.split;
+    setting_start(a);
+    app_set_query(a, ref);
+    return OK;
+}
+
+static enum status first_screen(struct app *a) {
+    static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_self, &screen_evaluation, &screen_jobs, &screen_overall, &screen_set };
+    const char *name = a->o.screen ? a->o.screen : a->o.query ? "ranking" : "gallery";
+    for (size_t i = 0; i < sizeof main_screen / sizeof main_screen[0]; i++)
+        if (strcmp(name, main_screen[i]->name) == 0) {
+            app_over(a, main_screen[i]);
+            return OK;
+        }
+    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking, compare, self, evaluation, jobs, overall or marked", name);
+}
+
+static void offer_interrupted(struct app *a) {
+    size_t n = 0, elsewhere = 0;
+    jobs_reload(a);
+    for (size_t i = 0; i < a->job.list.count; i++) {
+        n += a->job.list.job[i].state == JOB_INTERRUPTED;
+        elsewhere += a->job.list.job[i].state == JOB_RUNNING;
+    }
+    if (elsewhere && a->jobs)
+        app_say(a, STYLE_WARN, "a job runs in another program; if that was killed, 6 offers it within %d s", JOB_LEASE_S);
+    else if (n && a->jobs)
+        app_say(a, STYLE_WARN, "%zu interrupted job%s: 6 shows %s, r there resumes", n, n == 1 ? "" : "s",
+                n == 1 ? "it" : "them");
+}
+
+static enum status open_work(struct app *a) {
+    struct jobs_options j = { a->o.db, a->o.threads, NULL };
+    if (a->o.read_only) {
+        snprintf(a->why_read_only, sizeof a->why_read_only, "opened with --read-only: nothing is computed");
+    } else if (store_is_read_only(a->store)) {
+        snprintf(a->why_read_only, sizeof a->why_read_only,
+                 "the database cannot be written, so nothing is computed; a copy (dtrak backup) can");
+    } else if (jobs_open(&a->jobs, &j) != OK) {
+        snprintf(a->why_read_only, sizeof a->why_read_only, "no jobs: %.140s", fail_reason());
+        a->jobs = NULL;
+    }
+    TRY(survey_open(&a->survey, a->o.db, NULL, NULL));
+    return live_open(&a->live, a->o.db, NULL, NULL);
+}
+
+/* Everything of one database, with its first screen. */
+static enum status open_database(struct app *a) {
+    TRY(store_open(&a->store, a->o.db, a->o.read_only ? STORE_READ : STORE_WRITE_OR_READ));
+    TRY(catalog_load(a));
+    TRY(marks_load(a));
+    TRY(open_work(a));
+    TRY(app_first_query(a));
+    TRY(first_screen(a));
+    TRY(store_data_version(a->store, &a->data_version));
+    offer_interrupted(a);
+    return OK;
+}
+
+enum status app_open(struct app **out, const struct tui_options *o) {
+    enum status st = OK;
+    *out = NULL;
+    struct app *a = mem_array(1, sizeof *a);
+    if (!a) return fail(ERR_NOMEM, "explorer: out of memory");
+    a->o = *o;
+    a->o.db = NULL;
+    a->cell_aspect = 2;
+    a->row.lambda_rel = a->row.lambda_abs = NAN;
+    TRY_TO(frame_new(&a->frame, o->rows ? o->rows : 24, o->cols ? o->cols : 80));
+    if (o->db) {
+        a->o.db = mem_copy_string(o->db);
+        TRY_TO(a->o.db ? OK : fail(ERR_NOMEM, "explorer: out of memory"));
+        TRY_TO(open_database(a));
+    } else {
+        TRY_TO(picker_start(a));
+        app_over(a, &screen_picker);
+    }
+    *out = a;
+    a = NULL;
+done:
+    app_close(a);
+    return st;
+}
+
+void app_close(struct app *a) {
+    if (!a) return;
+    app_disconnect(a);
+    jobs_close(a->jobs);
+    live_close(a->live);
+    survey_close(a->survey);
+    row_free(&a->row);
+    compare_close(a);
+    self_forget(a);
+    marks_free(a);
+    set_free(a);
+    reverse_free(a);
+    overall_free(a);
+    pairs_free(a);
+    picker_free(a);
+    job_list_free(&a->job.list);
+    mem_free(a->gallery.index);
+    mem_free(a->ranking.pass);
+    catalog_free(&a->catalog);
+    frame_free(a->frame);
+    store_close(a->store);
+    char *path = (char *)(uintptr_t)a->o.db;   /* ours: a copy */
+    mem_free(path);
+    mem_free(a->wanted);
+    mem_free(a);
+}
+
+/* --- the terminal's side --- */
+
+static void wake(void *ctx) { term_wake(ctx); }
+
+enum status app_connect(struct app *a, struct term *t) {
+    if (a->o.db) TRY(pictures_open(&a->pictures, a->o.db, 0, wake, t));
+    a->term = t;
+    jobs_on_change(a->jobs, wake, t);
+    live_on_change(a->live, wake, t);
+    survey_on_change(a->survey, wake, t);
+    return OK;
+}
+
+void app_disconnect(struct app *a) {
+    if (!a->term) return;
+    jobs_on_change(a->jobs, NULL, NULL);
+    live_on_change(a->live, NULL, NULL);
+    survey_on_change(a->survey, NULL, NULL);
+    pictures_close(a->pictures);
+    a->pictures = NULL;
+    a->term = NULL;
+}
+
+/* --- going over to another --- */
+
+/* The other one is opened whole before this one is let go, so that a file that is none
+ * changes nothing.  Nobody else keeps a pointer into the state but to its beginning, so
+ * the two change places. */
+static enum status go_over(struct app *a) {
+    struct app *b = NULL, *between = mem_array(1, sizeof *between);
+    struct tui_options o = a->o;
+    struct term *t = a->term;
+    if (!between) return fail(ERR_NOMEM, "explorer: out of memory");
+    if (a->store) o.query = o.screen = NULL;
+    o.db = a->wanted;
+    o.rows = frame_rows(a->frame);
+    o.cols = frame_cols(a->frame);
+    enum status st = app_open(&b, &o);
+    if (st == OK && t) st = app_connect(b, t);
+    if (st == OK) {
+        b->cell_aspect = a->cell_aspect;
+        b->generation = a->generation + 1;
+        *between = *a;
+        *a = *b;
+        *b = *between;
+        if (t) term_redraw(t);
+    }
+    mem_free(between);
+    app_close(b);
+    return st;
+}
+
+void app_go_over(struct app *a) {
+    if (a->store && app_top(a) == &screen_picker) app_back(a);
+    if (a->o.db && strcmp(a->o.db, a->wanted) == 0) return;
+    if (go_over(a) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
+}
