@@ -5,7 +5,7 @@
  * one of the screen tests (OUT/screens/world); for computations a small one is
  * made with new, train and sample.  OUT, DTRAK and WORK come from tests/run.
  * Everything waits for what is on the screen or in the file, never for time. */
-#include "../lib/pty.h"
+#include "../lib/explore.h"
 #include "../lib/store_rig.h"
 #include "dtrak/buf.h"
 #include "dtrak/image.h"
@@ -25,7 +25,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { ROWS = 36, COLS = 120, SIDE = 16, TRAIN = 120, TOP = 4, WAIT_MS = 90000 };
+enum { ROWS = EXPLORE_ROWS, COLS = EXPLORE_COLS, TRAIN = 120, TOP = 4 };
 
 #define SQUARE "--method trak --loss square"
 #define L1 "--method trak --loss l1"
@@ -35,47 +35,12 @@ enum { ROWS = 36, COLS = 120, SIDE = 16, TRAIN = 120, TOP = 4, WAIT_MS = 90000 }
  * of 2.3 at most, 40 dB; another item's picture differs in its shape or by several greys. */
 #define SAME_DB 35.0
 
-/* --- commands --- */
-
-static const char *from_environment(const char *name) {
-    const char *value = getenv(name);
-    if (!value) fail_msg("%s is not set: tests/run sets it", name);
-    return value;
-}
-
-/* Runs a command line and returns its output, to be freed; asserts that it succeeds. */
-__attribute__((format(printf, 1, 2)))
-static char *shell(const char *fmt, ...) {
-    struct buf line = BUF_INIT, out = BUF_INIT;
-    char piece[4096], arguments[2048];
-    size_t n;
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(arguments, sizeof arguments, fmt, args);
-    va_end(args);
-    buf_printf(&line, "%s", arguments);
-    buf_add(&line, "", 1);
-    FILE *f = popen((const char *)line.data, "r");
-    assert_non_null(f);
-    while ((n = fread(piece, 1, sizeof piece, f)) > 0) buf_add(&out, piece, n);
-    int status = pclose(f);
-    buf_add(&out, "", 1);
-    if (status != 0) fail_msg("%s: status %d: %s", arguments, status, (const char *)out.data);
-    char *text = strdup((const char *)out.data);
-    assert_non_null(text);
-    buf_free(&line);
-    buf_free(&out);
-    return text;
-}
-
-#define RUN(...) free(shell(__VA_ARGS__))
-
 static const char *world(void) {
     const char *path = rig_path("world.db");
     if (rig_exists(path)) return path;
-    RUN("'%s/screens/world' '%s' 2>&1", from_environment("OUT"), path);
+    EXPLORE_RUN("'%s/screens/world' '%s' 2>&1", explore_environment("OUT"), path);
     /* It has features of l1 and no scores; those of simple rank as square does. */
-    RUN("'%s' score '%s' --method trak --loss l1 --split gen --threads 1 2>&1", from_environment("DTRAK"), path);
+    EXPLORE_RUN("'%s' score '%s' --method trak --loss l1 --split gen --threads 1 2>&1", explore_environment("DTRAK"), path);
     return path;
 }
 
@@ -87,7 +52,7 @@ static void assert_one_whole_file(const char *db) {
         snprintf(beside, sizeof beside, "%s%s", db, end[i]);
         if (rig_exists(beside)) fail_msg("%s is left", beside);
     }
-    RUN("'%s' check '%s' 2>&1", from_environment("DTRAK"), db);
+    EXPLORE_RUN("'%s' check '%s' 2>&1", explore_environment("DTRAK"), db);
 }
 
 /* --- what dtrak rank says --- */
@@ -97,7 +62,7 @@ struct ranking { size_t item[2][TOP]; char label[2][TOP][32]; };   /* proponents
 static struct ranking rank(const char *db, const char *setting) {
     struct ranking r;
     struct json_doc *doc;
-    char *text = shell("'%s' rank '%s' --query gen:0 %s --top %d --bottom %d --json", from_environment("DTRAK"), db, setting,
+    char *text = explore_shell("'%s' rank '%s' --query gen:0 %s --top %d --bottom %d --json", explore_environment("DTRAK"), db, setting,
                        TOP, TOP);
     assert_int_equal(json_parse(&doc, text, strlen(text), "rank"), OK);
     for (size_t side = 0; side < 2; side++) {
@@ -118,63 +83,7 @@ static struct ranking rank(const char *db, const char *setting) {
     return r;
 }
 
-/* --- the program on a terminal --- */
-
-static struct pty *explore(const char *db, enum pty_kind kind) {
-    const char *program = from_environment("DTRAK");
-    char *argv[] = { strdup(program), strdup("view"), strdup(db), strdup("--threads"), strdup("1"), NULL };
-    struct pty *p = pty_run(argv, ROWS, COLS, kind);
-    for (size_t i = 0; argv[i]; i++) free(argv[i]);
-    assert_non_null(p);
-    return p;
-}
-
-static void dump(const struct pty *p) {
-    for (size_t i = 0; i < ROWS; i++) fprintf(stderr, "# %s\n", vt_row(pty_screen(p), i));
-}
-
-static void see(struct pty *p, const char *text) {
-    if (pty_wait_for(p, text, WAIT_MS)) return;
-    dump(p);
-    fail_msg("'%s' is not on the screen", text);
-}
-
-static double clock_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* Pumps until the condition holds. */
-static void until(struct pty *p, int (*holds)(struct pty *p, const void *ctx), const void *ctx, const char *what) {
-    double end = clock_now() + WAIT_MS / 1000.;
-    while (!holds(p, ctx)) {
-        if (clock_now() > end || !pty_settle(p, 30)) {
-            if (holds(p, ctx)) return;
-            dump(p);
-            fail_msg("%s", what);
-        }
-    }
-}
-
-static void free_after(struct pty *p, int status) {
-    struct vt_state s = vt_state(pty_screen(p));
-    if (WIFEXITED(status) && WEXITSTATUS(status) != 0) { dump(p); fail_msg("exit status %d", WEXITSTATUS(status)); }
-    assert_int_not_equal(status, -1);
-    assert_true(pty_is_restored(p));
-    assert_false(s.is_alternate);
-    assert_false(s.is_cursor_hidden);
-    assert_false(s.is_mouse_on);
-    assert_false(s.is_in_sync);
-    pty_free(p);
-}
-
-static void quit(struct pty *p) {
-    pty_keys(p, "Q");
-    int status = pty_wait_end(p, WAIT_MS);
-    assert_true(WIFEXITED(status));
-    free_after(p, status);
-}
+/* --- what is on the screen --- */
 
 /* Where the heading of a rank stands, as ">1 train:21". */
 static int find_tile(const struct pty *p, const struct ranking *r, size_t side, size_t i, size_t *row, size_t *col) {
@@ -185,59 +94,13 @@ static int find_tile(const struct pty *p, const struct ranking *r, size_t side, 
 
 /* --- pictures --- */
 
-/* Grey pixels of a stored image. */
-static void stored_pixels(const char *db, enum split split, size_t index, unsigned char out[SIDE * SIDE]) {
-    struct store *s;
-    struct image im;
-    void *bytes;
-    size_t len;
-    assert_int_equal(store_open(&s, db, STORE_READ), OK);
-    assert_int_equal(store_image_read(s, (struct item_ref){ split, index }, &bytes, &len), OK);
-    assert_int_equal(image_decode(&im, bytes, len, 1, "stored"), OK);
-    assert_int_equal(im.width_px, SIDE);
-    assert_int_equal(im.height_px, SIDE);
-    memcpy(out, im.pixels, SIDE * SIDE);
-    image_free(&im);
-    mem_free(bytes);
-    store_close(s);
-}
-
-/* Decibels between what was painted and grey pixels enlarged to squares. */
-static double psnr(const struct sixel_image *painted, const unsigned char *grey) {
-    size_t times = painted->width / SIDE;
-    double sum = 0;
-    assert_true(times >= 2);
-    assert_int_equal(painted->width, times * SIDE);
-    assert_int_equal(painted->height, times * SIDE);
-    for (size_t y = 0; y < painted->height; y++)
-        for (size_t x = 0; x < painted->width; x++) {
-            const unsigned char *q = painted->rgba + (y * painted->width + x) * 4;
-            assert_int_equal(q[3], 255);
-            for (size_t c = 0; c < 3; c++) {
-                double d = (double)q[c] - grey[y / times * SIDE + x / times];
-                sum += d * d;
-            }
-        }
-    sum /= (double)(painted->width * painted->height * 3);
-    return sum > 0 ? 10 * log10(255. * 255. / sum) : 99;
-}
-
-/* The picture whose top left corner is in these cells. */
-static const struct vt_picture *picture_in(const struct pty *p, size_t row, size_t col, size_t rows, size_t cols) {
-    const struct vt_picture *all[128];
-    size_t n = vt_pictures(pty_screen(p), all, 128);
-    for (size_t i = 0; i < n && i < 128; i++)
-        if (all[i]->row >= row && all[i]->row < row + rows && all[i]->col >= col && all[i]->col < col + cols) return all[i];
-    return NULL;
-}
-
 static const struct vt_picture *picture_of(const struct pty *p, const struct ranking *r, size_t side, size_t i) {
     size_t row, col;
-    return find_tile(p, r, side, i, &row, &col) ? picture_in(p, row + 1, col, 2, 12) : NULL;
+    return find_tile(p, r, side, i, &row, &col) ? explore_picture_in(p, row + 1, col, 2, 12) : NULL;
 }
 
 static int all_are_painted(struct pty *p, const void *ctx) {
-    if (!picture_in(p, 2, 1, 3, 20)) return 0;
+    if (!explore_picture_in(p, 2, 1, 3, 20)) return 0;
     for (size_t i = 0; i < 2 * TOP; i++)
         if (!picture_of(p, ctx, i / TOP, i % TOP)) return 0;
     return 1;
@@ -245,18 +108,18 @@ static int all_are_painted(struct pty *p, const void *ctx) {
 
 /* The painted picture is the item's, and no item that looks different comes as near. */
 static void assert_shows(const struct sixel_image *painted, const char *db, size_t item) {
-    unsigned char own[SIDE * SIDE], other[SIDE * SIDE];
+    unsigned char own[EXPLORE_PIXELS], other[EXPLORE_PIXELS];
     size_t different = 0;
-    stored_pixels(db, SPLIT_TRAIN, item, own);
-    double same = psnr(painted, own);
+    explore_pixels(db, SPLIT_TRAIN, item, own);
+    double same = explore_psnr(painted, own);
     if (same < SAME_DB) fail_msg("the picture of train:%zu is off: %.1f dB", item, same);
     for (size_t k = 0; k < TRAIN; k++) {
         double sum = 0;
-        stored_pixels(db, SPLIT_TRAIN, k, other);
-        for (size_t i = 0; i < SIDE * SIDE; i++) sum += (own[i] - other[i]) * (own[i] - other[i]);
-        if (sum / (SIDE * SIDE) < 9) continue;   /* the same, or within three greys of it */
+        explore_pixels(db, SPLIT_TRAIN, k, other);
+        for (size_t i = 0; i < EXPLORE_PIXELS; i++) sum += (own[i] - other[i]) * (own[i] - other[i]);
+        if (sum / EXPLORE_PIXELS < 9) continue;   /* the same, or within three greys of it */
         different++;
-        if (psnr(painted, other) >= same) fail_msg("the picture of train:%zu looks like train:%zu", item, k);
+        if (explore_psnr(painted, other) >= same) fail_msg("the picture of train:%zu looks like train:%zu", item, k);
     }
     assert_true(different > TRAIN / 2);
 }
@@ -274,41 +137,41 @@ static size_t count_closed_strings(const char *out) {
 }
 
 static void assert_ranking_is_painted(struct pty *p, const char *db, const struct ranking *r) {
-    unsigned char query[SIDE * SIDE];
-    until(p, all_are_painted, r, "not every picture of the ranking was painted");
+    unsigned char query[EXPLORE_PIXELS];
+    explore_until(p, all_are_painted, r, "not every picture of the ranking was painted");
     for (size_t i = 0; i < 2 * TOP; i++)
         assert_shows(&picture_of(p, r, i / TOP, i % TOP)->image, db, r->item[i / TOP][i % TOP]);
-    stored_pixels(db, SPLIT_GEN, 0, query);
-    assert_true(psnr(&picture_in(p, 2, 1, 3, 20)->image, query) >= SAME_DB);
+    explore_pixels(db, SPLIT_GEN, 0, query);
+    assert_true(explore_psnr(&explore_picture_in(p, 2, 1, 3, 20)->image, query) >= SAME_DB);
 }
 
 static void sixels_show_the_items_of_the_ranking(void **state) {
     (void)state;
     const char *db = world();
     struct ranking square = rank(db, SQUARE), l1 = rank(db, L1);
-    unsigned char pixels[SIDE * SIDE];
+    unsigned char pixels[EXPLORE_PIXELS];
     size_t row, col;
 
     assert_int_not_equal(square.item[0][0], l1.item[0][0]);
-    struct pty *p = explore(db, PTY_SIXEL);
-    see(p, "gen:0");
+    struct pty *p = explore_start(db, PTY_SIXEL);
+    explore_see(p, "gen:0");
     pty_keys(p, "2");
-    see(p, "loss square");
-    see(p, "proponents 1-");
+    explore_see(p, "loss square");
+    explore_see(p, "proponents 1-");
     assert_ranking_is_painted(p, db, &square);
     assert_true(find_tile(p, &square, 0, 0, &row, &col));
 
     /* Two losses on: another ranking, in the same place. */
     pty_keys(p, "f");
-    see(p, "loss avg");
-    see(p, "not computed");
+    explore_see(p, "loss avg");
+    explore_see(p, "not computed");
     pty_keys(p, "f");
-    see(p, "loss l1");
+    explore_see(p, "loss l1");
     assert_ranking_is_painted(p, db, &l1);
-    const struct vt_picture *now = picture_in(p, row + 1, col, 2, 12);
+    const struct vt_picture *now = explore_picture_in(p, row + 1, col, 2, 12);
     assert_non_null(now);
-    stored_pixels(db, SPLIT_TRAIN, square.item[0][0], pixels);
-    assert_true(psnr(&now->image, pixels) < 25);      /* what stood there before: clearly another */
+    explore_pixels(db, SPLIT_TRAIN, square.item[0][0], pixels);
+    assert_true(explore_psnr(&now->image, pixels) < 25);      /* what stood there before: clearly another */
 
     struct vt_state s = vt_state(pty_screen(p));
     assert_int_equal(s.on_last_row, 0);
@@ -316,7 +179,7 @@ static void sixels_show_the_items_of_the_ranking(void **state) {
     assert_int_equal(vt_torn_cells(pty_screen(p)), 0);
     assert_string_equal(s.unknown_text, "");
     assert_true(count_closed_strings(pty_output(p)) >= s.pictures_drawn);
-    quit(p);
+    explore_quit(p);
     assert_one_whole_file(db);
 }
 
@@ -337,11 +200,11 @@ static int has_half_blocks(struct pty *p, const void *ctx) {
 static void half_blocks(enum pty_kind kind, char (*screen)[COLS * 8]) {
     const char *db = world();
     struct ranking r = rank(db, SQUARE);
-    struct pty *p = explore(db, kind);
-    see(p, "gen:0");
+    struct pty *p = explore_start(db, kind);
+    explore_see(p, "gen:0");
     pty_keys(p, "2");
-    see(p, "proponents 1-");
-    until(p, has_half_blocks, &r, "the ranking is not there in half blocks");
+    explore_see(p, "proponents 1-");
+    explore_until(p, has_half_blocks, &r, "the ranking is not there in half blocks");
     pty_settle(p, 200);
     const struct vt *v = pty_screen(p);
     for (size_t side = 0; side < 2; side++)
@@ -349,12 +212,12 @@ static void half_blocks(enum pty_kind kind, char (*screen)[COLS * 8]) {
             size_t row, col, k = 1;
             assert_true(find_tile(p, &r, side, i, &row, &col));
             while (k < 8 && row + k < ROWS && !strstr(vt_row(v, row + k), r.label[side][i])) k++;
-            if (k == 8 || row + k >= ROWS) { dump(p); fail_msg("no '%s' below rank %zu", r.label[side][i], i + 1); }
+            if (k == 8 || row + k >= ROWS) { explore_dump(p); fail_msg("no '%s' below rank %zu", r.label[side][i], i + 1); }
         }
     for (size_t i = 0; i < ROWS; i++) snprintf(screen[i], COLS * 8, "%s", vt_row(v, i));
     assert_int_equal(vt_state(v).pictures_drawn, 0);
     assert_string_equal(vt_state(v).unknown_text, "");
-    quit(p);
+    explore_quit(p);
 }
 
 static char plain[ROWS][COLS * 8], tmux[ROWS][COLS * 8];
@@ -374,10 +237,10 @@ static void in_tmux_no_question_is_left_on_the_screen(void **state) {
 /* --- leaving --- */
 
 static struct pty *on_the_ranking(const char *db) {
-    struct pty *p = explore(db, PTY_SIXEL);
-    see(p, "gen:0");
+    struct pty *p = explore_start(db, PTY_SIXEL);
+    explore_see(p, "gen:0");
     pty_keys(p, "2");
-    see(p, "proponents 1-");
+    explore_see(p, "proponents 1-");
     struct vt_state s = vt_state(pty_screen(p));
     assert_true(s.is_alternate && s.is_cursor_hidden && s.is_mouse_on);
     assert_false(pty_is_restored(p));
@@ -386,15 +249,15 @@ static struct pty *on_the_ranking(const char *db) {
 
 static void the_terminal_is_as_before_after_q(void **state) {
     (void)state;
-    quit(on_the_ranking(world()));
+    explore_quit(on_the_ranking(world()));
 }
 
 static void leave_by(int sig) {
     struct pty *p = on_the_ranking(world());
     pty_signal(p, sig);
-    int status = pty_wait_end(p, WAIT_MS);
+    int status = pty_wait_end(p, EXPLORE_WAIT_MS);
     assert_true(WIFEXITED(status));
-    free_after(p, status);
+    explore_free_after(p, status);
     assert_one_whole_file(world());
 }
 
@@ -405,11 +268,11 @@ static void and_after_a_crash(void **state) {
     (void)state;
     struct pty *p = on_the_ranking(world());
     pty_signal(p, SIGSEGV);
-    int status = pty_wait_end(p, WAIT_MS);
+    int status = pty_wait_end(p, EXPLORE_WAIT_MS);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGSEGV);
-    free_after(p, status);
-    RUN("'%s' check '%s' 2>&1", from_environment("DTRAK"), world());
+    explore_free_after(p, status);
+    EXPLORE_RUN("'%s' check '%s' 2>&1", explore_environment("DTRAK"), world());
 }
 
 /* --- computing --- */
@@ -417,21 +280,21 @@ static void and_after_a_crash(void **state) {
 /* 48 training items and a network trained for a moment.  The features of the held-out ones
  * make the explorer compute with 100 timesteps too, which takes seconds. */
 static void make_small(const char *db) {
-    const char *d = from_environment("DTRAK"), *data = rig_path("data");
+    const char *d = explore_environment("DTRAK"), *data = rig_path("data");
     if (rig_exists(db)) return;
-    RUN("'%s/cli/data' idx '%s' 90 2>&1", from_environment("OUT"), data);
-    RUN("'%s' new '%s' --idx '%s/images.idx' '%s/labels.idx' --classes 0,1 --per-class 24 --held-out 4 --patch 2 2>&1", d, db,
+    EXPLORE_RUN("'%s/cli/data' idx '%s' 90 2>&1", explore_environment("OUT"), data);
+    EXPLORE_RUN("'%s' new '%s' --idx '%s/images.idx' '%s/labels.idx' --classes 0,1 --per-class 24 --held-out 4 --patch 2 2>&1", d, db,
         data, data);
-    RUN("'%s' train '%s' --width 8,16 --steps 20 --batch 8 --seed 3 --threads 1 2>&1", d, db);
-    RUN("'%s' sample '%s' --count 2 --steps 5 --threads 1 2>&1", d, db);
-    RUN("'%s' features '%s' --loss simple --split val --timesteps 100 --dims 64 --threads 1 2>&1", d, db);
-    RUN("rm -r '%s'", data);
+    EXPLORE_RUN("'%s' train '%s' --width 8,16 --steps 20 --batch 8 --seed 3 --threads 1 2>&1", d, db);
+    EXPLORE_RUN("'%s' sample '%s' --count 2 --steps 5 --threads 1 2>&1", d, db);
+    EXPLORE_RUN("'%s' features '%s' --loss simple --split val --timesteps 100 --dims 64 --threads 1 2>&1", d, db);
+    EXPLORE_RUN("rm -r '%s'", data);
 }
 
 static const char *small(const char *name) {
     const char *db = rig_path("small.db"), *copy = rig_path(name);
     make_small(db);
-    if (!rig_exists(copy)) RUN("'%s' backup '%s' '%s' 2>&1", from_environment("DTRAK"), db, copy);
+    if (!rig_exists(copy)) EXPLORE_RUN("'%s' backup '%s' '%s' 2>&1", explore_environment("DTRAK"), db, copy);
     return copy;
 }
 
@@ -444,13 +307,13 @@ static int first_block_is_stored(struct pty *p, const void *db) {
 
 /* Asks for the setting on the screen, which is not computed; the work is under way. */
 static struct pty *begin(const char *db) {
-    struct pty *p = explore(db, PTY_PLAIN);
-    see(p, "gen:0");
+    struct pty *p = explore_start(db, PTY_PLAIN);
+    explore_see(p, "gen:0");
     pty_keys(p, "2");
-    see(p, "not computed");
+    explore_see(p, "not computed");
     assert_true(vt_find(pty_screen(p), "loss square", NULL, NULL));
     pty_keys(p, "r");
-    see(p, "▶ ");
+    explore_see(p, "▶ ");
     return p;
 }
 
@@ -458,13 +321,13 @@ static void r_computes_what_is_missing(void **state) {
     (void)state;
     const char *db = small("whole.db");
     struct pty *p = begin(db);
-    see(p, "▶ features");
-    see(p, "proponents 1-");
-    see(p, "job 1 score: ");
+    explore_see(p, "▶ features");
+    explore_see(p, "proponents 1-");
+    explore_see(p, "job 1 score: ");
     struct ranking r = rank(db, SQUARE);
     size_t row, col;
     for (size_t i = 0; i < 2 * TOP; i++) assert_true(find_tile(p, &r, i / TOP, i % TOP, &row, &col));
-    quit(p);
+    explore_quit(p);
     assert_one_whole_file(db);
 }
 
@@ -472,26 +335,26 @@ static void a_killed_computation_is_offered_again_and_goes_on(void **state) {
     (void)state;
     const char *db = small("killed.db");
     struct pty *p = begin(db);
-    until(p, first_block_is_stored, db, "no block of features was stored");
+    explore_until(p, first_block_is_stored, db, "no block of features was stored");
     pty_signal(p, SIGKILL);
-    int status = pty_wait_end(p, WAIT_MS);
+    int status = pty_wait_end(p, EXPLORE_WAIT_MS);
     assert_true(WIFSIGNALED(status));
     pty_free(p);
-    RUN("'%s' check '%s' 2>&1", from_environment("DTRAK"), db);
+    EXPLORE_RUN("'%s' check '%s' 2>&1", explore_environment("DTRAK"), db);
     assert_int_equal(rig_number(db, "SELECT count(*) FROM score_set"), 0);
     long long kept = rig_number(db, "SELECT b.id" STORED_BLOCKS " ORDER BY b.id"),
               hash = rig_number(db, "SELECT b.xxh3" STORED_BLOCKS " ORDER BY b.id");
 
-    p = explore(db, PTY_PLAIN);
-    see(p, "if that was killed, 6 offers it within");
+    p = explore_start(db, PTY_PLAIN);
+    explore_see(p, "if that was killed, 6 offers it within");
     rig_sql(db, "UPDATE job SET lease_until = 1");   /* instead of waiting until it runs out */
     pty_keys(p, "6");
-    see(p, "1 interrupted");
+    explore_see(p, "1 interrupted");
     pty_keys(p, "r");
-    see(p, "1 done");
+    explore_see(p, "1 done");
     pty_keys(p, "2");
-    see(p, "proponents 1-");
-    quit(p);
+    explore_see(p, "proponents 1-");
+    explore_quit(p);
     assert_one_whole_file(db);
     assert_int_equal(rig_number(db, "SELECT b.id" STORED_BLOCKS " ORDER BY b.id"), kept);
     assert_int_equal(rig_number(db, "SELECT b.xxh3" STORED_BLOCKS " ORDER BY b.id"), hash);
@@ -499,7 +362,7 @@ static void a_killed_computation_is_offered_again_and_goes_on(void **state) {
     char *ranked[2];
     static const char *const name[2] = { "killed.db", "whole.db" };
     for (size_t i = 0; i < 2; i++)
-        ranked[i] = shell("'%s' rank '%s' --query gen:0 " SQUARE " --top 48 --bottom 0 --csv", from_environment("DTRAK"),
+        ranked[i] = explore_shell("'%s' rank '%s' --query gen:0 " SQUARE " --top 48 --bottom 0 --csv", explore_environment("DTRAK"),
                           rig_path(name[i]));
     assert_string_equal(ranked[0], ranked[1]);
     free(ranked[0]);
