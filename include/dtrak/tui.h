@@ -35,8 +35,9 @@ struct tui_options {
     size_t threads;          /* of a job; 0: all processors */
     const char *const *paths;   /* n_paths databases and folders to choose from */
     size_t n_paths;
+    size_t top;              /* proponents, and opponents, in an exported picture or page; 0: 10 */
 };
-#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0 }
+#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0, 0 }
 
 /* Runs until the user quits, the script ends, or a signal or hang-up asks for
  * it; the terminal is then as it was found and a running job has been stopped

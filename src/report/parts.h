@@ -3,6 +3,7 @@
 #define DTRAK_REPORT_PARTS_H
 
 #include "dtrak/buf.h"
+#include "dtrak/store.h"
 
 #include <stddef.h>
 
@@ -10,5 +11,8 @@
 void report_add_padded(struct buf *b, const char *text, size_t cells);
 /* A field of a CSV line, quoted where it has to be. */
 void report_add_csv(struct buf *b, const char *text);
+
+/* The name of an item's label, else its number, else "". */
+enum status report_item_label(struct store *s, struct item_ref ref, char *out, size_t size);
 
 #endif

@@ -4,9 +4,13 @@
  * is seen is what was trained on. */
 #include "dtrak/report.h"
 
+#include "parts.h"
+
+#include "dtrak/listing.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -177,6 +181,50 @@ enum status report_sheet_split(struct image *out, struct store *s, enum split sp
 done:
     if (st != OK) image_free(out);
     return st;
+}
+
+/* --- any list --- */
+
+static size_t square_columns(size_t count) {
+    size_t columns = 1;
+    while (columns * columns < count && columns < 32) columns++;
+    return columns;
+}
+
+enum status listing_sheet(struct image *out, struct store *s, const struct listing *l) {
+    enum status st = OK;
+    struct image tile = { 0 };
+    size_t columns = l->count < 8 ? l->count : square_columns(l->count) < 8 ? 8 : square_columns(l->count);
+    size_t lines = 2 + (l->columns > 0), high = TILE_PX + lines * LINE_PX + GAP_PX + 6;
+    *out = (struct image){ 0 };
+    if (!l->count || l->count > LISTING_SHEET_MAX)
+        return fail(ERR_RANGE, l->count ? "%zu items are too many for one picture: at most %d" : "there is nothing to draw", l->count,
+                    LISTING_SHEET_MAX);
+    TRY(sheet_new(out, 2 * MARGIN_PX + columns * CELL_PX - GAP_PX, 2 * MARGIN_PX + (l->count + columns - 1) / columns * high));
+    for (size_t i = 0; i < l->count; i++) {
+        size_t x = MARGIN_PX + i % columns * CELL_PX, y = MARGIN_PX + i / columns * high;
+        char text[128];
+        TRY_TO(load_tile(&tile, s, l->row[i].ref, TILE_PX));
+        paste(out, &tile, x, y);
+        image_free(&tile);
+        item_ref_format(text, l->row[i].ref);
+        line(out, x, y + TILE_PX + 6, TILE_PX, ink, text);
+        TRY_TO(report_item_label(s, l->row[i].ref, text, sizeof text));
+        line(out, x, y + TILE_PX + 6 + LINE_PX, TILE_PX, dim, text);
+        if (!l->columns || !isfinite(l->row[i].value[0])) continue;
+        snprintf(text, sizeof text, "%.4g", l->row[i].value[0]);
+        line(out, x, y + TILE_PX + 6 + 2 * LINE_PX, TILE_PX, good, text);
+    }
+done:
+    if (st != OK) image_free(out);
+    return st;
+}
+
+enum status report_sheet_stack(struct image *out, const struct image *a, const struct image *b) {
+    TRY(sheet_new(out, a->width_px > b->width_px ? a->width_px : b->width_px, a->height_px + b->height_px));
+    paste(out, a, 0, 0);
+    paste(out, b, 0, a->height_px);
+    return OK;
 }
 
 /* --- counterfactuals: a row per query, the picture itself and what each removal makes of it --- */

@@ -204,6 +204,7 @@ int app_poll(struct app *a) {
 void app_prompt(struct app *a, enum prompt p, const char *typed) {
     a->prompt = p;
     a->palette_at = 0;
+    a->is_suggested = 0;
     snprintf(a->typed, sizeof a->typed, "%s", typed);
 }
 
@@ -251,7 +252,9 @@ static void end_prompt(struct app *a) {
         palette_enter(a);
     } else if (p == PROMPT_OPEN) {
         picker_typed(a, a->typed);
-    } else if (p == PROMPT_SAVE || p == PROMPT_EXPORT || p == PROMPT_RETRAIN) {
+    } else if (p == PROMPT_EXPORT) {
+        export_named(a, a->typed);
+    } else if (p == PROMPT_SAVE || p == PROMPT_RETRAIN) {
         set_named(a, p, a->typed);
     } else if (p == PROMPT_FILTER && app_top(a) == &screen_ranking) {
         ranking_filter(a, a->typed);
@@ -272,10 +275,17 @@ static void end_prompt(struct app *a) {
 static void type(struct app *a, const struct input_event *key) {
     size_t len = strlen(a->typed);
     char bytes[4];
+    int suggested = a->is_suggested;
+    a->is_suggested = 0;
     if (key->code == INPUT_ENTER) { end_prompt(a); return; }
     if (key->code == INPUT_ESC || (key->code == 'c' && key->mods & INPUT_CTRL)) { a->prompt = PROMPT_NONE; return; }
     if (a->prompt == PROMPT_PALETTE && (key->code == INPUT_UP || key->code == INPUT_DOWN)) {
         palette_step(a, key->code == INPUT_UP ? -1 : 1);
+        return;
+    }
+    if (a->prompt == PROMPT_EXPORT && key->code == INPUT_TAB) {
+        a->is_suggested = suggested;
+        export_next_form(a);
         return;
     }
     if (key->code == INPUT_BACKSPACE) {
@@ -286,6 +296,7 @@ static void type(struct app *a, const struct input_event *key) {
         a->typed[0] = 0;
     } else if (key->code >= ' ' && key->code < INPUT_UP && key->code != 0x7f && !(key->mods & (INPUT_CTRL | INPUT_ALT))) {
         size_t n = text_encode(bytes, key->code);
+        if (suggested) len = 0;            /* typing takes the place of what was suggested */
         if (len + n >= sizeof a->typed) return;
         memcpy(a->typed + len, bytes, n);
         a->typed[len + n] = 0;
@@ -315,6 +326,7 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_set: app_show(a, &screen_set); break;
     case ACT_mark: case ACT_reverse: act_on_selected(a, k); break;
     case ACT_help: app_over(a, &screen_help); break;
+    case ACT_export: export_begin(a); break;
     case ACT_open_other: picker_show(a); break;
     case ACT_cancel: cancel_running(a); break;
     case ACT_query_next: gallery_step_query(a, 1); break;

@@ -32,8 +32,10 @@
 #include <stdint.h>
 
 struct app;
-struct term;
+struct buf;
+struct listing;
 struct live;
+struct term;
 
 /* --- what the database holds (catalog.c); read at the start and when it changed --- */
 
@@ -189,6 +191,7 @@ struct app {
     enum style message_style;
     enum prompt prompt;
     char typed[1024];
+    int is_suggested;            /* what stands there: the first letter typed takes its place */
     size_t palette_at;           /* the action of the : line that Enter takes */
     char search[128], filter[128];
 
@@ -316,6 +319,7 @@ struct app {
         char *folder;            /* that is listed; NULL: what the command line named */
         size_t cursor, per_page, read;   /* read: files whose facts are known, from the first */
     } picker;
+    int export_form;             /* of the last export: the ending of the next name */
     char question[160];
     char *wanted;                /* the database that a yes goes over to; NULL: a yes leaves */
     unsigned generation;         /* which database this is, of those shown: a picture's number holds it */
@@ -467,6 +471,14 @@ int filter_check(struct app *a, const char *text, int has_scores);
 enum status filter_items(struct app *a, enum split split, const char *text, unsigned char *pass);
 int filter_score(const char *text, float score);   /* the words about scores */
 int filter_speaks_of_marks(const char *text);
+
+/* --- export.c: the e key --- */
+void export_begin(struct app *a);              /* asks for a name */
+void export_next_form(struct app *a);          /* the next ending in what is typed */
+size_t export_forms(const struct app *a, char *out, size_t size);   /* ".csv .json"; what the screen can be written as */
+void export_named(struct app *a, const char *path);
+enum status set_csv(struct app *a, struct buf *b);
+enum status reverse_list(struct app *a, struct listing *l);
 
 /* --- generate.c: the + key --- */
 void generate_new(struct app *a);

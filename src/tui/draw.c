@@ -284,7 +284,7 @@ static int works(const struct app *a, enum action k) {
     case ACT_query_back: return a->catalog.count[a->query.split] > 1;
     case ACT_search: return a->has_query;
     case ACT_filter: return a->has_query;
-    case ACT_set_save: case ACT_set_export: case ACT_set_clear: case ACT_set_open: return a->set.tiles.n > 0;
+    case ACT_set_save: case ACT_set_clear: case ACT_set_open: return a->set.tiles.n > 0;
     case ACT_set_retrain: return a->jobs && a->set.tiles.n > 0 && a->has_query && a->query.split == SPLIT_GEN;
     case ACT_set_next: return a->set.lists.count > 0;
     case ACT_mark: return app_top(a) == &screen_overall ? a->overall.tiles.n > 0 : app_top(a) == &screen_set ? a->set.tiles.n > 0 : 1;
@@ -346,11 +346,14 @@ void draw_footer(struct app *a, struct frame *f) {
     if (rows < 2) return;
     frame_fill(f, rows - 1, 0, 1, cols, STYLE_BAR, ' ');
     if (a->prompt != PROMPT_NONE) {
-        static const char *const name[] = { "", "/", "&", ":", "name of the list: ", "CSV file: ", "keep them as list: ", "database or folder: " };
+        static const char *const name[] = { "", "/", "&", ":", "name of the list: ", "write to: ", "keep them as list: ", "database or folder: " };
         size_t at = frame_text(f, rows - 1, 1, STYLE_BAR_KEY, name[a->prompt]);
-        at += frame_text(f, rows - 1, 1 + at, STYLE_BAR, a->typed);
+        at += frame_text(f, rows - 1, 1 + at, a->is_suggested ? STYLE_SELECTED : STYLE_BAR, a->typed);
         frame_text(f, rows - 1, 1 + at, STYLE_BAR_KEY, "▏");
-        const char *hint = a->prompt == PROMPT_FILTER ? "label:boot caption:red score>0.1 marked 17 !word" : "Enter takes it, Esc does not";
+        char forms[96] = "Tab ";
+        if (a->prompt == PROMPT_EXPORT) export_forms(a, forms + 4, sizeof forms - 4);
+        const char *hint = a->prompt == PROMPT_FILTER ? "label:boot caption:red score>0.1 marked 17 !word" :
+                           a->prompt == PROMPT_EXPORT ? forms : "Enter takes it, Esc does not";
         if (cols > at + text_width(hint) + 6)
             frame_text(f, rows - 1, cols - text_width(hint) - 1, STYLE_BAR, hint);
     } else if (app_top(a) == &screen_ask) {

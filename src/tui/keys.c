@@ -28,6 +28,7 @@ static enum action in_gallery(uint32_t key) {
 #define GALLERY ROW
 #define MARK ROW
 #define FILTER ROW
+#define EXPORT ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -45,6 +46,7 @@ static enum action in_ranking(uint32_t key) {
 #define MARK ROW
 #define ITEM ROW
 #define FILTER ROW
+#define EXPORT ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -61,6 +63,7 @@ static enum action in_compare(uint32_t key) {
 #define COMPARE ROW
 #define MARK ROW
 #define ITEM ROW
+#define EXPORT ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -76,6 +79,7 @@ static enum action in_self(uint32_t key) {
 #define SELF ROW
 #define MARK ROW
 #define ITEM ROW
+#define EXPORT ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -129,6 +133,7 @@ static enum action in_set(uint32_t key) {
 #define MARK ROW
 #define ITEM ROW
 #define SET ROW
+#define EXPORT ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -142,6 +147,7 @@ static enum action in_reverse(uint32_t key) {
 #define ABOUT ROW
 #define QUERY ROW
 #define REVERSE ROW
+#define EXPORT ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -157,6 +163,7 @@ static enum action in_overall(uint32_t key) {
 #define MARK ROW
 #define ITEM ROW
 #define OVERALL ROW
+#define EXPORT ROW
 #include "actions.def"
     default: return ACT_NONE;
     }
@@ -228,6 +235,7 @@ static const struct { enum action action; uint32_t key, other; const char *foote
 #define REVERSE ROW
 #define OVERALL ROW
 #define PICKER ROW
+#define EXPORT ROW
 #define HELP ROW
 #define ASK ROW
 #include "actions.def"

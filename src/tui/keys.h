@@ -31,6 +31,7 @@ enum action {
 #define REVERSE ROW
 #define OVERALL ROW
 #define PICKER ROW
+#define EXPORT ROW
 #define ABOUT ROW
 #define HELP ROW
 #define ASK ROW

@@ -4,6 +4,7 @@
  * rank for each. */
 #include "app.h"
 
+#include "dtrak/listing.h"
 #include "dtrak/mem.h"
 #include "dtrak/ranking.h"
 
@@ -124,6 +125,19 @@ static void get(struct app *a, size_t at, struct tile *out) {
     if (rank <= below) snprintf(out->text, sizeof out->text, "%s #%u", text, (unsigned)rank);
     else snprintf(out->text, sizeof out->text, "%s #-%zu", text, below);
     if (a->reverse.largest > 0) out->bar = (double)(score / a->reverse.largest);
+}
+
+enum status reverse_list(struct app *a, struct listing *l) {
+    TRY(listing_new(l, a->reverse.tiles.n));
+    l->column[0] = "score";
+    l->column[1] = "rank";
+    l->columns = 2;
+    for (size_t i = 0; i < l->count; i++) {
+        uint32_t k = a->reverse.order[i];
+        l->row[i] = (struct listing_row){ { a->reverse.split, a->reverse.answer.query[k] },
+                                          { (double)a->reverse.answer.score[k], (double)a->reverse.answer.rank[k] } };
+    }
+    return OK;
 }
 
 void reverse_search(struct app *a, int by) { tiles_search(a, &a->reverse.tiles, by, get); }

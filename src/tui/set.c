@@ -3,7 +3,6 @@
 #include "app.h"
 
 #include "dtrak/buf.h"
-#include "dtrak/file.h"
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
 #include "dtrak/ranking.h"
@@ -155,7 +154,6 @@ static int act(struct app *a, enum action k) {
     case ACT_set_next: step_list(a); return 1;
     case ACT_set_open: if (has) detail_open(a, ref); return 1;
     case ACT_set_save: if (may_write(a) && has_items(a)) app_prompt(a, PROMPT_SAVE, ""); return 1;
-    case ACT_set_export: if (has_items(a)) app_prompt(a, PROMPT_EXPORT, ""); return 1;
     case ACT_set_retrain: ask_retrain(a); return 1;
     case ACT_set_marks: mark_these(a); return 1;
     case ACT_set_clear: clear(a); return 1;
@@ -174,33 +172,29 @@ static void add_csv(struct buf *b, const char *text) {
     buf_text(b, "\"");
 }
 
-static enum status export_csv(struct app *a, const char *path) {
-    struct buf b = BUF_INIT;
+enum status set_csv(struct app *a, struct buf *b) {
     const struct row *r = &a->row;
     char query[32] = "", name[METHOD_DISPLAY];
     if (a->has_query) item_ref_format(query, a->query);
     method_display(name, a->setting.method, a->setting.loss);
-    buf_text(&b, "item,label,query,method,rank,score\n");
+    buf_text(b, "item,label,query,method,rank,score\n");
     for (size_t i = 0; i < a->set.tiles.n; i++) {
         struct item_ref ref = { SPLIT_TRAIN, a->set.item[i] };
         char id[32], label[80];
         size_t rank = 0;
         item_ref_format(id, ref);
         facts_label(facts_of(a, ref), label, sizeof label);
-        buf_printf(&b, "%s,", id);
-        add_csv(&b, label);
+        buf_printf(b, "%s,", id);
+        add_csv(b, label);
         if (ref.index < r->n && ranking_rank_of(r->score, r->n, ref.index, &rank) == OK) {
-            buf_printf(&b, ",%s,%s,%zu,", query, name, rank);
-            json_add_float(&b, r->score[ref.index]);
-            buf_text(&b, "\n");
+            buf_printf(b, ",%s,%s,%zu,", query, name, rank);
+            json_add_float(b, r->score[ref.index]);
+            buf_text(b, "\n");
         } else {
-            buf_text(&b, ",,,,\n");
+            buf_text(b, ",,,,\n");
         }
     }
-    enum status st = buf_status(&b);
-    if (st == OK) st = file_write(path, b.data, b.len);
-    buf_free(&b);
-    return st;
+    return buf_status(b);
 }
 
 static void retrain(struct app *a, const char *name) {
@@ -221,11 +215,6 @@ static void retrain(struct app *a, const char *name) {
 void set_named(struct app *a, enum prompt p, const char *text) {
     load(a);
     if (!text[0]) { app_say(a, STYLE_NORMAL, "no name, so nothing was done"); return; }
-    if (p == PROMPT_EXPORT) {
-        if (export_csv(a, text) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
-        else app_say(a, STYLE_GOOD, "%zu items are in %s", a->set.tiles.n, text);
-        return;
-    }
     int is_there = a->set.which && strcmp(text, name_of(a)) == 0;
     for (size_t i = 0; !is_there && i < a->set.lists.count; i++)
         if (strcmp(text, a->set.lists.name[i]) == 0) {

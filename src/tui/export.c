@@ -1,0 +1,351 @@
+/* export.c - the e key: what a screen lists, as a file.
+ *
+ * The ending of the name says what is written.  A file that exists is never replaced. */
+#include "app.h"
+
+#include "dtrak/file.h"
+#include "dtrak/json.h"
+#include "dtrak/listing.h"
+#include "dtrak/mem.h"
+#include "dtrak/npy.h"
+#include "dtrak/ranking.h"
+#include "dtrak/rankings.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum form { FORM_CSV, FORM_JSON, FORM_NPY, FORM_PNG, FORM_HTML, FORMS };
+static const char *const ending[FORMS] = { ".csv", ".json", ".npy", ".png", ".html" };
+
+/* --- which forms, and a name to begin with --- */
+
+static int has_form(const struct app *a, enum form f) {
+    const struct screen *s = app_top(a);
+    if (f == FORM_HTML) return s == &screen_ranking || s == &screen_gallery;
+    if (f == FORM_NPY) return s != &screen_compare && s != &screen_gallery;
+    return 1;
+}
+
+size_t export_forms(const struct app *a, char *out, size_t size) {
+    size_t at = 0;
+    for (int f = 0; f < FORMS; f++)
+        if (has_form(a, (enum form)f) && at < size) at += (size_t)snprintf(out + at, size - at, "%s%s", at ? " " : "", ending[f]);
+    return at;
+}
+
+static enum form form_of(const char *path) {
+    size_t len = strlen(path);
+    for (int f = 0; f < FORMS; f++) {
+        size_t n = strlen(ending[f]);
+        if (len > n && strcmp(path + len - n, ending[f]) == 0) return (enum form)f;
+    }
+    return FORMS;
+}
+
+static void subject(const struct app *a, char *out, size_t size) {
+    const struct screen *s = app_top(a);
+    char id[32] = "", name[METHOD_DISPLAY];
+    item_ref_format(id, s == &screen_reverse ? a->reverse.ref : a->query);
+    method_display(name, a->setting.method, a->setting.loss);
+    if (s == &screen_ranking) snprintf(out, size, "%s-%s", id, name);
+    else if (s == &screen_compare) snprintf(out, size, "%s-compare", id);
+    else if (s == &screen_reverse) snprintf(out, size, "%s-%s-queries", id, name);
+    else if (s == &screen_gallery) snprintf(out, size, "%s", split_name(a->gallery.split));
+    else if (s == &screen_self) snprintf(out, size, "self-%s", loss_name(a->self.loss));
+    else snprintf(out, size, "%s", s->name);
+}
+
+/* "demo-gen17-d-trak": nothing but small letters, digits and - . _ */
+static void plain(char *text) {
+    char *to = text;
+    for (const char *c = text; *c; c++) {
+        if (isalnum((unsigned char)*c) || strchr("-._", *c)) *to++ = (char)tolower((unsigned char)*c);
+        else if ((*c == '(' || *c == ' ' || *c == '/') && to > text && to[-1] != '-') *to++ = '-';
+    }
+    while (to > text && to[-1] == '-') to--;
+    *to = 0;
+}
+
+static void suggest(const struct app *a, const char *end, char *out, size_t size) {
+    char stem[160], what[96], db[64];
+    struct stat sb;
+    const char *slash = strrchr(a->o.db, '/'), *dot;
+    snprintf(db, sizeof db, "%.63s", slash ? slash + 1 : a->o.db);
+    dot = strrchr(db, '.');
+    if (dot && dot > db) db[dot - db] = 0;
+    subject(a, what, sizeof what);
+    plain(what);
+    snprintf(stem, sizeof stem, "%s-%s", db, what);
+    snprintf(out, size, "%s%s", stem, end);
+    for (int n = 2; n < 1000 && lstat(out, &sb) == 0; n++) snprintf(out, size, "%s-%d%s", stem, n, end);
+}
+
+/* Is there anything to write?  Else it is said why not. */
+static int has_list(struct app *a) {
+    const struct screen *s = app_top(a);
+    int has = s == &screen_gallery ? a->gallery.count > 0 : s == &screen_self ? a->self.list.n > 0 :
+              s == &screen_overall ? a->overall.tiles.n > 0 : s == &screen_reverse ? a->reverse.tiles.n > 0 :
+              s == &screen_set ? a->set.tiles.n > 0 : s == &screen_compare ? a->compare.measured.n > 0 : a->row.n > 0;
+    if (!has) app_say(a, STYLE_WARN, s == &screen_compare ? "both sides have to be there to be written" : "there is nothing here to write");
+    return has;
+}
+
+void export_begin(struct app *a) {
+    char name[256];
+    if (!has_list(a)) return;
+    suggest(a, ending[a->export_form], name, sizeof name);
+    if (!has_form(a, form_of(name))) suggest(a, ending[FORM_CSV], name, sizeof name);
+    app_prompt(a, PROMPT_EXPORT, name);
+    a->is_suggested = 1;
+}
+
+/* Tab: the same name with the next ending that this screen has. */
+void export_next_form(struct app *a) {
+    enum form f = form_of(a->typed);
+    size_t len = strlen(a->typed) - (f == FORMS ? 0 : strlen(ending[f]));
+    int next = f == FORMS ? 0 : ((int)f + 1) % (int)FORMS;
+    while (!has_form(a, (enum form)next)) next = (next + 1) % (int)FORMS;
+    if (a->is_suggested) suggest(a, ending[next], a->typed, sizeof a->typed);
+    else snprintf(a->typed + len, sizeof a->typed - len, "%s", ending[next]);
+}
+
+/* --- a ranking as it stands on the screen: any lambda, any filter --- */
+
+static enum status fill_entry(struct app *a, struct report_entry *e, const struct row *r, size_t place, size_t rank) {
+    e->rank = rank;
+    e->item = (struct item_ref){ SPLIT_TRAIN, r->order[place] };
+    e->score = r->score[e->item.index];
+    facts_label(facts_of(a, e->item), e->label, sizeof e->label);
+    return OK;
+}
+
+/* Of the row, as far as its filter lets through: `top` from above and `bottom` from below. */
+static enum status take_row(struct app *a, const struct row *r, const struct setting *t, size_t top, size_t bottom,
+                            struct report_ranking *out) {
+    size_t n = r->list ? r->n_list : r->n;
+    const struct facts *q = facts_of(a, a->query);
+    memset(out, 0, sizeof *out);
+    if (top > n) top = n;
+    if (bottom > n - top) bottom = n - top;
+    out->query = a->query;
+    out->seed = q->seed;
+    facts_label(q, out->query_label, sizeof out->query_label);
+    out->set = r->set;
+    if (r->state == ROW_LIVE) {    /* no stored set: what was measured of the one it was stepped from is not its own */
+        out->set.id = -1;
+        out->set.d_eff = out->set.condition = NAN;
+        snprintf(out->set.lambda_spec, sizeof out->set.lambda_spec, "%s", t->lambda);
+    }
+    out->set.lambda_rel = r->lambda_rel;
+    out->set.lambda_abs = r->lambda_abs;
+    const struct checkpoint *c = method_has_checkpoint(t->method) ? catalog_checkpoint(&a->catalog, t->checkpoint) : NULL;
+    if (c) {
+        out->step = c->step;
+        out->percent = c->percent;
+    }
+    out->top = mem_array(top + 1, sizeof *out->top);
+    out->bottom = mem_array(bottom + 1, sizeof *out->bottom);
+    if (!out->top || !out->bottom) {
+        report_ranking_free(out);
+        return fail(ERR_NOMEM, "export: out of memory");
+    }
+    out->n_top = top;
+    out->n_bottom = bottom;
+    for (size_t i = 0; i < top; i++) {
+        size_t place = r->list ? r->list[i] : i;
+        fill_entry(a, &out->top[i], r, place, place + 1);
+    }
+    for (size_t i = 0; i < bottom; i++) {
+        size_t place = r->list ? r->list[n - 1 - i] : n - 1 - i;
+        fill_entry(a, &out->bottom[i], r, place, r->n - place);
+    }
+    return OK;
+}
+
+static size_t places(const struct app *a) { return a->o.top ? a->o.top : 10; }
+
+static enum status encode(struct buf *b, struct image *im, enum status drawn) {
+    if (drawn == OK) drawn = image_encode_png(b, im);
+    image_free(im);
+    return drawn;
+}
+
+static enum status ranking_bytes(struct app *a, enum form f, struct buf *b) {
+    struct report_ranking r;
+    struct image im = { 0 };
+    int whole = f == FORM_CSV || f == FORM_JSON;
+    if (f == FORM_NPY) return npy_write(b, NPY_F4, 1, &a->row.n, a->row.score);
+    TRY(take_row(a, &a->row, &a->setting, whole ? SIZE_MAX : places(a), whole ? 0 : places(a), &r));
+    struct report_rankings one = { &r, 1, 1, 0 };
+    enum status st = OK;
+    if (f == FORM_CSV) report_ranking_csv(b, &r);
+    else if (f == FORM_JSON) report_ranking_json(b, &r);
+    else if (f == FORM_PNG) st = encode(b, &im, report_sheet_ranking(&im, a->store, &r));
+    else st = report_page_html(b, a->store, &one, NULL);
+    report_ranking_free(&r);
+    return st;
+}
+
+static enum status compare_bytes(struct app *a, enum form f, struct buf *b) {
+    struct report_comparison c;
+    struct image im[3] = { { 0 }, { 0 }, { 0 } };
+    size_t n = f == FORM_PNG ? places(a) : a->compare.measured.n;
+    enum status st = OK;
+    int left = a->compare.active != 0;   /* the left side is the other one when the right has the keys */
+    memset(&c, 0, sizeof c);
+    TRY(take_row(a, left ? &a->compare.row : &a->row, left ? &a->compare.setting : &a->setting, n, 0, &c.side[0]));
+    TRY_TO(take_row(a, left ? &a->row : &a->compare.row, left ? &a->setting : &a->compare.setting, n, 0, &c.side[1]));
+    c.measured = a->compare.measured;    /* borrowed */
+    if (f == FORM_CSV) report_comparison_csv(b, &c);
+    else if (f == FORM_JSON) report_comparison_json(b, &c);
+    for (int side = 0; side < 2 && f == FORM_PNG; side++) TRY_TO(report_sheet_ranking(&im[side], a->store, &c.side[side]));
+    if (f == FORM_PNG) st = encode(b, &im[2], report_sheet_stack(&im[2], &im[0], &im[1]));
+done:
+    for (int side = 0; side < 2; side++) {
+        image_free(&im[side]);
+        report_ranking_free(&c.side[side]);
+    }
+    return st;
+}
+
+/* --- lists of items --- */
+
+static enum status list_gallery(struct app *a, struct listing *l) {
+    TRY(listing_new(l, a->gallery.count));
+    l->column[0] = "lds";
+    for (size_t i = 0; i < l->count; i++) {
+        l->row[i].ref = (struct item_ref){ a->gallery.split, a->gallery.index[i] };
+        l->row[i].value[0] = query_lds(a, l->row[i].ref);
+        if (isfinite(l->row[i].value[0])) l->columns = 1;
+    }
+    return OK;
+}
+
+static enum status list_self(struct app *a, struct listing *l) {
+    const struct report_self *r = &a->self.list;
+    TRY(listing_new(l, r->n));
+    l->column[0] = "self_influence";
+    l->columns = 1;
+    for (size_t i = 0; i < r->n; i++) l->row[i] = (struct listing_row){ { SPLIT_TRAIN, r->item[i].item }, { r->item[i].score } };
+    return OK;
+}
+
+static enum status list_overall(struct app *a, struct listing *l) {
+    TRY(listing_new(l, a->overall.tiles.n));
+    l->column[0] = "mean_score";
+    l->column[1] = "mean_absolute_score";
+    l->column[2] = "self_influence";
+    l->columns = 3;
+    for (size_t i = 0; i < l->count; i++) {
+        size_t item = a->overall.order[i];
+        l->row[i] = (struct listing_row){ { SPLIT_TRAIN, item }, { a->overall.answer.total[item], a->overall.answer.absolute[item],
+                                                                   a->overall.has_self ? a->overall.self[item] : NAN } };
+    }
+    return OK;
+}
+
+static enum status list_set(struct app *a, struct listing *l) {
+    const struct row *r = &a->row;
+    TRY(listing_new(l, a->set.tiles.n));
+    l->column[0] = "score";
+    l->column[1] = "rank";
+    l->columns = 2;
+    for (size_t i = 0; i < l->count; i++) {
+        size_t item = a->set.item[i], rank = 0;
+        int has = item < r->n && ranking_rank_of(r->score, r->n, item, &rank) == OK;
+        l->row[i] = (struct listing_row){ { SPLIT_TRAIN, item }, { has ? (double)r->score[item] : NAN, has ? (double)rank : NAN } };
+    }
+    return OK;
+}
+
+static enum status list_here(struct app *a, struct listing *l) {
+    const struct screen *s = app_top(a);
+    memset(l, 0, sizeof *l);
+    if (s == &screen_gallery) return list_gallery(a, l);
+    if (s == &screen_self) return list_self(a, l);
+    if (s == &screen_overall) return list_overall(a, l);
+    if (s == &screen_reverse) return reverse_list(a, l);
+    return list_set(a, l);
+}
+
+/* As many as a picture holds; the rest is left out of it. */
+static enum status list_bytes(struct app *a, enum form f, struct buf *b) {
+    struct listing l;
+    struct image im = { 0 };
+    enum status st = list_here(a, &l);
+    if (st == OK && f == FORM_CSV) st = listing_csv(b, a->store, &l);
+    else if (st == OK && f == FORM_JSON) st = listing_json(b, a->store, &l);
+    else if (st == OK && f == FORM_NPY) st = listing_npy(b, a->store, &l);
+    else if (st == OK) {
+        if (l.count > LISTING_SHEET_MAX) l.count = LISTING_SHEET_MAX;
+        st = encode(b, &im, listing_sheet(&im, a->store, &l));
+    }
+    listing_free(&l);
+    return st;
+}
+
+/* The page of every item of the gallery that has scores in this setting. */
+static enum status gallery_page(struct app *a, struct buf *b) {
+    struct report_rankings all = { NULL, 0, 0, 0 };
+    struct report_request q = { .top = places(a), .bottom = places(a) };
+    struct buf queries = BUF_INIT;
+    char step[24], id[32];
+    const struct setting *t = &a->setting;
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, t->checkpoint);
+    q.method = method_name(t->method);
+    if (method_has_loss(t->method)) q.loss = loss_name(t->loss);
+    if (method_has_checkpoint(t->method) && c) {
+        snprintf(step, sizeof step, "%zu", c->step);
+        q.checkpoint = step;
+    }
+    if (method_has_lambda(t->method) && t->lambda[0]) q.lambda = t->lambda;
+    for (size_t i = 0; i < a->gallery.count; i++) {
+        item_ref_format(id, (struct item_ref){ a->gallery.split, a->gallery.index[i] });
+        buf_printf(&queries, "%s%s", i ? "," : "", id);
+    }
+    enum status st = buf_status(&queries);
+    if (st == OK) st = report_rankings_load(&all, a->store, &q, queries.data);
+    if (st == OK) st = report_page_html(b, a->store, &all, NULL);
+    report_rankings_free(&all);
+    buf_free(&queries);
+    return st;
+}
+
+static enum status bytes_of(struct app *a, enum form f, struct buf *b) {
+    const struct screen *s = app_top(a);
+    if (s == &screen_ranking) return ranking_bytes(a, f, b);
+    if (s == &screen_compare) return compare_bytes(a, f, b);
+    if (s == &screen_gallery && f == FORM_HTML) return gallery_page(a, b);
+    if (s == &screen_set && f == FORM_CSV) return set_csv(a, b);
+    if (s == &screen_self && f == FORM_CSV) report_self_csv(b, &a->self.list, 0);
+    else if (s == &screen_self && f == FORM_JSON) report_self_json(b, &a->self.list, 0);
+    else return list_bytes(a, f, b);
+    return OK;
+}
+
+void export_named(struct app *a, const char *path) {
+    struct buf b = BUF_INIT;
+    char forms[64];
+    enum form f = form_of(path);
+    if (!path[0]) { app_say(a, STYLE_NORMAL, "no name, so nothing was written"); return; }
+    if (f == FORMS || !has_form(a, f)) {
+        export_forms(a, forms, sizeof forms);
+        app_say(a, STYLE_WARN, "'%.120s': the ending says what is written, one of %s", path, forms);
+        return;
+    }
+    struct stat sb;
+    if (lstat(path, &sb) == 0) {
+        app_say(a, STYLE_WARN, "%.160s is there already and stays as it is: another name, please", path);
+        return;
+    }
+    if (!has_list(a)) return;
+    enum status st = bytes_of(a, f, &b);
+    if (st == OK) st = buf_status(&b);
+    if (st == OK) st = file_write_new(path, b.data, b.len);
+    if (st == OK) app_say(a, STYLE_GOOD, "written: %.160s, %zu %s", path, b.len < 10000 ? b.len : (b.len + 500) / 1000, b.len < 10000 ? "bytes" : "kB");
+    else app_say(a, STYLE_ERROR, "%s", fail_reason());
+    if (st == OK) a->export_form = f;
+    buf_free(&b);
+}
