@@ -63,8 +63,9 @@ void app_back(struct app *a) {
 static int may_go(struct app *a, const char *to) {
     struct jobs_now now = jobs_snapshot(a->jobs);
     if (now.id == 0 && now.queued == 0) return 1;
-    if (now.id) snprintf(a->question, sizeof a->question, "A job runs: %s and stop it? Finished parts stay, 6 resumes it.  y yes  n no", to);
-    else snprintf(a->question, sizeof a->question, "Jobs are queued: %s? They stay in the queue.  y yes  n no", to);
+    if (now.id) snprintf(a->asked_text, sizeof a->asked_text, "A job runs: %s and stop it? Finished parts stay, 6 resumes it.  y yes  n no", to);
+    else snprintf(a->asked_text, sizeof a->asked_text, "Jobs are queued: %s? They stay in the queue.  y yes  n no", to);
+    a->question = a->asked_text;
     app_over(a, &screen_ask);
     return 0;
 }

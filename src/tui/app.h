@@ -320,7 +320,8 @@ struct app {
         size_t cursor, per_page, read;   /* read: files whose facts are known, from the first */
     } picker;
     int export_form;             /* of the last export: the ending of the next name */
-    char question[160];
+    const char *question;
+    char asked_text[160];        /* a question that was made up */
     char *wanted;                /* the database that a yes goes over to; NULL: a yes leaves */
     unsigned generation;         /* which database this is, of those shown: a picture's number holds it */
 };

@@ -85,7 +85,9 @@ static void suggest(const struct app *a, const char *end, char *out, size_t size
 /* Is there anything to write?  Else it is said why not. */
 static int has_list(struct app *a) {
     const struct screen *s = app_top(a);
-    int has = s == &screen_gallery ? a->gallery.count > 0 : s == &screen_self ? a->self.list.n > 0 :
+    int lists = s == &screen_gallery || s == &screen_self || s == &screen_overall || s == &screen_reverse || s == &screen_set ||
+                s == &screen_compare || s == &screen_ranking;
+    int has = !lists ? 0 : s == &screen_gallery ? a->gallery.count > 0 : s == &screen_self ? a->self.list.n > 0 :
               s == &screen_overall ? a->overall.tiles.n > 0 : s == &screen_reverse ? a->reverse.tiles.n > 0 :
               s == &screen_set ? a->set.tiles.n > 0 : s == &screen_compare ? a->compare.measured.n > 0 : a->row.n > 0;
     if (!has) app_say(a, STYLE_WARN, s == &screen_compare ? "both sides have to be there to be written" : "there is nothing here to write");

@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 static const struct screen *const screens[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_self, &screen_evaluation,
-    &screen_jobs, &screen_set, &screen_reverse, &screen_overall, &screen_detail, &screen_help, &screen_ask };
+    &screen_jobs, &screen_set, &screen_reverse, &screen_overall, &screen_detail, &screen_picker, &screen_help, &screen_ask };
 enum { SCREENS = sizeof screens / sizeof screens[0] };
 
 static const size_t sizes[][2] = { { 80, 24 }, { 1, 1 }, { 20, 5 }, { 200, 60 }, { 3, 40 } };
@@ -64,6 +64,8 @@ static void go_to(struct app *a, const struct screen *s) {
     } else if (s == &screen_detail) {
         app_show(a, &screen_ranking);
         detail_open(a, item);
+    } else if (s == &screen_picker) {
+        picker_show(a);
     } else if (s == &screen_help || s == &screen_ask) {
         app_show(a, &screen_ranking);
         a->question = "Leave?";
