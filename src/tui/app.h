@@ -473,7 +473,7 @@ enum status filter_items(struct app *a, enum split split, const char *text, unsi
 int filter_score(const char *text, float score);   /* the words about scores */
 int filter_speaks_of_marks(const char *text);
 
-/* --- export.c: the e key --- */
+/* --- export_screen.c: the e key --- */
 void export_begin(struct app *a);              /* asks for a name */
 void export_next_form(struct app *a);          /* the next ending in what is typed */
 size_t export_forms(const struct app *a, char *out, size_t size);   /* ".csv .json"; what the screen can be written as */

@@ -1,4 +1,4 @@
-/* export.c - the e key: what a screen lists, as a file.
+/* export_screen.c - the e key: what a screen lists, as a file.
  *
  * The ending of the name says what is written.  A file that exists is never replaced. */
 #include "app.h"
