@@ -36,18 +36,23 @@ struct tui_options {
     const char *const *paths;   /* n_paths databases and folders to choose from */
     size_t n_paths;
     size_t top;              /* proponents, and opponents, in an exported picture or page; 0: 10 */
+    const char *config;      /* file of keys and defaults; NULL: the user's, and none for a script */
+    int fresh;               /* begin anew, whatever was shown last */
 };
-#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0, 0 }
+#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0, 0, NULL, 0 }
 
-/* Runs until the user quits, the script ends, or a signal or hang-up asks for
+/* On a terminal it begins with what was shown last of the database, and remembers that
+ * at the end; scripts neither read nor write it.
+ *
+ * Runs until the user quits, the script ends, or a signal or hang-up asks for
  * it; the terminal is then as it was found and a running job has been stopped
  * with its finished units kept.
- * ERR_USAGE: an unknown screen, query, graphics or key name, or no terminal
- * and no `keys`.  Otherwise what opening the database, the terminal or the
+ * ERR_USAGE: an unknown screen, query, graphics or key name, a config file that
+ * makes no sense (with its line), or no terminal and no `keys`.  Otherwise what opening the database, the terminal or the
  * dump file said. */
 enum status tui_run(const struct tui_options *o);
 
-/* The keys of every screen with their help lines, one "key TAB context TAB
+/* The keys of every screen with their help lines, one "key TAB context TAB action TAB
  * help" per line, in the order of the help screen: for the manual page. */
 void tui_print_keys(FILE *out);
 

@@ -12,6 +12,8 @@ static const struct option options[] = {
     { "cell", 1, "WxH", "pixels of a cell (what the terminal says)" },
     { "colors", 1, "N", "of a sixel's palette, 2 to 256 (64 for small pictures, else 256)" },
     { "read-only", 0, NULL, "browse only" },
+    { "fresh", 0, NULL, "begin anew, not with what was shown last" },
+    { "config", 1, "FILE", "keys and defaults (the user's config file; none with --keys or --dump)" },
     { "no-mouse", 0, NULL, "leave the mouse to the terminal" },
     { "threads", 1, "N", "threads of a computation (all processors)" },
     CLI_FEATURE_ROOT,
@@ -43,6 +45,8 @@ static enum status run_view(const struct args *a) {
     o.screen = args_text(a, "screen", NULL);
     o.graphics = args_text(a, "graphics", NULL);
     o.read_only = args_has(a, "read-only");
+    o.fresh = args_has(a, "fresh");
+    o.config = args_text(a, "config", NULL);
     o.mouse = !args_has(a, "no-mouse");
     o.keys = args_text(a, "keys", NULL);
     o.dump = args_text(a, "dump", NULL);

@@ -355,6 +355,24 @@ static int is_movement(enum action k) {
            k == ACT_first || k == ACT_last;
 }
 
+/* A key that does nothing now says why, unless its screen does. */
+static void act_or_say_why(struct app *a, enum action k) {
+    const char *why = key_why_not(a, k);
+    char text[200];
+    snprintf(text, sizeof text, "%s", why ? why : "");
+    app_act(a, k);
+    if (text[0] && !a->message[0] && a->prompt == PROMPT_NONE) app_say(a, STYLE_WARN, "%s", text);
+}
+
+static void say_unbound(struct app *a, const struct input_event *key) {
+    char name[32], help[16], palette[16];
+    if (app_top(a) == &screen_ask) return;
+    input_key_name(name, sizeof name, key);
+    keys_key(help, &a->keys, ACT_help);
+    keys_key(palette, &a->keys, ACT_palette);
+    app_say(a, STYLE_NORMAL, "%s does nothing on this screen; %s lists the keys, %s finds one by its words", name, help, palette);
+}
+
 void app_key(struct app *a, const struct input_event *key) {
     if (a->prompt != PROMPT_NONE) {
         struct place at = history_here(a);
@@ -362,33 +380,57 @@ void app_key(struct app *a, const struct input_event *key) {
         history_note(a, &at, 0);
         return;
     }
-    enum action k = keys_action(app_top(a)->context, key);
+    enum action k = keys_action(&a->keys, app_top(a)->context, key);
     struct place before = history_here(a);
     a->message[0] = 0;
-    if (k != ACT_NONE) app_act(a, k);
+    if (k == ACT_NONE) say_unbound(a, key);
+    else act_or_say_why(a, k);
     if (k != ACT_step_back && k != ACT_step_on) history_note(a, &before, is_movement(k));
+}
+
+/* What lies there; NULL: nothing.  The later drawn lies on top. */
+static const struct spot *spot_at(const struct app *a, size_t row, size_t col) {
+    for (size_t i = a->n_spots; i-- > 0;) {
+        const struct spot *p = &a->spot[i];
+        if (row >= p->row && row < p->row + p->rows && col >= p->col && col < p->col + p->cols) return p;
+    }
+    return NULL;
+}
+
+static void click_at(struct app *a, size_t id, int twice) {
+    const struct screen *s = app_top(a);
+    if (id >= PALETTE_SPOT) {
+        a->palette_at = id - PALETTE_SPOT;
+        if (twice) end_prompt(a);
+    } else if (a->prompt != PROMPT_NONE) {
+        return;
+    } else if (id >= FOOTER_SPOT) {
+        act_or_say_why(a, (enum action)(id - FOOTER_SPOT));
+    } else if (s->click) {
+        s->click(a, id, twice);
+    }
 }
 
 void app_mouse(struct app *a, const struct input_event *m) {
     const struct screen *s = app_top(a);
-    if (a->prompt != PROMPT_NONE || m->press != 1) return;
+    if (m->press != 1) return;
     if (m->button == INPUT_WHEEL_UP || m->button == INPUT_WHEEL_DOWN) {
+        int down = m->button == INPUT_WHEEL_DOWN;
+        if (a->prompt == PROMPT_PALETTE) palette_step(a, down ? 1 : -1);
+        if (a->prompt != PROMPT_NONE) return;
         a->message[0] = 0;
-        if (s->wheel) s->wheel(a, m->button == INPUT_WHEEL_DOWN);
+        if (s->wheel) s->wheel(a, down);
         return;
     }
-    if (m->button != INPUT_BUTTON_LEFT || !s->click) return;
-    for (size_t i = a->n_spots; i-- > 0;) {
-        const struct spot *p = &a->spot[i];
-        if (m->row < p->row || m->row >= p->row + p->rows || m->col < p->col || m->col >= p->col + p->cols) continue;
-        double now = clock_s();
-        int twice = p->id == a->clicked_id && now - a->clicked < DOUBLE_CLICK_S;
-        a->message[0] = 0;
-        a->clicked = twice ? 0 : now;
-        a->clicked_id = p->id;
-        struct place before = history_here(a);
-        s->click(a, p->id, twice);
-        history_note(a, &before, 0);
-        return;
-    }
+    const struct spot *p = m->button == INPUT_BUTTON_LEFT ? spot_at(a, m->row, m->col) : NULL;
+    if (!p) return;
+    double now = clock_s();
+    size_t id = p->id;
+    int twice = id == a->clicked_id && now - a->clicked < DOUBLE_CLICK_S;
+    if (a->prompt == PROMPT_NONE) a->message[0] = 0;
+    a->clicked = twice ? 0 : now;
+    a->clicked_id = id;
+    struct place before = history_here(a);
+    click_at(a, id, twice);
+    history_note(a, &before, 0);
 }

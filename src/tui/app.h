@@ -11,6 +11,7 @@
 #define TUI_APP_H
 
 #include "keys.h"
+#include "state.h"
 
 #include "dtrak/comparison.h"
 #include "dtrak/databases.h"
@@ -111,8 +112,12 @@ enum prompt { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_PALETTE, PROMPT_
 
 struct spot { size_t row, col, rows, cols, id; };
 enum { SPOTS = 1024 };
+/* Ids that no screen uses: an action of the footer, a line of the palette. */
+enum { FOOTER_SPOT = 1 << 28, PALETTE_SPOT = 1 << 29 };
 
 struct area { size_t row, col, rows, cols; };
+
+enum { SORT_INDEX, SORT_LABEL, SORT_LDS, GALLERY_SORTS };   /* of the gallery */
 
 /* --- a page of items with their pictures (tiles.c); several screens are one --- */
 
@@ -141,6 +146,10 @@ struct screen {
 extern const struct screen screen_gallery, screen_ranking, screen_compare, screen_self, screen_evaluation, screen_jobs, screen_set, screen_reverse, screen_overall,
     screen_detail, screen_help, screen_ask, screen_picker;
 
+/* The main screens, to begin with; NULL: none of that name. */
+const struct screen *screen_named(const char *name);
+#define SCREEN_NAMES "gallery, ranking, compare, self, evaluation, jobs, overall or marked"
+
 enum { STACK = 16 };
 
 /* Where one can go back to. */
@@ -154,6 +163,8 @@ struct place {
 
 struct app {
     struct tui_options o;
+    struct keymap keys;
+    struct states *states;       /* of the session; may be NULL */
     struct store *store;         /* NULL before a database was picked: then so are those below */
     struct jobs *jobs;           /* NULL: nothing can be computed */
     struct pictures *pictures;
@@ -198,7 +209,7 @@ struct app {
     struct {
         enum split split;
         size_t *index, count;    /* items that pass the filter */
-        int sort;                /* 0 by index, 1 by label, 2 by LDS */
+        int sort;
         size_t cursor, top;      /* positions in index; top: first of the page */
         size_t across, per_page; /* of the last draw */
     } gallery;
@@ -362,6 +373,9 @@ void app_say(struct app *a, enum style style, const char *fmt, ...);
 void app_spot(struct app *a, size_t row, size_t col, size_t rows, size_t cols, size_t id);
 /* The item the keys , . and the screens speak of; loads its row. */
 void app_set_query(struct app *a, struct item_ref ref);
+
+/* --- why.c --- */
+const char *key_why_not(const struct app *a, enum action k);   /* why a key does nothing now; NULL: it does something */
 
 /* --- palette.c: the : line --- */
 void palette_enter(struct app *a);

@@ -31,15 +31,19 @@ enum status app_first_query(struct app *a) {
     return OK;
 }
 
-static enum status first_screen(struct app *a) {
+const struct screen *screen_named(const char *name) {
     static const struct screen *const main_screen[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_self, &screen_evaluation, &screen_jobs, &screen_overall, &screen_set };
-    const char *name = a->o.screen ? a->o.screen : a->o.query ? "ranking" : "gallery";
     for (size_t i = 0; i < sizeof main_screen / sizeof main_screen[0]; i++)
-        if (strcmp(name, main_screen[i]->name) == 0) {
-            app_over(a, main_screen[i]);
-            return OK;
-        }
-    return fail(ERR_USAGE, "there is no screen '%s': gallery, ranking, compare, self, evaluation, jobs, overall or marked", name);
+        if (strcmp(name, main_screen[i]->name) == 0) return main_screen[i];
+    return NULL;
+}
+
+static enum status first_screen(struct app *a) {
+    const char *name = a->o.screen ? a->o.screen : a->o.query ? "ranking" : "gallery";
+    const struct screen *s = screen_named(name);
+    if (!s) return fail(ERR_USAGE, "there is no screen '%s': " SCREEN_NAMES, name);
+    app_over(a, s);
+    return OK;
 }
 
 static void offer_interrupted(struct app *a) {
@@ -92,6 +96,7 @@ enum status app_open(struct app **out, const struct tui_options *o) {
     a->o = *o;
     a->o.db = NULL;
     a->cell_aspect = 2;
+    keymap_start(&a->keys);
     a->row.lambda_rel = a->row.lambda_abs = NAN;
     TRY_TO(frame_new(&a->frame, o->rows ? o->rows : 24, o->cols ? o->cols : 80));
     if (o->db) {
@@ -178,6 +183,13 @@ static enum status go_over(struct app *a) {
     if (st == OK) {
         b->cell_aspect = a->cell_aspect;
         b->generation = a->generation + 1;
+        b->keys = a->keys;
+        b->states = a->states;
+        b->export_form = a->export_form;
+        if (b->states) {
+            states_note(b->states, a);
+            states_apply(b->states, b);
+        }
         *between = *a;
         *a = *b;
         *b = *between;

@@ -289,5 +289,7 @@ static void detail_click(struct app *a, size_t id, int twice) {
     if (id >= NEAR_SPOT) look_up(a, (struct item_ref){ SPLIT_TRAIN, id - NEAR_SPOT });
 }
 
-const struct screen screen_detail = { "zoom", IN_DETAIL, NULL, detail_draw, detail_act, detail_click, NULL };
+static void detail_wheel(struct app *a, int down) { step(a, down ? 1 : -1); }
+
+const struct screen screen_detail = { "zoom", IN_DETAIL, NULL, detail_draw, detail_act, detail_click, detail_wheel };
 

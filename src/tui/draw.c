@@ -257,52 +257,11 @@ void draw_title(struct app *a, struct frame *f) {
 
 /* --- the line at the bottom --- */
 
-/* Does the key do something now? */
-static int works(const struct app *a, enum action k) {
-    const struct setting *t = &a->setting;
-    switch (k) {
-    case ACT_loss_next: return method_has_loss(t->method);
-    case ACT_ckpt_next: return method_has_checkpoint(t->method) && a->catalog.checkpoints.count > 1;
-    case ACT_lambda_up: case ACT_lambda_down: return method_has_lambda(t->method);
-    case ACT_recompute: return a->jobs && a->has_query && a->row.state != ROW_STORED &&
-                               a->row.state != ROW_LIVE && method_is_direct(t->method) &&
-                               !setting_is_asked(a);
-    case ACT_detail: return a->row.n > 0;
-    case ACT_pane: return a->row.n > 0;
-    case ACT_cancel: return a->jobs && (jobs_snapshot(a->jobs).id || jobs_snapshot(a->jobs).queued);
-    case ACT_eval_run: return a->jobs && !a->evaluation.pairs;
-    case ACT_eval_split: case ACT_eval_kind: return !a->evaluation.pairs;
-    case ACT_eval_open: return !a->evaluation.pairs || a->pairs.rows > 0;
-    case ACT_self_outlier: return a->self.list.study.outliers > 0;
-    case ACT_self_zoom: case ACT_self_sort: return a->self.list.n > 0;
-    case ACT_self_compute: return a->jobs != NULL;
-    case ACT_self_ckpt: return a->catalog.checkpoints.count > 1;
-    case ACT_generate: return a->jobs && !a->generate.pending && a->catalog.checkpoints.count > 0;
-    case ACT_resume: return a->jobs && a->job.list.count > 0;
-    case ACT_open: return a->gallery.count > 0;
-    case ACT_split: return a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];
-    case ACT_query_back: return a->catalog.count[a->query.split] > 1;
-    case ACT_search: return a->has_query;
-    case ACT_filter: return a->has_query;
-    case ACT_set_save: case ACT_set_clear: case ACT_set_open: return a->set.tiles.n > 0;
-    case ACT_set_retrain: return a->jobs && a->set.tiles.n > 0 && a->has_query && a->query.split == SPLIT_GEN;
-    case ACT_set_next: return a->set.lists.count > 0;
-    case ACT_mark: return app_top(a) == &screen_overall ? a->overall.tiles.n > 0 : app_top(a) == &screen_set ? a->set.tiles.n > 0 : 1;
-    case ACT_reverse:
-        if (app_top(a) == &screen_detail) return a->detail.ref.split == SPLIT_TRAIN;
-        return works(a, ACT_mark) && (app_top(a) != &screen_ranking || a->row.n > 0);
-    case ACT_reverse_open: case ACT_reverse_side: return a->reverse.tiles.n > 0;
-    case ACT_reverse_query: return a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];
-    case ACT_overall_sort: case ACT_overall_open: return a->overall.tiles.n > 0;
-    case ACT_other_queries: return a->row.set.id != 0 && a->detail.ref.split == SPLIT_TRAIN;
-    default: return 1;
-    }
-}
-
 /* The keys and the word of a line; "1 2 6 screens" brings its keys along. */
 static void footer_parts(const struct key_line *l, char *keys, size_t size, const char **word) {
     const char *last = strrchr(l->footer, ' ');
-    if (last && l->footer[0] == l->key[0] && strchr(" -", l->footer[1])) {
+    size_t len = strlen(l->key);
+    if (last && len && strncmp(l->footer, l->key, len) == 0 && l->footer[len] && strchr(" -", l->footer[len])) {
         snprintf(keys, size, "%.*s", (int)(last - l->footer), l->footer);
         *word = last + 1;
     } else {
@@ -318,12 +277,12 @@ static size_t footer_width(const struct key_line *l) {
     return text_width(keys) + 1 + text_width(word) + 2;
 }
 
-static void draw_keys(const struct app *a, struct frame *f, size_t row) {
+static void draw_keys(struct app *a, struct frame *f, size_t row) {
     struct key_line l[80];
-    size_t n = 0, all = keys_lines(app_top(a)->context, l, 80), cols = frame_cols(f), width = 1;
+    size_t n = 0, all = keys_lines(&a->keys, app_top(a)->context, l, 80), cols = frame_cols(f), width = 1;
 
     for (size_t i = 0; i < all; i++)
-        if (l[i].footer[0] && works(a, l[i].action)) { l[n++] = l[i]; width += footer_width(&l[i]); }
+        if (l[i].footer[0] && !key_why_not(a, l[i].action)) { l[n++] = l[i]; width += footer_width(&l[i]); }
     /* What does not fit goes from the end; the way to the full list stays. */
     for (size_t i = n; i-- > 0 && width > cols + 2;) {
         if (l[i].action == ACT_help || l[i].action == ACT_help_close) continue;
@@ -334,10 +293,13 @@ static void draw_keys(const struct app *a, struct frame *f, size_t row) {
     for (size_t i = 0; i < n; i++) {
         char keys[24];
         const char *word;
+        size_t first = at;
         footer_parts(&l[i], keys, sizeof keys, &word);
         at += frame_text(f, row, at, STYLE_BAR_KEY, keys);
         at += frame_text(f, row, at, STYLE_BAR, " ");
-        at += frame_text(f, row, at, STYLE_BAR, word) + 2;
+        at += frame_text(f, row, at, STYLE_BAR, word);
+        if (at > first) app_spot(a, row, first, 1, at - first, FOOTER_SPOT + (size_t)l[i].action);
+        at += 2;
     }
 }
 

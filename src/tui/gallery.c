@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SORT_INDEX, SORT_LABEL, SORT_LDS, SORTS };
-
 /* --- what passes the filter --- */
 
 /* What the items are sorted by, smallest first; then by index. */
@@ -116,7 +114,7 @@ void gallery_search(struct app *a, int by) {
 
 static void sort_next(struct app *a) {
     static const char *const by[] = { "index", "label", "LDS of the present setting, best first" };
-    a->gallery.sort = (a->gallery.sort + 1) % SORTS;
+    a->gallery.sort = (a->gallery.sort + 1) % GALLERY_SORTS;
     if (a->gallery.sort == SORT_LDS && isnan(query_lds(a, a->query))) a->gallery.sort = SORT_INDEX;
     gallery_refilter(a);
     app_say(a, STYLE_NORMAL, "sorted by %s", by[a->gallery.sort]);

@@ -9,10 +9,10 @@
 
 struct help_row { char key[40]; const char *help; int heading; };
 
-static void add_rows(enum context c, const char *heading, struct help_row *out, size_t *n, size_t max,
+static void add_rows(const struct keymap *m, enum context c, const char *heading, struct help_row *out, size_t *n, size_t max,
                      unsigned char *seen) {
     struct key_line l[80];
-    size_t count = keys_lines(c, l, 80), first = *n;
+    size_t count = keys_lines(m, c, l, 80), first = *n;
     for (size_t i = 0; i < count && *n + 2 < max; i++) {
         if (seen[l[i].action]) continue;
         seen[l[i].action] = 1;
@@ -35,8 +35,8 @@ static size_t help_rows(const struct app *a, struct help_row *out, size_t max) {
     enum context here = a->depth >= 2 ? a->stack[a->depth - 2]->context : IN_GALLERY;
     static const enum context all[] = { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_EVALUATION, IN_JOBS, IN_DETAIL, IN_PICKER };
     seen[ACT_yes] = seen[ACT_no] = seen[ACT_help_close] = 1;
-    add_rows(here, context_name(here), out, &n, max, seen);
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) add_rows(all[i], context_name(all[i]), out, &n, max, seen);
+    add_rows(&a->keys, here, context_name(here), out, &n, max, seen);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) add_rows(&a->keys, all[i], context_name(all[i]), out, &n, max, seen);
     return n;
 }
 

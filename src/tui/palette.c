@@ -31,7 +31,7 @@ static int matches(const struct key_line *l, const char *typed) {
 
 static size_t found(const struct app *a, struct key_line *out, size_t max) {
     struct key_line all[80];
-    size_t n = 0, count = keys_lines(app_top(a)->context, all, 80);
+    size_t n = 0, count = keys_lines(&a->keys, app_top(a)->context, all, 80);
     for (size_t i = 0; i < count && n < max; i++)
         if (all[i].action != ACT_palette && matches(&all[i], a->typed)) out[n++] = all[i];
     return n;
@@ -82,5 +82,6 @@ void palette_draw(struct app *a, struct frame *f) {
         frame_fill(f, row + 1 + i, 1, 1, w - 2, style, ' ');
         frame_text_in(f, row + 1 + i, 2, 9, style == STYLE_SELECTED ? style : STYLE_ACCENT, k->key);
         frame_text_in(f, row + 1 + i, 12, w > 14 ? w - 14 : 0, style, k->help);
+        app_spot(a, row + 1 + i, 1, 1, w - 2, PALETTE_SPOT + top + i);
     }
 }

@@ -1,5 +1,6 @@
 /* tui.c - the loop: on a terminal, or over a script. */
 #include "app.h"
+#include "config.h"
 
 #include <errno.h>
 #include <string.h>
@@ -91,12 +92,54 @@ static enum status run_terminal(struct app *a, enum graphics graphics) {
     return st;
 }
 
-enum status tui_run(const struct tui_options *o) {
+/* --- the user's files --- */
+
+/* Options that were not given are as the config file says. */
+static void fill_in(struct tui_options *o, const struct config *c) {
+    if (!o->graphics && c->graphics[0]) o->graphics = c->graphics;
+    if (!o->screen && c->screen[0]) o->screen = c->screen;
+    if (!o->colours) o->colours = c->colours;
+    if (!o->cell_w) { o->cell_w = c->cell_w; o->cell_h = c->cell_h; }
+    if (!o->threads) o->threads = c->threads;
+    if (!o->top) o->top = c->top;
+    if (c->mouse == 0) o->mouse = 0;
+    if (c->read_only) o->read_only = 1;
+}
+
+/* A script reads only the config file that it was told to: it does the same for everybody. */
+static enum status read_config(struct config *c, const struct tui_options *o, int is_script) {
+    char path[4096];
+    config_start(c);
+    if (o->config) return config_read(c, o->config);
+    if (is_script || !config_place(path, sizeof path, "XDG_CONFIG_HOME", ".config", "config")) return OK;
+    enum status st = config_read(c, path);
+    return st == ERR_MISSING ? OK : st;
+}
+
+enum status tui_run(const struct tui_options *given) {
     struct app *a = NULL;
+    struct tui_options o = *given;
+    struct config config;
+    struct states states;
     enum graphics graphics = GRAPHICS_AUTO;
-    if (o->graphics) TRY(graphics_parse(&graphics, o->graphics));
-    TRY(app_open(&a, o));
-    enum status st = o->keys || o->dump ? run_script(a) : run_terminal(a, graphics);
+    int is_script = o.keys || o.dump;
+    char file[4096] = "";
+
+    TRY(read_config(&config, &o, is_script));
+    fill_in(&o, &config);
+    if (o.graphics) TRY(graphics_parse(&graphics, o.graphics));
+    if (!is_script && !config_place(file, sizeof file, "XDG_STATE_HOME", ".local/state", "explorer.json")) file[0] = 0;
+    TRY(app_open(&a, &o));
+    states_load(&states, file);
+    if (o.fresh) states_free(&states);
+    a->keys = config.keys;
+    a->states = &states;
+    states_apply(&states, a);
+    enum status st = is_script ? run_script(a) : run_terminal(a, graphics);
+    /* Where it cannot be written, nothing is remembered: no reason to fail. */
+    states_note(&states, a);
+    (void)states_save(&states);
+    states_free(&states);
     app_close(a);
     return st;
 }

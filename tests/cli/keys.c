@@ -29,14 +29,19 @@ int main(void) {
         next = strchr(line, '\n');
         if (next) *next++ = 0;
         char *context = strchr(line, '\t'), *help = context ? strchr(context + 1, '\t') : NULL;
+        char *action = help;
+        if (action) help = strchr(action + 1, '\t');
         if (!help) return 1;
         *context++ = 0;
+        *action++ = 0;
         *help++ = 0;
         printf(".TP\n\\fB");
         print_safe(line);
         printf("\\fR  (");
         print_safe(context);
-        printf(")\n\\&");
+        printf(")  \\fI");
+        print_safe(action);
+        printf("\\fR\n\\&");
         print_safe(help);
         putchar('\n');
     }

@@ -160,6 +160,91 @@ static void going_over_shows_the_pictures_of_the_other(void **state) {
     EXPLORE_RUN("rm -r '%s'", folder);
 }
 
+/* --- the next start --- */
+
+static void the_next_start_shows_what_was_shown_last(void **state) {
+    (void)state;
+    const char *db = world("again.db"), *file = rig_path("again/dtrak/explorer.json");
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s", rig_path("again"));
+    setenv("XDG_STATE_HOME", folder, 1);
+    struct pty *p = explore_start_with(db, PTY_PLAIN, NULL);
+    explore_see(p, "generated: 40");
+    pty_keys(p, "ll2cl");
+    explore_see(p, "ckpt 1/4");
+    explore_see(p, ">2 train:");
+    explore_quit(p);
+    assert_true(rig_exists(file));
+
+    p = explore_start_with(db, PTY_PLAIN, NULL);
+    explore_see(p, "gen:2/40");
+    explore_see(p, "ckpt 1/4");
+    explore_see(p, "proponents 1-");
+    explore_see(p, ">2 train:");
+    explore_quit(p);
+    EXPLORE_RUN("cp '%s' '%s.kept'", file, file);
+    EXPLORE_RUN("'%s' '%s' --keys '6' --dump '%s'", explore_environment("DTRAK"), db, rig_path("dump"));
+    EXPLORE_RUN("grep -q 'gen:0/40' '%s'", rig_path("dump"));        /* a script begins anew */
+    EXPLORE_RUN("cmp '%s' '%s.kept'", file, file);                   /* and leaves no trace */
+
+    p = explore_start_with(db, PTY_PLAIN, "--query=gen:7");
+    explore_see(p, "gen:7/40");
+    explore_see(p, "ckpt 1/4");                                      /* the setting stays */
+    pty_keys(p, "7");
+    explore_see(p, "over all queries");
+    pty_signal(p, 1);                                                /* the line drops */
+    explore_free_after(p, pty_wait_end(p, EXPLORE_WAIT_MS));
+    p = explore_start_with(db, PTY_PLAIN, NULL);
+    explore_see(p, "over all queries");
+    explore_see(p, "gen:7/40");
+    explore_quit(p);
+    p = explore_start(db, PTY_PLAIN);                                /* --fresh */
+    explore_see(p, "generated: 40");
+    explore_see(p, ">gen:0 ");
+    explore_quit(p);
+
+    EXPLORE_RUN("echo '{\"databases\":[{\"path\":\"%s\",\"screen\":\"no\",\"query\":\"gen:4000\",\"method\":\"x\","
+                "\"loss\":7,\"step\":-3,\"cursor\":[9999999,1]}]}' > '%s'", db, file);
+    p = explore_start_with(db, PTY_PLAIN, NULL);                     /* what makes no sense is left out */
+    explore_see(p, "generated: 40");
+    explore_quit(p);
+    EXPLORE_RUN("echo rubbish > '%s'", file);
+    p = explore_start_with(db, PTY_PLAIN, NULL);
+    explore_see(p, "generated: 40");
+    explore_quit(p);
+    EXPLORE_RUN("rm -r '%s' && touch '%s'", folder, folder);         /* no place to remember: no reason to fail */
+    p = explore_start_with(db, PTY_PLAIN, NULL);
+    explore_see(p, "generated: 40");
+    explore_quit(p);
+}
+
+static void the_config_file_of_the_user_is_read(void **state) {
+    (void)state;
+    const char *db = world("configured.db");
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s", rig_path("settings"));
+    setenv("XDG_CONFIG_HOME", folder, 1);
+    EXPLORE_RUN("mkdir -p '%s/dtrak' && printf 'screen ranking\nbind w mark # Space\nbind z reverse\n' > '%s/dtrak/config'", folder, folder);
+    struct pty *p = explore_start(db, PTY_PLAIN);
+    explore_see(p, "proponents 1-");
+    pty_keys(p, "g");
+    explore_see(p, "w mark");
+    pty_keys(p, "w");
+    explore_see(p, "train:21 marked");
+    pty_keys(p, " ");
+    explore_see(p, "space does nothing on this screen");
+    pty_keys(p, "z");
+    explore_see(p, "generated items that train:21 supports");
+    explore_quit(p);
+    EXPLORE_RUN("echo 'bind q quit' >> '%s/dtrak/config'", folder);
+    char *text = explore_shell("'%s' '%s' < /dev/null 2>&1 && echo went on; true", explore_environment("DTRAK"), db);
+    assert_non_null(strstr(text, "settings/dtrak/config:4: the key q would mean both 'quit' and 'back'"));
+    free(text);
+    text = explore_shell("'%s' '%s' --keys '' --dump - 2>&1", explore_environment("DTRAK"), db);   /* a script reads none */
+    assert_non_null(strstr(text, "generated: 40"));
+    free(text);
+}
+
 static int clear(void **state) {
     (void)state;
     rig_clear();
@@ -171,6 +256,8 @@ int main(void) {
         cmocka_unit_test(what_another_process_writes_shows_without_a_key),
         cmocka_unit_test(a_browsing_one_follows_too),
         cmocka_unit_test(going_over_shows_the_pictures_of_the_other),
+        cmocka_unit_test(the_next_start_shows_what_was_shown_last),
+        cmocka_unit_test(the_config_file_of_the_user_is_read),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, clear);
 }

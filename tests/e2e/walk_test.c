@@ -21,8 +21,8 @@ enum { KEYS = 1500, BURST = 12, WAIT_MS = 120000 };
 static char program[4096], demo[4096];
 
 static struct pty *explore(void) {
-    static char view[] = "view", read_only[] = "--read-only";
-    char *argv[] = { program, view, demo, read_only, NULL };
+    static char view[] = "view", read_only[] = "--read-only", fresh[] = "--fresh";
+    char *argv[] = { program, view, demo, read_only, fresh, NULL };
     struct pty *p = pty_run(argv, 36, 120, PTY_SIXEL);
     assert_non_null(p);
     if (!pty_wait_for(p, "gen:0", WAIT_MS)) fail_msg("nothing is on the screen:\n%s", vt_row(pty_screen(p), 0));

@@ -59,7 +59,7 @@ struct pty *explore_start_with(const char *db, enum pty_kind kind, const char *o
     return p;
 }
 
-struct pty *explore_start(const char *db, enum pty_kind kind) { return explore_start_with(db, kind, NULL); }
+struct pty *explore_start(const char *db, enum pty_kind kind) { return explore_start_with(db, kind, "--fresh"); }
 
 void explore_dump(const struct pty *p) {
     for (size_t i = 0; i < EXPLORE_ROWS; i++) fprintf(stderr, "# %s\n", vt_row(pty_screen(p), i));

@@ -20,7 +20,7 @@ __attribute__((format(printf, 1, 2)))
 char *explore_shell(const char *fmt, ...);
 #define EXPLORE_RUN(...) free(explore_shell(__VA_ARGS__))
 
-struct pty *explore_start(const char *db, enum pty_kind kind);
+struct pty *explore_start(const char *db, enum pty_kind kind);   /* with --fresh */
 struct pty *explore_start_with(const char *db, enum pty_kind kind, const char *option);
 void explore_dump(const struct pty *p);
 void explore_see(struct pty *p, const char *text);   /* waits for it */

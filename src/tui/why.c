@@ -1,0 +1,87 @@
+/* why.c - which keys do something now, and why the others do not: for the footer, which shows
+ * the former, and for the line that answers one of the latter. */
+#include "app.h"
+
+#include "dtrak/jobs.h"
+
+static const char *unless(int holds, const char *why) { return holds ? NULL : why; }
+
+static const char *no_job(const struct app *a) {
+    return a->jobs ? NULL : a->why_read_only[0] ? a->why_read_only : "nothing can be computed here";
+}
+
+static const char *why_not_setting(const struct app *a, enum action k) {
+    const struct setting *t = &a->setting;
+    switch (k) {
+    case ACT_loss_next: case ACT_loss_back: return unless(method_has_loss(t->method), "this method has no loss function");
+    case ACT_ckpt_next: case ACT_ckpt_back:
+        if (!method_has_checkpoint(t->method)) return "this method uses no single checkpoint";
+        return unless(a->catalog.checkpoints.count > 1, "there is only one checkpoint");
+    case ACT_lambda_up: case ACT_lambda_down: return unless(method_has_lambda(t->method), "this method has no ridge, so no lambda");
+    case ACT_recompute:
+        if (no_job(a)) return no_job(a);
+        if (!a->has_query) return "there is no item to rank for";
+        if (a->row.state == ROW_STORED || a->row.state == ROW_LIVE) return "this setting is computed already";
+        if (!method_is_direct(t->method)) return "this method is computed by dtrak score";
+        return unless(!setting_is_asked(a), "it is being computed");
+    default: return unless(a->row.n > 0, "there are no scores of this setting");
+    }
+}
+
+static const char *why_not_set(const struct app *a, enum action k) {
+    if (k == ACT_set_next) return unless(a->set.lists.count > 0, "there are no saved lists");
+    if (k == ACT_set_retrain && no_job(a)) return no_job(a);
+    if (a->set.tiles.n == 0) return "there are no items in this list";
+    if (k == ACT_set_retrain) return unless(a->has_query && a->query.split == SPLIT_GEN, "only a generated item can be generated again");
+    return NULL;
+}
+
+static const char *why_not_marked(const struct app *a, enum action k) {
+    const struct screen *s = app_top(a);
+    static const char nothing[] = "nothing is selected here";
+    if (k == ACT_reverse && s == &screen_detail) return unless(a->detail.ref.split == SPLIT_TRAIN, "only training items support others");
+    if (s == &screen_overall && a->overall.tiles.n == 0) return nothing;
+    if (s == &screen_set && a->set.tiles.n == 0) return nothing;
+    return unless(k != ACT_reverse || s != &screen_ranking || a->row.n > 0, nothing);
+}
+
+static const char *why_not_here(const struct app *a, enum action k) {
+    static const char one_split[] = "there are items of one split only";
+    int both = a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];
+    switch (k) {
+    case ACT_eval_run: return no_job(a) ? no_job(a) : unless(!a->evaluation.pairs, "the pictures are not measured; p shows the LDS");
+    case ACT_eval_split: case ACT_eval_kind: return unless(!a->evaluation.pairs, "the pictures have no such choice; p shows the LDS");
+    case ACT_eval_open: return unless(!a->evaluation.pairs || a->pairs.rows > 0, "there are no counterfactual pictures");
+    case ACT_self_outlier: return unless(a->self.list.study.outliers > 0, "no item stands out beyond the threshold");
+    case ACT_self_zoom: case ACT_self_sort: return unless(a->self.list.n > 0, "there are no values of this setting");
+    case ACT_self_ckpt: return unless(a->catalog.checkpoints.count > 1, "there is only one checkpoint");
+    case ACT_resume: return no_job(a) ? no_job(a) : unless(a->job.list.count > 0, "there are no jobs");
+    case ACT_open: return unless(a->gallery.count > 0, "there is no item here");
+    case ACT_split: case ACT_reverse_query: return unless(both, one_split);
+    case ACT_reverse_open: case ACT_reverse_side: return unless(a->reverse.tiles.n > 0, "there are no scores of it");
+    case ACT_overall_sort: case ACT_overall_open: return unless(a->overall.tiles.n > 0, "there are no scores of this setting");
+    case ACT_other_queries: return unless(a->row.set.id != 0 && a->detail.ref.split == SPLIT_TRAIN, "there are no scores of other queries for it");
+    default: return NULL;
+    }
+}
+
+const char *key_why_not(const struct app *a, enum action k) {
+    struct jobs_now now;
+    switch (k) {
+    case ACT_loss_next: case ACT_loss_back: case ACT_ckpt_next: case ACT_ckpt_back: case ACT_lambda_up: case ACT_lambda_down:
+    case ACT_recompute: case ACT_detail: case ACT_pane: return why_not_setting(a, k);
+    case ACT_set_save: case ACT_set_clear: case ACT_set_open: case ACT_set_retrain: case ACT_set_next: return why_not_set(a, k);
+    case ACT_mark: case ACT_reverse: return why_not_marked(a, k);
+    case ACT_cancel:
+        now = jobs_snapshot(a->jobs);
+        return no_job(a) ? no_job(a) : unless(now.id || now.queued, "no job is running");
+    case ACT_self_compute: return no_job(a);
+    case ACT_generate:
+        if (no_job(a)) return no_job(a);
+        if (a->catalog.checkpoints.count == 0) return "there is no checkpoint yet: dtrak train makes them";
+        return unless(!a->generate.pending, "one is being generated already");
+    case ACT_query_back: case ACT_query_next: return unless(a->catalog.count[a->query.split] > 1, "there is only one item");
+    case ACT_search: case ACT_search_next: case ACT_search_back: case ACT_filter: return unless(a->has_query, "there are no items to look through");
+    default: return why_not_here(a, k);
+    }
+}
