@@ -116,6 +116,18 @@ void cli_cost(struct cost_sink *out, const struct args *a);
 struct report_request;
 enum status cli_setting(const struct args *a, struct report_request *r);
 
+/* The options that choose among stored sets, each with `what` before it, and what they said. */
+#define CLI_PICK_OPTIONS(what) \
+    { "method", 1, "M", what " this method; dtrak is trak with loss square" }, \
+    { "loss", 1, "L", what " this loss" }, \
+    { "checkpoint", 1, "LIST", what " these checkpoints: steps, percentages, last" }, \
+    { "timesteps", 1, "N", what " so many timesteps" }, \
+    { "dims", 1, "K", what " so many dimensions" }, \
+    { "lambda", 1, "V", what " this lambda: 0.05, abs:500 or auto" }, \
+    { "split", 1, "LIST", what " these splits: train, val, gen" }
+struct pick;
+enum status cli_pick(const struct args *a, struct pick *p);
+
 /* A path on standard output, with no control byte. */
 void cli_print_name(const char *path);
 
@@ -154,6 +166,7 @@ extern const struct command command_info;
 extern const struct command command_check;
 extern const struct command command_backup;
 extern const struct command command_slim;
+extern const struct command command_drop;
 extern const struct command command_import;
 extern const struct command command_import_model;
 extern const struct command command_export_model;

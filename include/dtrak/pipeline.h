@@ -241,11 +241,4 @@ enum { SELF_NEIGHBOURS = 3 };   /* kept for each training item */
  * again when the split has grown. */
 enum status pipeline_self(struct store *s, size_t threads, const struct progress *p);
 
-/* --- slim --- */
-
-/* Copies the database at `from` to the new file `to` without its features, and
- * without its eigenbases unless keep_basis.  On any error `to` does not exist
- * afterwards. */
-enum status pipeline_slim(const char *from, const char *to, int keep_basis, const struct progress *p);
-
 #endif

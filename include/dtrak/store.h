@@ -33,6 +33,7 @@
 #include "dtrak/store_counterfactual.h"
 #include "dtrak/store_embedding.h"
 #include "dtrak/store_check.h"
+#include "dtrak/store_drop.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,6 +2,7 @@
 #include "dtrak/cli.h"
 
 #include "dtrak/cost.h"
+#include "dtrak/pick.h"
 #include "dtrak/report.h"
 #include "dtrak/store.h"
 #include "dtrak/text.h"
@@ -60,6 +61,14 @@ enum status cli_setting(const struct args *a, struct report_request *r) {
     r->lambda = args_text(a, "lambda", NULL);
     TRY(args_size(a, "timesteps", 1, 1000, &r->timesteps));
     return args_size(a, "dims", 1, 1u << 20, &r->k);
+}
+
+enum status cli_pick(const struct args *a, struct pick *p) {
+    *p = (struct pick){ .method = args_text(a, "method", NULL), .loss = args_text(a, "loss", NULL), .lambda = args_text(a, "lambda", NULL),
+                        .checkpoint = args_text(a, "checkpoint", NULL) };
+    TRY(args_size(a, "timesteps", 1, 1000, &p->timesteps));
+    TRY(args_size(a, "dims", 1, 1u << 24, &p->k));
+    return cli_splits(a, &p->splits);
 }
 
 void cli_print_name(const char *path) {

@@ -5,36 +5,78 @@
  * them or from a kernel.  The copy keeps everything else; each
  * feature set's row stays and says that its blocks were dropped, so the same
  * `features` command brings them back. */
-#include "dtrak/pipeline.h"
+#include "dtrak/slim.h"
 
 #include "dtrak/buf.h"
 #include "dtrak/store.h"
+#include "dtrak/store_drop.h"
 
 #include <unistd.h>
 
-static enum status drop_features(const char *path, int keep_basis, const struct progress *p) {
-    struct store *s;
+static enum status thin_features(struct store *s, const struct slim_options *o, const struct progress *p) {
     struct feature_set_list l = { 0 };
-    TRY(store_open(&s, path, STORE_WRITE));
     enum status st = store_feature_sets_list(s, &l);
     for (size_t i = 0; st == OK && i < l.count; i++) {
-        st = store_feature_blocks_drop(s, l.set[i].id);
-        if (st == OK && !keep_basis) st = store_basis_delete(s, l.set[i].id);
+        if (!o->keep_features) st = store_feature_blocks_drop(s, l.set[i].id);
+        if (st == OK && !o->keep_basis) st = store_basis_delete(s, l.set[i].id);
+        if (st == OK && o->no_kernels) st = store_kernels_delete(s, l.set[i].id);
         if (st == OK) st = progress_check(p);
-        progress_report(p, (double)(i + 1), (double)l.count, "drop features", "");
+        progress_report(p, (double)(i + 1), (double)l.count, "slim", "features");
     }
     feature_set_list_free(&l);
+    return st;
+}
+
+static enum status thin_scores(struct store *s, const struct slim_options *o, const struct progress *p) {
+    struct score_set_list l = { 0 };
+    struct picker pick;
+    enum status st = picker_open(&pick, s, &o->pick);
+    if (st == OK) st = store_score_sets_list(s, &l);
+    for (size_t i = 0; st == OK && i < l.count; i++) {
+        if (!picker_takes_scores(&pick, &l.set[i])) st = store_score_set_delete(s, l.set[i].id);
+        else if (o->bits) st = store_score_set_round(s, l.set[i].id, o->bits);
+        if (st == OK) st = progress_check(p);
+        progress_report(p, (double)(i + 1), (double)l.count, "slim", "scores");
+    }
+    score_set_list_free(&l);
+    picker_close(&pick);
+    return st;
+}
+
+/* Before anything is copied: some scores would be left. */
+static enum status check_scores(const char *from, const struct slim_options *o) {
+    struct store *s;
+    struct score_set_list l = { 0 };
+    struct picker pick = { 0 };
+    size_t kept = 0;
+    TRY(store_open(&s, from, STORE_READ));
+    enum status st = picker_open(&pick, s, &o->pick);
+    if (st == OK) st = store_score_sets_list(s, &l);
+    for (size_t i = 0; i < l.count; i++) kept += (size_t)picker_takes_scores(&pick, &l.set[i]);
+    if (st == OK && l.count && !kept) st = fail(ERR_MISSING, "no score set is of what was asked for; none would be left");
+    score_set_list_free(&l);
+    picker_close(&pick);
     store_close(s);
     return st;
 }
 
-enum status pipeline_slim(const char *from, const char *to, int keep_basis, const struct progress *p) {
+static enum status thin(const char *path, const struct slim_options *o, const struct progress *p) {
+    struct store *s;
+    TRY(store_open(&s, path, STORE_WRITE));
+    enum status st = thin_features(s, o, p);
+    if (st == OK) st = thin_scores(s, o, p);
+    store_close(s);
+    return st;
+}
+
+enum status pipeline_slim(const char *from, const char *to, const struct slim_options *o, const struct progress *p) {
     struct buf whole = BUF_INIT;
     if (access(to, F_OK) == 0) return fail(ERR_IO, "%s is there already; slim makes a new file", to);
+    TRY(check_scores(from, o));
     buf_printf(&whole, "%s.whole-%ld", to, (long)getpid());
     enum status st = buf_status(&whole);
     if (st == OK) st = store_backup(from, whole.data, p);
-    if (st == OK) st = drop_features(whole.data, keep_basis, p);
+    if (st == OK) st = thin(whole.data, o, p);
     if (st == OK) st = store_backup(whole.data, to, p);
     if (whole.data) unlink(whole.data);
     buf_free(&whole);

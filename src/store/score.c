@@ -4,6 +4,7 @@
 #include "dtrak/buf.h"
 #include "dtrak/hash.h"
 #include "dtrak/mem.h"
+#include "dtrak/store_drop.h"
 
 #include <math.h>
 #include <string.h>
@@ -222,6 +223,41 @@ enum status store_score_set_ridge(struct store *s, int64_t id, const struct scor
 }
 
 int score_set_is_narrow(const struct score_set *set) { return (double)set->k < 10 * set->d_eff; }
+
+/* Row by row under the new number of bits. */
+static enum status round_rows(struct store *s, const struct score_set *set, const struct score_set *now, float *row) {
+    for (size_t q = 0; q < set->rows; q++) {
+        enum status st = store_score_read(s, set, q, row);
+        if (st == ERR_MISSING) continue;     /* not there, or only the ends of its ranking */
+        TRY(st);
+        TRY(store_score_put(s, now, q, row));
+    }
+    return OK;
+}
+
+enum status store_score_set_round(struct store *s, int64_t id, int bits) {
+    struct score_set set, now;
+    char hex[65];
+    int64_t twin = 0;
+    TRY(store_score_set_get(s, id, &set));
+    if (bits < 9 || bits > 24) return fail(ERR_RANGE, "scores of %d bits", bits);
+    if (bits >= set.mantissa_bits) return OK;
+    now = set;
+    now.mantissa_bits = bits;
+    TRY(identity_hash(s, hex, &now));
+    TRY(db_number(s, &twin, "SELECT id FROM score_set WHERE identity = ?", "t", hex));
+    if (twin) return fail(ERR_RANGE, "%s: score set %lld has these scores with %d bits already", s->path, (long long)twin, bits);
+    float *row = mem_array(set.n, sizeof *row);
+    if (!row) return fail(ERR_NOMEM, "score row: out of memory");
+    enum status st = db_unit_begin(s);
+    if (st == OK) {
+        st = db_exec(s, "UPDATE score_set SET mantissa_bits = ?, identity = ? WHERE id = ?", "nti", bits, hex, id);
+        if (st == OK) st = round_rows(s, &set, &now, row);
+        st = db_unit_end(s, st);
+    }
+    mem_free(row);
+    return st;
+}
 
 enum status store_score_set_delete(struct store *s, int64_t id) {
     TRY(db_unit_begin(s));

@@ -2,6 +2,7 @@
  * every panel, killed and damaged; what scores make of it; slim and check. */
 #include "dtrak/mem.h"
 #include "dtrak/pipeline.h"
+#include "dtrak/slim.h"
 #include "dtrak/ridge.h"
 #include "dtrak/rng.h"
 #include "dtrak/store.h"
@@ -239,8 +240,8 @@ static void damage_is_found_and_slim_drops_it(void **state) {
     snprintf(kept, sizeof kept, "%s.kept", path);
     ok(make(s, NULL));
     store_close(s);
-    ok(pipeline_slim(path, small, 0, NULL));
-    ok(pipeline_slim(path, kept, 1, NULL));
+    ok(pipeline_slim(path, small, &(struct slim_options){ .keep_basis = 0 }, NULL));
+    ok(pipeline_slim(path, kept, &(struct slim_options){ .keep_basis = 1 }, NULL));
     assert_int_equal(rig_number(small, "SELECT count(*) FROM basis"), 0);
     assert_int_equal(rig_number(kept, "SELECT count(*) FROM basis"), 1);
     remove(small);

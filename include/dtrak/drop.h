@@ -1,0 +1,36 @@
+/* drop.h - the verb `drop`: stored sets and queries go, and the file gets smaller. */
+#ifndef DTRAK_DROP_H
+#define DTRAK_DROP_H
+
+#include "dtrak/err.h"
+#include "dtrak/pick.h"
+#include "dtrak/progress.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+enum drop_what { DROP_SCORES = 1, DROP_FEATURES = 2, DROP_KERNELS = 4, DROP_BASES = 8 };
+
+struct drop_options {
+    unsigned what;                /* bits of enum drop_what: which kinds of sets */
+    struct pick pick;             /* which of them */
+    const char *embedding;        /* all splits of the embedding of that name; or NULL */
+    const char *queries;          /* "gen:5,val:2-3"; or NULL */
+    int really;                   /* else only say */
+    void (*say)(void *ctx, const char *line);   /* one thing that goes; may be NULL */
+    void *say_ctx;
+};
+
+struct drop_result {
+    size_t score_sets, feature_sets, kernels, bases, embeddings, queries;
+    uint64_t bytes_before, bytes_after;   /* of the file; the same unless really */
+};
+
+/* Features go with their rows; the set itself goes too, unless a kernel of it stays.
+ * ERR_USAGE: nothing of the kind is stored, or a query that is not there; ERR_RANGE: a query that retrained
+ * networks were measured on, or that stands before one. */
+enum status pipeline_drop(struct store *s, const struct drop_options *o, const struct progress *p, struct drop_result *r);
+
+#endif

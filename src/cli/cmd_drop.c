@@ -1,0 +1,72 @@
+/* cmd_drop.c - dtrak drop DB: stored sets and queries go. */
+#include "dtrak/cli.h"
+#include "dtrak/drop.h"
+#include "dtrak/store.h"
+#include "dtrak/text.h"
+
+#include <stdio.h>
+
+static const struct option options[] = {
+    { "scores", 0, NULL, "score sets" },
+    { "features", 0, NULL, "features; kernels and eigenbases made of them stay" },
+    { "kernels", 0, NULL, "kernels of training features" },
+    { "bases", 0, NULL, "eigenbases" },
+    { "embedding", 1, "NAME", "the embedding of that name" },
+    { "query", 1, "ITEMS", "gen:5, gen:5-9, val:0, with commas: with their scores and features; later ones get lower numbers" },
+    CLI_PICK_OPTIONS("only sets of"),
+    { "yes", 0, NULL, "do it; without this only say what would go" },
+    { NULL, 0, NULL, NULL },
+};
+
+static void print_line(void *ctx, const char *line) {
+    char safe[600];
+    text_escape(safe, sizeof safe, line);
+    fprintf(ctx, "%s\n", safe);
+}
+
+static void print_count(const char **comma, size_t n, const char *one, const char *many) {
+    if (!n) return;
+    printf("%s%zu %s", *comma, n, n == 1 ? one : many);
+    *comma = ", ";
+}
+
+static void print_dropped(const struct drop_result *r, int really) {
+    const char *comma = "";
+    print_count(&comma, r->score_sets, "score set", "score sets");
+    print_count(&comma, r->feature_sets, "feature set", "feature sets");
+    print_count(&comma, r->kernels, "kernel", "kernels");
+    print_count(&comma, r->bases, "eigenbasis", "eigenbases");
+    print_count(&comma, r->embeddings, "part of an embedding", "parts of an embedding");
+    print_count(&comma, r->queries, "query", "queries");
+    if (really) printf(" dropped; %.1f MB are now %.1f MB\n", (double)r->bytes_before / 1e6, (double)r->bytes_after / 1e6);
+    else printf(" would go; --yes drops them\n");
+}
+
+static enum status run_drop(const struct args *a) {
+    struct store *s = NULL;
+    struct console c;
+    struct drop_result r;
+    struct drop_options o = { .really = args_has(a, "yes"), .say = print_line, .say_ctx = stdout,
+                              .embedding = args_text(a, "embedding", NULL), .queries = args_text(a, "query", NULL) };
+    if (args_has(a, "scores")) o.what |= DROP_SCORES;
+    if (args_has(a, "features")) o.what |= DROP_FEATURES;
+    if (args_has(a, "kernels")) o.what |= DROP_KERNELS;
+    if (args_has(a, "bases")) o.what |= DROP_BASES;
+    if (!o.what && !o.embedding && !o.queries)
+        return fail(ERR_USAGE, "what is to go? --scores, --features, --kernels, --bases, --embedding NAME or --query ITEMS");
+    TRY(cli_pick(a, &o.pick));
+    TRY(cli_open(&s, a->file[0], o.really));
+    console_start(&c);
+    enum status st = pipeline_drop(s, &o, &c.progress, &r);
+    console_end(&c);
+    if (st == OK) print_dropped(&r, o.really);
+    return cli_close(s, st);
+}
+
+const struct command command_drop = {
+    "drop", "DB", "take scores, features, kernels or queries out, and give the space back",
+    options, 1, 1,
+    "  dtrak drop my.db --scores --method grad-dot\n"
+    "  dtrak drop my.db --features --checkpoint 25%,50% --yes\n"
+    "  dtrak drop my.db --query gen:5,gen:12-15 --yes\n", run_drop
+};

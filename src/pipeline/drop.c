@@ -1,0 +1,237 @@
+/* drop.c - what was picked goes, in one transaction; then the file is compacted. */
+#include "dtrak/drop.h"
+
+#include "dtrak/json.h"
+#include "dtrak/mem.h"
+#include "dtrak/store_drop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct dropper {
+    struct store *s;
+    const struct drop_options *o;
+    struct drop_result *r;
+    struct picker pick;
+    size_t *index[SPLIT_COUNT], count[SPLIT_COUNT];   /* queries, ascending */
+};
+
+static void say(const struct dropper *d, const char *line) {
+    if (d->o->say) d->o->say(d->o->say_ctx, line);
+}
+
+/* --- sets --- */
+
+static enum status drop_scores(struct dropper *d) {
+    struct score_set_list l;
+    char line[256];
+    TRY(store_score_sets_list(d->s, &l));
+    enum status st = OK;
+    for (size_t i = 0; i < l.count && st == OK; i++) {
+        if (!picker_takes_scores(&d->pick, &l.set[i])) continue;
+        int n = snprintf(line, sizeof line, "scores: ");
+        st = pick_describe_scores(line + n, sizeof line - (size_t)n, d->s, &l.set[i]);
+        say(d, line);
+        if (st == OK && d->o->really) st = store_score_set_delete(d->s, l.set[i].id);
+        d->r->score_sets++;
+    }
+    score_set_list_free(&l);
+    return st;
+}
+
+static enum status kernel_of(struct store *s, int64_t set, int *has) { return store_kernel_has(s, set, KERNEL_GRAM, SPLIT_TRAIN, has); }
+
+static enum status drop_one(struct dropper *d, const struct feature_set *f) {
+    char line[256];
+    struct basis_info basis;
+    int kernel, rows = !f->dropped && (f->rows_done || f->files), gone = d->o->what & DROP_FEATURES;
+    TRY(kernel_of(d->s, f->id, &kernel));
+    TRY(pick_describe_features(line, sizeof line, d->s, f));
+    size_t len = strlen(line);
+    enum status st = store_basis_find(d->s, f->id, &basis);
+    int has_basis = st == OK;
+    if (st != OK && st != ERR_MISSING) return st;
+    if (d->o->what & DROP_KERNELS && kernel) {
+        snprintf(line + len, sizeof line - len, ": the kernel");
+        say(d, line);
+        d->r->kernels++;
+        if (d->o->really) TRY(store_kernels_delete(d->s, f->id));
+        kernel = 0;
+    }
+    if (d->o->what & DROP_BASES && has_basis) {
+        snprintf(line + len, sizeof line - len, ": the eigenbasis");
+        say(d, line);
+        d->r->bases++;
+        if (d->o->really) TRY(store_basis_delete(d->s, f->id));
+        has_basis = 0;
+    }
+    /* A kernel or an eigenbasis that stays needs the set that it is of. */
+    if (!gone || (!rows && (kernel || has_basis))) return OK;
+    snprintf(line + len, sizeof line - len, kernel || has_basis ? ": the rows; what was made of them stays" : "");
+    say(d, line);
+    d->r->feature_sets++;
+    if (!d->o->really) return OK;
+    return kernel || has_basis ? store_feature_blocks_drop(d->s, f->id) : store_feature_set_delete(d->s, f->id);
+}
+
+static enum status drop_features(struct dropper *d) {
+    struct feature_set_list l;
+    TRY(store_feature_sets_list(d->s, &l));
+    enum status st = OK;
+    for (size_t i = 0; i < l.count && st == OK; i++)
+        if (picker_takes_features(&d->pick, &l.set[i])) st = drop_one(d, &l.set[i]);
+    feature_set_list_free(&l);
+    return st;
+}
+
+static enum status drop_embedding(struct dropper *d) {
+    struct embedding_list l;
+    char line[128];
+    TRY(store_embeddings_list(d->s, &l));
+    enum status st = OK;
+    for (size_t i = 0; i < l.count && st == OK; i++) {
+        if (strcmp(l.embedding[i].name, d->o->embedding) != 0) continue;
+        snprintf(line, sizeof line, "embedding %s of %s", l.embedding[i].name, split_name(l.embedding[i].split));
+        say(d, line);
+        d->r->embeddings++;
+        if (d->o->really) st = store_embedding_delete(d->s, l.embedding[i].name, l.embedding[i].split);
+    }
+    embedding_list_free(&l);
+    if (st == OK && !d->r->embeddings) return fail(ERR_USAGE, "there is no embedding '%s'", d->o->embedding);
+    return st;
+}
+
+/* --- queries --- */
+
+static int ascending(const void *a, const void *b) {
+    const size_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static enum status add_query(struct dropper *d, enum split split, size_t index) {
+    size_t *more = mem_resize(d->index[split], d->count[split], d->count[split] + 1, sizeof *more);
+    if (!more) return fail(ERR_NOMEM, "drop: out of memory");
+    d->index[split] = more;
+    more[d->count[split]++] = index;
+    return OK;
+}
+
+/* "gen:5" or "gen:5-9". */
+static enum status read_query(struct dropper *d, const char *word) {
+    struct item_ref ref;
+    char head[40];
+    const char *dash = strchr(word, '-');
+    size_t len = dash ? (size_t)(dash - word) : strlen(word), count, last;
+    char *end;
+    snprintf(head, sizeof head, "%.*s", (int)(len < sizeof head ? len : sizeof head - 1), word);
+    TRY(item_ref_parse(&ref, head));
+    last = dash && dash[1] >= '0' && dash[1] <= '9' ? (size_t)strtoull(dash + 1, &end, 10) : ref.index;
+    if (dash && (dash[1] < '0' || dash[1] > '9' || *end || last < ref.index)) return fail(ERR_USAGE, "'%s' is not gen:5 or gen:5-9", word);
+    if (ref.split == SPLIT_TRAIN) return fail(ERR_USAGE, "%s is a training item; the network was trained on it", word);
+    TRY(store_items_count(d->s, ref.split, &count));
+    if (last >= count) return fail(ERR_USAGE, "there is no %s:%zu: the database has %zu %s items", split_name(ref.split), last, count, split_name(ref.split));
+    for (size_t i = ref.index; i <= last; i++) TRY(add_query(d, ref.split, i));
+    return OK;
+}
+
+static enum status read_queries(struct dropper *d) {
+    const char *list = d->o->queries;
+    while (*list) {
+        char word[64];
+        size_t len = strcspn(list, ",");
+        snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1), list);
+        TRY(read_query(d, word));
+        list += len + (list[len] == ',');
+    }
+    for (int k = 0; k < SPLIT_COUNT; k++) {
+        size_t n = 0;
+        qsort(d->index[k], d->count[k], sizeof **d->index, ascending);
+        for (size_t i = 0; i < d->count[k]; i++)
+            if (!n || d->index[k][i] != d->index[k][n - 1]) d->index[k][n++] = d->index[k][i];
+        d->count[k] = n;
+    }
+    return OK;
+}
+
+/* Losses of retrained networks are kept under a protocol that says of which items; those stay. */
+static enum status check_measured(struct dropper *d) {
+    struct protocol_list l;
+    TRY(store_protocols_list(d->s, &l));
+    enum status st = OK;
+    for (size_t i = 0; i < l.count && st == OK; i++) {
+        struct json_doc *doc = NULL;
+        if (l.protocol[i].kind != PROTOCOL_EVAL) continue;
+        st = json_parse(&doc, l.protocol[i].text, strlen(l.protocol[i].text), "the eval protocol");
+        for (int k = 0; k < SPLIT_COUNT && st == OK; k++) {
+            const struct json *q = json_get(json_root(doc), split_name((enum split)k));
+            int64_t first = json_int(json_get(q, "first"), 0), count = json_int(json_get(q, "count"), 0);
+            if (!q || !d->count[k] || count < 1 || (int64_t)d->index[k][0] >= first + count) continue;
+            st = fail(ERR_RANGE, "%s:%zu stays: retrained networks were measured on %s:%lld-%lld, which would not be those items any more",
+                      split_name((enum split)k), d->index[k][0], split_name((enum split)k), (long long)first, (long long)(first + count - 1));
+        }
+        if (doc) json_free(doc);
+    }
+    protocol_list_free(&l);
+    return st;
+}
+
+static enum status drop_queries(struct dropper *d) {
+    char line[96];
+    TRY(read_queries(d));
+    TRY(check_measured(d));
+    for (int k = 0; k < SPLIT_COUNT; k++) {
+        for (size_t i = 0; i < d->count[k]; i++) {
+            snprintf(line, sizeof line, "%s:%zu with its scores and features", split_name((enum split)k), d->index[k][i]);
+            say(d, line);
+        }
+        d->r->queries += d->count[k];
+        if (d->o->really) TRY(store_items_drop(d->s, (enum split)k, d->index[k], d->count[k]));
+    }
+    return OK;
+}
+
+/* --- all of it --- */
+
+static enum status drop_sets(struct dropper *d) {
+    if (d->o->what & DROP_SCORES) TRY(drop_scores(d));
+    if (d->o->what & (DROP_FEATURES | DROP_KERNELS | DROP_BASES)) TRY(drop_features(d));
+    if (d->o->embedding) TRY(drop_embedding(d));
+    if (d->o->queries) TRY(drop_queries(d));
+    const struct drop_result *r = d->r;
+    if (r->score_sets + r->feature_sets + r->kernels + r->bases + r->embeddings + r->queries) return OK;
+    return fail(ERR_MISSING, "nothing of that kind is stored");
+}
+
+static enum status file_bytes(struct store *s, uint64_t *bytes) {
+    struct store_sizes sizes;
+    TRY(store_sizes(s, &sizes));
+    *bytes = sizes.file;
+    return OK;
+}
+
+static enum status run(struct dropper *d, const struct progress *p) {
+    TRY(picker_open(&d->pick, d->s, &d->o->pick));
+    TRY(file_bytes(d->s, &d->r->bytes_before));
+    d->r->bytes_after = d->r->bytes_before;
+    if (!d->o->really) return drop_sets(d);
+    TRY(store_begin(d->s));
+    enum status st = drop_sets(d);
+    if (st == OK) st = progress_check(p);
+    if (st == OK) st = store_commit(d->s);
+    if (st != OK) {
+        store_rollback(d->s);
+        return st;
+    }
+    TRY(store_compact(d->s));
+    return file_bytes(d->s, &d->r->bytes_after);
+}
+
+enum status pipeline_drop(struct store *s, const struct drop_options *o, const struct progress *p, struct drop_result *r) {
+    struct dropper d = { .s = s, .o = o, .r = r };
+    *r = (struct drop_result){ 0 };
+    enum status st = run(&d, p);
+    picker_close(&d.pick);
+    for (int k = 0; k < SPLIT_COUNT; k++) mem_free(d.index[k]);
+    return st;
+}

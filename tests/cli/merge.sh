@@ -1,0 +1,142 @@
+#!/bin/sh
+# dtrak merge, drop and slim: two copies put together are what one would have been, a query that goes
+# takes what is its own and nothing else, and a slim copy holds what was asked for.
+. "$(dirname "$0")/../lib/tap.inc"
+data=$OUT/cli/data json=$OUT/cli/json
+equal() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
+value() { "$DTRAK" info "$1" --json | "$json" "$2"; }
+same_rank() {   # NAME DB QUERY DB QUERY WORD...
+    name=$1 a=$2 p=$3 b=$4 q=$5
+    shift 5
+    "$DTRAK" rank "$a" --query "$p" "$@" --csv > x.csv 2> err.txt && "$DTRAK" rank "$b" --query "$q" "$@" --csv > y.csv 2> err.txt && cmp -s x.csv y.csv
+    says "$name" $? "$(cat err.txt; diff x.csv y.csv)"
+}
+# The arrays of a database under names that do not depend on its numbers.
+arrays() { rm -rf "$2" && "$DTRAK" export "$1" --npy "$2" --what features,scores > out.txt 2> err.txt; }
+array() { ls "$1"/$2 2> /dev/null | head -n 1; }
+
+"$data" idx d 90
+new() { "$DTRAK" new "$1" --idx d/images.idx d/labels.idx --classes 0,1 --per-class 20 --held-out 4 --patch 2 2> err.txt; }
+train() { "$DTRAK" train "$1" --width 8,16 --steps 40 --batch 8 --seed "$2" --threads 1 2> err.txt; }
+new base.db && train base.db 3
+says the_project_is_made $? "$(cat err.txt)"
+sample() { "$DTRAK" sample "$1" --count "$2" --seed "$3" --steps 10 --threads 1 2> err.txt; }
+compute() { "$DTRAK" features "$1" --loss "$2" --timesteps 10 --dims 64 --threads 1 2> err.txt && "$DTRAK" score "$1" --method trak --loss "$2" --lambda 0.1 2> err.txt; }
+
+# --- two copies ---
+cp base.db a.db && sample a.db 2 0 && compute a.db square && "$DTRAK" score a.db --method pixel-cos 2> err.txt
+says one_copy_has_two_queries $? "$(cat err.txt)"
+cp base.db b.db && sample b.db 3 1 && compute b.db square && compute b.db elbo
+says the_other_has_three_and_another_loss $? "$(cat err.txt)"
+cp base.db c.db && sample c.db 4 0 && compute c.db square && arrays c.db c
+says the_whole_is_there_to_compare $? "$(cat err.txt)"
+# The other copy went on from the same two queries.
+cp a.db w.db && cp a.db v.db && sample v.db 4 0 && compute v.db square && "$DTRAK" merge w.db v.db > out.txt 2> err.txt && arrays w.db w
+says copies_with_the_same_numbers_are_merged $? "$(cat err.txt)"
+cmp "$(array w 'features/*-gen-square-*.npy')" "$(array c 'features/*-gen-square-*.npy')" > out.txt 2>&1
+says features_of_the_queries_are_those_of_one_whole $? "$(cat out.txt; ls w/features c/features)"
+cmp "$(array w 'scores/*-trak-square-gen.npy')" "$(array c 'scores/*-trak-square-gen.npy')" > out.txt 2>&1
+says scores_too $? "$(cat out.txt)"
+cp a.db m.db
+"$DTRAK" merge m.db b.db > out.txt 2> err.txt
+says they_are_merged $? "$(cat err.txt)"
+cp err.txt merged.txt
+grep -q '^2 queries, .* rows of scores (2 new sets), .* rows of features (2 new sets)' out.txt
+says it_says_what_came $? "$(cat out.txt)"
+equal the_query_of_both_is_there_once "$(value m.db splits.gen)" 4
+
+same_rank a_new_query_has_the_scores_of_the_other_copy m.db gen:3 b.db gen:2 --method dtrak
+same_rank the_query_of_both_keeps_its_own m.db gen:1 a.db gen:1 --method dtrak
+grep -q 'gen queries with other numbers there: 3, as gen:0 for gen:1 here' merged.txt
+says other_numbers_are_said $? "$(cat merged.txt)"
+same_rank and_one_of_a_loss_that_is_new m.db val:2 b.db val:2 --method trak --loss elbo
+holds the_merged_database_is_clean "$DTRAK" check m.db
+cp m.db n.db
+"$DTRAK" merge m.db b.db > out.txt 2> err.txt
+equal the_second_time_nothing_comes "$(head -n 1 out.txt)" "outputs of 0 retrainings added"
+grep -q 'rows of scores were here$' out.txt
+says and_what_is_here_is_counted $? "$(cat out.txt)"
+compute m.db elbo && same_rank what_no_copy_had_is_computed_then m.db gen:3 b.db gen:2 --method trak --loss elbo
+cp a.db q.db
+"$DTRAK" merge q.db b.db --what queries > out.txt 2> err.txt
+equal parts_can_be_chosen "$(cat out.txt)" "2 queries, added"
+"$DTRAK" merge q.db b.db --what scores > out.txt 2> err.txt
+grep -q '^[0-9]* rows of scores (2 new sets), .*added$' out.txt
+says and_the_rest_later $? "$(cat out.txt err.txt)"
+
+# --- what does not belong together ---
+new other.db && train other.db 4 && sample other.db 1 0 && compute other.db square
+cp a.db x.db
+"$DTRAK" merge x.db other.db > out.txt 2> err.txt
+says other_weights_do_not_stop_it $? "$(cat err.txt)"
+grep -q 'checkpoint 40: other weights there' err.txt && grep -q 'their checkpoint is not here' err.txt
+says but_are_said $? "$(cat err.txt)"
+equal and_stay_out "$(value x.db checkpoints.#) $(value x.db score_sets)" "$(value a.db checkpoints.#) $(value a.db score_sets)"
+same_rank what_was_here_is_as_it_was x.db gen:0 a.db gen:0 --method dtrak
+"$DTRAK" new small.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 20 --held-out 4 --size 8 2> err.txt
+exits another_size_is_refused_by_its_field 1 "another project: width 32 here, 8 there" merge a.db small.db
+"$DTRAK" new few.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 10 --held-out 4 --patch 2 2> err.txt
+exits fewer_training_items_too 1 "training items 40 here, 20 there" merge a.db few.db
+"$DTRAK" new others.db --idx d/images.idx d/labels.idx --classes 0,2 --per-class 20 --held-out 4 --patch 2 2> err.txt
+exits other_training_items_too 1 "its training items are not those" merge a.db others.db
+exits what_is_no_part_is_named 2 "--what 'notes'" merge a.db b.db --what notes
+exits no_networks_are_said_when_asked_for 1 "no network has been retrained there" merge a.db b.db --what subsets
+
+# --- drop ---
+cp n.db d.db
+"$DTRAK" drop d.db --query gen:1,gen:1 > out.txt 2> err.txt
+says without_yes_it_says_what_would_go $? "$(cat err.txt)"
+equal and_nothing_goes "$(value d.db splits.gen) $(tail -n 1 out.txt)" "4 1 query would go; --yes drops them"
+cmp -s d.db n.db
+says not_a_byte_changes $?
+"$DTRAK" drop d.db --query gen:1 --yes > out.txt 2> err.txt
+says a_query_is_dropped $? "$(cat err.txt)"
+equal the_later_ones_move_up "$(value d.db splits.gen)" 3
+same_rank with_their_scores d.db gen:1 n.db gen:2 --method dtrak
+same_rank the_earlier_ones_stay d.db gen:0 n.db gen:0 --method dtrak
+same_rank the_last_is_there d.db gen:2 n.db gen:3 --method dtrak
+same_rank held_out_ones_are_as_they_were d.db val:3 n.db val:3 --method dtrak
+holds the_database_is_clean_after_it "$DTRAK" check d.db
+arrays n.db n && arrays d.db e
+# 64 numbers of 4 bytes a row after a head of 128.
+rows() { tail -c +129 "$1" | od -An -v -tx4 -w256 | sed -n "$2"; }
+equal features_move_with_them "$(rows "$(array e 'features/*-gen-square-*.npy')" '2,3p' | cksum)" "$(rows "$(array n 'features/*-gen-square-*.npy')" '3,4p' | cksum)"
+compute d.db square
+"$DTRAK" features d.db --loss square --timesteps 10 --dims 64 --dry-run > out.txt 2>&1 && grep -q 'nothing to do' out.txt
+says nothing_is_to_be_computed_again $? "$(cat out.txt)"
+equal scores_that_remain_are_the_same "$("$DTRAK" rank d.db --query gen:1 --method dtrak --csv | cksum)" "$("$DTRAK" rank n.db --query gen:2 --method dtrak --csv | cksum)"
+sets=$(value d.db score_sets)
+"$DTRAK" drop d.db --scores --method trak --loss elbo --yes > out.txt 2> err.txt
+equal score_sets_of_a_setting_go "$(value d.db score_sets) $(tail -n 1 out.txt | cut -d' ' -f1-4)" "$((sets - 2)) 2 score sets dropped;"
+"$DTRAK" drop d.db --features --loss square --yes > out.txt 2> err.txt
+says features_go $? "$(cat err.txt)"
+grep -q 'features of train, loss square, .*: the rows; what was made of them stays' out.txt
+says and_a_kernel_that_stays_is_said $? "$(cat out.txt)"
+holds the_database_is_clean_after_that "$DTRAK" check d.db
+same_rank scores_stay_without_features d.db gen:1 n.db gen:2 --method dtrak
+"$DTRAK" drop d.db --kernels --yes > out.txt 2> err.txt && "$DTRAK" drop d.db --features --yes > out.txt 2> err.txt
+equal nothing_of_them_is_left "$(value d.db feature_sets)" 0
+holds the_database_is_clean_at_the_end "$DTRAK" check d.db
+[ "$(wc -c < d.db)" -lt "$(wc -c < n.db)" ]
+says and_the_file_is_smaller $? "$(ls -l d.db n.db)"
+exits what_is_not_there_is_said 1 "nothing of that kind" drop d.db --features --yes
+exits a_query_that_is_not_there_is_named 2 "there is no gen:9" drop d.db --query gen:9
+exits a_training_item_stays 2 "was trained on it" drop d.db --query train:3
+exits something_must_be_named 2 "what is to go" drop d.db
+exits a_span_that_falls_is_named 2 "'gen:2-1'" drop d.db --query gen:2-1
+exits an_embedding_that_is_not_there_is_named 2 "no embedding 'clip'" drop d.db --embedding clip
+
+# --- slim ---
+"$DTRAK" slim n.db s.db --method dtrak --split gen --no-kernel --bits 12 > out.txt 2> err.txt
+says a_slim_copy_is_made $? "$(cat err.txt)"
+equal with_the_chosen_scores_only "$(value s.db score_sets) $(value s.db sizes.kernels) $(value s.db sizes.features)" "1 0 0"
+"$DTRAK" rank s.db --query gen:2 --method dtrak --top 40 --bottom 0 --csv | cut -d, -f3,5 > x.csv && "$DTRAK" rank n.db --query gen:2 --method dtrak --top 40 --bottom 0 --csv | cut -d, -f3,5 > y.csv
+sort x.csv > xs.csv && sort y.csv > ys.csv
+join -t, xs.csv ys.csv | awk -F, 'NR > 1 { d = $2 - $3; m = $3 < 0 ? -$3 : $3; if (d < 0) d = -d; if (d > m / 4096) bad++; if (d > 0) moved++; n++ } END { print (n == 40 && !bad && moved) ? "rounded" : n " " bad " " moved }' > how.txt
+equal rounded_to_twelve_bits "$(cat how.txt)" rounded
+holds the_slim_copy_is_clean "$DTRAK" check s.db
+"$DTRAK" slim n.db k.db --keep-features > out.txt 2> err.txt
+equal features_can_stay "$(value k.db sizes.features)" "$(value n.db sizes.features)"
+exits a_copy_without_any_scores_is_refused 1 "none would be left" slim n.db none.db --method nda
+nothing_left none nothing_is_left_of_it
+finish
