@@ -152,13 +152,18 @@ cifar2: deps
 MAN1     := $(wildcard man/*.1)
 MAN5     := $(wildcard man/*.5)
 MANDIR   := $(PREFIX)/share/man
+BASHDIR  := $(PREFIX)/share/bash-completion/completions
+ZSHDIR   := $(PREFIX)/share/zsh/site-functions
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(if $(MAN5),$(DESTDIR)$(MANDIR)/man5)
 	install -m 755 $(OUT)/dtrak $(DESTDIR)$(PREFIX)/bin/dtrak
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/)
 	$(if $(MAN5),install -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5/)
+	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR)
+	$(OUT)/dtrak completion bash > $(DESTDIR)$(BASHDIR)/dtrak
+	$(OUT)/dtrak completion zsh > $(DESTDIR)$(ZSHDIR)/_dtrak
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/dtrak
+	rm -f $(DESTDIR)$(PREFIX)/bin/dtrak $(DESTDIR)$(BASHDIR)/dtrak $(DESTDIR)$(ZSHDIR)/_dtrak
 	rm -f $(foreach m,$(MAN1),$(DESTDIR)$(MANDIR)/man1/$(notdir $m))
 	rm -f $(foreach m,$(MAN5),$(DESTDIR)$(MANDIR)/man5/$(notdir $m))
 

@@ -171,5 +171,10 @@ extern const struct command command_import;
 extern const struct command command_import_model;
 extern const struct command command_export_model;
 extern const struct command command_probe;
+/* Not among them. */
+extern const struct command command_completion;
+
+/* All of commands.def. */
+const struct command *const *cli_commands(size_t *count);
 
 #endif

@@ -10,26 +10,23 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const struct command *const commands[] = {
-#define COMMAND(name) &command_##name,
-#include "commands.def"
-#undef COMMAND
-};
-enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
-
 static const struct command *command_find(const char *word) {
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (!strcmp(commands[i]->name, word)) return commands[i];
-    return NULL;
+    size_t count;
+    const struct command *const *all = cli_commands(&count);
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(all[i]->name, word)) return all[i];
+    return strcmp(word, command_completion.name) ? NULL : &command_completion;
 }
 
 static void print_usage(FILE *f) { fprintf(f, "usage: dtrak DB | dtrak COMMAND DB [options] | dtrak --help\n"); }
 
 static void print_help(void) {
+    size_t count;
+    const struct command *const *all = cli_commands(&count);
     print_usage(stdout);
     printf("Which training images made this generated image?\n\ncommands:\n");
     printf("  %-12s %s\n", "DB", "open the explorer: the same as dtrak view DB");
-    for (size_t i = 0; i < N_COMMANDS; i++) printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; i < count; i++) printf("  %-12s %s\n", all[i]->name, all[i]->summary);
     printf("\n'dtrak COMMAND --help' shows the options of a command; 'dtrak ./train' opens a file\n"
            "that is named like one.  Exit status: 0 done, 1 failed, 2 wrong usage.\n\n"
            "example:\n"

@@ -82,7 +82,10 @@ int main(int argc, char **argv) {
     if (argc == 7 && !strcmp(argv[1], "best")) {
         size_t rows = strtoul(argv[2], NULL, 10), cols = strtoul(argv[3], NULL, 10), row = strtoul(argv[5], NULL, 10);
         float *x = numbers(rows, cols, strtoul(argv[4], NULL, 10));
-        return x ? print_best(x + row * cols, cols, strtoul(argv[6], NULL, 10)) : 1;
+        if (!x) return 1;
+        int rc = print_best(x + row * cols, cols, strtoul(argv[6], NULL, 10));
+        free(x);
+        return rc;
     }
     if (argc < 6) return 2;
     const char *option = argc > 6 ? argv[6] : "";

@@ -8,6 +8,9 @@ in_root install -o "$OUT/dtrak"
 says install_works $? "$(cat make.txt)"
 [ -x dest/opt/x/bin/dtrak ] && [ -s dest/opt/x/share/man/man1/dtrak.1 ]
 says program_and_manual_are_installed $? "$(find dest)"
+[ -s dest/opt/x/share/man/man5/dtrak-formats.5 ] && [ -s dest/opt/x/share/bash-completion/completions/dtrak ] &&
+    [ -s dest/opt/x/share/zsh/site-functions/_dtrak ]
+says formats_and_completions_are_too $? "$(find dest)"
 dest/opt/x/bin/dtrak --version > out.txt 2>&1
 says the_installed_program_runs $? "$(cat out.txt)"
 in_root uninstall
