@@ -38,6 +38,9 @@ void live_close(struct live *l);   /* NULL is fine; stops what is running */
  * -1: it cannot be: fail_reason() says why. */
 int live_get(struct live *l, const struct live_request *r, float **score, size_t *n,
              double *lambda_rel, double *lambda_abs);
+/* Of an answer that is there: sum of e / (e + lambda) over the eigenvalues, where they are
+ * known (not of a Krylov basis); else NAN. */
+double live_effective_dimension(struct live *l, const struct live_request *r);
 int live_busy(struct live *l);
 
 /* Training sets of fewer items (1,500) are decomposed at once. */

@@ -84,7 +84,8 @@ void report_comparison_csv(struct buf *b, const struct report_comparison *c);
 
 /* --- the training items by self-influence --- */
 
-enum report_self_order { SELF_BY_SCORE, SELF_BY_LOSS, SELF_BY_DISTANCE };
+/* by label: in the order of the labels' numbers, unlabelled last, each by score */
+enum report_self_order { SELF_BY_SCORE, SELF_BY_LOSS, SELF_BY_DISTANCE, SELF_BY_LABEL, SELF_ORDERS };
 
 struct report_self_item {
     size_t item;

@@ -11,7 +11,7 @@ static const struct option options[] = {
     { "loss", 1, "L", "simple elbo square avg l1 l2 linf (square, else what there is)" },
     { "checkpoint", 1, "C", "a step, a percentage, or last (last)" },
     { "top", 1, "N", "how many items; 0: all (20)" },
-    { "sort", 1, "BY", "score, loss or distance (score)" },
+    { "sort", 1, "BY", "score, loss, distance or label (score)" },
     { "no-neighbours", 0, NULL, "do not look for the nearest training items" },
     { "json", 0, NULL, "as JSON" },
     { "csv", 0, NULL, "as CSV" },
@@ -20,14 +20,14 @@ static const struct option options[] = {
 };
 
 static enum status read_order(const struct args *a, enum report_self_order *order) {
-    static const char *const names[] = { "score", "loss", "distance" };
+    static const char *const names[] = { "score", "loss", "distance", "label" };
     const char *word = args_text(a, "sort", names[0]);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(word, names[i])) {
             *order = (enum report_self_order)i;
             return OK;
         }
-    return fail(ERR_USAGE, "--sort '%s' is not score, loss or distance", word);
+    return fail(ERR_USAGE, "--sort '%s' is not score, loss, distance or label", word);
 }
 
 static enum status print(const struct args *a, const struct report_self *r, size_t top) {

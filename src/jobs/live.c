@@ -26,7 +26,7 @@ struct answer {
     int there;            /* 1: score; -1: message */
     float *score;
     size_t n;
-    double lambda_rel, lambda_abs;
+    double lambda_rel, lambda_abs, d_eff;   /* d_eff: NAN where no eigenvalue is known */
     enum status status;
     char message[240];
 };
@@ -413,6 +413,7 @@ static enum status compute(struct live *l, const struct live_request *q, struct 
     TRY_TO(lambda_resolve(&out->lambda_abs, q->lambda, ridge_eigenvalues(r), ridge_rank(r),
                           ridge_trace(r), n, ridge_feature_count(r)));
     out->lambda_rel = lambda_to_relative(out->lambda_abs, ridge_trace(r), n);
+    out->d_eff = ridge_effective_dimension(r, out->lambda_abs);
     st = score_at(l, m, out->lambda_abs, coords, out);
 done:
     mem_free(coords);
@@ -432,6 +433,7 @@ static void *main_loop(void *arg) {
         struct answer made;
         struct progress p = { NULL, NULL, &l->cancel };
         memset(&made, 0, sizeof made);
+        made.d_eff = NAN;
         l->doing = l->wanted;
         l->is_doing = 1;
         l->has_wanted = 0;
@@ -498,6 +500,16 @@ void live_close(struct live *l) {
     pthread_cond_destroy(&l->wake);
     pthread_mutex_destroy(&l->lock);
     mem_free(l);
+}
+
+double live_effective_dimension(struct live *l, const struct live_request *r) {
+    double d = NAN;
+    if (!l) return d;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < ANSWERS; i++)
+        if (l->answer[i].there > 0 && same(&l->answer[i].request, r)) d = l->answer[i].d_eff;
+    pthread_mutex_unlock(&l->lock);
+    return d;
 }
 
 int live_get(struct live *l, const struct live_request *r, float **score, size_t *n,

@@ -116,6 +116,12 @@ static int compare(const void *a, const void *b, enum report_self_order order) {
     if (u > v || u < v) return u > v ? -1 : 1;
     return x->item < y->item ? -1 : x->item > y->item;
 }
+/* Labels in order, the unlabelled last; within one by score. */
+static int by_label(const void *a, const void *b) {
+    const struct report_self_item *x = a, *y = b;
+    if (x->label != y->label) return x->label < 0 ? 1 : y->label < 0 || x->label < y->label ? -1 : 1;
+    return compare(a, b, SELF_BY_SCORE);
+}
 static int by_score(const void *a, const void *b) { return compare(a, b, SELF_BY_SCORE); }
 static int by_loss(const void *a, const void *b) { return compare(a, b, SELF_BY_LOSS); }
 static int by_distance(const void *a, const void *b) { return compare(a, b, SELF_BY_DISTANCE); }
@@ -133,7 +139,8 @@ static enum status fill(struct report_self *r, struct store *s, const struct col
             if (labels.label[k].label == x->label) snprintf(x->label_name, sizeof x->label_name, "%s", labels.label[k].name);
     }
     for (size_t i = 0; i < r->study.outliers; i++) r->item[c->outlier[i]].outlier = 1;
-    qsort(r->item, r->n, sizeof *r->item, order == SELF_BY_LOSS ? by_loss : order == SELF_BY_DISTANCE ? by_distance : by_score);
+    static int (*const by[SELF_ORDERS])(const void *, const void *) = { by_score, by_loss, by_distance, by_label };
+    qsort(r->item, r->n, sizeof *r->item, by[order]);
     label_list_free(&labels);
     return OK;
 }

@@ -224,6 +224,8 @@ static int selected(struct app *a, struct item_ref *ref) {
     else if (s == &screen_ranking) *ref = ranking_selected(a, &rank, &score, &has);
     else if (s == &screen_compare && (has = a->compare.cursor < a->row.n)) ref->index = a->row.order[a->compare.cursor];
     else if (s == &screen_self && (has = a->self.cursor < a->self.list.n)) ref->index = a->self.list.item[a->self.cursor].item;
+    else if (s == &screen_set && (has = a->set.tiles.cursor < a->set.tiles.n)) ref->index = a->set.item[a->set.tiles.cursor];
+    else if (s == &screen_overall && (has = a->overall.tiles.cursor < a->overall.tiles.n)) ref->index = a->overall.order[a->overall.tiles.cursor];
     else if (s == &screen_gallery && (has = a->gallery.cursor < a->gallery.count))
         *ref = (struct item_ref){ a->gallery.split, a->gallery.index[a->gallery.cursor] };
     return has;
@@ -233,6 +235,7 @@ static void act_on_selected(struct app *a, enum action k) {
     struct item_ref ref;
     if (!selected(a, &ref)) app_say(a, STYLE_WARN, "nothing is selected here");
     else if (k == ACT_mark) marks_toggle(a, ref);
+    else if (k == ACT_note) note_begin(a, ref);
     else reverse_open(a, ref);
 }
 
@@ -253,6 +256,8 @@ static void end_prompt(struct app *a) {
         palette_enter(a);
     } else if (p == PROMPT_OPEN) {
         picker_typed(a, a->typed);
+    } else if (p == PROMPT_NOTE) {
+        note_typed(a, a->typed);
     } else if (p == PROMPT_EXPORT) {
         export_named(a, a->typed);
     } else if (p == PROMPT_SAVE || p == PROMPT_RETRAIN) {
@@ -325,7 +330,7 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_jobs: app_show(a, &screen_jobs); break;
     case ACT_overall: app_show(a, &screen_overall); break;
     case ACT_set: app_show(a, &screen_set); break;
-    case ACT_mark: case ACT_reverse: act_on_selected(a, k); break;
+    case ACT_mark: case ACT_note: case ACT_reverse: act_on_selected(a, k); break;
     case ACT_help: app_over(a, &screen_help); break;
     case ACT_export: export_begin(a); break;
     case ACT_open_other: picker_show(a); break;

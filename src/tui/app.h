@@ -106,7 +106,7 @@ enum { FACTS = 2048 };
 
 /* --- the line at the bottom --- */
 
-enum prompt { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_PALETTE, PROMPT_SAVE, PROMPT_EXPORT, PROMPT_RETRAIN, PROMPT_OPEN };
+enum prompt { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_PALETTE, PROMPT_SAVE, PROMPT_EXPORT, PROMPT_RETRAIN, PROMPT_OPEN, PROMPT_NOTE };
 
 /* --- what can be clicked --- */
 
@@ -251,6 +251,7 @@ struct app {
         int centred;
         size_t cursor, per_page;
         int pairs;               /* the pictures without some items instead of the LDS */
+        int sort;
     } evaluation;
     struct {
         int stale;
@@ -259,6 +260,7 @@ struct app {
         size_t rows, cursor, per_page;
         char (*label)[64];       /* [labels]: the columns */
         size_t labels, left, across;
+        int boxes;               /* how far they went as box plots, instead of the pictures */
         char message[160];
     } pairs;
     struct {
@@ -271,6 +273,7 @@ struct app {
         size_t count;
         struct ranked other[8];
         char message[160];
+        char note[512];
         struct detail_number { char name[32], of[64]; double value; } number[8];
         size_t numbers;
         struct detail_near {
@@ -330,6 +333,7 @@ struct app {
         char *folder;            /* that is listed; NULL: what the command line named */
         size_t cursor, per_page, read;   /* read: files whose facts are known, from the first */
     } picker;
+    struct item_ref noted;       /* what the note being typed is of */
     int export_form;             /* of the last export: the ending of the next name */
     const char *question;
     char asked_text[160];        /* a question that was made up */
@@ -495,6 +499,11 @@ void export_named(struct app *a, const char *path);
 enum status set_csv(struct app *a, struct buf *b);
 enum status reverse_list(struct app *a, struct listing *l);
 
+/* --- note.c: the a key --- */
+void note_begin(struct app *a, struct item_ref ref);
+void note_typed(struct app *a, const char *text);    /* "": the note goes */
+void note_read(struct app *a, struct item_ref ref, char *out, size_t size);   /* "": there is none */
+
 /* --- generate.c: the + key --- */
 void generate_new(struct app *a);
 void generate_news(struct app *a);      /* a job has ended */
@@ -505,6 +514,9 @@ int pairs_act(struct app *a, enum action k);
 void pairs_click(struct app *a, size_t id, int twice);
 void pairs_draw(struct app *a, struct frame *f, struct area in);
 void pairs_free(struct app *a);
+/* boxes.c: over all queries, a line per column of the pairs. */
+void boxes_draw(struct app *a, struct frame *f, struct area in);
+void pairs_column(const struct counterfactual *c, char out[64]);   /* its column's name */
 
 /* --- between screens --- */
 void gallery_refilter(struct app *a);

@@ -70,6 +70,7 @@ static void look_up(struct app *a, struct item_ref ref) {
     a->detail.ref = ref;
     find_queries(a);
     find_numbers(a);
+    note_read(a, ref, a->detail.note, sizeof a->detail.note);
     for (int by = 0; by < 2; by++) memset(&a->detail.near[by], 0, sizeof a->detail.near[by]);
 }
 
@@ -185,6 +186,7 @@ static void say_item(struct app *a, struct lines *l) {
     item_ref_format(id, a->detail.ref);
     facts_label(it, label, sizeof label);
     say(l, STYLE_BOLD, "item", "%s %s%s", id, label, marks_has(a, a->detail.ref) ? "  * marked" : "");
+    say(l, STYLE_ACCENT, "note", "%s", a->detail.note);
     if (a->detail.ref.split == SPLIT_TRAIN) say_rank(a, l);
     say_numbers(a, l);
     if (it->caption[0]) say(l, STYLE_NORMAL, "caption", "%s", it->caption);

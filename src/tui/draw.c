@@ -308,7 +308,7 @@ void draw_footer(struct app *a, struct frame *f) {
     if (rows < 2) return;
     frame_fill(f, rows - 1, 0, 1, cols, STYLE_BAR, ' ');
     if (a->prompt != PROMPT_NONE) {
-        static const char *const name[] = { "", "/", "&", ":", "name of the list: ", "write to: ", "keep them as list: ", "database or folder: " };
+        static const char *const name[] = { "", "/", "&", ":", "name of the list: ", "write to: ", "keep them as list: ", "database or folder: ", "note: " };
         size_t at = frame_text(f, rows - 1, 1, STYLE_BAR_KEY, name[a->prompt]);
         at += frame_text(f, rows - 1, 1 + at, a->is_suggested ? STYLE_SELECTED : STYLE_BAR, a->typed);
         frame_text(f, rows - 1, 1 + at, STYLE_BAR_KEY, "▏");

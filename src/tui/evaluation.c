@@ -23,6 +23,37 @@ static int by_value(const void *a, const void *b) {
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* What the table is sorted by; ties, and everything by LDS, best first. */
+enum { BY_LDS, BY_METHOD, BY_CHECKPOINT, BY_FEATURES, BY_STRENGTH, EVAL_SORTS };
+static const char *const sort_name[EVAL_SORTS] = { "LDS", "method and loss", "training", "timesteps and k", "lambda" };
+
+static double key_of(const struct app *a, size_t at, int part) {
+    const struct score_set *s = &a->catalog.scores.set[at];
+    const struct checkpoint *c;
+    switch (a->evaluation.sort) {
+    case BY_METHOD: return part ? (double)loss_parse(s->loss) : (double)method_parse(s->method, NULL);
+    case BY_CHECKPOINT:
+        c = s->checkpoints == 1 ? catalog_checkpoint(&a->catalog, s->checkpoint[0]) : NULL;
+        return part ? 0 : c ? (double)c->step : -1;
+    case BY_FEATURES: return part ? (double)s->k : (double)s->timesteps;
+    case BY_STRENGTH: return part ? 0 : s->lambda_rel > 0 ? s->lambda_rel : -1;
+    default: return 0;
+    }
+}
+
+/* Stable, and few: sets are measured by hand or by a script, not by the thousand. */
+static void sort_lines(const struct app *a, struct line *l, size_t n) {
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = i; j > 0; j--) {
+            double u = key_of(a, l[j - 1].at, 0), v = key_of(a, l[j].at, 0);
+            if (!(u > v || u < v)) { u = key_of(a, l[j - 1].at, 1); v = key_of(a, l[j].at, 1); }
+            if (!(u > v)) break;
+            struct line between = l[j];
+            l[j] = l[j - 1];
+            l[j - 1] = between;
+        }
+}
+
 static const struct lds_row *lds_of(const struct app *a, size_t at) { return &a->catalog.measured[at].kind[a->evaluation.centred]; }
 
 /* Measured sets of the split, best first. */
@@ -32,6 +63,7 @@ static size_t lines_of(const struct app *a, struct line *out) {
         if (a->catalog.measured[i].has && a->catalog.scores.set[i].split == a->evaluation.split)
             out[n++] = (struct line){ i, lds_of(a, i)->value };
     qsort(out, n, sizeof *out, by_value);
+    if (a->evaluation.sort != BY_LDS) sort_lines(a, out, n);
     return n;
 }
 
@@ -98,6 +130,11 @@ static int act(struct app *a, enum action k) {
         a->evaluation.split = a->evaluation.split == SPLIT_GEN ? SPLIT_VAL : SPLIT_GEN;
         *at = 0;
         return 1;
+    case ACT_eval_sort:
+        a->evaluation.sort = (a->evaluation.sort + 1) % EVAL_SORTS;
+        *at = 0;
+        app_say(a, STYLE_NORMAL, "sorted by %s%s", sort_name[a->evaluation.sort], a->evaluation.sort ? ", then LDS" : "");
+        return 1;
     case ACT_eval_kind: a->evaluation.centred = !a->evaluation.centred; return 1;
     case ACT_eval_open: take_setting(a); return 1;
     case ACT_eval_run: measure(a); return 1;
@@ -157,8 +194,8 @@ static void setting_words(const struct app *a, const struct score_set *s, char *
 static void draw_table(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n) {
     char title[120];
     struct range r = range_of(a, l, n);
-    snprintf(title, sizeof title, "LDS x 100 on %s items%s, %zu settings", split_name(a->evaluation.split),
-             a->evaluation.centred ? ", centred" : "", n);
+    snprintf(title, sizeof title, "LDS x 100 on %s items%s, %zu settings%s%s", split_name(a->evaluation.split),
+             a->evaluation.centred ? ", centred" : "", n, a->evaluation.sort ? " by " : "", a->evaluation.sort ? sort_name[a->evaluation.sort] : "");
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, title);
     if (in.rows < 3 || in.cols < 20) return;
     size_t rows = in.rows - 2, words = in.cols >= 100 ? 40 : in.cols >= 70 ? 32 : in.cols - 18;

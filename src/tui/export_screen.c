@@ -137,7 +137,7 @@ static enum status take_row(struct app *a, const struct row *r, const struct set
     out->set = r->set;
     if (r->state == ROW_LIVE) {    /* no stored set: what was measured of the one it was stepped from is not its own */
         out->set.id = -1;
-        out->set.d_eff = out->set.condition = NAN;
+        out->set.condition = NAN;
         snprintf(out->set.lambda_spec, sizeof out->set.lambda_spec, "%s", t->lambda);
     }
     out->set.lambda_rel = r->lambda_rel;

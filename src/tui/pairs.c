@@ -21,7 +21,7 @@ static int same_query(const struct counterfactual *x, const struct counterfactua
 }
 
 /* A column's name: what was taken away, and how many of them. */
-static void column_of(const struct counterfactual *c, char out[64]) { snprintf(out, 64, "%.40s -%zu", c->label, c->removed); }
+void pairs_column(const struct counterfactual *c, char out[64]) { snprintf(out, 64, "%.40s -%zu", c->label, c->removed); }
 
 static void load(struct app *a) {
     if (!a->pairs.stale) return;
@@ -43,7 +43,7 @@ static void load(struct app *a) {
         char name[64];
         size_t k = 0;
         if (i == 0 || !same_query(c, c - 1)) a->pairs.first[a->pairs.rows++] = i;
-        column_of(c, name);
+        pairs_column(c, name);
         while (k < a->pairs.labels && strcmp(a->pairs.label[k], name) != 0) k++;
         if (k == a->pairs.labels) memcpy(a->pairs.label[a->pairs.labels++], name, sizeof name);
     }
@@ -75,7 +75,8 @@ int pairs_act(struct app *a, enum action k) {
     case ACT_left: if (a->pairs.left) a->pairs.left--; return 1;
     case ACT_right: if (a->pairs.left + a->pairs.across < a->pairs.labels) a->pairs.left++; return 1;
     case ACT_eval_open: open_query(a); return 1;
-    case ACT_eval_split: case ACT_eval_kind: case ACT_eval_run:
+    case ACT_eval_boxes: a->pairs.boxes = !a->pairs.boxes; return 1;
+    case ACT_eval_split: case ACT_eval_kind: case ACT_eval_sort: case ACT_eval_run:
         app_say(a, STYLE_NORMAL, "p goes back to the LDS, where this key works");
         return 1;
     default: return 0;
@@ -92,7 +93,7 @@ static const struct counterfactual *find(const struct app *a, size_t at, size_t 
     size_t end = at + 1 < a->pairs.rows ? a->pairs.first[at + 1] : a->pairs.list.count;
     for (size_t i = a->pairs.first[at]; i < end; i++) {
         char name[64];
-        column_of(&a->pairs.list.row[i], name);
+        pairs_column(&a->pairs.list.row[i], name);
         if (strcmp(name, a->pairs.label[column]) == 0) return &a->pairs.list.row[i];
     }
     return NULL;
@@ -127,6 +128,7 @@ static void draw_row(struct app *a, struct frame *f, struct area in, size_t at, 
 void pairs_draw(struct app *a, struct frame *f, struct area in) {
     char title[120];
     load(a);
+    if (a->pairs.boxes && a->pairs.rows) { boxes_draw(a, f, in); return; }
     struct area inner = in;
     if (in.rows >= 5 && in.cols >= 20) {
         if (in.cols < 80) snprintf(title, sizeof title, "before and without: %zu", a->pairs.rows);

@@ -40,6 +40,11 @@ static size_t found(const struct app *a, struct key_line *out, size_t max) {
 /* 1: it was an item's name, and that is shown now, or said not to be there. */
 static int jump(struct app *a) {
     struct item_ref ref;
+    if (a->has_query && a->typed[0] && !a->typed[strspn(a->typed, "0123456789")]) {   /* a number alone: of the present split */
+        char name[48];
+        snprintf(name, sizeof name, "%s:%.20s", split_name(a->query.split), a->typed);
+        snprintf(a->typed, sizeof a->typed, "%s", name);
+    }
     if (!strchr(a->typed, ':') || item_ref_parse(&ref, a->typed) != OK) return 0;
     size_t count = a->catalog.count[ref.split];
     if (ref.index >= count) {

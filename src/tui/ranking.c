@@ -255,7 +255,7 @@ static void draw_row_facts(struct app *a, struct fact_lines *l) {
     draw_label_share(a, l);
     if (r->set.k) fact(l, STYLE_DIM, "T %zu  k %zu  n %zu", r->set.timesteps, r->set.k, r->n);
     else fact(l, STYLE_DIM, "n %zu", r->n);
-    if (r->state == ROW_STORED && r->set.d_eff > 0) {
+    if ((r->state == ROW_STORED || r->state == ROW_LIVE) && r->set.d_eff > 0) {
         draw_number(d, r->set.d_eff);
         fact(l, STYLE_DIM, "effective dim. %s", d);
     }

@@ -96,7 +96,10 @@ static void ask_live(struct app *a) {
     if (answer < 0) bad(r, ROW_ABSENT);
     else if (answer == 0) r->state = ROW_WAITING;
     else if (take(r, score, n) != OK) bad(r, ROW_BAD);
-    else r->state = ROW_LIVE;
+    else {
+        r->state = ROW_LIVE;
+        r->set.d_eff = live_effective_dimension(a->live, &q);
+    }
 }
 
 static void load(struct app *a) {

@@ -90,8 +90,8 @@ static void next_outlier(struct app *a) {
 }
 
 static void sort_next(struct app *a) {
-    static const char *const names[] = { "self-influence", "training loss", "distance to the nearest" };
-    a->self.order = (enum report_self_order)((a->self.order + 1) % 3);
+    static const char *const names[] = { "self-influence", "training loss", "distance to the nearest", "label" };
+    a->self.order = (enum report_self_order)((a->self.order + 1) % SELF_ORDERS);
     a->self.loaded = 0;
     a->self.cursor = 0;
     app_say(a, STYLE_NORMAL, "sorted by %s", names[a->self.order]);
@@ -198,7 +198,7 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
 }
 
 static void draw_page(struct app *a, struct frame *f, struct area in) {
-    static const char *const order[] = { "self-influence", "training loss", "distance" };
+    static const char *const order[] = { "self-influence", "training loss", "distance", "label" };
     char title[120];
     size_t n = a->self.list.n;
     int boxed = in.rows >= 5 && in.cols >= 20;

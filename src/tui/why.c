@@ -50,7 +50,8 @@ static const char *why_not_here(const struct app *a, enum action k) {
     int both = a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];
     switch (k) {
     case ACT_eval_run: return no_job(a) ? no_job(a) : unless(!a->evaluation.pairs, "the pictures are not measured; p shows the LDS");
-    case ACT_eval_split: case ACT_eval_kind: return unless(!a->evaluation.pairs, "the pictures have no such choice; p shows the LDS");
+    case ACT_eval_boxes: return unless(a->evaluation.pairs && a->pairs.rows > 0, "box plots are of counterfactual pictures: p shows those");
+    case ACT_eval_split: case ACT_eval_kind: case ACT_eval_sort: return unless(!a->evaluation.pairs, "the pictures have no such choice; p shows the LDS");
     case ACT_eval_open: return unless(!a->evaluation.pairs || a->pairs.rows > 0, "there are no counterfactual pictures");
     case ACT_self_outlier: return unless(a->self.list.study.outliers > 0, "no item stands out beyond the threshold");
     case ACT_self_zoom: case ACT_self_sort: return unless(a->self.list.n > 0, "there are no values of this setting");
@@ -71,7 +72,7 @@ const char *key_why_not(const struct app *a, enum action k) {
     case ACT_loss_next: case ACT_loss_back: case ACT_ckpt_next: case ACT_ckpt_back: case ACT_lambda_up: case ACT_lambda_down:
     case ACT_recompute: case ACT_detail: case ACT_pane: return why_not_setting(a, k);
     case ACT_set_save: case ACT_set_clear: case ACT_set_open: case ACT_set_retrain: case ACT_set_next: return why_not_set(a, k);
-    case ACT_mark: case ACT_reverse: return why_not_marked(a, k);
+    case ACT_mark: case ACT_note: case ACT_reverse: return why_not_marked(a, k);
     case ACT_cancel:
         now = jobs_snapshot(a->jobs);
         return no_job(a) ? no_job(a) : unless(now.id || now.queued, "no job is running");

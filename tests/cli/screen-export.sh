@@ -50,6 +50,10 @@ writes both_as_a_picture "3 e @type:c.png enter" c.png
 "$DTRAK" self world.db --csv --top 120 > want.csv 2> err.txt    # makes the neighbours, too
 writes self_influence "4 e @type:s.csv enter" s.csv
 same as_self_prints_it want.csv s.csv
+"$DTRAK" self world.db --csv --sort label --top 120 > want.csv
+says labels_in_order "$(tail -n +2 want.csv | cut -d, -f3 | sort -u | wc -l | grep -q 2 && tail -n +2 want.csv | cut -d, -f3 | uniq | wc -l | grep -q '^2$' && echo 0 || echo 1)" "$(head -n 3 want.csv)"
+writes self_influence_by_label "4 s s s e @type:l.csv enter" l.csv
+same in_the_order_of_the_command want.csv l.csv
 writes overall "7 @idle e @type:o.json enter" o.json
 says with_three_numbers_each "$("$json" items.0.mean_absolute_score < o.json | grep -q . && echo 0 || echo 1)" "$(head -c 300 o.json)"
 writes the_queries_of_a_training_item "2 R @idle e @type:q.csv enter" q.csv

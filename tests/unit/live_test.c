@@ -89,6 +89,18 @@ static int wait_for(struct live *l, const struct live_request *r, float **score,
     return answer;
 }
 
+/* trace of Phi^T Phi (Phi^T Phi + lambda I)^-1 */
+static double effective_dimension(double lambda) {
+    double sum = 0, x[K];
+    for (size_t k = 0; k < K; k++) {
+        float unit[K] = { 0 };
+        unit[k] = 1;
+        solve(x, unit, lambda);
+        sum += 1 - lambda * x[k];
+    }
+    return sum;
+}
+
 static void check_all(const char *path, int64_t set, size_t decompose_below) {
     struct live *l;
     assert_int_equal(live_open(&l, path, NULL, NULL), OK);
@@ -112,6 +124,11 @@ static void check_all(const char *path, int64_t set, size_t decompose_below) {
                 assert_true(fabs(want - (double)score[i]) < (decompose_below ? 1e-6 : 2e-5) * largest);   /* float32; steps: 1e-5 */
             }
             mem_free(score);
+            double d = live_effective_dimension(l, &r), wanted = effective_dimension(absolute);
+            if (decompose_below) assert_true(isfinite(d));   /* a Krylov basis knows no eigenvalues, a stored one does */
+            if (isfinite(d)) assert_true(fabs(d - wanted) < 1e-5 * wanted);
+            r.query.index = RIG_GEN;          /* never asked for */
+            assert_true(isnan(live_effective_dimension(l, &r)));
         }
     live_close(l);
 }

@@ -1,0 +1,90 @@
+/* boxes.c - counterfactual pictures as box plots: how far taking the first items of each
+ * method away moved the pictures, over all queries.
+ *
+ * A line per column of the pairs: the ends are the smallest and the largest value, the box the
+ * middle half, the stroke in it the median. */
+#include "app.h"
+
+#include "dtrak/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct five { double low, quarter, median, three, high; size_t n; };
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Between two values in order, as NumPy's default. */
+static double quantile(const double *v, size_t n, double q) {
+    double at = q * (double)(n - 1);
+    size_t i = (size_t)at;
+    return i + 1 < n ? v[i] + (at - (double)i) * (v[i + 1] - v[i]) : v[n - 1];
+}
+
+static struct five five_of(double *v, size_t n) {
+    if (n == 0) return (struct five){ NAN, NAN, NAN, NAN, NAN, 0 };
+    qsort(v, n, sizeof *v, by_size);
+    return (struct five){ v[0], quantile(v, n, .25), quantile(v, n, .5), quantile(v, n, .75), v[n - 1], n };
+}
+
+/* The distances of a column, or with cosine how far the cosines are from 1. */
+static struct five of_column(const struct app *a, const char *label, int cosine, double *room) {
+    size_t n = 0;
+    for (size_t i = 0; i < a->pairs.list.count; i++) {
+        const struct counterfactual *c = &a->pairs.list.row[i];
+        char name[64];
+        pairs_column(c, name);
+        double v = cosine ? 1 - c->pixel_cos : c->pixel_l2;
+        if (strcmp(name, label) == 0 && isfinite(v)) room[n++] = v;
+    }
+    return five_of(room, n);
+}
+
+static void draw_box(struct frame *f, size_t row, size_t col, size_t cols, const struct five *b, double most) {
+    double scale = most > 0 ? (double)(cols - 1) / most : 0;
+    size_t low = (size_t)(b->low * scale + .5), q = (size_t)(b->quarter * scale + .5), m = (size_t)(b->median * scale + .5),
+           t = (size_t)(b->three * scale + .5), high = (size_t)(b->high * scale + .5);
+    for (size_t c = low; c <= high && c < cols; c++)
+        frame_text(f, row, col + c, c >= q && c <= t ? STYLE_METER : STYLE_DIM, c >= q && c <= t ? "▒" : "─");
+    if (low < q) frame_text(f, row, col + low, STYLE_DIM, "├");
+    if (high > t && high < cols) frame_text(f, row, col + high, STYLE_DIM, "┤");
+    if (m < cols) frame_text(f, row, col + m, STYLE_ACCENT, "█");
+}
+
+static size_t draw_part(struct app *a, struct frame *f, struct area in, int cosine, double *room) {
+    size_t words = in.cols >= 90 ? 28 : in.cols >= 50 ? 18 : 10, numbers = in.cols >= 60 ? 22 : 8, row = in.row;
+    double most = 0;
+    for (size_t k = 0; k < a->pairs.labels; k++) {
+        struct five b = of_column(a, a->pairs.label[k], cosine, room);
+        if (b.n) most = fmax(most, b.high);
+    }
+    frame_text_in(f, row++, in.col, in.cols, STYLE_TITLE, cosine ? "1 - cosine of the pixels" : "L2 distance of the pixels, in [-1, 1]");
+    for (size_t k = 0; k < a->pairs.labels && row < in.row + in.rows; k++, row++) {
+        struct five b = of_column(a, a->pairs.label[k], cosine, room);
+        frame_text_in(f, row, in.col, words, STYLE_NORMAL, a->pairs.label[k]);
+        if (!b.n) continue;
+        if (numbers > 8) frame_printf(f, row, in.col + words + 1, numbers, STYLE_ACCENT, "%6.3g  of %zu", b.median, b.n);
+        else frame_printf(f, row, in.col + words + 1, numbers, STYLE_ACCENT, "%6.3g", b.median);
+        size_t at = words + numbers + 1;
+        if (in.cols > at + 10) draw_box(f, row, in.col + at, in.cols - at - 1, &b, most);
+    }
+    return row - in.row;
+}
+
+void boxes_draw(struct app *a, struct frame *f, struct area in) {
+    double *room = mem_array(a->pairs.list.count + 1, sizeof *room);
+    struct area inner = in;
+    if (!room) { app_say(a, STYLE_ERROR, "box plots: out of memory"); return; }
+    if (in.rows >= 5 && in.cols >= 20) {
+        frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, in.cols < 70 ? "how far: median, half, all" :
+                  "how far the pictures went: the median, the middle half and all of the queries");
+        inner = (struct area){ in.row + 1, in.col + 2, in.rows - 2, in.cols - 3 };
+    }
+    size_t used = draw_part(a, f, inner, 0, room);
+    if (used + 3 <= inner.rows) draw_part(a, f, (struct area){ inner.row + used + 1, inner.col, inner.rows - used - 1, inner.cols }, 1, room);
+    mem_free(room);
+}
