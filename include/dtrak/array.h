@@ -50,6 +50,11 @@ enum status array_read(float *out, const struct array *a, uint64_t first, size_t
 /* The same of whole numbers; ERR_FORMAT for an array of floats. */
 enum status array_read_ints(int64_t *out, const struct array *a, uint64_t first, size_t count);
 
+/* Bytes [first, first + bytes) of the data, as they stand. */
+enum status array_read_bytes(void *out, const struct array *a, uint64_t first, size_t bytes);
+/* count numbers of that type, little-endian and at any address. */
+void array_decode(float *out, const void *bytes, size_t count, enum array_type t);
+
 /* "1000 x 5000 float32" */
 void array_describe(char *out, size_t size, const struct array *a);
 

@@ -244,6 +244,18 @@ static float float_at(const unsigned char *p, enum array_type t, size_t i) {
     return (float)whole_at(p, t, i);
 }
 
+enum status array_read_bytes(void *out, const struct array *a, uint64_t first, size_t bytes) {
+    uint64_t all = (uint64_t)a->count * types[a->type].size;
+    if (first > all || bytes > all - first)
+        return fail(ERR_RANGE, "%s: bytes %llu to %llu of %llu", a->path, (unsigned long long)first, (unsigned long long)(first + bytes),
+                    (unsigned long long)all);
+    return read_bytes(out, a, first, bytes);
+}
+
+void array_decode(float *out, const void *bytes, size_t count, enum array_type t) {
+    for (size_t i = 0; i < count; i++) out[i] = float_at(bytes, t, i);
+}
+
 enum status array_read(float *out, const struct array *a, uint64_t first, size_t count) {
     size_t size = types[a->type].size;
     unsigned char piece[CHUNK];
@@ -254,7 +266,7 @@ enum status array_read(float *out, const struct array *a, uint64_t first, size_t
     for (size_t i = 0; i < count;) {
         size_t n = count - i < CHUNK / size ? count - i : CHUNK / size;
         TRY(read_bytes(piece, a, (first + i) * size, n * size));
-        for (size_t j = 0; j < n; j++) out[i + j] = float_at(piece, a->type, j);
+        array_decode(out + i, piece, n, a->type);
         i += n;
     }
     return OK;

@@ -17,7 +17,7 @@
 
 static const char *const kinds[IMPORT_KINDS] = {
     [IMPORT_NPY] = "npy", [IMPORT_RAW] = "raw", [IMPORT_SAFETENSORS] = "safetensors", [IMPORT_CSV] = "csv",
-    [IMPORT_TRAKER] = "traker", [IMPORT_DTRAK] = "d-trak",
+    [IMPORT_TRAKER] = "traker", [IMPORT_DTRAK] = "d-trak", [IMPORT_BERGSON] = "bergson",
 };
 
 enum import_kind import_kind_parse(const char *name) {
@@ -188,6 +188,14 @@ enum status import_check_axes(const char *name, size_t a, size_t b, enum import_
 
 /* Queries [first, first + count) of the matrix, their columns in the order of the items. */
 static enum status read_queries(const struct score_matrix *m, size_t first, size_t count, float *out, float *piece) {
+    if (m->read) {
+        TRY(m->read(m->ctx, first, count, out));
+        for (size_t q = 0; q < count && m->train; q++) {
+            memcpy(piece, out + q * m->n, m->n * sizeof *piece);
+            for (size_t j = 0; j < m->n; j++) out[q * m->n + m->train[j]] = piece[j];
+        }
+        return OK;
+    }
     for (size_t q = 0; q < count && m->axes == AXES_QUERY_TRAIN; q++) {
         TRY(array_read(piece, m->a, (uint64_t)(first + q) * m->n, m->n));
         for (size_t j = 0; j < m->n; j++) out[q * m->n + (m->train ? m->train[j] : j)] = piece[j];
@@ -301,6 +309,7 @@ static enum status run(struct store *s, const struct import_options *o, const st
     case IMPORT_CSV: return import_csv(s, o, r);
     case IMPORT_TRAKER: return import_traker(s, o, p, r);
     case IMPORT_DTRAK: return import_dtrak(s, o, p, r);
+    case IMPORT_BERGSON: return import_bergson(s, o, p, r);
     case IMPORT_KINDS: break;
     }
     return fail(ERR_RANGE, "import: no such kind of file");

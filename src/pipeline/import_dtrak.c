@@ -408,7 +408,7 @@ static enum status take_scores(struct dtrak_tree *t, const char *path) {
     TRY_TO(array_open_pickle(&a, path));
     if (a.rank != 2) { st = fail(ERR_FORMAT, "%s: an array of %zu dimensions, scores have 2", path, a.rank); goto done; }
     struct score_target target = { "trak", loss, NULL, NULL, 1, split, K, 0, "d-trak", path, 0 };
-    struct score_matrix m = { &a, AXES_QUERY_TRAIN, t->items[split], n, t->order[split], t->order[SPLIT_TRAIN], t->o->allow_zero };
+    struct score_matrix m = { &a, AXES_QUERY_TRAIN, t->items[split], n, t->order[split], t->order[SPLIT_TRAIN], t->o->allow_zero, NULL, NULL };
     TRY_TO(import_check_axes(path, a.shape[0], a.shape[1], m.axes, t->items[split], n, split, 0));
     TRY_TO(import_digest(&a, &target.digest));
     TRY_TO(import_checkpoint(t->s, t->o->checkpoint, t->r, &c));

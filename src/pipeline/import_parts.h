@@ -40,6 +40,9 @@ struct score_matrix {
     size_t queries, n;                    /* extents of the two axes */
     const size_t *query, *train;
     int zeros;                            /* rows of zeros are meant */
+    /* out[count][n]: queries, columns as they stand; NULL: from the array. */
+    enum status (*read)(void *ctx, size_t first, size_t count, float *out);
+    void *ctx;
 };
 enum status import_scores(struct store *s, const struct score_set *set, const struct score_matrix *m, const struct progress *p);
 
@@ -82,6 +85,7 @@ enum status import_array(struct store *s, const struct import_options *o, const 
 enum status import_csv(struct store *s, const struct import_options *o, struct import_result *r);
 enum status import_traker(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
 enum status import_dtrak(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
+enum status import_bergson(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
 
 /* --- D-TRAK's tree --- */
 

@@ -231,7 +231,7 @@ static enum status take_scores(struct traker *t, struct buf *path) {
     for (size_t i = 0; i < t->models; i++) all[i] = t->checkpoint[i].checkpoint[0];
     struct score_target target = { t->o->method, t->o->loss, t->o->lambda, all, t->models, t->o->split, t->o->timesteps, t->dims, "traker",
                                    t->o->name ? t->o->name : t->experiment, 0 };
-    struct score_matrix m = { &a, AXES_TRAIN_QUERY, t->targets, t->n, NULL, NULL, t->o->allow_zero };
+    struct score_matrix m = { &a, AXES_TRAIN_QUERY, t->targets, t->n, NULL, NULL, t->o->allow_zero, NULL, NULL };
     if (a.rank != 2) {
         st = fail(ERR_FORMAT, "%s: an array of %zu dimensions, scores have 2", path->data, a.rank);
         goto done;

@@ -1,9 +1,10 @@
 /* arrays.c - for the scripts: arrays of known numbers as other programs write them.
  *
- *   arrays KIND FILE ROWS COLS SEED [OPTION]   KIND: npy, npy16, raw, safetensors, pickle, indices
+ *   arrays KIND FILE ROWS COLS SEED [OPTION]   KIND: npy, npy16, raw, bf16, safetensors, pickle, records, indices
  *   arrays best ROWS COLS SEED ROW COUNT       "item score" of the highest numbers of a row
  *
- * OPTION: transposed, nan (one in row 3), zero (row 3), short (a byte less), doubled, beyond */
+ * records: a structured record for each column, with each row's number and whether it was written.
+ * OPTION: transposed, nan (one in row 3), zero (row 3), short (a byte less), doubled, beyond, unwritten */
 #include "dtrak/buf.h"
 #include "dtrak/file.h"
 #include "dtrak/half.h"
@@ -60,6 +61,16 @@ static void transpose(float *x, size_t rows, size_t cols) {
     free(y);
 }
 
+/* For each column: of each row a float32, a bool and three bytes of padding, as bergson's scores. */
+static void add_records(struct buf *b, const float *x, size_t rows, size_t cols, const char *option) {
+    for (size_t j = 0; j < cols; j++)
+        for (size_t i = 0; i < rows; i++) {
+            unsigned char written[4] = { !(i == 2 && j == 7 && !strcmp(option, "unwritten")) };
+            buf_add(b, x + i * cols + j, sizeof *x);
+            buf_add(b, written, sizeof written);
+        }
+}
+
 /* A shuffled 0 .. rows-1. */
 static int write_indices(const char *path, size_t rows, uint64_t seed, const char *option) {
     int64_t *index = malloc(rows * sizeof *index);
@@ -111,6 +122,8 @@ int main(int argc, char **argv) {
         st = npy_write(&out, NPY_F2, 2, shape, h);
         free(h);
     }
+    if (!strcmp(argv[1], "records")) add_records(&out, x, shape[0], shape[1], option);
+    for (size_t i = 0; !strcmp(argv[1], "bf16") && i < count; i++) buf_add(&out, (const unsigned char *)(x + i) + 2, 2);   /* cut */
     if (!strcmp(argv[1], "pickle")) add_pickle(&out, x, shape[0], shape[1]);
     if (!strcmp(argv[1], "raw")) buf_add(&out, x, count * sizeof *x);
     if (!strcmp(argv[1], "safetensors")) {
