@@ -35,8 +35,8 @@ enum status array_open_npy(struct array *a, const char *path);
 enum status array_open_raw(struct array *a, const char *path, size_t cols, enum array_type type);
 /* tensor NULL: the only one of the file. */
 enum status array_open_safetensors(struct array *a, const char *path, const char *tensor);
-/* A pickled NumPy array. */
-enum status array_open_pickle(struct array *a, const char *path);
+/* A pickled NumPy array; place says where in nested lists, as "0.3" (NULL: the pickle is the array). */
+enum status array_open_pickle(struct array *a, const char *path, const char *place);
 /* By the first bytes: NumPy's magic, a pickle's, else raw float32 with cols
  * numbers a row (cols 0: refused). */
 enum status array_open_any(struct array *a, const char *path, size_t cols);

@@ -16,7 +16,7 @@
 
 struct store;
 
-enum import_kind { IMPORT_NPY, IMPORT_RAW, IMPORT_SAFETENSORS, IMPORT_CSV, IMPORT_TRAKER, IMPORT_DTRAK, IMPORT_BERGSON, IMPORT_KINDS };
+enum import_kind { IMPORT_NPY, IMPORT_RAW, IMPORT_SAFETENSORS, IMPORT_PICKLE, IMPORT_CSV, IMPORT_TRAKER, IMPORT_DTRAK, IMPORT_BERGSON, IMPORT_KINDS };
 enum import_kind import_kind_parse(const char *name);    /* "npy", ...; or IMPORT_KINDS */
 
 enum import_axes { AXES_NONE, AXES_QUERY_TRAIN, AXES_TRAIN_QUERY };
@@ -24,7 +24,8 @@ enum import_axes { AXES_NONE, AXES_QUERY_TRAIN, AXES_TRAIN_QUERY };
 struct import_options {
     enum import_kind kind;
     const char *path;
-    const char *tensor;          /* safetensors: which; NULL: the only one.  bergson: which module; NULL: all */
+    const char *tensor;          /* safetensors: which; NULL: the only one.  bergson: which module; NULL: all.
+                                  * pickle: the place in nested lists, "0.3"; NULL: the pickle is the array */
     enum array_type raw_type;    /* raw files: ARRAY_F32 */
     size_t dims;                 /* raw files: numbers per row; 0: as many as the axes want */
     size_t used;                 /* features: how many of the columns, from the first; 0: all */

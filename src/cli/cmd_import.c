@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct option options[] = {
-    { "from", 1, "KIND", "npy, raw, safetensors, csv, traker, d-trak or bergson" },
+    { "from", 1, "KIND", "npy, raw, safetensors, pickle, csv, traker, d-trak or bergson" },
     { "axes", 1, "A,B", "scores: query,train or train,query: which axis comes first; must be said" },
     { "features", 0, NULL, "the array holds features, a row for each item of --split" },
     { "split", 1, "SPLIT", "whose scores or features they are: val or gen, features also train (gen)" },
@@ -20,7 +20,7 @@ static const struct option options[] = {
     { "dims", 1, "Z", "numbers per row of a raw file" },
     { "used", 1, "K", "take the first K columns of the features only" },
     { "type", 1, "T", "of a raw file: float16, bfloat16, float32 or float64 (float32)" },
-    { "tensor", 1, "NAME", "which of a safetensors file (its only one); of a bergson index one module (all)" },
+    { "tensor", 1, "NAME", "of safetensors: its name; of nested lists in a pickle: a place, 0.3; of bergson: a module" },
     { "query-index", 1, "FILE", "which item of --split each row is: .npy, .pkl, or text with one number a line (in order)" },
     { "train-index", 1, "FILE", "which training item each column of scores is, the same way (in order)" },
     { "projection", 1, "NAME", "how features were projected: sets of two names are not mixed (imported)" },
@@ -37,7 +37,7 @@ static const struct option options[] = {
 
 static enum status read_axes(const struct args *a, struct import_options *o) {
     const char *word = args_text(a, "axes", NULL);
-    int wants = o->kind == IMPORT_NPY || o->kind == IMPORT_RAW || o->kind == IMPORT_SAFETENSORS;
+    int wants = o->kind == IMPORT_NPY || o->kind == IMPORT_RAW || o->kind == IMPORT_SAFETENSORS || o->kind == IMPORT_PICKLE;
     if (word && !strcmp(word, "query,train")) o->axes = AXES_QUERY_TRAIN;
     else if (word && !strcmp(word, "train,query")) o->axes = AXES_TRAIN_QUERY;
     else if (word) return fail(ERR_USAGE, "--axes '%s' is neither query,train nor train,query", word);
@@ -49,10 +49,10 @@ static enum status read_axes(const struct args *a, struct import_options *o) {
 
 static enum status read_options(const struct args *a, struct import_options *o) {
     const char *from = args_text(a, "from", NULL), *split = args_text(a, "split", "gen");
-    if (!from) return fail(ERR_USAGE, "--from says what the file is: npy, raw, safetensors, csv, traker, d-trak or bergson");
+    if (!from) return fail(ERR_USAGE, "--from says what the file is: npy, raw, safetensors, pickle, csv, traker, d-trak or bergson");
     *o = (struct import_options)IMPORT_DEFAULTS;
     o->kind = import_kind_parse(from);
-    if (o->kind == IMPORT_KINDS) return fail(ERR_USAGE, "--from '%s' is none of npy, raw, safetensors, csv, traker, d-trak, bergson", from);
+    if (o->kind == IMPORT_KINDS) return fail(ERR_USAGE, "--from '%s' is none of npy, raw, safetensors, pickle, csv, traker, d-trak, bergson", from);
     o->split = split_parse(split);
     o->features = args_has(a, "features");
     if (o->split == SPLIT_COUNT || (o->split == SPLIT_TRAIN && !o->features && o->kind != IMPORT_BERGSON))

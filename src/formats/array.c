@@ -155,7 +155,44 @@ static enum status take_pickled(struct array *a, const struct pickle_array *p) {
     return OK;
 }
 
-enum status array_open_pickle(struct array *a, const char *path) {
+/* "list of 2, list of 5, array": what nests in the first places of a value. */
+static void describe_nesting(char *out, size_t size, const struct pickle *v) {
+    size_t at = 0;
+    if (size) out[0] = 0;
+    for (int depth = 0; depth < 5 && v && at < size; depth++) {
+        enum pickle_type t = pickle_type(v);
+        at += (size_t)snprintf(out + at, size - at, "%s%s", depth ? ", " : "", pickle_type_name(t));
+        if (t != PICKLE_LIST && t != PICKLE_TUPLE) return;
+        if (at < size) at += (size_t)snprintf(out + at, size - at, " of %zu", pickle_len(v));
+        v = pickle_at(v, 0);
+    }
+}
+
+static enum status find_in_pickle(const struct pickle **out, const struct pickle *root, const char *place, const char *path) {
+    const struct pickle *v = root;
+    char nesting[160];
+    for (const char *p = place ? place : ""; *p;) {
+        size_t digits = strspn(p, "0123456789");
+        unsigned long i = strtoul(p, NULL, 10);
+        enum pickle_type t = pickle_type(v);
+        int is_list = t == PICKLE_LIST || t == PICKLE_TUPLE;
+        if (!digits || digits > 9 || (p[digits] && (p[digits] != '.' || !p[digits + 1])))
+            return fail(ERR_USAGE, "%s: the place '%.40s' is not one in lists, as in --tensor 0.3", path, place);
+        if (!is_list || i >= pickle_len(v)) {
+            describe_nesting(nesting, sizeof nesting, root);
+            return fail(ERR_MISSING, "%s: nothing at the place %.40s; the file holds: %s", path, place, nesting);
+        }
+        v = pickle_at(v, i);
+        p += digits + (p[digits] == '.');
+    }
+    *out = v;
+    if (pickle_array(v)) return OK;
+    describe_nesting(nesting, sizeof nesting, v);
+    return fail(ERR_FORMAT, "%s: a NumPy array of numbers is expected, and this is: %s%s", path, nesting,
+                pickle_len(v) ? "; say which entry with --tensor, as in --tensor 0.3" : "");
+}
+
+enum status array_open_pickle(struct array *a, const char *path, const char *place) {
     unsigned char *bytes = NULL;
     size_t len;
     struct pickle_doc *doc = NULL;
@@ -163,9 +200,9 @@ enum status array_open_pickle(struct array *a, const char *path) {
     TRY(open_file(a, path));
     TRY(file_read(&bytes, &len, path, PICKLE_BYTES_MAX));
     TRY_TO(pickle_read(&doc, bytes, len, path, NULL));
-    const struct pickle_array *p = pickle_array(pickle_root(doc));
-    st = p ? take_pickled(a, p) : fail(ERR_FORMAT, "%s: a pickled %s, a NumPy array of numbers is expected", path,
-                                       pickle_type_name(pickle_type(pickle_root(doc))));
+    const struct pickle *v = NULL;
+    TRY_TO(find_in_pickle(&v, pickle_root(doc), place, path));
+    st = take_pickled(a, pickle_array(v));
 done:
     pickle_free(doc);
     mem_free(bytes);
@@ -181,7 +218,7 @@ enum status array_open_any(struct array *a, const char *path, size_t cols) {
     array_close(a);
     if (!memcmp(head, npy, sizeof npy)) return array_open_npy(a, path);
     size_t len = strlen(path);
-    if (len > 4 && !strcmp(path + len - 4, ".pkl")) return array_open_pickle(a, path);
+    if (len > 4 && !strcmp(path + len - 4, ".pkl")) return array_open_pickle(a, path, NULL);
     if (!cols)
         return fail(ERR_FORMAT, "%s: not a NumPy array file; a raw file needs its numbers per row: --dims", path);
     return array_open_raw(a, path, cols, ARRAY_F32);
@@ -372,7 +409,7 @@ enum status array_read_indices(size_t **list, size_t *count, const char *path) {
     if (!dot || strcmp(dot, ".pkl") != 0) return from_text(list, count, path);
     enum status st = from_pickle(list, count, path);
     if (st != ERR_FORMAT) return st;
-    st = array_open_pickle(&a, path);
+    st = array_open_pickle(&a, path, NULL);
     if (st == OK) st = from_array(list, count, &a);
     array_close(&a);
     return st;

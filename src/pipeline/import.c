@@ -16,7 +16,7 @@
 #include <string.h>
 
 static const char *const kinds[IMPORT_KINDS] = {
-    [IMPORT_NPY] = "npy", [IMPORT_RAW] = "raw", [IMPORT_SAFETENSORS] = "safetensors", [IMPORT_CSV] = "csv",
+    [IMPORT_NPY] = "npy", [IMPORT_RAW] = "raw", [IMPORT_SAFETENSORS] = "safetensors", [IMPORT_PICKLE] = "pickle", [IMPORT_CSV] = "csv",
     [IMPORT_TRAKER] = "traker", [IMPORT_DTRAK] = "d-trak", [IMPORT_BERGSON] = "bergson",
 };
 
@@ -305,7 +305,7 @@ enum status import_features(struct store *s, const struct feature_identity *f, c
 
 static enum status run(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r) {
     switch (o->kind) {
-    case IMPORT_NPY: case IMPORT_RAW: case IMPORT_SAFETENSORS: return import_array(s, o, p, r);
+    case IMPORT_NPY: case IMPORT_RAW: case IMPORT_SAFETENSORS: case IMPORT_PICKLE: return import_array(s, o, p, r);
     case IMPORT_CSV: return import_csv(s, o, r);
     case IMPORT_TRAKER: return import_traker(s, o, p, r);
     case IMPORT_DTRAK: return import_dtrak(s, o, p, r);

@@ -1,4 +1,4 @@
-/* import_array.c - one array of scores or features: NumPy's file, raw bytes, safetensors. */
+/* import_array.c - one array of scores or features: NumPy's file, raw bytes, safetensors, a pickle. */
 #include "import_parts.h"
 
 #include "dtrak/mem.h"
@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const names[] = { [IMPORT_NPY] = "npy", [IMPORT_RAW] = "raw", [IMPORT_SAFETENSORS] = "safetensors" };
+static const char *const names[] = { [IMPORT_NPY] = "npy", [IMPORT_RAW] = "raw", [IMPORT_SAFETENSORS] = "safetensors",
+                                    [IMPORT_PICKLE] = "pickle" };
 
 static enum status open_array(struct array *a, const struct import_options *o, size_t queries, size_t n) {
     size_t dims = o->dims;
     if (o->kind == IMPORT_NPY) return array_open_npy(a, o->path);
     if (o->kind == IMPORT_SAFETENSORS) return array_open_safetensors(a, o->path, o->tensor);
+    if (o->kind == IMPORT_PICKLE) return array_open_pickle(a, o->path, o->tensor);
     if (!dims && o->features) return fail(ERR_USAGE, "a raw file of features needs its numbers per row: --dims K");
     if (!dims) dims = o->axes == AXES_QUERY_TRAIN ? n : queries;
     return array_open_raw(a, o->path, dims, o->raw_type);

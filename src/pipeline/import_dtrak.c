@@ -405,7 +405,7 @@ static enum status take_scores(struct dtrak_tree *t, const char *path) {
     size_t K, n = t->items[SPLIT_TRAIN];
     if (!parse_scores(base_name(path), &split, loss, &K) || !t->items[split]) return OK;
     enum status st;
-    TRY_TO(array_open_pickle(&a, path));
+    TRY_TO(array_open_pickle(&a, path, NULL));
     if (a.rank != 2) { st = fail(ERR_FORMAT, "%s: an array of %zu dimensions, scores have 2", path, a.rank); goto done; }
     struct score_target target = { "trak", loss, NULL, NULL, 1, split, K, 0, "d-trak", path, 0 };
     struct score_matrix m = { &a, AXES_QUERY_TRAIN, t->items[split], n, t->order[split], t->order[SPLIT_TRAIN], t->o->allow_zero, NULL, NULL };

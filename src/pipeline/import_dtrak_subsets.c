@@ -2,8 +2,8 @@
  * says who was in, P-sub-M-SEED/e-S-SPLIT.pkl what the network made of the queries.
  *
  * Outputs are a list over batches of lists over timesteps of arrays over queries: the
- * query is the last axis.  Kept are means over the even and the odd timesteps.  Of
- * several noise seeds S the lowest is taken. */
+ * query is the last axis.  Kept are means over the even and the odd timesteps, and over
+ * the noise seeds S, which must be the same for every network and split. */
 #include "import_parts.h"
 #include "lds_parts.h"
 
@@ -16,14 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BYTES_MAX = 1 << 30, MODELS_MAX = 999999 };
+enum { BYTES_MAX = 1 << 30, MODELS_MAX = 999999, NOISES_MAX = 64 };
 
 struct output { const char *path; size_t model, seed, noise; enum split split; };
 
 struct subsets {
     struct dtrak_tree *t;
     struct output *out;
-    size_t count, noise, timesteps;
+    size_t count, timesteps;
+    size_t noise[NOISES_MAX], noises;     /* seeds of noise */
     int has[SPLIT_COUNT];
     int64_t train, eval;
     size_t size;                          /* of a subset */
@@ -56,8 +57,11 @@ static int by_model(const void *a, const void *b) {
     const struct output *x = a, *y = b;
     if (x->model != y->model) return x->model < y->model ? -1 : 1;
     if (x->seed != y->seed) return x->seed < y->seed ? -1 : 1;
-    return (x->split > y->split) - (x->split < y->split);
+    if (x->split != y->split) return x->split < y->split ? -1 : 1;
+    return (x->noise > y->noise) - (x->noise < y->noise);
 }
+
+static int same_network(const struct output *x, const struct output *y) { return x->model == y->model && x->seed == y->seed; }
 
 static enum status find_outputs(struct subsets *s) {
     struct dtrak_tree *t = s->t;
@@ -66,13 +70,14 @@ static enum status find_outputs(struct subsets *s) {
     for (size_t i = 0; i < t->files; i++) {
         struct output o;
         if (!parse_output(&o, t->file[i]) || !strstr(t->file[i], "/lds-val/") || !t->items[o.split]) continue;
-        if (s->count && o.noise < s->noise) s->count = 0;
-        if (s->count && o.noise > s->noise) continue;
-        s->noise = o.noise;
         s->out[s->count++] = o;
     }
     if (s->count) qsort(s->out, s->count, sizeof *s->out, by_model);
     for (size_t i = 0; i < s->count; i++) s->has[s->out[i].split] = 1;
+    for (size_t i = 0; i < s->count && same_network(&s->out[i], &s->out[0]) && s->out[i].split == s->out[0].split; i++) {
+        if (i == NOISES_MAX) return fail(ERR_RANGE, "%s: more than %d noise seeds of one network", s->out[i].path, NOISES_MAX);
+        s->noise[s->noises++] = s->out[i].noise;
+    }
     return OK;
 }
 
@@ -119,8 +124,8 @@ static enum status read_sums(const struct output *o, const struct pickle *root, 
     return first == Q ? OK : fail(ERR_FORMAT, "%s: losses of %zu queries, and here are %zu %s items", o->path, first, Q, split_name(o->split));
 }
 
-/* values [Q][OUTPUT_PARTS] in the order of the items. */
-static enum status read_output(struct subsets *s, const struct output *o, float *values) {
+/* Adds to values [Q][OUTPUT_PARTS], in the order of the items, the noise seed's share of their mean. */
+static enum status read_output(struct subsets *s, const struct output *o, double *values) {
     size_t Q = s->t->items[o->split], len, T;
     const size_t *order = s->t->order[o->split];
     struct pickle_doc *doc = NULL;
@@ -135,7 +140,7 @@ static enum status read_output(struct subsets *s, const struct output *o, float 
         for (size_t k = 0; k < OUTPUT_PARTS && st == OK; k++) {
             double v = sum[q * OUTPUT_PARTS + k] / (double)((T + OUTPUT_PARTS - 1 - k) / OUTPUT_PARTS);
             if (!isfinite(v)) st = fail(ERR_NUMERIC, "%s: the loss of query %zu is not finite", o->path, q);
-            values[(order ? order[q] : q) * OUTPUT_PARTS + k] = (float)v;
+            values[(order ? order[q] : q) * OUTPUT_PARTS + k] += v / (double)s->noises;
         }
     if (st == OK) s->timesteps = T;
     pickle_free(doc);
@@ -181,7 +186,9 @@ static enum status make_protocols(struct subsets *s) {
     buf_printf(&train, "{\"version\":1,\"source\":\"d-trak\",\"items\":\"%s\",\"n\":%zu,\"draw\":{\"alpha\":%.6g,\"size\":%zu,"
                "\"stratified\":false},\"train\":{\"same\":\"given\"}}", digest, n, (double)s->size / (double)n, s->size);
     buf_printf(&eval, "{\"version\":1,\"source\":\"d-trak\",\"loss\":\"simple\",\"timesteps\":%zu,\"rule\":\"all\",\"noise_seed\":%zu",
-               s->timesteps, s->noise);
+               s->timesteps, s->noise[0]);
+    for (size_t i = 0; s->noises > 1 && i < s->noises; i++) buf_printf(&eval, "%s%zu", i ? "," : ",\"noise_seeds\":[", s->noise[i]);
+    if (s->noises > 1) buf_text(&eval, "]");
     for (int k = 0; k < SPLIT_COUNT; k++) {
         if (!s->has[k]) continue;
         TRY_TO(items_digest(t->s, (enum split)k, 0, t->items[k], digest));
@@ -198,6 +205,25 @@ done:
     return st;
 }
 
+/* One split's losses of a network: the files [first, first + noises). */
+static enum status read_losses(struct subsets *s, size_t first, size_t end, float **out) {
+    const struct output *o = &s->out[first];
+    size_t n = s->t->items[o->split] * OUTPUT_PARTS;
+    double *sum = mem_array(n, sizeof *sum);
+    float *values = mem_array(n, sizeof *values);
+    enum status st = sum && values ? OK : fail(ERR_NOMEM, "d-trak: out of memory");
+    for (size_t i = 0; i < s->noises && st == OK; i++) {
+        if (first + i >= end || o[i].split != o->split || o[i].noise != s->noise[i])
+            st = fail(ERR_FORMAT, "%s: its network has no losses of noise seed %zu of %s items, or twice; another network has %zu noise seeds", o->path,
+                      s->noise[i], split_name(o->split), s->noises);
+        else st = read_output(s, &o[i], sum);
+    }
+    for (size_t i = 0; i < n && st == OK; i++) values[i] = (float)sum[i];
+    mem_free(sum);
+    *out = values;
+    return st;
+}
+
 /* The outputs [first, end) of one model. */
 static enum status take_model(struct subsets *s, size_t first, size_t end) {
     struct dtrak_tree *t = s->t;
@@ -208,18 +234,16 @@ static enum status take_model(struct subsets *s, size_t first, size_t end) {
     unsigned char *in = mem_array(n + 1, 1);
     struct subset_result r = { .state = SUBSET_DONE, .train_loss = NAN, .output = out };
     enum status st = in ? OK : fail(ERR_NOMEM, "d-trak: out of memory");
-    if (st != OK || end - first > SPLIT_COUNT) {
-        st = st != OK ? st : fail(ERR_FORMAT, "%s: outputs of one network twice", s->out[first].path);
-        goto done;
-    }
+    if (st != OK) goto done;
     TRY_TO(read_members(s, s->out[first].model, in));
-    for (size_t i = first; i < end; i++) {
+    for (size_t i = first; i < end; i += s->noises) {
         const struct output *o = &s->out[i];
-        if (i > first && o->split == o[-1].split) { st = fail(ERR_FORMAT, "%s: the same network's outputs are in %s", o->path, o[-1].path); goto done; }
-        float *v = values[i - first] = mem_array(t->items[o->split] * OUTPUT_PARTS, sizeof *v);
-        if (!v) { st = fail(ERR_NOMEM, "d-trak: out of memory"); goto done; }
-        TRY_TO(read_output(s, o, v));
-        out[r.outputs++] = (struct subset_output){ 0, o->split, t->items[o->split], v };
+        if (i > first && o->split == o[-1].split) {
+            st = fail(ERR_FORMAT, "%s: losses of noise seed %zu, which another network does not have", o->path, o->noise);
+            goto done;
+        }
+        TRY_TO(read_losses(s, i, end, &values[o->split]));
+        out[r.outputs++] = (struct subset_output){ 0, o->split, t->items[o->split], values[o->split] };
     }
     if (!s->eval) TRY_TO(make_protocols(s));
     for (size_t i = 0; i < r.outputs; i++) out[i].protocol = s->eval;
@@ -236,7 +260,7 @@ enum status dtrak_subsets(struct dtrak_tree *t) {
     struct subsets s = { .t = t };
     enum status st = find_outputs(&s);
     for (size_t i = 0, end; i < s.count && st == OK; i = end) {
-        for (end = i + 1; end < s.count && s.out[end].model == s.out[i].model && s.out[end].seed == s.out[i].seed; end++) continue;
+        for (end = i + 1; end < s.count && same_network(&s.out[end], &s.out[i]); end++) continue;
         st = progress_check(t->p);
         if (st == OK) st = take_model(&s, i, end);
     }

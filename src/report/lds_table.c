@@ -149,8 +149,9 @@ static enum status add_head(struct buf *b, const struct lds_report *r) {
     if (json_get(json_root(t), "source")) buf_printf(b, "retrained by %s", json_string(json_get(json_root(t), "source"), "another program"));
     else buf_printf(b, "%.0f steps of %.0f (%s)", json_number(json_get(train, "steps"), 0), json_number(json_get(train, "batch"), 0),
                     !strcmp(same, "epochs") ? "as many epochs as the project" : !strcmp(same, "steps") ? "as many steps as the project" : "as stated");
-    buf_printf(b, ", %zu seed%s; loss at %.0f timesteps, noise seed %.0f\n", r->seeds, r->seeds == 1 ? "" : "s", json_number(json_get(json_root(e), "timesteps"), 0),
-               json_number(json_get(json_root(e), "noise_seed"), 0));
+    buf_printf(b, ", %zu seed%s; loss at %.0f timesteps, ", r->seeds, r->seeds == 1 ? "" : "s", json_number(json_get(json_root(e), "timesteps"), 0));
+    if (json_len(json_get(json_root(e), "noise_seeds"))) buf_printf(b, "%zu noise seeds\n", json_len(json_get(json_root(e), "noise_seeds")));
+    else buf_printf(b, "noise seed %.0f\n", json_number(json_get(json_root(e), "noise_seed"), 0));
     buf_printf(b, "%zu networks", r->models);
     if (r->diverged) buf_printf(b, ", %zu of them diverged and left out", r->diverged);
     if (r->open) buf_printf(b, ", %zu unfinished", r->open);

@@ -1,8 +1,10 @@
 /* arrays.c - for the scripts: arrays of known numbers as other programs write them.
  *
- *   arrays KIND FILE ROWS COLS SEED [OPTION]   KIND: npy, npy16, raw, bf16, safetensors, pickle, records, indices
+ *   arrays KIND FILE ROWS COLS SEED [OPTION]   KIND: npy, npy16, raw, bf16, safetensors, pickle, nested, records,
+ *   indices
  *   arrays best ROWS COLS SEED ROW COUNT       "item score" of the highest numbers of a row
  *
+ * nested: [[], [the array]], pickled.
  * records: a structured record for each column, with each row's number and whether it was written.
  * OPTION: transposed, nan (one in row 3), zero (row 3), short (a byte less), doubled, beyond, unwritten */
 #include "dtrak/buf.h"
@@ -125,6 +127,14 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], "records")) add_records(&out, x, shape[0], shape[1], option);
     for (size_t i = 0; !strcmp(argv[1], "bf16") && i < count; i++) buf_add(&out, (const unsigned char *)(x + i) + 2, 2);   /* cut */
     if (!strcmp(argv[1], "pickle")) add_pickle(&out, x, shape[0], shape[1]);
+    if (!strcmp(argv[1], "nested")) {
+        struct buf one = BUF_INIT;
+        add_pickle(&one, x, shape[0], shape[1]);
+        buf_text(&out, "](]](");                      /* a list, a mark, an empty list, a list, a mark */
+        buf_add(&out, one.data + 2, one.len - 3);     /* without its protocol and its end */
+        buf_text(&out, "ee.");
+        buf_free(&one);
+    }
     if (!strcmp(argv[1], "raw")) buf_add(&out, x, count * sizeof *x);
     if (!strcmp(argv[1], "safetensors")) {
         struct safetensors_tensor t[2] = { { "scores", x, 2, { shape[0], shape[1] }, TENSOR_F32 }, { "other", x, 1, { 4 }, TENSOR_F32 } };

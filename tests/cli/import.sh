@@ -38,6 +38,15 @@ import s.npy --from npy --axes query,train --method random --train-index order.n
 says columns_in_another_order_work $? "$(cat err.txt)"
 holds the_database_is_whole "$DTRAK" check a.db
 
+# --- pickles ---
+"$arrays" pickle p.pkl 6 30 6 && "$arrays" nested n.pkl 6 30 7
+import p.pkl --from pickle --axes query,train --method grad-dot --loss l2
+says a_pickled_array_works $? "$(cat err.txt)"
+same with_the_ranking_of_the_array "$(items a.db --query val:1 --method grad-dot --loss l2)" "$(best 6 1)"
+import n.pkl --from pickle --tensor 1.0 --axes query,train --method grad-cos --loss l2
+says an_array_in_lists_works $? "$(cat err.txt)"
+same with_the_ranking_of_that_array "$(items a.db --query val:1 --method grad-cos --loss l2)" "$(best 7 1)"
+
 # --- rankings as text ---
 { echo 'query,item,score'; for q in 0 1 2 3 4 5; do "$arrays" best 6 30 1 $q 8 | sed "s/^/val:$q,/;s/ /,/"; done; } > top.csv
 import top.csv --from csv --method pixel-cos
@@ -126,6 +135,12 @@ wrong() {   # NAME TEXT ARGUMENT...
     "$DTRAK" info a.db --json > after.json
     cmp -s before.json after.json || says "${name}_and_the_database_is_as_it_was" 1
 }
+wrong an_array_in_lists_must_be_said 'this is: a list of 2, a list of 0; say which' n.pkl --from pickle --axes query,train --loss avg --split val
+wrong a_place_that_is_not_there_is_said 'nothing at the place 1.4; the file holds: a list of 2, a list of 0' n.pkl --from pickle --tensor 1.4 --axes query,train --loss avg --split val
+exits a_place_that_is_none_is_said 2 "the place 'x'" import a.db n.pkl --from pickle --tensor x --axes query,train --loss avg --split val
+printf 'cposix\nsystem\n(S"touch hacked"\ntR.' > evil.pkl
+wrong a_pickle_that_calls_is_refused 'posix.system' evil.pkl --from pickle --axes query,train --loss avg --split val
+says and_calls_nothing "$([ -e hacked ] && echo 1 || echo 0)"
 wrong a_wrong_axis_order_is_said_with_both_readings 'as query,train that is 30 queries by 6 training items, as train,query 6 queries by 30' \
     t.npy --from npy --axes query,train --loss avg --split val
 "$arrays" npy odd.npy 6 29 1

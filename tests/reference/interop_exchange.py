@@ -110,6 +110,9 @@ def checks(case):
         return said
     yield "traker save_dir", traker
     yield from dtrak_checks(case)
+    yield from array_checks(case)
+    yield from bergson_checks(case)
+    yield from place_checks(case)
 
 
 def dtrak_tree(case, root, origin):
@@ -147,11 +150,12 @@ def dtrak_tree(case, root, origin):
         where = saved / "lds-val" / f"ddpm-sub-{m}-0"
         where.mkdir(parents=True)
         for split, rows in (("val", M), ("gen", G)):
-            y = rng.normal(size=(20, rows)).astype("f4")
-            batches = [[b.copy() for b in y[:, :4]], [b.copy() for b in y[:, 4:]]]
-            (where / f"e-0-{split}.pkl").write_bytes(pickle.dumps(batches, protocol=4))
+            noises = rng.normal(size=(3, 20, rows)).astype("f4")
+            for e, y in enumerate(noises):
+                batches = [[b.copy() for b in y[:, :4]], [b.copy() for b in y[:, 4:]]]
+                (where / f"e-{e}-{split}.pkl").write_bytes(pickle.dumps(batches, protocol=4))
             if split == "val":
-                outputs.append(y.mean(0))
+                outputs.append(noises.mean((0, 1)))
     scores = rng.normal(size=(M, N)).astype("f4")
     (root / "methods").mkdir()
     (root / "methods" / "val_5000_0.5_mean-squared-l2-norm_10_5000000.0_12.3.pkl").write_bytes(pickle.dumps(scores))
@@ -205,3 +209,179 @@ def dtrak_checks(case):
     yield "d-trak tree", tree
     yield "d-trak features", features_scored
     yield "d-trak lds", lds
+
+
+# --- arrays ---
+
+def array_checks(case):
+    rng = np.random.default_rng(case.seed + 1)
+    scores = rng.normal(size=(M, N)).astype("f4")
+    query, train = rng.permutation(M), rng.permutation(N)
+
+    def arrays():
+        """Scores by every kind of file, in both orders of axes, with index files."""
+        from safetensors.numpy import save_file
+        p = Project(case, "arrays")
+        np.save(p.dir / "qt.npy", scores)
+        np.save(p.dir / "tq.npy", np.ascontiguousarray(scores.T.astype("f8")))
+        scores.tofile(p.dir / "qt.raw")
+        # kronfluence: queries on the first axis, a tensor per module or one of all
+        save_file({"all_modules": scores}, str(p.dir / "pairwise_scores.safetensors"))
+        np.save(p.dir / "mixed.npy", scores[query][:, train])
+        np.savetxt(p.dir / "query.txt", query, fmt="%d")
+        (p.dir / "train.pkl").write_bytes(pickle.dumps([int(i) for i in train], protocol=4))
+        # val_dot.pkl: a list over timestep counts of lists over checkpoints
+        (p.dir / "val_dot.pkl").write_bytes(pickle.dumps([[scores * 0 + 1] * 2, [scores * 0 + 1, scores]], protocol=4))
+        with open(p.dir / "all.csv", "w") as f:
+            f.write("query,item,score\n")
+            f.writelines(f"val:{q},train:{i},{scores[q, i]:.9g}\n" for q in range(M) for i in rng.permutation(N))
+        said = None
+        for method, words in {
+                "trak": ("qt.npy", "--from", "npy", "--axes", "query,train"),
+                "grad-dot": ("tq.npy", "--from", "npy", "--axes", "train,query"),
+                "grad-cos": ("qt.raw", "--from", "raw", "--axes", "query,train"),
+                "relative-if": ("pairwise_scores.safetensors", "--from", "safetensors", "--axes", "query,train"),
+                "renorm-if": ("mixed.npy", "--from", "npy", "--axes", "query,train", "--query-index", p.dir / "query.txt",
+                              "--train-index", p.dir / "train.pkl"),
+                "das-signed": ("val_dot.pkl", "--from", "pickle", "--tensor", "1.1", "--axes", "query,train"),
+                "das": ("all.csv", "--from", "csv")}.items():
+            p.run("import", p.dir / words[0], *words[1:], "--split", "val", "--method", method, "--loss", "avg", "--checkpoint", "100")
+            said = p.compare(scores.astype("f8"), "--method", method, "--loss", "avg", "--checkpoint", "100")
+        p.run("check")
+        return said
+
+    def features():
+        """Features in float16, bfloat16, float32 and float64; the first columns of them; a safetensors file."""
+        from safetensors.numpy import save_file
+        g = {"train": rng.normal(size=(N, K)).astype("f4"), "val": rng.normal(size=(M, K)).astype("f4")}
+        p = Project(case, "features")
+
+        def take(split, file, loss, *words):
+            p.run("import", p.dir / file, "--features", "--split", split, "--loss", loss, "--checkpoint", "100", *words)
+
+        for s, x in g.items():
+            np.save(p.dir / f"{s}.npy", x.astype("f2"))
+            (x.view("u4") >> 16).astype("u2").tofile(p.dir / f"{s}.bf16")
+            x.astype("f8").tofile(p.dir / f"{s}.f64")
+            save_file({"x": x}, str(p.dir / f"{s}.safetensors"))
+            take(s, f"{s}.npy", "simple", "--from", "npy")
+            take(s, f"{s}.bf16", "elbo", "--from", "raw", "--dims", K, "--type", "bfloat16")
+            take(s, f"{s}.f64", "square", "--from", "raw", "--dims", K, "--type", "float64", "--used", K // 2)
+            take(s, f"{s}.safetensors", "avg", "--from", "safetensors", "--in-place")
+        p.run("score", "--method", "trak", "--loss", "simple,elbo,square,avg", "--lambda", "abs:3", "--split", "val")
+        made = {"simple": lambda x: x.astype("f2").astype("f4"), "elbo": lambda x: (x.view("u4") & 0xffff0000).view("f4"),
+                "square": lambda x: x[:, :K // 2], "avg": lambda x: x}
+        for loss, change in made.items():
+            said = p.compare(ridge(change(g["train"]), change(g["val"]), 3), "--method", "trak", "--loss", loss, "--lambda", "abs:3")
+        p.run("check")
+        return said
+
+    yield "arrays of scores", arrays
+    yield "arrays of features", features
+
+
+# --- bergson ---
+
+def bergson_checks(case):
+    rng = np.random.default_rng(case.seed + 2)
+    sizes = {"down_blocks.0": 24, "mid": 8, "up_blocks.0": 32}
+
+    def write_index(where, x, kind):
+        """As create_index() there: a memmap of the whole, modules one after the other in a row."""
+        where.mkdir()
+        stored = (x.view("u4") >> 16).astype("u2") if kind == "bfloat16" else x.astype(kind)
+        m = np.memmap(where / "gradients.bin", dtype=stored.dtype, mode="w+", shape=x.shape)
+        m[:] = stored
+        m.flush()
+        (where / "info.json").write_text(json.dumps({"attribute_tokens": False, "num_items": len(x), "num_grads": len(x),
+                                                     "grad_sizes": sizes, "base_dtype": kind}, indent=2))
+
+    def index():
+        said = None
+        for kind in ("float32", "float16", "bfloat16"):
+            p = Project(case, f"bergson-{kind}")
+            g = {"train": rng.normal(size=(N, sum(sizes.values()))).astype("f4"), "val": rng.normal(size=(M, sum(sizes.values()))).astype("f4")}
+            change = {"float32": lambda x: x, "float16": lambda x: x.astype("f2").astype("f4"),
+                      "bfloat16": lambda x: (x.view("u4") & 0xffff0000).view("f4")}[kind]
+            for s, x in g.items():
+                write_index(p.dir / s, x, kind)
+                p.run("import", p.dir / s, "--from", "bergson", "--split", s, "--loss", "simple", "--checkpoint", "100")
+                p.run("import", p.dir / s, "--from", "bergson", "--split", s, "--loss", "avg", "--checkpoint", "100", "--tensor", "up_blocks.0",
+                      "--in-place")
+            p.run("score", "--method", "trak", "--loss", "simple,avg", "--lambda", "abs:2", "--split", "val")
+            said = p.compare(ridge(change(g["train"]), change(g["val"]), 2), "--method", "trak", "--loss", "simple", "--lambda", "abs:2")
+            one = lambda x: change(x)[:, 32:]
+            p.compare(ridge(one(g["train"]), one(g["val"]), 2), "--method", "trak", "--loss", "avg", "--lambda", "abs:2")
+            p.run("check")
+        return said
+
+    def scores():
+        """Records of score_i and written_i, each pair aligned to 8 bytes."""
+        p = Project(case, "bergson-scores")
+        want = rng.normal(size=(M, N)).astype("f4")
+        names = [n for q in range(M) for n in (f"score_{q}", f"written_{q}")]
+        dtype = {"names": names, "formats": ["float32", "bool"] * M, "offsets": [8 * (i // 2) + 4 * (i % 2) for i in range(2 * M)], "itemsize": 8 * M}
+        m = np.memmap(p.dir / "scores.bin", dtype=np.dtype(dtype), mode="w+", shape=(N,))
+        for q in range(M):
+            m[f"score_{q}"] = want[q]
+            m[f"written_{q}"] = True
+        m.flush()
+        (p.dir / "info.json").write_text(json.dumps({"num_items": N, "num_scores": M, "dtype": dtype}, indent=2))
+        p.run("import", p.dir, "--from", "bergson", "--split", "val", "--method", "trak", "--loss", "simple", "--checkpoint", "100")
+        return p.compare(want.astype("f8"), "--method", "trak", "--loss", "simple", "--checkpoint", "100")
+
+    yield "bergson index", index
+    yield "bergson scores", scores
+
+
+# --- features that stay where they are ---
+
+def place_checks(case):
+    def large():
+        """50,000 x 32,768 raw float32 of which every 25th row was written: in place in under a second, and one query in
+        2 GB, against the same ridge over the rows that are not zero."""
+        import os
+        import resource
+        import struct
+        import time
+        n, k, step = 50000, 32768, 500
+        rng = np.random.default_rng(case.seed + 3)
+        where, p = case.work / "large", case.work / "large.db"
+        where.mkdir()
+        (where / "images.idx").write_bytes(struct.pack(">IIII", 0x803, n + 2, 4, 4) + rng.bytes((n + 2) * 16))
+        (where / "labels.idx").write_bytes(struct.pack(">II", 0x801, n + 2) + bytes(n + 2))
+        run = lambda *w: subprocess.run([str(case.dtrak), *map(str, w)], capture_output=True, text=True, check=True).stdout
+        run("new", p, "--idx", where / "images.idx", where / "labels.idx", "--held-out", 2)
+        rows = rng.normal(size=(n // step, k)).astype("f4")
+        query = rng.normal(size=(2, k)).astype("f4")
+        with open(where / "train.raw", "wb") as f:
+            f.truncate(n * k * 4)
+            for i, row in enumerate(rows):
+                f.seek(i * step * k * 4)
+                f.write(row.tobytes())
+        query.tofile(where / "val.raw")
+        words = ("--from", "raw", "--dims", k, "--features", "--loss", "square", "--checkpoint", "100", "--in-place", "--allow-zero")
+        start = time.monotonic()
+        run("import", p, where / "train.raw", "--split", "train", *words)
+        took = time.monotonic() - start
+        run("import", p, where / "val.raw", "--split", "val", *words)
+        if took > 1:
+            raise Mismatch(f"{took:.1f} s to import")
+        child = subprocess.Popen([str(case.dtrak), "score", str(p), "--method", "dtrak", "--lambda", "abs:3000", "--query", "val:1", "--memory", "2G"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        said = child.stderr.read().decode()
+        _, status, usage = os.wait4(child.pid, 0)
+        if status or usage.ru_maxrss * 1024 > 2e9:
+            raise Mismatch(f"status {status}, {usage.ru_maxrss / 1e6:.1f} GB: {said}")
+        G = rows.astype("f8") @ rows.astype("f8").T     # the zero rows score 0
+        want = np.linalg.solve(G + 3000 * np.eye(len(rows)), rows.astype("f8") @ query[1].astype("f8"))
+        got = np.zeros(n)
+        for e in json.loads(run("rank", p, "--query", "val:1", "--method", "dtrak", "--top", 50, "--bottom", 50, "--json"))["proponents"]:
+            got[int(str(e["item"]).split(":")[-1])] = e["score"]
+        top = np.argsort(-want)[:20]
+        error = np.abs(got[top * step] - want[top]).max() / np.linalg.norm(want)
+        if not error <= TOLERANCE:
+            raise Mismatch(f"largest difference {error:.2g} of the row's length")
+        return f"imported in {took:.2f} s, scored with {usage.ru_maxrss / 1e6:.2f} GB, largest difference {error:.2g}"
+
+    yield "large features in place", large
