@@ -61,5 +61,7 @@ void array_describe(char *out, size_t size, const struct array *a);
 /* A list of whole numbers: a .npy or a pickle (list or array), or text with one a line.
  * *list is the caller's to mem_free().  Negative ones are refused. */
 enum status array_read_indices(size_t **list, size_t *count, const char *path);
+/* The same of text; path is for messages. */
+enum status array_parse_indices(size_t **list, size_t *count, const char *text, const char *path);
 
 #endif

@@ -5,7 +5,7 @@
  * modules one after the other, in the order in which info.json names them.  scores.bin
  * has a record for each training item, as a NumPy structured array: for each query its
  * score and whether that was written.
- * Checked against: tests/unit/bergson_test.c. */
+ * Checked against: tests/unit/exchange_test.c. */
 #ifndef DTRAK_BERGSON_H
 #define DTRAK_BERGSON_H
 

@@ -369,29 +369,37 @@ static enum status from_pickle(size_t **list, size_t *count, const char *path) {
     return st;
 }
 
-static enum status from_text(size_t **list, size_t *count, const char *path) {
-    unsigned char *bytes;
-    size_t len, n = 0, line = 1;
-    TRY(file_read(&bytes, &len, path, TEXT_BYTES_MAX));
-    enum status st = OK;
-    size_t *out = mem_array(len / 2 + 2, sizeof *out);
-    if (!out) st = fail(ERR_NOMEM, "%s: out of memory", path);
-    for (char *p = (char *)bytes; st == OK && *p;) {
+enum status array_parse_indices(size_t **list, size_t *count, const char *text, const char *path) {
+    size_t n = 0, line = 1;
+    size_t *out = mem_array(strlen(text) / 2 + 2, sizeof *out);
+    *list = NULL;
+    *count = 0;
+    if (!out) return fail(ERR_NOMEM, "%s: out of memory", path);
+    for (const char *p = text; *p;) {
         if (*p == '\n') line++;
         if (*p == '\n' || *p == ' ' || *p == '\r' || *p == ',' || *p == '\t') {
             p++;
             continue;
         }
-        char *end = p;
-        errno = 0;
-        long long v = *p >= '0' && *p <= '9' ? strtoll(p, &end, 10) : 0;
-        if (end == p || errno) st = fail(ERR_FORMAT, "%s, line %zu: '%.12s' is not an index", path, line, p);
-        else out[n++] = (size_t)v;
-        p = end;
+        size_t digits = strspn(p, "0123456789");
+        if (!digits || digits > 18 || (p[digits] && !strchr("\n \r,\t", p[digits]))) {
+            mem_free(out);
+            return fail(ERR_FORMAT, "%s, line %zu: '%.12s' is not an index", path, line, p);
+        }
+        out[n++] = (size_t)strtoull(p, NULL, 10);
+        p += digits;
     }
+    *list = out;
+    *count = n;
+    return OK;
+}
+
+static enum status from_text(size_t **list, size_t *count, const char *path) {
+    unsigned char *bytes;
+    size_t len;
+    TRY(file_read(&bytes, &len, path, TEXT_BYTES_MAX));
+    enum status st = memchr(bytes, 0, len) ? fail(ERR_FORMAT, "%s: not a text file", path) : array_parse_indices(list, count, (const char *)bytes, path);
     mem_free(bytes);
-    if (st != OK) mem_free(out);
-    else *list = out, *count = n;
     return st;
 }
 

@@ -12,6 +12,7 @@
 #include "dtrak/buf.h"
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
+#include "dtrak/traker_info.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,15 +22,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MODELS_MAX = SCORE_CHECKPOINTS_MAX, NAME = 128 };
+enum { MODELS_MAX = SCORE_CHECKPOINTS_MAX, NAME = TRAKER_NAME_MAX + 1 };
 
 struct traker {
     struct store *s;
     const struct import_options *o;
     const struct progress *p;
     struct import_result *r;
-    size_t n, targets, dims;              /* training items, items of the split, JL dimension */
-    char matrix[16];
+    size_t n, targets;                    /* training items, items of the split */
+    struct traker_metadata meta;
     long model[MODELS_MAX];               /* finalised ones, ascending */
     struct checkpoint_list checkpoint[MODELS_MAX];
     size_t models;
@@ -54,35 +55,27 @@ static enum status read_metadata(struct traker *t, struct buf *path) {
     struct json_doc *doc;
     TRY(path_of(path, t, "metadata.json"));
     TRY(json_read(&doc, path->data));
-    const struct json *v = json_root(doc);
-    int64_t n = json_int(json_get(v, "train set size"), -1), k = json_int(json_get(v, "JL dimension"), -1);
-    snprintf(t->matrix, sizeof t->matrix, "jl-%.12s", json_string(json_get(v, "JL matrix type"), "unknown"));
+    enum status st = traker_metadata_parse(&t->meta, json_root(doc), path->data);
     json_free(doc);
-    if (n < 1 || k < 1 || k > 1 << 24)
-        return fail(ERR_FORMAT, "%s: 'train set size' and 'JL dimension' are expected, as traker writes them", path->data);
-    t->dims = (size_t)k;
-    if ((size_t)n != t->n)
-        return fail(ERR_FORMAT, "%s: a train set of %lld, and here are %zu training items", path->data, (long long)n, t->n);
-    return OK;
+    if (st == OK && t->meta.rows != t->n)
+        st = fail(ERR_FORMAT, "%s: a train set of %zu, and here are %zu training items", path->data, t->meta.rows, t->n);
+    return st;
 }
 
 static enum status read_model(struct traker *t, struct buf *path, const char *file) {
     struct json_doc *doc;
-    char *end;
+    struct traker_model m;
     TRY(path_of(path, t, "%s", file));
     TRY(json_read(&doc, path->data));
-    const struct json *v = json_root(doc);
-    const char *key = json_key(v, 0);
-    long id = key ? strtol(key, &end, 10) : -1;
-    int good = key && *key && !*end && id >= 0, ready = json_int(json_get(json_at(v, 0), "is_featurized"), 0) == 1;
+    enum status st = traker_model_parse(&m, json_root(doc), path->data);
     json_free(doc);
-    if (!good) return fail(ERR_FORMAT, "%s: a model's number is expected as the one key", path->data);
-    if (!ready) {
+    TRY(st);
+    if (!m.is_featurized) {
         t->r->skipped++;
         return OK;
     }
     if (t->models == MODELS_MAX) return fail(ERR_RANGE, "%s: more than %d models", t->o->path, MODELS_MAX);
-    t->model[t->models++] = id;
+    t->model[t->models++] = m.id;
     return OK;
 }
 
@@ -110,9 +103,6 @@ static enum status read_models(struct traker *t, struct buf *path) {
                 t->r->skipped);
 }
 
-/* A name that stays inside the folder. */
-static int is_plain(const char *name) { return *name && *name != '.' && !strchr(name, '/') && strlen(name) < NAME; }
-
 static enum status choose_experiment(struct traker *t, struct buf *path, int *finalized) {
     struct json_doc *doc;
     size_t fit = 0;
@@ -124,15 +114,13 @@ static enum status choose_experiment(struct traker *t, struct buf *path, int *fi
     TRY(st);
     const struct json *v = json_root(doc);
     for (size_t i = 0, at = 0; i < json_len(v); i++) {
-        const char *name = json_key(v, i);
-        int64_t targets = json_int(json_get(json_at(v, i), "num_targets"), -1);
-        if (at < sizeof names - 100)
-            at += (size_t)snprintf(names + at, sizeof names - at, "%s%.60s of %lld", at ? ", " : "", name, (long long)targets);
-        if (!is_plain(name) || (t->o->experiment && strcmp(name, t->o->experiment) != 0) || targets < 0 || (size_t)targets != t->targets)
-            continue;
+        struct traker_experiment x;
+        if (!traker_experiment_at(&x, v, i)) continue;
+        if (at < sizeof names - 100) at += (size_t)snprintf(names + at, sizeof names - at, "%s%.60s of %zu", at ? ", " : "", x.name, x.targets);
+        if ((t->o->experiment && strcmp(x.name, t->o->experiment) != 0) || x.targets != t->targets) continue;
         fit++;
-        snprintf(t->experiment, sizeof t->experiment, "%s", name);
-        *finalized = json_int(json_get(json_at(v, i), "scores_finalized"), 0) == 1;
+        snprintf(t->experiment, sizeof t->experiment, "%s", x.name);
+        *finalized = x.has_scores;
     }
     size_t all = json_len(v);
     json_free(doc);
@@ -168,24 +156,24 @@ static enum status take_gradients(struct traker *t, const char *file, size_t mod
     struct array a = { .fd = -1 };
     struct checkpoint *c = &t->checkpoint[model].checkpoint[0];
     struct feature_identity f = { .split = split, .timesteps = t->o->timesteps, .noise_seed = t->o->noise_seed, .draws = 1, .parts = 1,
-                                  .projection_seed = t->o->projection_seed, .k = t->dims };
+                                  .projection_seed = t->o->projection_seed, .k = t->meta.dims };
     char params[512];
     uint64_t digest;
     int added;
     enum status st;
     TRY_TO(array_open_npy(&a, file));
-    if (a.rank != 2 || a.shape[0] != rows || a.shape[1] != t->dims) {
+    if (a.rank != 2 || a.shape[0] != rows || a.shape[1] != t->meta.dims) {
         char text[120];
         array_describe(text, sizeof text, &a);
-        st = fail(ERR_FORMAT, "%s: the array is %s, %zu x %zu is expected", file, text, rows, t->dims);
+        st = fail(ERR_FORMAT, "%s: the array is %s, %zu x %zu is expected", file, text, rows, t->meta.dims);
         goto done;
     }
     f.float32 = a.type != ARRAY_F16;
     memcpy(f.checkpoint_sha256, c->sha256, sizeof f.checkpoint_sha256);
     TRY_TO(import_loss(t->o->loss, f.loss));
     snprintf(f.rule, sizeof f.rule, "%.15s", t->o->rule ? t->o->rule : "uniform");
-    snprintf(f.projection, sizeof f.projection, "%.15s", t->o->projection ? t->o->projection : t->matrix);
-    struct feature_window w = { &a, t->dims };
+    snprintf(f.projection, sizeof f.projection, "%.15s", t->o->projection ? t->o->projection : t->meta.matrix);
+    struct feature_window w = { &a, t->meta.dims };
     struct feature_file place;
     struct feature_reader in = import_array_rows(&w, file, t->o->allow_zero);
     if (t->o->in_place) {
@@ -200,7 +188,7 @@ static enum status take_gradients(struct traker *t, const char *file, size_t mod
     t->r->feature_sets += (size_t)added;
     t->r->mapped += added && t->o->in_place;
     t->r->rows = rows;
-    t->r->k = t->dims;
+    t->r->k = t->meta.dims;
 done:
     array_close(&a);
     return st;
@@ -229,7 +217,7 @@ static enum status take_scores(struct traker *t, struct buf *path) {
     if (st == OK) st = array_open_npy(&a, path->data);
     if (st != OK) goto done;
     for (size_t i = 0; i < t->models; i++) all[i] = t->checkpoint[i].checkpoint[0];
-    struct score_target target = { t->o->method, t->o->loss, t->o->lambda, all, t->models, t->o->split, t->o->timesteps, t->dims, "traker",
+    struct score_target target = { t->o->method, t->o->loss, t->o->lambda, all, t->models, t->o->split, t->o->timesteps, t->meta.dims, "traker",
                                    t->o->name ? t->o->name : t->experiment, 0 };
     struct score_matrix m = { &a, AXES_TRAIN_QUERY, t->targets, t->n, NULL, NULL, t->o->allow_zero, NULL, NULL };
     if (a.rank != 2) {

@@ -40,6 +40,18 @@
 #define LLVMFuzzerTestOneInput fuzz_safetensors
 #include "../fuzz/safetensors_fuzz.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_bergson
+#include "../fuzz/bergson_fuzz.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_traker
+#include "../fuzz/traker_fuzz.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_csv
+#include "../fuzz/csv_fuzz.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_indices
+#include "../fuzz/indices_fuzz.c"
+#undef LLVMFuzzerTestOneInput
 
 static int (*target)(const uint8_t *data, size_t size);
 
@@ -76,6 +88,10 @@ static void saved_json_does_no_harm(void **s) { (void)s; replay("json", fuzz_jso
 static void saved_models_do_no_harm(void **s) { (void)s; replay("model", fuzz_model, 3); }
 static void saved_pickles_do_no_harm(void **s) { (void)s; replay("pickle", fuzz_pickle, 11); }
 static void saved_npy_files_do_no_harm(void **s) { (void)s; replay("npy", fuzz_npy, 9); }
+static void saved_words_of_bergson_do_no_harm(void **s) { (void)s; replay("bergson", fuzz_bergson, 3); }
+static void saved_words_of_traker_do_no_harm(void **s) { (void)s; replay("traker", fuzz_traker, 3); }
+static void saved_rankings_do_no_harm(void **s) { (void)s; replay("csv", fuzz_csv, 3); }
+static void saved_lists_of_indices_do_no_harm(void **s) { (void)s; replay("indices", fuzz_indices, 2); }
 static void saved_safetensors_do_no_harm(void **s) {
     (void)s;
     replay("safetensors", fuzz_safetensors, 1);
@@ -91,6 +107,10 @@ int main(void) {
         cmocka_unit_test(saved_npy_files_do_no_harm),
         cmocka_unit_test(saved_pickles_do_no_harm),
         cmocka_unit_test(saved_safetensors_do_no_harm),
+        cmocka_unit_test(saved_words_of_bergson_do_no_harm),
+        cmocka_unit_test(saved_words_of_traker_do_no_harm),
+        cmocka_unit_test(saved_rankings_do_no_harm),
+        cmocka_unit_test(saved_lists_of_indices_do_no_harm),
     };
     return cmocka_run_group_tests_name("corpus", tests, NULL, NULL);
 }
