@@ -56,6 +56,10 @@ enum status store_items_count(struct store *s, enum split split, size_t *count);
 enum status store_items_read(struct store *s, enum split split, size_t first, size_t count,
                              struct item_list *out);
 
+/* Calls each(ctx, item) for every item of the split in order, without what its image has:
+ * several times faster than reading lists.  Texts are valid during the call. */
+enum status store_items_visit(struct store *s, enum split split, void (*each)(void *ctx, const struct item *it), void *ctx);
+
 /* The encoded image of an item, verified; *bytes is the caller's to mem_free(). */
 enum status store_image_read(struct store *s, struct item_ref ref, void **bytes, size_t *len);
 
@@ -69,6 +73,9 @@ struct label { int label; char name[64]; size_t count[SPLIT_COUNT]; };
 struct label_list { struct label *label; size_t count; };
 enum status store_labels_list(struct store *s, struct label_list *out);
 void label_list_free(struct label_list *l);
+
+/* The list and, in the same go, train[i] of training items 0..count-1: -1 where there is none. */
+enum status store_labels_study(struct store *s, struct label_list *out, int *train, size_t count);
 
 /* label[i] of items 0..count-1 of a split, -1 where there is none (and where there is no item). */
 enum status store_labels_read(struct store *s, enum split split, int *label, size_t count);

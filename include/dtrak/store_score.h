@@ -131,6 +131,7 @@ enum status store_stat_get(struct store *s, const struct stat_key *key, size_t f
 struct stat_set { char name[32], key[128]; int64_t checkpoint; enum split split; size_t count; };
 struct stat_set_list { struct stat_set *set; size_t count; };
 enum status store_stats_list(struct store *s, struct stat_set_list *out);
+enum status store_stats_names(struct store *s, struct stat_set_list *out);   /* the same without counting: counts are 0 */
 void stat_set_list_free(struct stat_set_list *l);
 
 #endif

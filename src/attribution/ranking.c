@@ -1,9 +1,12 @@
 /* ranking.c - selection and ranks, ties by the lower index. */
 #include "dtrak/ranking.h"
 #include "dtrak/mem.h"
+#include "dtrak/sort.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+enum { SORTED = 64 };   /* so many and more are sorted, all of them, rather than selected */
 
 static enum status check(const float *scores, size_t n) {
     if (n > UINT32_MAX) return fail(ERR_RANGE, "ranking: %zu items", n);
@@ -42,12 +45,30 @@ static void sift_up(struct ranking_entry *heap, size_t i) {
     for (; i && before(&heap[(i - 1) / 2], &heap[i]); i = (i - 1) / 2) swap(&heap[i], &heap[(i - 1) / 2]);
 }
 
+/* All of them in order, ties by the lower index: sorted by the bits of the negated score. */
+static enum status sort_all(const float *scores, size_t n, float sign, struct sort_entry **out) {
+    struct sort_entry *e = mem_array(2 * n + 1, sizeof *e);
+    *out = e;
+    if (!e) return fail(ERR_NOMEM, "ranking: out of memory for %zu items", n);
+    for (size_t i = 0; i < n; i++) e[i] = (struct sort_entry){ sort_key_float(-sign * scores[i]), i };
+    sort_entries(e, e + n, n);
+    return OK;
+}
+
 /* The first k of the scores times sign, which is 1 or -1. */
 static enum status select_k(const float *scores, size_t n, size_t k, float sign,
                             struct ranking_entry *out, size_t *count) {
     *count = 0;
     TRY(check(scores, n));
     if (k > n) k = n;
+    if (k > SORTED && k > n / 8) {
+        struct sort_entry *e;
+        TRY(sort_all(scores, n, sign, &e));
+        for (size_t i = 0; i < k; i++) out[i] = (struct ranking_entry){ i + 1, e[i].at, scores[e[i].at] };
+        mem_free(e);
+        *count = k;
+        return OK;
+    }
     size_t have = 0;
     for (size_t i = 0; i < n && k; i++) {
         struct ranking_entry c = { 0, i, sign * scores[i] };
@@ -78,12 +99,10 @@ enum status ranking_bottom(const float *scores, size_t n, size_t k, struct ranki
 
 enum status ranking_ranks(const float *scores, size_t n, uint32_t *rank) {
     TRY(check(scores, n));
-    struct ranking_entry *all = mem_array(n, sizeof *all);
-    if (!all) return fail(ERR_NOMEM, "ranking: out of memory for %zu items", n);
-    for (size_t i = 0; i < n; i++) all[i] = (struct ranking_entry){ 0, i, scores[i] };
-    if (n) qsort(all, n, sizeof *all, by_order);
-    for (size_t i = 0; i < n; i++) rank[all[i].index] = (uint32_t)(i + 1);
-    mem_free(all);
+    struct sort_entry *e;
+    TRY(sort_all(scores, n, 1, &e));
+    for (size_t i = 0; i < n; i++) rank[e[i].at] = (uint32_t)(i + 1);
+    mem_free(e);
     return OK;
 }
 

@@ -33,15 +33,22 @@ static enum status sort_side(struct comparison *c, int s, const float *score) {
     return st;
 }
 
+/* The mean rank of equal scores, from the order that is there already. */
+static void average_ranks(double *rank, const uint32_t *order, const float *score, size_t n) {
+    for (size_t i = 0, j; i < n; i = j) {
+        for (j = i + 1; j < n && score[order[j]] == score[order[i]];) j++;
+        for (size_t t = i; t < j; t++) rank[order[t]] = ((double)(i + 1) + (double)j) / 2;
+    }
+}
+
+/* Both correlations are of ranks, so ranks do for Kendall's too. */
 static enum status correlate(struct comparison *c, const float *a, const float *b) {
     double *x = mem_array(2 * c->n, sizeof *x), *y = x ? x + c->n : NULL;
     if (!x) return fail(ERR_NOMEM, "comparison: out of memory");
-    for (size_t i = 0; i < c->n; i++) {
-        x[i] = (double)a[i];
-        y[i] = (double)b[i];
-    }
-    enum status st = stats_spearman(&c->spearman, x, y, c->n);
-    if (st == OK) st = stats_kendall(&c->kendall, x, y, c->n);
+    average_ranks(x, c->order[0], a, c->n);
+    average_ranks(y, c->order[1], b, c->n);
+    c->spearman = stats_pearson(x, y, c->n);
+    enum status st = stats_kendall(&c->kendall, x, y, c->n);
     mem_free(x);
     return st;
 }

@@ -1,6 +1,7 @@
 /* stats.c - rank correlations, overlaps and robust location. */
 #include "dtrak/stats.h"
 #include "dtrak/mem.h"
+#include "dtrak/sort.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -32,14 +33,6 @@ double stats_pearson(const double *x, const double *y, size_t n) {
     return r > 1 ? 1 : r < -1 ? -1 : r;   /* a NaN passes through both tests */
 }
 
-struct keyed { double key; size_t at; };
-
-static int by_key(const void *a, const void *b) {
-    const struct keyed *x = a, *y = b;
-    if (x->key != y->key) return x->key < y->key ? -1 : 1;
-    return x->at < y->at ? -1 : x->at > y->at;
-}
-
 static int has_nan(const double *x, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (isnan(x[i])) return 1;
@@ -51,10 +44,10 @@ enum status stats_average_ranks(const double *x, size_t n, double *rank) {
         for (size_t i = 0; i < n; i++) rank[i] = NAN;
         return OK;
     }
-    struct keyed *s = mem_array(n, sizeof *s);
+    struct sort_entry *s = mem_array(2 * n + 1, sizeof *s);
     if (!s) return fail(ERR_NOMEM, "ranks: out of memory for %zu values", n);
-    for (size_t i = 0; i < n; i++) s[i] = (struct keyed){ x[i], i };
-    qsort(s, n, sizeof *s, by_key);
+    for (size_t i = 0; i < n; i++) s[i] = (struct sort_entry){ sort_key_double(x[i]), i };
+    sort_entries(s, s + n, n);
     for (size_t i = 0, j; i < n; i = j) {
         for (j = i + 1; j < n && s[j].key == s[i].key;) j++;
         for (size_t t = i; t < j; t++) rank[s[t].at] = ((double)(i + 1) + (double)j) / 2;
@@ -73,34 +66,35 @@ enum status stats_spearman(double *out, const double *x, const double *y, size_t
     return st;
 }
 
-struct pair { double x, y; };
-
-static int by_x_then_y(const void *a, const void *b) {
-    const struct pair *p = a, *q = b;
-    if (p->x != q->x) return p->x < q->x ? -1 : 1;
-    return p->y < q->y ? -1 : p->y > q->y;
+/* The places of the pairs by x, then y; e has room for 2 n entries. */
+static void sort_pairs(struct sort_entry *e, const double *x, const double *y, size_t n) {
+    for (size_t i = 0; i < n; i++) e[i] = (struct sort_entry){ sort_key_double(y[i]), i };
+    sort_entries(e, e + n, n);
+    for (size_t i = 0; i < n; i++) e[i].key = sort_key_double(x[e[i].at]);
+    sort_entries(e, e + n, n);
 }
 
 /* Sorts y ascending by merging and returns how many pairs were out of order
  * (strictly: equal values are in order). */
 static double count_swaps(double *y, double *tmp, size_t n) {
-    double swaps = 0;
+    size_t swaps = 0;   /* n^2 / 2 at most */
     for (size_t width = 1; width < n; width *= 2) {
         for (size_t lo = 0; lo < n; lo += 2 * width) {
             size_t mid = lo + width < n ? lo + width : n, hi = mid + width < n ? mid + width : n;
             size_t a = lo, b = mid, o = lo;
-            while (a < mid || b < hi) {
-                if (b >= hi || (a < mid && y[a] <= y[b])) {
-                    tmp[o++] = y[a++];
-                } else {
-                    swaps += (double)(mid - a);
-                    tmp[o++] = y[b++];
-                }
+            while (a < mid && b < hi) {      /* without a branch that cannot be foreseen */
+                size_t later = y[b] < y[a];
+                tmp[o++] = later ? y[b] : y[a];
+                swaps += later * (mid - a);
+                a += !later;
+                b += later;
             }
+            while (a < mid) tmp[o++] = y[a++];
+            while (b < hi) tmp[o++] = y[b++];
         }
         memcpy(y, tmp, n * sizeof *y);
     }
-    return swaps;
+    return (double)swaps;
 }
 
 static double pairs_of(size_t n) { return (double)n * ((double)n - 1) / 2; }
@@ -110,25 +104,24 @@ enum status stats_kendall(double *out, const double *x, const double *y, size_t 
     *out = 0;
     if (has_nan(x, n) || has_nan(y, n)) *out = NAN;
     if (n < 2 || isnan(*out)) return OK;
-    struct pair *p = mem_array(n, sizeof *p);
+    struct sort_entry *e = mem_array(2 * n, sizeof *e);
     double *v = mem_array(2 * n, sizeof *v);
-    if (!p || !v) {
-        mem_free(p);
+    if (!e || !v) {
+        mem_free(e);
         mem_free(v);
         return fail(ERR_NOMEM, "Kendall: out of memory for %zu values", n);
     }
-    for (size_t i = 0; i < n; i++) p[i] = (struct pair){ x[i], y[i] };
-    qsort(p, n, sizeof *p, by_x_then_y);
+    sort_pairs(e, x, y, n);
+    for (size_t i = 0; i < n; i++) v[i] = y[e[i].at];
     double tied_x = 0, tied_both = 0, tied_y = 0;
     for (size_t i = 0, j; i < n; i = j) {
-        for (j = i + 1; j < n && p[j].x == p[i].x;) j++;
+        for (j = i + 1; j < n && e[j].key == e[i].key;) j++;
         tied_x += pairs_of(j - i);
     }
     for (size_t i = 0, j; i < n; i = j) {
-        for (j = i + 1; j < n && p[j].x == p[i].x && p[j].y == p[i].y;) j++;
+        for (j = i + 1; j < n && e[j].key == e[i].key && v[j] == v[i];) j++;
         tied_both += pairs_of(j - i);
     }
-    for (size_t i = 0; i < n; i++) v[i] = p[i].y;
     double swaps = count_swaps(v, v + n, n);
     for (size_t i = 0, j; i < n; i = j) {
         for (j = i + 1; j < n && v[j] == v[i];) j++;
@@ -136,7 +129,7 @@ enum status stats_kendall(double *out, const double *x, const double *y, size_t 
     }
     double all = pairs_of(n), scale = sqrt(all - tied_x) * sqrt(all - tied_y);
     if (scale > 0) *out = (all - tied_x - tied_y + tied_both - 2 * swaps) / scale;
-    mem_free(p);
+    mem_free(e);
     mem_free(v);
     return OK;
 }
@@ -166,31 +159,32 @@ enum status stats_overlap(double *out, const uint32_t *a, const uint32_t *b, siz
     return OK;
 }
 
-struct seen { uint32_t item; size_t depth; };   /* depth 1 is the first place */
-
-static int by_item(const void *a, const void *b) {
-    const struct seen *x = a, *y = b;
-    return x->item < y->item ? -1 : x->item > y->item;
-}
-
 /* An item becomes common at the deeper of its two places; so the overlap at every
  * depth follows from a count per depth.  RBO_ext for equal lists of length n:
  * X_n / n p^n + (1 - p) / p sum_d X_d / d p^d. */
 enum status stats_rbo(double *out, const uint32_t *a, const uint32_t *b, size_t n, double p) {
     if (!n || !(p > 0) || !(p < 1)) return fail(ERR_RANGE, "rank-biased overlap: %zu items, persistence %g", n, p);
-    struct seen *s = mem_array(n, sizeof *s);
+    /* Deeper places weigh less than a double can tell from nothing. */
+    double deep = ceil(log(1e-18) / log(p));
+    if (deep < (double)n) n = (size_t)deep;
+    struct sort_entry *s = mem_array(4 * n, sizeof *s), *t = s + 2 * n;
     size_t *gained = mem_array(n + 1, sizeof *gained);
     if (!s || !gained) {
         mem_free(s);
         mem_free(gained);
         return fail(ERR_NOMEM, "rank-biased overlap: out of memory for %zu items", n);
     }
-    for (size_t i = 0; i < n; i++) s[i] = (struct seen){ a[i], i + 1 };
-    qsort(s, n, sizeof *s, by_item);
     for (size_t i = 0; i < n; i++) {
-        struct seen key = { b[i], 0 };
-        const struct seen *hit = bsearch(&key, s, n, sizeof *s, by_item);
-        if (hit) gained[hit->depth > i + 1 ? hit->depth : i + 1]++;
+        s[i] = (struct sort_entry){ a[i], i + 1 };
+        t[i] = (struct sort_entry){ b[i], i + 1 };
+    }
+    sort_entries(s, s + n, n);
+    sort_entries(t, t + n, n);
+    for (size_t i = 0, j = 0; i < n && j < n;) {
+        if (s[i].key == t[j].key) gained[s[i].at > t[j].at ? s[i].at : t[j].at]++;
+        size_t next = i + (s[i].key <= t[j].key);
+        j += t[j].key <= s[i].key;
+        i = next;
     }
     double sum = 0, power = 1, common = 0;
     for (size_t d = 1; d <= n; d++) {

@@ -178,7 +178,7 @@ enum status report_self_load(struct report_self *out, struct store *s, const cha
     }
     out->step = k.checkpoint[0].step;
     TRY_TO(store_items_count(s, SPLIT_TRAIN, &out->n));
-    TRY_TO(store_stats_list(s, &l));
+    TRY_TO(store_stats_names(s, &l));
     TRY_TO(find_leverages(out, s, &l, loss, k.checkpoint[0].id, &c));
     TRY_TO(read_columns(&c, s, &l, k.checkpoint[0].id, out->n));
     out->item = mem_array(out->n, sizeof *out->item);

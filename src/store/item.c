@@ -165,6 +165,22 @@ done:
     return st;
 }
 
+enum status store_items_visit(struct store *s, enum split split, void (*each)(void *ctx, const struct item *it), void *ctx) {
+    sqlite3_stmt *q;
+    int row;
+    TRY(db_query(s, &q, "SELECT i.id, i.idx, i.label, i.seed, i.checkpoint, i.steps, i.eta, l.name, i.caption, i.original, i.sampler"
+                        " FROM item i LEFT JOIN label l ON l.label = i.label WHERE i.split = ? ORDER BY i.idx", "t", split_name(split)));
+    for (;;) {
+        TRY(db_step(s, q, &row));
+        if (!row) return OK;
+        struct item it = { .id = sqlite3_column_int64(q, 0), .split = split, .index = col_size(q, 1), .seed = col_u64(q, 3),
+                           .label = sqlite3_column_type(q, 2) == SQLITE_NULL ? -1 : col_int(q, 2),
+                           .checkpoint = sqlite3_column_int64(q, 4), .steps = col_size(q, 5), .eta = sqlite3_column_double(q, 6),
+                           .label_name = col_str(q, 7), .caption = col_str(q, 8), .original = col_str(q, 9), .sampler = col_str(q, 10) };
+        each(ctx, &it);
+    }
+}
+
 enum status store_labels_read(struct store *s, enum split split, int *label, size_t count) {
     sqlite3_stmt *q = NULL;
     enum status st = OK;
@@ -242,31 +258,60 @@ static struct label *find_or_add_label(struct label_list *l, int label) {
     return &more[l->count++];
 }
 
-enum status store_labels_list(struct store *s, struct label_list *out) {
-    struct label_list l = { NULL, 0 };
-    sqlite3_stmt *q = NULL;
-    enum status st = OK;
-    int row = 1;
-    memset(out, 0, sizeof *out);
-    TRY_TO(db_query(s, &q,
-        "SELECT label, name, NULL, 0 FROM label UNION ALL"
-        " SELECT label, NULL, split, count(*) FROM item WHERE label IS NOT NULL GROUP BY label, split", ""));
+/* Counts the labels of a split, and keeps those of the first `count` items in label[]. */
+static enum status count_labels(struct store *s, struct label_list *l, enum split split, int *label, size_t count) {
+    enum { DIRECT = 4096 };
+    size_t place[DIRECT] = { 0 };   /* of small labels in the list, from 1 */
+    sqlite3_stmt *q;
+    int row;
+    for (size_t i = 0; i < count; i++) label[i] = -1;
+    TRY(db_query(s, &q, "SELECT idx, label FROM item WHERE split = ? AND label IS NOT NULL", "t", split_name(split)));
     for (;;) {
-        TRY_TO(db_step(s, q, &row));
-        if (!row) break;
-        struct label *at = find_or_add_label(&l, col_int(q, 0));
-        if (!at) { st = fail(ERR_NOMEM, "labels: out of memory"); goto done; }
-        if (sqlite3_column_type(q, 1) != SQLITE_NULL) col_text(at->name, sizeof at->name, q, 1);
-        enum split split = split_parse(col_str(q, 2));
-        if (split < SPLIT_COUNT) at->count[split] = col_size(q, 3);
+        TRY(db_step(s, q, &row));
+        if (!row) return OK;
+        size_t i = col_size(q, 0);
+        int value = col_int(q, 1);
+        if (i < count) label[i] = value;
+        int is_small = value >= 0 && value < DIRECT;
+        struct label *at = is_small && place[value] ? &l->label[place[value] - 1] : find_or_add_label(l, value);
+        if (!at) break;
+        if (is_small) place[value] = (size_t)(at - l->label) + 1;
+        at->count[split]++;
+    }
+    db_end(q);
+    return fail(ERR_NOMEM, "labels: out of memory");
+}
+
+static enum status name_labels(struct store *s, struct label_list *l) {
+    sqlite3_stmt *q;
+    int row;
+    TRY(db_query(s, &q, "SELECT label, name FROM label", ""));
+    for (;;) {
+        TRY(db_step(s, q, &row));
+        if (!row) return OK;
+        struct label *at = find_or_add_label(l, col_int(q, 0));
+        if (!at) break;
+        col_text(at->name, sizeof at->name, q, 1);
+    }
+    db_end(q);
+    return fail(ERR_NOMEM, "labels: out of memory");
+}
+
+enum status store_labels_list(struct store *s, struct label_list *out) { return store_labels_study(s, out, NULL, 0); }
+
+enum status store_labels_study(struct store *s, struct label_list *out, int *train, size_t count) {
+    struct label_list l = { NULL, 0 };
+    memset(out, 0, sizeof *out);
+    enum status st = name_labels(s, &l);
+    for (int split = 0; split < SPLIT_COUNT && st == OK; split++)
+        st = count_labels(s, &l, (enum split)split, train, split == SPLIT_TRAIN ? count : 0);
+    if (st != OK) {
+        label_list_free(&l);
+        return st;
     }
     if (l.count) qsort(l.label, l.count, sizeof *l.label, by_label);
     *out = l;
-    memset(&l, 0, sizeof l);
-done:
-    db_end(q);
-    label_list_free(&l);
-    return st;
+    return OK;
 }
 
 enum status store_label_name(struct store *s, int label, char out[64]) {

@@ -69,15 +69,13 @@ void stat_set_list_free(struct stat_set_list *l) {
     memset(l, 0, sizeof *l);
 }
 
-enum status store_stats_list(struct store *s, struct stat_set_list *out) {
+static enum status list_stats(struct store *s, struct stat_set_list *out, const char *sql) {
     struct stat_set_list l = { NULL, 0 };
     sqlite3_stmt *q = NULL;
     enum status st = OK;
     int row = 1;
     memset(out, 0, sizeof *out);
-    TRY_TO(db_query(s, &q, "SELECT name, key, ifnull(checkpoint, 0), split,"
-                           " (SELECT count(*) FROM item_stat i WHERE i.stat_set = t.id) FROM stat_set t"
-                           " ORDER BY id", ""));
+    TRY_TO(db_query(s, &q, sql, ""));
     for (;;) {
         TRY_TO(db_step(s, q, &row));
         if (!row) break;
@@ -98,4 +96,13 @@ done:
     db_end(q);
     stat_set_list_free(&l);
     return st;
+}
+
+enum status store_stats_list(struct store *s, struct stat_set_list *out) {
+    return list_stats(s, out, "SELECT name, key, ifnull(checkpoint, 0), split,"
+                              " (SELECT count(*) FROM item_stat i WHERE i.stat_set = t.id) FROM stat_set t ORDER BY id");
+}
+
+enum status store_stats_names(struct store *s, struct stat_set_list *out) {
+    return list_stats(s, out, "SELECT name, key, ifnull(checkpoint, 0), split, 0 FROM stat_set ORDER BY id");
 }

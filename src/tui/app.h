@@ -205,6 +205,11 @@ struct app {
     int is_suggested;            /* what stands there: the first letter typed takes its place */
     size_t palette_at;           /* the action of the : line that Enter takes */
     char search[128], filter[128];
+    struct {                     /* what search.c has looked through */
+        char text[128];
+        unsigned char *hit[SPLIT_COUNT];      /* [n[split]]; NULL: not yet */
+        size_t n[SPLIT_COUNT];
+    } found;
 
     struct {
         enum split split;
@@ -446,6 +451,8 @@ void detail_open(struct app *a, struct item_ref ref);
 /* --- facts.c --- */
 const struct facts *facts_of(struct app *a, struct item_ref ref);
 void facts_forget(struct app *a);
+/* Of an item that is at hand, with what store_items_visit() has of it. */
+void facts_of_item(struct facts *f, const struct item *it);
 /* "sandal", "label 5" or "". */
 void facts_label(const struct facts *f, char *out, size_t size);
 
@@ -482,6 +489,10 @@ struct place history_here(const struct app *a);
 /* After a key or click: notes where it was when that led elsewhere; moved: it was a movement key. */
 void history_note(struct app *a, const struct place *before, int moved);
 void history_go(struct app *a, int by);
+
+/* --- search.c --- */
+int search_finds(struct app *a, struct item_ref ref);   /* the search text is found in it */
+void search_forget(struct app *a);      /* the items may have changed */
 
 /* --- filter.c --- */
 /* 0 when a word of the filter makes no sense here, and that is said. */

@@ -77,10 +77,9 @@ double query_lds(const struct app *a, struct item_ref query) {
 
 static enum status read_labels(struct store *s, struct catalog *c) {
     size_t n = c->count[SPLIT_TRAIN];
-    TRY(store_labels_list(s, &c->labels));
     c->train_label = mem_array(n ? n : 1, sizeof *c->train_label);
     if (!c->train_label) return fail(ERR_NOMEM, "explorer: out of memory");
-    return store_labels_read(s, SPLIT_TRAIN, c->train_label, n);
+    return store_labels_study(s, &c->labels, c->train_label, n);
 }
 
 enum status catalog_load(struct app *a) {
@@ -93,7 +92,7 @@ enum status catalog_load(struct app *a) {
         TRY_TO(store_items_count(a->store, (enum split)s, &c.count[s]));
     TRY_TO(store_score_sets_list(a->store, &c.scores));
     TRY_TO(store_feature_sets_list(a->store, &c.features));
-    TRY_TO(store_stats_list(a->store, &c.stats));
+    TRY_TO(store_stats_names(a->store, &c.stats));
     TRY_TO(read_labels(a->store, &c));
     TRY_TO(read_measured(a->store, &c));
     /* "all" leaves one checkpoint per step; none at all is fine for a new database. */

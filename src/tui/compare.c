@@ -96,7 +96,7 @@ void compare_search(struct app *a, int by) {
     for (size_t k = 1; k <= r->n; k++) {
         size_t at = (a->compare.cursor + (by < 0 ? r->n - k : k)) % r->n;
         struct item_ref ref = { SPLIT_TRAIN, r->order[at] };
-        if (!item_matches(facts_of(a, ref), a->search)) continue;
+        if (!search_finds(a, ref)) continue;
         move_to(a, at);
         return;
     }

@@ -132,6 +132,7 @@ void app_close(struct app *a) {
     job_list_free(&a->job.list);
     mem_free(a->gallery.index);
     mem_free(a->ranking.pass);
+    search_forget(a);
     catalog_free(&a->catalog);
     frame_free(a->frame);
     store_close(a->store);

@@ -10,7 +10,10 @@ static size_t slot_of(struct item_ref ref) {
 }
 
 static void copy(char *out, size_t size, const char *text) {
-    snprintf(out, size, "%s", text ? text : "");
+    size_t len = text ? strlen(text) : 0;
+    if (len >= size) len = size - 1;
+    if (len) memcpy(out, text, len);
+    out[len] = 0;
 }
 
 static void fill(struct facts *f, const struct item *it) {
@@ -29,6 +32,11 @@ static void fill(struct facts *f, const struct item *it) {
     f->image_bytes = it->image_bytes;
 }
 
+void facts_of_item(struct facts *f, const struct item *it) {
+    f->ref = (struct item_ref){ it->split, it->index };
+    fill(f, it);
+}
+
 const struct facts *facts_of(struct app *a, struct item_ref ref) {
     struct facts *f = &a->facts[slot_of(ref)];
     struct item_list list = { NULL, 0, NULL };
@@ -44,7 +52,10 @@ const struct facts *facts_of(struct app *a, struct item_ref ref) {
     return f;
 }
 
-void facts_forget(struct app *a) { memset(a->facts, 0, sizeof a->facts); }
+void facts_forget(struct app *a) {
+    memset(a->facts, 0, sizeof a->facts);
+    search_forget(a);
+}
 
 void facts_label(const struct facts *f, char *out, size_t size) {
     if (f->name[0]) snprintf(out, size, "%s", f->name);

@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 512 };
-
 /* The next word of *at, without its '!'; 0: none is left. */
 static int next_word(const char **at, char *out, size_t size, int *negated) {
     size_t n;
@@ -103,31 +101,24 @@ static void filter_train_quickly(struct app *a, const char *text, unsigned char 
     }
 }
 
+struct filtering { const struct app *a; const char *text; unsigned char *pass; size_t n; };
+
+static void filter_item(void *ctx, const struct item *it) {
+    struct filtering *x = ctx;
+    struct facts f;
+    if (it->index >= x->n) return;
+    facts_of_item(&f, it);
+    x->pass[it->index] = (unsigned char)passes(x->a, &f, x->text);
+}
+
 enum status filter_items(struct app *a, enum split split, const char *text, unsigned char *pass) {
-    size_t n = a->catalog.count[split];
-    memset(pass, 0, n);
+    struct filtering x = { a, text, pass, a->catalog.count[split] };
+    memset(pass, 0, x.n);
     if (split == SPLIT_TRAIN && is_quick(text)) {
         filter_train_quickly(a, text, pass);
         return OK;
     }
-    for (size_t first = 0; first < n; first += PAGE) {
-        struct item_list list = { NULL, 0, NULL };
-        TRY(store_items_read(a->store, split, first, PAGE, &list));
-        for (size_t i = 0; i < list.count; i++) {
-            struct facts f;
-            const struct item *it = &list.item[i];
-            if (it->index >= n) continue;
-            memset(&f, 0, sizeof f);
-            f.ref = (struct item_ref){ split, it->index };
-            f.label = it->label;
-            snprintf(f.name, sizeof f.name, "%s", it->label_name);
-            snprintf(f.caption, sizeof f.caption, "%s", it->caption);
-            snprintf(f.original, sizeof f.original, "%s", it->original);
-            pass[it->index] = (unsigned char)passes(a, &f, text);
-        }
-        item_list_free(&list);
-    }
-    return OK;
+    return store_items_visit(a->store, split, filter_item, &x);
 }
 
 int filter_score(const char *text, float score) {

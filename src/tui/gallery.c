@@ -103,7 +103,7 @@ void gallery_search(struct app *a, int by) {
     for (size_t k = 1; k <= n; k++) {
         size_t at = (a->gallery.cursor + (by < 0 ? n - k : k)) % n;
         struct item_ref ref = { a->gallery.split, a->gallery.index[at] };
-        if (!item_matches(facts_of(a, ref), a->search)) continue;
+        if (!search_finds(a, ref)) continue;
         if (by < 0 ? at >= a->gallery.cursor : at <= a->gallery.cursor)
             app_say(a, STYLE_NORMAL, k == n ? "the only match" : "went round the end");
         select_at(a, at);

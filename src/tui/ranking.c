@@ -106,7 +106,7 @@ void ranking_search(struct app *a, int by) {
     for (size_t k = 1; k <= n; k++) {
         size_t at = (from + (by < 0 ? n - k : k)) % n;
         struct item_ref ref = { SPLIT_TRAIN, item_at(r, a->ranking.pane, at) };
-        if (!item_matches(facts_of(a, ref), a->search)) continue;
+        if (!search_finds(a, ref)) continue;
         move_to(a, at);
         if (k == n) app_say(a, STYLE_NORMAL, "the only match");
         else if (by < 0 ? at > from : at < from) app_say(a, STYLE_NORMAL, "went round the end");

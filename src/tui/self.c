@@ -71,7 +71,7 @@ void self_search(struct app *a, int by) {
     for (size_t k = 1; k <= n; k++) {
         size_t at = (a->self.cursor + (by < 0 ? n - k : k)) % n;
         struct item_ref ref = { SPLIT_TRAIN, a->self.list.item[at].item };
-        if (!item_matches(facts_of(a, ref), a->search)) continue;
+        if (!search_finds(a, ref)) continue;
         move_to(a, at);
         return;
     }

@@ -33,7 +33,7 @@ void tiles_search(struct app *a, struct tiles *t, int by, void (*get)(struct app
         size_t at = (t->cursor + (by < 0 ? t->n - k : k)) % t->n;
         struct tile x;
         get(a, at, &x);
-        if (!item_matches(facts_of(a, x.ref), a->search)) continue;
+        if (!search_finds(a, x.ref)) continue;
         t->cursor = at;
         return;
     }

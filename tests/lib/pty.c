@@ -189,6 +189,12 @@ int pty_is_restored(const struct pty *p) {
         && memcmp(now.c_cc, p->before.c_cc, sizeof now.c_cc) == 0;
 }
 
+int pty_has_ended(struct pty *p) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    return p->pid <= 0 || (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == p->pid);
+}
+
 int pty_wait_end(struct pty *p, int timeout_ms) {
     long end = now_ms() + timeout_ms;
     int status = -1;

@@ -45,6 +45,9 @@ const struct vt *pty_screen(const struct pty *p);
 size_t pty_bytes(const struct pty *p);             /* received so far */
 const char *pty_output(const struct pty *p);       /* all of them */
 
+/* The program has ended; pty_wait_end() still says how. */
+int pty_has_ended(struct pty *p);
+
 /* The terminal's modes are those it had before the program started. */
 int pty_is_restored(const struct pty *p);
 
