@@ -110,6 +110,7 @@ struct report_self {
 enum status report_self_load(struct report_self *out, struct store *s, const char *loss, const char *checkpoint,
                              enum report_self_order order);
 void report_self_free(struct report_self *r);
+void report_self_sort(struct report_self *r, enum report_self_order order);   /* as if loaded in that order */
 /* The first `top` items; 0: all. */
 void report_self_text(struct buf *b, const struct report_self *r, size_t top);
 void report_self_json(struct buf *b, const struct report_self *r, size_t top);

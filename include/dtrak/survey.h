@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct survey;
+struct store;
 
 enum survey_kind {
     SURVEY_ITEM,          /* a training item's score and rank for every query of a score set */
@@ -45,6 +46,8 @@ struct survey_answer {
     size_t queries;
     /* BY_PIXELS, BY_FEATURES: nearest first. */
     struct { size_t item; double value; } near[SURVEY_NEAR];
+    void *loaded;                 /* of survey_load(); inside only */
+    void (*drop)(void *loaded);
 };
 void survey_answer_free(struct survey_answer *a);   /* empties it; fine on a zeroed one */
 
@@ -58,6 +61,17 @@ void survey_on_change(struct survey *s, void (*fn)(void *ctx), void *ctx);
  * not NULL, says how far it is (0..1).  -1: it cannot be: fail_reason() says why.  Either
  * ending is told once: asked again, it is looked up again. */
 int survey_get(struct survey *s, const struct survey_request *r, struct survey_answer *out, double *part);
+
+/* The same for what a function of the caller's reads, from the thread's own connection:
+ * run(store, what) on the thread; equal run and what are one request.  1: *out is the
+ * caller's now; what nobody took is given to drop. */
+struct survey_load {
+    enum status (*run)(struct store *s, const char *what, void **out);
+    void (*drop)(void *loaded);
+    char what[64];
+};
+int survey_load(struct survey *s, const struct survey_load *l, void **out);
+
 int survey_busy(struct survey *s);
 /* How many requests have ended since survey_open(). */
 uint64_t survey_ended(struct survey *s);

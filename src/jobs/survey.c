@@ -13,8 +13,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The last slot is that of survey_load(). */
+enum { LOAD = SURVEY_KINDS, SLOTS };
+
 struct slot {
     struct survey_request request;
+    struct survey_load load;
     enum { SLOT_IDLE, SLOT_WANTED, SLOT_DOING, SLOT_THERE, SLOT_FAILED } state;
     struct survey_answer answer;
     enum status status;
@@ -27,7 +31,7 @@ struct survey {
     int has_thread, stop;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct slot slot[SURVEY_KINDS];
+    struct slot slot[SLOTS];
     atomic_int cancel;
     _Atomic double part;
     uint64_t ended;
@@ -36,6 +40,7 @@ struct survey {
 };
 
 void survey_answer_free(struct survey_answer *a) {
+    if (a->loaded) a->drop(a->loaded);
     mem_free(a->query);
     mem_free(a->score);
     mem_free(a->rank);
@@ -140,18 +145,20 @@ static void *main_loop(void *arg) {
     pthread_mutex_lock(&s->lock);
     while (!s->stop) {
         struct slot *x = s->slot;
-        while (x < s->slot + SURVEY_KINDS && x->state != SLOT_WANTED) x++;
-        if (x == s->slot + SURVEY_KINDS) {
+        while (x < s->slot + SLOTS && x->state != SLOT_WANTED) x++;
+        if (x == s->slot + SLOTS) {
             pthread_cond_wait(&s->wake, &s->lock);
             continue;
         }
         struct survey_answer made = { 0 };
         struct survey_request r = x->request;
+        struct survey_load load = x->load;
         x->state = SLOT_DOING;
         atomic_store(&s->cancel, 0);
         atomic_store(&s->part, 0);
         pthread_mutex_unlock(&s->lock);
-        enum status st = compute(s, &r, &made);
+        made.drop = load.drop;
+        enum status st = x == &s->slot[LOAD] ? load.run(s->store, load.what, &made.loaded) : compute(s, &r, &made);
         if (st != OK) survey_answer_free(&made);
         pthread_mutex_lock(&s->lock);
         if (x->state != SLOT_DOING || st == ERR_CANCELLED) {      /* something else is wanted by now */
@@ -202,7 +209,7 @@ void survey_close(struct survey *s) {
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
     if (s->has_thread) pthread_join(s->thread, NULL);
-    for (int k = 0; k < SURVEY_KINDS; k++) survey_answer_free(&s->slot[k].answer);
+    for (int k = 0; k < SLOTS; k++) survey_answer_free(&s->slot[k].answer);
     store_close(s->store);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->lock);
@@ -222,29 +229,53 @@ static int same(const struct survey_request *a, const struct survey_request *b) 
            (a->kind == SURVEY_TOTALS || (a->item.split == b->item.split && a->item.index == b->item.index));
 }
 
+/* What a slot has for the request that it holds; 0: nothing yet. */
+static int take(struct slot *x, struct survey_answer *out) {
+    if (x->state == SLOT_THERE) {
+        *out = x->answer;
+        memset(&x->answer, 0, sizeof x->answer);
+        x->state = SLOT_IDLE;
+        return 1;
+    }
+    if (x->state != SLOT_FAILED) return 0;
+    fail(x->status, "%s", x->message);
+    x->state = SLOT_IDLE;
+    return -1;
+}
+
+static void want(struct survey *s, struct slot *x) {
+    if (x->state == SLOT_DOING) atomic_store(&s->cancel, 1);
+    x->state = SLOT_WANTED;
+    pthread_cond_signal(&s->wake);
+}
+
 int survey_get(struct survey *s, const struct survey_request *r, struct survey_answer *out, double *part) {
-    int answer = 0;
     memset(out, 0, sizeof *out);
     pthread_mutex_lock(&s->lock);
     struct slot *x = &s->slot[r->kind];
     int mine = same(&x->request, r);
     if (part) *part = x->state == SLOT_DOING && mine ? atomic_load(&s->part) : 0;
-    if (mine && x->state == SLOT_THERE) {
-        *out = x->answer;
-        memset(&x->answer, 0, sizeof x->answer);
-        x->state = SLOT_IDLE;
-        answer = 1;
-    } else if (mine && x->state == SLOT_FAILED) {
-        fail(x->status, "%s", x->message);
-        x->state = SLOT_IDLE;
-        answer = -1;
-    } else if (!mine || x->state == SLOT_IDLE) {
-        if (x->state == SLOT_DOING) atomic_store(&s->cancel, 1);
+    int answer = mine ? take(x, out) : 0;
+    if (!mine || (answer == 0 && x->state == SLOT_IDLE)) {
         x->request = *r;
-        x->state = SLOT_WANTED;
-        pthread_cond_signal(&s->wake);
+        want(s, x);
     }
     pthread_mutex_unlock(&s->lock);
+    return answer;
+}
+
+int survey_load(struct survey *s, const struct survey_load *l, void **out) {
+    struct survey_answer got = { 0 };
+    pthread_mutex_lock(&s->lock);
+    struct slot *x = &s->slot[LOAD];
+    int mine = x->load.run == l->run && strcmp(x->load.what, l->what) == 0;
+    int answer = mine ? take(x, &got) : 0;
+    if (!mine || (answer == 0 && x->state == SLOT_IDLE)) {
+        x->load = *l;
+        want(s, x);
+    }
+    pthread_mutex_unlock(&s->lock);
+    *out = got.loaded;
     return answer;
 }
 
@@ -252,7 +283,7 @@ int survey_busy(struct survey *s) {
     int busy = 0;
     if (!s) return 0;
     pthread_mutex_lock(&s->lock);
-    for (int k = 0; k < SURVEY_KINDS; k++) busy |= s->slot[k].state == SLOT_WANTED || s->slot[k].state == SLOT_DOING;
+    for (int k = 0; k < SLOTS; k++) busy |= s->slot[k].state == SLOT_WANTED || s->slot[k].state == SLOT_DOING;
     pthread_mutex_unlock(&s->lock);
     return busy;
 }

@@ -126,6 +126,11 @@ static int by_score(const void *a, const void *b) { return compare(a, b, SELF_BY
 static int by_loss(const void *a, const void *b) { return compare(a, b, SELF_BY_LOSS); }
 static int by_distance(const void *a, const void *b) { return compare(a, b, SELF_BY_DISTANCE); }
 
+void report_self_sort(struct report_self *r, enum report_self_order order) {
+    static int (*const by[SELF_ORDERS])(const void *, const void *) = { by_score, by_loss, by_distance, by_label };
+    if (r->n) qsort(r->item, r->n, sizeof *r->item, by[order]);
+}
+
 static enum status fill(struct report_self *r, struct store *s, const struct columns *c, enum report_self_order order) {
     struct label_list labels = { 0 };
     TRY(store_labels_list(s, &labels));
@@ -139,8 +144,7 @@ static enum status fill(struct report_self *r, struct store *s, const struct col
             if (labels.label[k].label == x->label) snprintf(x->label_name, sizeof x->label_name, "%s", labels.label[k].name);
     }
     for (size_t i = 0; i < r->study.outliers; i++) r->item[c->outlier[i]].outlier = 1;
-    static int (*const by[SELF_ORDERS])(const void *, const void *) = { by_score, by_loss, by_distance, by_label };
-    qsort(r->item, r->n, sizeof *r->item, by[order]);
+    report_self_sort(r, order);
     label_list_free(&labels);
     return OK;
 }

@@ -51,8 +51,7 @@ struct catalog {
     struct measured *measured;            /* [scores.count] */
     struct feature_set_list features;
     struct stat_set_list stats;
-    struct label_list labels;
-    int *train_label;                     /* [count[SPLIT_TRAIN]], -1: none */
+    struct { int read; struct label_list list; int *train; } label;   /* catalog_labels() has them */
     enum method method[METHOD_COUNT];     /* those that exist or can be computed */
     size_t n_methods;
 };
@@ -244,6 +243,7 @@ struct app {
     } compare;
     struct {
         int loaded;              /* list or message is of what stands below */
+        int waiting;             /* the list is being read */
         enum loss loss;
         int64_t checkpoint;
         enum report_self_order order;
@@ -397,6 +397,9 @@ enum status script_run(struct app *a, const char *keys);
 /* --- catalog.c --- */
 enum status catalog_load(struct app *a);
 void catalog_free(struct catalog *c);
+/* The labels with their counts; catalog.label.train[i] is then that of training item i, -1:
+ * none.  Read when first asked for: that is a look at every item.  When it fails there are none. */
+const struct label_list *catalog_labels(struct app *a);
 const struct checkpoint *catalog_checkpoint(const struct catalog *c, int64_t id);   /* or NULL */
 /* What is known of a score set's LDS; NULL: nothing. */
 const struct measured *catalog_measured(const struct catalog *c, int64_t score_set);

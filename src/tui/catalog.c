@@ -13,8 +13,8 @@ void catalog_free(struct catalog *c) {
     mem_free(c->measured);
     feature_set_list_free(&c->features);
     stat_set_list_free(&c->stats);
-    label_list_free(&c->labels);
-    mem_free(c->train_label);
+    label_list_free(&c->label.list);
+    mem_free(c->label.train);
     memset(c, 0, sizeof *c);
 }
 
@@ -75,11 +75,17 @@ double query_lds(const struct app *a, struct item_ref query) {
     return m->per_query[query.index];
 }
 
-static enum status read_labels(struct store *s, struct catalog *c) {
+const struct label_list *catalog_labels(struct app *a) {
+    struct catalog *c = &a->catalog;
     size_t n = c->count[SPLIT_TRAIN];
-    c->train_label = mem_array(n ? n : 1, sizeof *c->train_label);
-    if (!c->train_label) return fail(ERR_NOMEM, "explorer: out of memory");
-    return store_labels_study(s, &c->labels, c->train_label, n);
+    if (c->label.read) return &c->label.list;
+    c->label.read = 1;
+    c->label.train = mem_array(n + 1, sizeof *c->label.train);
+    if (!c->label.train || store_labels_study(a->store, &c->label.list, c->label.train, n) != OK) {
+        app_say(a, STYLE_ERROR, "%s", c->label.train ? fail_reason() : "labels: out of memory");
+        for (size_t i = 0; c->label.train && i < n; i++) c->label.train[i] = -1;
+    }
+    return &c->label.list;
 }
 
 enum status catalog_load(struct app *a) {
@@ -93,7 +99,6 @@ enum status catalog_load(struct app *a) {
     TRY_TO(store_score_sets_list(a->store, &c.scores));
     TRY_TO(store_feature_sets_list(a->store, &c.features));
     TRY_TO(store_stats_names(a->store, &c.stats));
-    TRY_TO(read_labels(a->store, &c));
     TRY_TO(read_measured(a->store, &c));
     /* "all" leaves one checkpoint per step; none at all is fine for a new database. */
     st = store_checkpoints_resolve(a->store, "all", &c.checkpoints);

@@ -84,19 +84,20 @@ static int is_quick(const char *text) {
     return 1;
 }
 
-static const char *label_name_of(const struct catalog *c, int label) {
-    for (size_t i = 0; i < c->labels.count; i++)
-        if (c->labels.label[i].label == label) return c->labels.label[i].name;
+static const char *label_name_of(const struct label_list *l, int label) {
+    for (size_t i = 0; i < l->count; i++)
+        if (l->label[i].label == label) return l->label[i].name;
     return "";
 }
 
 static void filter_train_quickly(struct app *a, const char *text, unsigned char *pass) {
     struct facts f;
+    const struct label_list *l = catalog_labels(a);
     memset(&f, 0, sizeof f);
-    for (size_t i = 0; i < a->catalog.count[SPLIT_TRAIN]; i++) {
+    for (size_t i = 0; a->catalog.label.train && i < a->catalog.count[SPLIT_TRAIN]; i++) {
         f.ref = (struct item_ref){ SPLIT_TRAIN, i };
-        f.label = a->catalog.train_label[i];
-        snprintf(f.name, sizeof f.name, "%s", label_name_of(&a->catalog, f.label));
+        f.label = a->catalog.label.train[i];
+        snprintf(f.name, sizeof f.name, "%s", label_name_of(l, f.label));
         pass[i] = (unsigned char)passes(a, &f, text);
     }
 }

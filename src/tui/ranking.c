@@ -228,13 +228,15 @@ static void draw_label_share(struct app *a, struct fact_lines *l) {
     size_t k = r->n < 1000 ? r->n / 10 : 100, most = 0;
     const struct label *best = NULL;
     double most_above = 0;
-    if (r->n != c->count[SPLIT_TRAIN] || k < 5 || c->labels.count < 2) return;
-    for (size_t i = 0; i < c->labels.count; i++) {
+    if (r->n != c->count[SPLIT_TRAIN] || k < 5) return;
+    const struct label_list *labels = catalog_labels(a);
+    if (labels->count < 2) return;
+    for (size_t i = 0; i < labels->count; i++) {
         size_t in = 0;
-        for (size_t at = 0; at < k; at++) in += c->train_label[r->order[a->ranking.pane ? r->n - 1 - at : at]] == c->labels.label[i].label;
-        double above = (double)in / (double)k - (double)c->labels.label[i].count[SPLIT_TRAIN] / (double)r->n;
+        for (size_t at = 0; at < k; at++) in += c->label.train[r->order[a->ranking.pane ? r->n - 1 - at : at]] == labels->label[i].label;
+        double above = (double)in / (double)k - (double)labels->label[i].count[SPLIT_TRAIN] / (double)r->n;
         if (best && above <= most_above) continue;
-        best = &c->labels.label[i];
+        best = &labels->label[i];
         most = in;
         most_above = above;
     }

@@ -5,6 +5,7 @@
 
 #include "plot.h"
 
+#include "dtrak/mem.h"
 #include "dtrak/text.h"
 
 #include <math.h>
@@ -15,22 +16,56 @@
 void self_forget(struct app *a) {
     report_self_free(&a->self.list);
     a->self.message[0] = 0;
-    a->self.loaded = 0;
+    a->self.loaded = a->self.waiting = 0;
+}
+
+enum { AT_ONCE = 5000 };   /* items whose numbers are read before the next frame; of more, behind it */
+
+static void unload(void *list) {
+    report_self_free(list);
+    mem_free(list);
+}
+
+/* what: "square 8000". */
+static enum status load_list(struct store *s, const char *what, void **out) {
+    char loss[16] = "", step[32] = "";
+    struct report_self *list = mem_array(1, sizeof *list);
+    if (!list) return fail(ERR_NOMEM, "self-influence: out of memory");
+    sscanf(what, "%15s %31s", loss, step);
+    enum status st = report_self_load(list, s, loss, step, SELF_BY_SCORE);
+    if (st == OK) *out = list;
+    else mem_free(list);
+    return st;
+}
+
+/* 1: read, 0: not yet, -1: it cannot be. */
+static int get_list(struct app *a, const char *what, void **list) {
+    struct survey_load l = { load_list, unload, "" };
+    if (a->catalog.count[SPLIT_TRAIN] <= AT_ONCE) return load_list(a->store, what, list) == OK ? 1 : -1;
+    snprintf(l.what, sizeof l.what, "%s", what);
+    return survey_load(a->survey, &l, list);
 }
 
 static void load(struct app *a) {
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->self.checkpoint);
-    char step[24];
+    char what[64];
+    void *list = NULL;
     if (a->self.loaded) return;
-    self_forget(a);
+    if (!a->self.waiting) self_forget(a);
     a->self.loaded = 1;
     if (!c) {
         snprintf(a->self.message, sizeof a->self.message, "there is no checkpoint yet: dtrak train makes them");
         return;
     }
-    snprintf(step, sizeof step, "%zu", c->step);
-    if (report_self_load(&a->self.list, a->store, loss_name(a->self.loss), step, a->self.order) != OK)
-        snprintf(a->self.message, sizeof a->self.message, "%s", fail_reason());
+    snprintf(what, sizeof what, "%s %zu", loss_name(a->self.loss), c->step);
+    int got = get_list(a, what, &list);
+    a->self.waiting = got == 0;
+    a->self.loaded = got != 0;
+    if (got < 0) snprintf(a->self.message, sizeof a->self.message, "%s", fail_reason());
+    if (got <= 0) return;
+    a->self.list = *(struct report_self *)list;
+    mem_free(list);
+    if (a->self.order != SELF_BY_SCORE) report_self_sort(&a->self.list, a->self.order);
     if (a->self.cursor >= a->self.list.n) a->self.cursor = 0;
 }
 
@@ -52,7 +87,6 @@ static void open(struct app *a) {
         for (int l = 0; l < LOSS_COUNT && !has_leverages(a, a->self.loss); l++)
             if (has_leverages(a, (enum loss)l)) a->self.loss = (enum loss)l;
     }
-    a->self.loaded = 0;
 }
 
 /* --- acting --- */
@@ -92,14 +126,14 @@ static void next_outlier(struct app *a) {
 static void sort_next(struct app *a) {
     static const char *const names[] = { "self-influence", "training loss", "distance to the nearest", "label" };
     a->self.order = (enum report_self_order)((a->self.order + 1) % SELF_ORDERS);
-    a->self.loaded = 0;
+    report_self_sort(&a->self.list, a->self.order);
     a->self.cursor = 0;
     app_say(a, STYLE_NORMAL, "sorted by %s", names[a->self.order]);
 }
 
 static void step_loss(struct app *a) {
     a->self.loss = (enum loss)((a->self.loss + 1) % LOSS_COUNT);
-    a->self.loaded = 0;
+    self_forget(a);
 }
 
 static void step_checkpoint(struct app *a) {
@@ -107,7 +141,7 @@ static void step_checkpoint(struct app *a) {
     if (l->count == 0) return;
     size_t i = catalog_checkpoint_index(&a->catalog, a->self.checkpoint);
     a->self.checkpoint = l->checkpoint[i + 1 < l->count ? i + 1 : 0].id;
-    a->self.loaded = 0;
+    self_forget(a);
 }
 
 static void compute(struct app *a) {
@@ -220,9 +254,10 @@ static void draw_page(struct app *a, struct frame *f, struct area in) {
     }
     if (n) return;
     char text[400];
-    snprintf(text, sizeof text, "%s%s", a->self.message, a->jobs ? " (r does that here)" : "");
+    if (a->self.waiting) snprintf(text, sizeof text, "reading the numbers of %zu items", a->catalog.count[SPLIT_TRAIN]);
+    else snprintf(text, sizeof text, "%s%s", a->self.message, a->jobs ? " (r does that here)" : "");
     draw_paragraph(f, inner.row + inner.rows / 4, inner.col + 1, inner.rows - inner.rows / 4, inner.cols > 2 ? inner.cols - 2 : 1,
-                   STYLE_WARN, text);
+                   a->self.waiting ? STYLE_DIM : STYLE_WARN, text);
 }
 
 /* --- drawing: how the values are spread --- */

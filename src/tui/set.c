@@ -258,12 +258,12 @@ static void score_text(const struct app *a, char *out, size_t size, double x) {
 }
 
 static void draw_labels(struct app *a, struct frame *f, size_t *row, struct area in) {
-    const struct label_list *l = &a->catalog.labels;
+    const struct label_list *l = catalog_labels(a);
     for (size_t i = 0; i < l->count && *row < in.row + in.rows; i++) {
         size_t n = 0;
         char name[80];
         for (size_t k = 0; k < a->set.tiles.n; k++)
-            if (a->set.item[k] < a->catalog.count[SPLIT_TRAIN]) n += a->catalog.train_label[a->set.item[k]] == l->label[i].label;
+            if (a->set.item[k] < a->catalog.count[SPLIT_TRAIN]) n += a->catalog.label.train[a->set.item[k]] == l->label[i].label;
         if (!n) continue;
         if (l->label[i].name[0]) snprintf(name, sizeof name, "%s", l->label[i].name);
         else snprintf(name, sizeof name, "label %d", l->label[i].label);
