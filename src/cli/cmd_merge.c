@@ -45,8 +45,10 @@ static void print_merged(const struct merge_summary *r, unsigned what) {
     print_count(r->numbers, "number of an item", "numbers of items");
     if (what & MERGE_SUBSETS) cli_print_merged(&r->subsets);
     else printf("added\n");
-    if (r->same) printf("%zu rows of scores were here\n", r->same);
-    if (r->different) printf("%zu rows of scores were here with other numbers, which stay (other machines round otherwise, other numbers have other noise)\n", r->different);
+    if (r->same) printf("rows of scores that were here: %zu\n", r->same);
+    if (r->different)
+        printf("rows of scores that were here with other values, which stay: %zu (other machines round otherwise, queries of other numbers "
+               "have other noise)\n", r->different);
 }
 
 static enum status run_merge(const struct args *a) {

@@ -146,7 +146,7 @@ static enum status read_queries(struct dropper *d) {
     }
     for (int k = 0; k < SPLIT_COUNT; k++) {
         size_t n = 0;
-        qsort(d->index[k], d->count[k], sizeof **d->index, ascending);
+        if (d->count[k]) qsort(d->index[k], d->count[k], sizeof **d->index, ascending);
         for (size_t i = 0; i < d->count[k]; i++)
             if (!n || d->index[k][i] != d->index[k][n - 1]) d->index[k][n++] = d->index[k][i];
         d->count[k] = n;

@@ -54,7 +54,7 @@ holds the_merged_database_is_clean "$DTRAK" check m.db
 cp m.db n.db
 "$DTRAK" merge m.db b.db > out.txt 2> err.txt
 equal the_second_time_nothing_comes "$(head -n 1 out.txt)" "outputs of 0 retrainings added"
-grep -q 'rows of scores were here$' out.txt
+grep -q '^rows of scores that were here: [1-9]' out.txt
 says and_what_is_here_is_counted $? "$(cat out.txt)"
 compute m.db elbo && same_rank what_no_copy_had_is_computed_then m.db gen:3 b.db gen:2 --method trak --loss elbo
 cp a.db q.db
@@ -63,6 +63,16 @@ equal parts_can_be_chosen "$(cat out.txt)" "2 queries, added"
 "$DTRAK" merge q.db b.db --what scores > out.txt 2> err.txt
 grep -q '^[0-9]* rows of scores (2 new sets), .*added$' out.txt
 says and_the_rest_later $? "$(cat out.txt err.txt)"
+
+# --- killed ---
+cp a.db k.db
+for t in 0.02 0.05 0.1 0.2; do timeout -s KILL $t "$DTRAK" merge k.db b.db > out.txt 2> err.txt; done
+"$DTRAK" merge k.db b.db > out.txt 2> err.txt
+says merging_goes_on_after_kills $? "$(cat err.txt)"
+holds the_database_is_clean_then "$DTRAK" check k.db
+arrays n.db n && arrays k.db k
+(cd n && cksum */*.npy | sort) > x.txt && (cd k && cksum */*.npy | sort) > y.txt && cmp -s x.txt y.txt
+says with_the_same_arrays_as_without $? "$(diff x.txt y.txt)"
 
 # --- what does not belong together ---
 new other.db && train other.db 4 && sample other.db 1 0 && compute other.db square
