@@ -209,10 +209,10 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
     draw_score(score, draw_score_format(r->largest), r->score[ref.index]);
     frame_printf(f, line, col + 1, g->tile_cols - 1, STYLE_ACCENT, "%s", score);
     size_t w = text_width(score) + 2, o = text_width(other);
-    if (selected) draw_selection(f, row, col, g, 1);
-    if (!selected || !keys) frame_restyle(f, row, col, 1, g->tile_cols, selected ? STYLE_BOLD : STYLE_NORMAL);
-    if (col + w + o < col + g->tile_cols) frame_text(f, line, col + w, style, other);
-    if (mark != ' ') frame_printf(f, line, col + g->tile_cols - 2, 1, STYLE_MARK, "%c", mark);
+    if (selected && keys) draw_selection(f, row, col, g, 1);
+    else if (selected) frame_restyle(f, row, col, 1, g->tile_cols, STYLE_FOCUS);   /* the same place on the side without the keys */
+    if (w + o < g->tile_cols) frame_text(f, line, col + w, selected && keys ? STYLE_SELECTED : style, other);
+    if (mark != ' ') frame_printf(f, line, col + g->tile_cols - 2, 1, selected && keys ? STYLE_SELECTED : STYLE_MARK, "%c", mark);
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at + (side ? SIDE : 0));
 }
 

@@ -61,7 +61,7 @@ void draw_image(struct app *a, struct frame *f, size_t row, size_t col, size_t r
 void draw_selection(struct frame *f, size_t row, size_t col, const struct grid *g, size_t below) {
     frame_restyle(f, row, col, 1, g->tile_cols, STYLE_SELECTED);
     frame_fill(f, row + 1, col, g->image_rows, 1, STYLE_SELECTED, ' ');
-    frame_fill(f, row + 1, col + 1 + g->image_cols, g->image_rows, 1, STYLE_SELECTED, ' ');
+    frame_fill(f, row + 1, col + g->tile_cols - 1, g->image_rows, 1, STYLE_SELECTED, ' ');
     frame_restyle(f, row + 1 + g->image_rows, col, below, g->tile_cols, STYLE_SELECTED);
 }
 

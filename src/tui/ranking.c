@@ -276,7 +276,7 @@ static void draw_selected(struct app *a, struct frame *f, struct area in, size_t
     frame_printf(f, in.row, in.col, in.cols, STYLE_FOCUS, "%s %s", id, label);
     draw_image(a, f, in.row + 1, in.col, h, draw_image_cols(a, h), ref);
     draw_score(text, draw_score_format(a->row.largest), score);
-    frame_printf(f, in.row + 1 + h, in.col, in.cols, STYLE_NORMAL, "%s %zu of %zu  %s",
+    frame_printf(f, in.row + 1 + h, in.col, in.cols, STYLE_NORMAL, "%s %zu/%zu %s",
                  a->ranking.pane ? "opponent" : "proponent", rank, a->row.n, text);
     double leverage = setting_self_influence(a, ref.index);
     if (isfinite(leverage)) frame_printf(f, in.row + 2 + h, in.col, in.cols, STYLE_DIM, "self-influence %.3f", leverage);
@@ -337,6 +337,7 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
     if (selected) {
         draw_selection(f, row, col, g, below - 1);
         frame_restyle(f, line, col, 1, w + 2, STYLE_SELECTED);   /* the bar keeps its colours */
+        frame_restyle(f, line, col + g->tile_cols - 1, 1, 1, STYLE_SELECTED);
     }
     draw_mark(a, f, row, col + used, ref);
     if (g->tile_cols > w + 4) draw_bar(a, f, line, col + w + 2, g->tile_cols - w - 4, score);

@@ -215,7 +215,7 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
     size_t w = frame_printf(f, line + 1, col + 1, g->tile_cols - 1, STYLE_ACCENT, "%.3f", x->score);
     if (selected) draw_selection(f, row, col, g, 2);
     draw_mark(a, f, row, col + used, ref);
-    if (x->outlier) frame_text_in(f, line + 1, col + w + 2, g->tile_cols > w + 3 ? g->tile_cols - w - 3 : 0, STYLE_WARN, "outlier");
+    if (x->outlier) frame_text_in(f, line + 1, col + w + 2, g->tile_cols > w + 3 ? g->tile_cols - w - 3 : 0, selected ? STYLE_SELECTED : STYLE_WARN, "outlier");
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at);
 }
 

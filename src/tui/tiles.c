@@ -56,6 +56,7 @@ static void draw_one(struct app *a, struct frame *f, size_t row, size_t col, con
     if (selected) {
         draw_selection(f, row, col, g, below - 1);
         frame_restyle(f, line, col, 1, w + 2, STYLE_SELECTED);   /* the bar keeps its colours */
+        frame_restyle(f, line, col + g->tile_cols - 1, 1, 1, STYLE_SELECTED);
     }
     if (isfinite(x->bar) && g->tile_cols > w + 6)
         frame_meter(f, line, col + w + 2, g->tile_cols - w - 4, x->bar < 0 ? STYLE_METER_LOW : STYLE_METER, fabs(x->bar));
