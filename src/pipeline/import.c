@@ -170,18 +170,20 @@ enum status import_score_set(struct store *s, const struct score_target *t, size
 }
 
 enum status import_check_axes(const char *name, size_t a, size_t b, enum import_axes axes, size_t queries, size_t n,
-                              enum split split, int has_list) {
+                              enum split split, int has_list, const char *writer) {
     int by_query = axes == AXES_QUERY_TRAIN;
     size_t q = by_query ? a : b, t = by_query ? b : a;
-    const char *other = by_query ? "train,query" : "query,train";
+    const char *other = by_query ? "train,query" : "query,train", *own = by_query ? "query,train" : "train,query";
+    char hint[80];
+    if (writer) snprintf(hint, sizeof hint, "; %.20s writes %s", writer, own);
+    else snprintf(hint, sizeof hint, ": add --axes %s", other);
     if (t == n && (q == queries || has_list)) return OK;
     if (q == n && t == queries)
         return fail(ERR_FORMAT, "%s: %zu x %zu scores; as %s that is %zu queries by %zu training items, as %s %zu queries by "
-                    "%zu training items, and here are %zu %s items and %zu training items: add --axes %s", name, a, b,
-                    by_query ? "query,train" : "train,query", q, t, other, t, q, queries, split_name(split), n, other);
+                    "%zu training items, and here are %zu %s items and %zu training items%s", name, a, b, own, q, t, other, t, q, queries,
+                    split_name(split), n, hint);
     return fail(ERR_FORMAT, "%s: %zu x %zu scores; as %s that is %zu queries by %zu training items, as %s %zu by %zu, and here "
-                "are %zu %s items and %zu training items", name, a, b, by_query ? "query,train" : "train,query", q, t, other, t, q,
-                queries, split_name(split), n);
+                "are %zu %s items and %zu training items", name, a, b, own, q, t, other, t, q, queries, split_name(split), n);
 }
 
 /* --- rows of scores --- */

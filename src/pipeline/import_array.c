@@ -41,7 +41,7 @@ static enum status take_scores(struct store *s, const struct import_options *o, 
     struct score_matrix matrix = { a, o->axes, o->axes == AXES_QUERY_TRAIN ? a->shape[0] : a->shape[1], n, NULL, NULL, o->allow_zero, NULL, NULL };
     struct score_target t = { o->method, o->loss, o->lambda, NULL, 0, o->split, o->timesteps, o->dims && o->kind != IMPORT_RAW ? o->dims : 0,
                               names[o->kind], o->name ? o->name : o->path, 0 };
-    TRY_TO(import_check_axes(o->path, a->shape[0], a->shape[1], o->axes, queries, n, o->split, o->query_index != NULL));
+    TRY_TO(import_check_axes(o->path, a->shape[0], a->shape[1], o->axes, queries, n, o->split, o->query_index != NULL, NULL));
     TRY_TO(import_order(&query, o->query_index, matrix.queries, queries, split_name(o->split)));
     TRY_TO(import_order(&train, o->train_index, n, n, "training item"));
     TRY_TO(import_digest(a, &t.digest));

@@ -140,7 +140,7 @@ static enum status take_scores(struct bergson *b, const struct bergson_scores *x
         st = fail(ERR_FORMAT, "%s: %zu records, and info.json says %zu: the file was cut, or belongs to another info.json", a.path, a.shape[0], x->rows);
         goto done;
     }
-    TRY_TO(import_check_axes(a.path, a.shape[0], x->queries, AXES_TRAIN_QUERY, b->items, b->n, o->split, o->query_index != NULL));
+    TRY_TO(import_check_axes(a.path, a.shape[0], x->queries, AXES_TRAIN_QUERY, b->items, b->n, o->split, o->query_index != NULL, "bergson"));
     TRY_TO(import_order(&query, o->query_index, x->queries, b->items, split_name(o->split)));
     TRY_TO(import_order(&train, o->train_index, b->n, b->n, "training item"));
     TRY_TO(import_digest(&a, &t.digest));

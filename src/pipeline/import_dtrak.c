@@ -369,10 +369,16 @@ done:
 
 static enum status take_features(struct dtrak_tree *t) {
     struct keys *k = mem_array(t->files + 1, sizeof *k);
-    size_t count = 0;
+    const char *first = "";
+    size_t count = 0, passed = 0;
     enum status st = k ? OK : fail(ERR_NOMEM, "d-trak: out of memory");
-    for (size_t i = 0; i < t->files && st == OK; i++)
+    for (size_t i = 0; i < t->files && st == OK; i++) {
         if (parse_keys(&k[count], t->file[i]) && t->items[k[count].split]) count++;
+        else if (strstr(base_name(t->file[i]), "-keys-") && !passed++) first = base_name(t->file[i]);
+    }
+    if (passed)
+        snprintf(t->r->note, sizeof t->r->note, "%zu file%s of features passed over, %.120s%s: of items that are not here, or of a name that is not known",
+                 passed, passed > 1 ? "s" : "", first, passed > 1 ? " the first" : "");
     if (count) qsort(k, count, sizeof *k, by_shard);
     for (size_t i = 0, end; i < count && st == OK; i = end) {
         for (end = i + 1; end < count && !by_set(&k[i], &k[end]); end++) continue;
@@ -409,7 +415,7 @@ static enum status take_scores(struct dtrak_tree *t, const char *path) {
     if (a.rank != 2) { st = fail(ERR_FORMAT, "%s: an array of %zu dimensions, scores have 2", path, a.rank); goto done; }
     struct score_target target = { "trak", loss, NULL, NULL, 1, split, K, 0, "d-trak", path, 0 };
     struct score_matrix m = { &a, AXES_QUERY_TRAIN, t->items[split], n, t->order[split], t->order[SPLIT_TRAIN], t->o->allow_zero, NULL, NULL };
-    TRY_TO(import_check_axes(path, a.shape[0], a.shape[1], m.axes, t->items[split], n, split, 0));
+    TRY_TO(import_check_axes(path, a.shape[0], a.shape[1], m.axes, t->items[split], n, split, 0, "D-TRAK"));
     TRY_TO(import_digest(&a, &target.digest));
     TRY_TO(import_checkpoint(t->s, t->o->checkpoint, t->r, &c));
     target.checkpoint = c.checkpoint;

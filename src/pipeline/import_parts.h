@@ -75,9 +75,10 @@ enum status import_in_place(struct feature_file *out, const struct array *a);
 /* Text of a set's params. */
 void import_params(char out[512], const char *from, const char *name, uint64_t digest);
 
-/* "1000 x 5000 scores" against the database, in both readings. */
+/* "1000 x 5000 scores" against the database, in both readings.  writer: the program whose files
+ * have their axes so; NULL: the user said it. */
 enum status import_check_axes(const char *name, size_t a, size_t b, enum import_axes axes, size_t queries, size_t n,
-                              enum split split, int has_list);
+                              enum split split, int has_list, const char *writer);
 
 /* --- the kinds --- */
 

@@ -224,7 +224,7 @@ static enum status take_scores(struct traker *t, struct buf *path) {
         st = fail(ERR_FORMAT, "%s: an array of %zu dimensions, scores have 2", path->data, a.rank);
         goto done;
     }
-    TRY_TO(import_check_axes(path->data, a.shape[0], a.shape[1], m.axes, t->targets, t->n, t->o->split, 0));
+    TRY_TO(import_check_axes(path->data, a.shape[0], a.shape[1], m.axes, t->targets, t->n, t->o->split, 0, "traker"));
     TRY_TO(import_digest(&a, &target.digest));
     TRY_TO(import_score_set(t->s, &target, t->n, t->targets, &set));
     TRY_TO(import_scores(t->s, &set, &m, t->p));
@@ -247,8 +247,8 @@ static enum status take_all(struct traker *t, struct buf *path) {
     skipped = t->r->skipped;
     TRY(choose_experiment(t, path, &finalized));
     TRY(find_checkpoints(t));
-    for (size_t i = 0; i < t->models; i++) TRY(take_model(t, path, i, &without));
     if (finalized) TRY(take_scores(t, path));
+    for (size_t i = 0; i < t->models; i++) TRY(take_model(t, path, i, &without));
     if (!t->r->feature_sets && !t->r->score_sets)
         return fail(ERR_MISSING, "%s: nothing that is not here already: no gradients, no finished scores", t->o->path);
     snprintf(t->r->note, sizeof t->r->note, "%zu model%s%s%s%s%s", t->models, t->models == 1 ? "" : "s", t->experiment[0] ? ", experiment " : "",

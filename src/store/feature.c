@@ -285,6 +285,8 @@ enum status store_feature_block_put(struct store *s, const struct feature_set *s
                                     const float *rows) {
     size_t k = set->identity.k, stride = feature_row_bytes(k, set->identity.float32);
     size_t parts = at_least_one(set->identity.parts);
+    if (set->files)
+        return fail(ERR_RANGE, "feature set %lld: its rows stay in files; drop it before others take their place", (long long)set->id);
     if (block >= block_count(set))
         return fail(ERR_RANGE, "feature set %lld: block %zu of %zu", (long long)set->id, block,
                     block_count(set));

@@ -109,10 +109,13 @@ cp base.db t.db
 "$DTRAK" import t.db tree --from d-trak --setting 30-0.5 > out.txt 2> err.txt
 same a_setting_leaves_out_what_is_not_below_it "$(cat out.txt err.txt | grep -c 'score set')" 0
 cp base.db t.db
+"$arrays" raw $f/ddpm-gen-sampling-troj-keys-0-50-16-loss-uniform.npy 4 16 36
 "$DTRAK" import t.db tree --from d-trak > out.txt 2> err.txt
 says a_tree_of_d_trak_works $? "$(cat err.txt)"
 grep -q '2 feature sets.*1 score set, 6 queries by 30.*6 subsets with 6 outputs' out.txt
 says it_says_what_is_in_the_tree $? "$(cat out.txt)"
+grep -q '1 file of features passed over, ddpm-gen-sampling-troj-keys-0-50-16-loss-uniform.npy:' out.txt
+says and_what_it_passed_over $? "$(cat out.txt)"
 same the_ranking_is_that_of_the_pickle "$(items t.db --query val:3 --method dtrak)" "$(best 34 3)"
 holds the_features_of_the_tree_are_scored "$DTRAK" score t.db --method dtrak --split val --lambda 0.1
 "$DTRAK" lds t.db --report > out.txt 2> err.txt && grep -q 'subsets of 10 of 30 items, retrained by d-trak' out.txt
