@@ -116,6 +116,11 @@ void frame_meter(struct frame *f, size_t row, size_t col, size_t cells, enum sty
 void frame_image(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
                  uint64_t key, const char *label);
 
+/* Where the eyes are: a terminal shows the pictures near this cell first.  0 when nothing has
+ * said so since the frame was cleared; pictures then go in the order they were drawn. */
+void frame_focus(struct frame *f, size_t row, size_t col);
+int frame_focus_at(const struct frame *f, size_t *row, size_t *col);
+
 /* Rows as UTF-8 lines, trailing blanks removed.  An image box shows as
  * "[train:3912 12x6]" (item, columns x rows) at its top left, cut at the box's
  * right edge, the rest of the box blank. */

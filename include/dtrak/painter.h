@@ -27,7 +27,9 @@ struct paint_how {
     size_t colours;            /* sixel: palette, 2..256; 0: 64 up to 160 pixels a side, else 256 */
     size_t cell_w, cell_h;     /* painters of pixels: pixels of a cell */
     size_t max_w, max_h;       /* sixel: the largest the terminal takes; 0: any */
+    size_t shrink;             /* painters of pixels: this many times smaller than the box allows; 0: 1 */
 };
+int paint_same_how(const struct paint_how *a, const struct paint_how *b);
 
 /* Where in a box of rows x cols cells the picture stands. */
 struct paint_fit {
@@ -55,6 +57,18 @@ void paint_scale(unsigned char *rgb, size_t width, size_t height, const struct p
 enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
                          const struct paint_how *how);
 
+/* The same in parts of whole rows of cells, one below the other, none over `most` bytes where
+ * that can be done: sixels alone can be parted, and not below a row of cells.  What is sent
+ * in one piece cannot be taken back, so on a slow line it must be small.  parts[PAINT_PARTS]
+ * are empty; *count of them are filled in.  On failure none is left allocated. */
+enum { PAINT_PARTS = 64 };
+struct paint_part {
+    struct buf bytes;
+    size_t row;                /* of cells, from fit.row */
+};
+enum status paint_encode_parts(struct paint_part *parts, size_t *count, const struct picture *pic,
+                               const struct paint_fit *fit, const struct paint_how *how, size_t most);
+
 /* Appends what shows encoded bytes with their top left in cell (row, col), from 0.
  * id: kitty's number of the picture, > 0; an older one of that number goes. */
 void paint_emit(struct buf *out, const char *bytes, size_t len, enum graphics painter,
@@ -71,12 +85,15 @@ struct paint_key {
     uint64_t image;            /* names the pixels */
     size_t rows, cols;         /* the box */
     struct paint_how how;
+    size_t part;               /* from 0 */
 };
 
 struct paint_entry {
     const char *bytes;         /* borrowed: valid until the next paint_cache_put() */
     size_t len;
-    struct paint_fit fit;
+    struct paint_fit fit;      /* of the whole picture */
+    size_t row, parts;         /* first row of cells of this part, from fit.row; how many there are */
+    size_t most;               /* bytes that no part was to exceed */
 };
 
 enum status paint_cache_new(struct paint_cache **out, size_t cap_bytes);
@@ -86,9 +103,9 @@ void paint_cache_free(struct paint_cache *c);   /* NULL is fine */
 int paint_cache_get(struct paint_cache *c, const struct paint_key *key, struct paint_entry *out);
 
 /* Takes over the bytes of *bytes (mem_free()d by the cache; *bytes is empty
- * afterwards, also on failure).  An entry over the cap is kept alone. */
+ * afterwards, also on failure); what sets the rest.  An entry over the cap is kept alone. */
 enum status paint_cache_put(struct paint_cache *c, const struct paint_key *key,
-                            struct buf *bytes, const struct paint_fit *fit);
+                            struct buf *bytes, const struct paint_entry *what);
 size_t paint_cache_bytes(const struct paint_cache *c);
 size_t paint_cache_count(const struct paint_cache *c);
 

@@ -39,8 +39,8 @@ struct term_options {
     int no_mouse;
     int probe_ms;                /* deadline of the probe; 0: 1500 */
     size_t cache_bytes;          /* encoded pictures kept; 0: 32 MiB */
-    size_t ahead_bytes;          /* pictures sent before the terminal said that it has
-                                  * shown them; 0: 128 KiB */
+    size_t ahead_bytes;          /* of pictures, that the terminal has not said it has worked
+                                  * through; 0: by the speed of the line */
 };
 
 enum term_event_kind {
@@ -50,7 +50,7 @@ enum term_event_kind {
     TERM_RESIZE,     /* term_rows() and term_cols() are new; draw again */
     TERM_PROBED,     /* the probe ended: pictures can be painted from now on; draw again */
     TERM_WAKE,       /* term_wake() was called (at least once) */
-    TERM_REPAINT,    /* pictures of the last frame are still to be sent: paint it again */
+    TERM_REPAINT,    /* the last frame could not be sent, the line was behind: paint it again */
     TERM_RESUMED,    /* back from a suspension: draw again */
     TERM_QUIT,       /* SIGTERM, SIGINT or SIGHUP: in `signal` */
     TERM_HANGUP      /* the terminal is gone; comes again at every call */
@@ -64,8 +64,8 @@ struct term_event {
 
 /* Where pixels come from. */
 struct term_images {
-    /* 1: *out is set, its pixels valid until the next call or the return of
-     * term_paint().  0: not yet; term_wake() when they are there.  -1: never. */
+    /* 1: *out is set, its pixels valid until the next call.  0: not yet;
+     * term_wake() when they are there.  -1: never. */
     int (*get)(void *ctx, uint64_t key, struct picture *out);
     void *ctx;
 };
@@ -86,12 +86,17 @@ void term_cell_size(const struct term *t, size_t *cell_w, size_t *cell_h);
 enum graphics term_graphics(const struct term *t);
 const struct probe *term_probe(const struct term *t);
 
-/* Shows f.  images may be NULL (no pictures).  ERR_IO when the terminal is
- * gone, ERR_NOMEM; both leave it paintable again. */
+/* Shows f.  images may be NULL (no pictures); it is copied, and asked until the
+ * next term_paint() or term_close().  ERR_IO when the terminal is gone, ERR_NOMEM;
+ * both leave it paintable again. */
 enum status term_paint(struct term *t, const struct frame *f, const struct term_images *images);
 
 /* The next thing that happens, waiting at most timeout_ms (-1: for ever). */
 void term_next_event(struct term *t, struct term_event *ev, int timeout_ms);
+
+/* Whether a key, a mouse report or a signal is there already: what is drawn now
+ * would be drawn again at once. */
+int term_is_busy(struct term *t);
 
 /* Makes term_next_event() return TERM_WAKE soon.  From any thread. */
 void term_wake(struct term *t);
@@ -106,5 +111,17 @@ void term_suspend(struct term *t);
 /* What was sent so far, for tests and budgets. */
 struct term_stats { size_t pictures, picture_bytes, paints, encodes; };
 struct term_stats term_statistics(const struct term *t);
+
+/* The line to the terminal, as measured. */
+struct term_line {
+    double speed;              /* bytes per second; 0: not known */
+    double round_trip;         /* seconds; < 0: not known */
+    int is_bounded;            /* the terminal says how far it is */
+    int is_slow;
+    size_t colours, shrink;    /* what pictures come with first; 0 and 1: as well as they can */
+    size_t in_flight;          /* picture bytes it has not worked through */
+    size_t page_bytes;         /* of pictures, since the last key or resize */
+};
+struct term_line term_line(const struct term *t);
 
 #endif

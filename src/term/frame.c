@@ -15,6 +15,8 @@ struct frame {
     struct cell *cells;               /* [rows][cols] */
     struct image_box *images;         /* [FRAME_IMAGES] */
     size_t image_count;
+    int has_focus;
+    size_t focus_row, focus_col;
 };
 
 static const struct cell blank = { ' ', { 0, 0 }, 1, STYLE_NORMAL };
@@ -55,6 +57,19 @@ enum status frame_resize(struct frame *f, size_t rows, size_t cols) {
 void frame_clear(struct frame *f) {
     for (size_t i = 0; i < f->rows * f->cols; i++) f->cells[i] = blank;
     f->image_count = 0;
+    f->has_focus = 0;
+}
+
+void frame_focus(struct frame *f, size_t row, size_t col) {
+    f->has_focus = 1;
+    f->focus_row = row;
+    f->focus_col = col;
+}
+
+int frame_focus_at(const struct frame *f, size_t *row, size_t *col) {
+    *row = f->focus_row;
+    *col = f->focus_col;
+    return f->has_focus;
 }
 
 size_t frame_rows(const struct frame *f) { return f->rows; }

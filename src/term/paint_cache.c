@@ -10,9 +10,8 @@
 
 struct entry {
     struct paint_key key;
-    struct paint_fit fit;
+    struct paint_entry is;        /* its bytes are owned */
     char *bytes;
-    size_t len;
     struct entry *chain;          /* in the bucket */
     struct entry *newer, *older;
 };
@@ -23,16 +22,19 @@ struct paint_cache {
     size_t cap, bytes, count;
 };
 
+int paint_same_how(const struct paint_how *a, const struct paint_how *b) {
+    return a->painter == b->painter && a->depth == b->depth && a->colours == b->colours
+        && a->cell_w == b->cell_w && a->cell_h == b->cell_h && a->max_w == b->max_w
+        && a->max_h == b->max_h && a->shrink == b->shrink;
+}
+
 static int same(const struct paint_key *a, const struct paint_key *b) {
     return a->image == b->image && a->rows == b->rows && a->cols == b->cols
-        && a->how.painter == b->how.painter && a->how.depth == b->how.depth
-        && a->how.colours == b->how.colours && a->how.cell_w == b->how.cell_w
-        && a->how.cell_h == b->how.cell_h && a->how.max_w == b->how.max_w
-        && a->how.max_h == b->how.max_h;
+        && a->part == b->part && paint_same_how(&a->how, &b->how);
 }
 
 static struct entry **bucket_of(struct paint_cache *c, const struct paint_key *k) {
-    const uint64_t parts[] = { k->image, k->rows, k->cols, k->how.painter, k->how.colours };
+    const uint64_t parts[] = { k->image, k->rows, k->cols, k->how.painter, k->how.colours, k->part };
     return &c->bucket[hash_xxh3(parts, sizeof parts) % BUCKETS];
 }
 
@@ -61,7 +63,7 @@ static void drop(struct paint_cache *c, struct entry *e) {
     while (*at != e) at = &(*at)->chain;
     *at = e->chain;
     unlist(c, e);
-    c->bytes -= e->len;
+    c->bytes -= e->is.len;
     c->count--;
     mem_free(e->bytes);
     mem_free(e);
@@ -84,12 +86,12 @@ int paint_cache_get(struct paint_cache *c, const struct paint_key *key, struct p
     if (!e) return 0;
     unlist(c, e);
     list_first(c, e);
-    *out = (struct paint_entry){ e->bytes, e->len, e->fit };
+    *out = e->is;
     return 1;
 }
 
 enum status paint_cache_put(struct paint_cache *c, const struct paint_key *key,
-                            struct buf *bytes, const struct paint_fit *fit) {
+                            struct buf *bytes, const struct paint_entry *what) {
     struct entry *e = mem_array(1, sizeof *e);
     if (!e || buf_status(bytes) != OK) {
         mem_free(e);
@@ -99,14 +101,14 @@ enum status paint_cache_put(struct paint_cache *c, const struct paint_key *key,
     struct entry *old = find(c, key);
     if (old) drop(c, old);
     e->key = *key;
-    e->fit = *fit;
-    e->len = bytes->len;
-    e->bytes = buf_detach(bytes);
+    e->is = *what;
+    e->is.len = bytes->len;
+    e->is.bytes = e->bytes = buf_detach(bytes);
     struct entry **at = bucket_of(c, key);
     e->chain = *at;
     *at = e;
     list_first(c, e);
-    c->bytes += e->len;
+    c->bytes += e->is.len;
     c->count++;
     while (c->bytes > c->cap && c->oldest != e) drop(c, c->oldest);
     return OK;

@@ -20,13 +20,14 @@ static int append_sixel(char *data, int size, void *ctx) {
     return size;
 }
 
-static enum status encode_sixel(struct buf *out, unsigned char *rgb, const struct paint_fit *fit,
+/* rows of fit's picture, of which rgb is the first. */
+static enum status encode_sixel(struct buf *out, unsigned char *rgb, const struct paint_fit *fit, size_t rows,
                                 size_t colours, int is_grown) {
     enum status st = OK;
     sixel_output_t *output = NULL;
     sixel_dither_t *dither = NULL;
     int small = fit->width <= THUMBNAIL_PX && fit->height <= THUMBNAIL_PX;
-    int w = (int)fit->width, h = (int)fit->height;
+    int w = (int)fit->width, h = (int)rows;
     if (colours == 0) colours = small ? 64 : 256;
     if (colours < 2) colours = 2;
     if (colours > 256) colours = 256;
@@ -40,7 +41,7 @@ static enum status encode_sixel(struct buf *out, unsigned char *rgb, const struc
                                 SIXEL_REP_AVERAGE_PIXELS, SIXEL_QUALITY_HIGH);
     if (SIXEL_FAILED(s)) goto failed;
     /* Squares of one colour are better flat, and several times shorter so. */
-    int is_flat = (small || is_grown) && colours >= 64;
+    int is_flat = is_grown || (small && colours >= 64);
     sixel_dither_set_diffusion_type(dither, is_flat ? SIXEL_DIFFUSE_NONE : SIXEL_DIFFUSE_FS);
     s = sixel_encode(rgb, w, h, 3, dither, output);   /* may change the pixels */
     if (SIXEL_FAILED(s)) goto failed;
@@ -165,20 +166,29 @@ static void encode_ascii(struct buf *out, const unsigned char *rgb, const struct
     }
 }
 
-enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
-                         const struct paint_how *how) {
+/* The pixels of the picture in its place, to be mem_free()d. */
+static enum status scaled(unsigned char **rgb, const struct picture *pic, const struct paint_fit *fit) {
     if (!fit->width || !fit->height || !pic->width || !pic->height || pic->width > PAINT_SIDE
         || pic->height > PAINT_SIDE || fit->width > PAINT_SIDE || fit->height > PAINT_SIDE)
         return fail(ERR_RANGE, "picture: %zu x %zu pixels shown as %zu x %zu, expected 1..%d a side",
                     pic->width, pic->height, fit->width, fit->height, PAINT_SIDE);
-    unsigned char *rgb = mem_array(fit->width * fit->height, 3);
-    if (!rgb) return fail(ERR_NOMEM, "picture: out of memory");
-    paint_scale(rgb, fit->width, fit->height, pic);
+    *rgb = mem_array(fit->width * fit->height, 3);
+    if (!*rgb) return fail(ERR_NOMEM, "picture: out of memory");
+    paint_scale(*rgb, fit->width, fit->height, pic);
+    return OK;
+}
+
+static int is_grown(const struct picture *pic, const struct paint_fit *fit) {
+    return fit->width > pic->width && fit->width % pic->width == 0;
+}
+
+enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
+                         const struct paint_how *how) {
+    unsigned char *rgb;
+    TRY(scaled(&rgb, pic, fit));
     enum status st = OK;
     switch (how->painter) {
-    case GRAPHICS_SIXEL:
-        st = encode_sixel(out, rgb, fit, how->colours, fit->width > pic->width && fit->width % pic->width == 0);
-        break;
+    case GRAPHICS_SIXEL: st = encode_sixel(out, rgb, fit, fit->height, how->colours, is_grown(pic, fit)); break;
     case GRAPHICS_KITTY: st = inline_kitty(out, rgb, fit); break;
     case GRAPHICS_ITERM2: st = inline_iterm2(out, rgb, fit, how); break;
     case GRAPHICS_HALF: encode_half(out, rgb, fit, how->depth); break;
@@ -187,6 +197,58 @@ enum status paint_encode(struct buf *out, const struct picture *pic, const struc
     }
     mem_free(rgb);
     return st == OK ? buf_status(out) : st;
+}
+
+/* One part for so many rows of cells; *longest is that of a part. */
+static enum status encode_cut(struct paint_part *parts, size_t *count, size_t *longest, const struct picture *pic,
+                              const struct paint_fit *fit, const struct paint_how *how, size_t rows) {
+    unsigned char *rgb;
+    size_t n = 0, height = rows * how->cell_h;
+    enum status st = OK;
+    TRY(scaled(&rgb, pic, fit));     /* anew each time: libsixel changes them */
+    *longest = 0;
+    for (size_t y = 0; st == OK && y < fit->height && n < PAINT_PARTS; y += height, n++) {
+        size_t left = fit->height - y;
+        parts[n].row = n * rows;
+        st = encode_sixel(&parts[n].bytes, rgb + y * fit->width * 3, fit, left < height ? left : height, how->colours,
+                          is_grown(pic, fit));
+        if (parts[n].bytes.len > *longest) *longest = parts[n].bytes.len;
+    }
+    mem_free(rgb);
+    *count = n;
+    return st;
+}
+
+static void free_parts(struct paint_part *parts, size_t count) {
+    for (size_t i = 0; i < count; i++) buf_free(&parts[i].bytes);
+}
+
+/* Rows of cells for parts that are shorter by most / longest.  Bands of six pixels should not
+ * reach into the next part's cells. */
+static size_t fewer_rows(size_t rows, size_t longest, size_t most, size_t cell_h) {
+    size_t whole = cell_h % 6 == 0 ? 1 : cell_h % 3 == 0 ? 2 : cell_h % 2 == 0 ? 3 : 6;
+    size_t fewer = (size_t)((double)rows * (double)most / (double)longest);
+    if (fewer >= rows) fewer = rows - 1;
+    if (fewer > whole) fewer -= fewer % whole;
+    return fewer ? fewer : 1;
+}
+
+enum status paint_encode_parts(struct paint_part *parts, size_t *count, const struct picture *pic,
+                               const struct paint_fit *fit, const struct paint_how *how, size_t most) {
+    size_t rows = fit->rows, longest = 0;
+    enum status st = paint_encode(&parts[0].bytes, pic, fit, how);
+    *count = 1;
+    parts[0].row = 0;
+    if (st == OK) longest = parts[0].bytes.len;
+    /* Parts have palettes of their own, and details are unevenly spread: so it may take several tries. */
+    while (st == OK && how->painter == GRAPHICS_SIXEL && how->cell_h && longest > most && rows > 1) {
+        rows = fewer_rows(rows, longest, most, how->cell_h);
+        if (rows * PAINT_PARTS < fit->rows) break;
+        free_parts(parts, *count);
+        st = encode_cut(parts, count, &longest, pic, fit, how, rows);
+    }
+    if (st != OK) free_parts(parts, *count);
+    return st;
 }
 
 void paint_emit(struct buf *out, const char *bytes, size_t len, enum graphics painter,

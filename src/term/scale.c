@@ -41,6 +41,10 @@ void paint_fit(struct paint_fit *fit, const struct paint_how *how, size_t width,
     size_t bw = least(cols * cw, PAINT_SIDE), bh = least(rows * ch, PAINT_SIDE);
     if (sixel && how->max_w) bw = least(bw, how->max_w);
     if (sixel && how->max_h) bh = least(bh, how->max_h);
+    if (pixels && how->shrink > 1) {
+        bw /= how->shrink;
+        bh /= how->shrink;
+    }
     if (!bw || !bh) return;
     size_t w, h, band = sixel ? BAND : 1;
     fit_pixels(&w, &h, width, height, bw, bh, band);

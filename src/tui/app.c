@@ -345,6 +345,7 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_search_back: search_again(a, -1); break;
     case ACT_palette: begin_prompt(a, PROMPT_PALETTE); break;
     case ACT_filter: begin_prompt(a, PROMPT_FILTER); break;
+    case ACT_line: a->shows_line = !a->shows_line; break;
     case ACT_redraw: if (a->term) term_redraw(a->term); break;
     case ACT_suspend: if (a->term) term_suspend(a->term); break;
     default: break;

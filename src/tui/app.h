@@ -173,6 +173,7 @@ struct app {
     struct term *term;           /* NULL without a terminal */
     struct frame *frame;
     int done;
+    int shows_line;              /* the footer says how fast the line to the terminal is */
     char why_read_only[160];
     int64_t data_version;
     uint64_t jobs_ended;

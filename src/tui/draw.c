@@ -59,6 +59,7 @@ void draw_image(struct app *a, struct frame *f, size_t row, size_t col, size_t r
 }
 
 void draw_selection(struct frame *f, size_t row, size_t col, const struct grid *g, size_t below) {
+    frame_focus(f, row + g->tile_rows / 2, col + g->tile_cols / 2);
     frame_restyle(f, row, col, 1, g->tile_cols, STYLE_SELECTED);
     frame_fill(f, row + 1, col, g->image_rows, 1, STYLE_SELECTED, ' ');
     frame_fill(f, row + 1, col + g->tile_cols - 1, g->image_rows, 1, STYLE_SELECTED, ' ');
@@ -277,9 +278,31 @@ static size_t footer_width(const struct key_line *l) {
     return text_width(keys) + 1 + text_width(word) + 2;
 }
 
+/* The line to the terminal in a few words, at the right; returns the cells it takes. */
+static size_t draw_line_speed(const struct app *a, struct frame *f, size_t row) {
+    struct term_line l = { .round_trip = -1, .shrink = 1 };
+    char text[120] = "no terminal", speed[24];
+    if (!a->shows_line) return 0;
+    if (a->term) l = term_line(a->term);
+    size_t n = 0, cols = frame_cols(f);
+    if (l.speed > 0) {
+        draw_number(speed, l.speed * 8 / 1e6);
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s Mbit/s  ", l.is_slow ? "" : "over ", speed);
+    }
+    if (l.round_trip >= 0) n += (size_t)snprintf(text + n, sizeof text - n, "%.0f ms  ", l.round_trip * 1e3);
+    if (a->term && !l.is_bounded) n += (size_t)snprintf(text + n, sizeof text - n, "speed not told  ");
+    if (l.colours && l.is_slow) n += (size_t)snprintf(text + n, sizeof text - n, "%zu colours%s  ", l.colours, l.shrink > 1 ? ", small" : "");
+    if (a->term) snprintf(text + n, sizeof text - n, "pictures %.1f kB", (double)l.page_bytes / 1e3);
+    size_t width = text_width(text) + 1;
+    if (width + 20 > cols) return 0;
+    frame_text(f, row, cols - width, STYLE_BAR, text);
+    return width + 2;
+}
+
 static void draw_keys(struct app *a, struct frame *f, size_t row) {
     struct key_line l[80];
     size_t n = 0, all = keys_lines(&a->keys, app_top(a)->context, l, 80), cols = frame_cols(f), width = 1;
+    cols -= draw_line_speed(a, f, row);
 
     for (size_t i = 0; i < all; i++)
         if (l[i].footer[0] && !key_why_not(a, l[i].action)) { l[n++] = l[i]; width += footer_width(&l[i]); }

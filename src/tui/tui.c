@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define BURST_S 0.05         /* a held key shows where it is that often at least */
+
 /* --- without a terminal --- */
 
 static enum status dump(const struct app *a, const char *path) {
@@ -49,9 +51,23 @@ static int handle(struct app *a, const struct term_event *ev) {
     case TERM_KEY: app_key(a, &ev->input); return 1;
     case TERM_MOUSE: app_mouse(a, &ev->input); return 1;
     case TERM_QUIT: case TERM_HANGUP: a->done = 1; return 0;
-    case TERM_NOTHING: return 0;
+    case TERM_NOTHING: return a->shows_line;
     default: return 1;
     }
+}
+
+/* Keys that came while one was acted on are acted on too before anything is sent: nobody will
+ * have seen what was between.  Each sees the screen that the one before it made. */
+static int handle_burst(struct app *a) {
+    struct term_event ev;
+    double end = clock_s() + BURST_S;
+    int stale = 0;
+    do {
+        if (stale) app_draw(a);
+        term_next_event(a->term, &ev, stale ? 0 : 500);
+        stale |= handle(a, &ev);
+    } while (!a->done && ev.kind == TERM_KEY && clock_s() < end && term_is_busy(a->term));
+    return stale;
 }
 
 static enum status loop(struct app *a) {
@@ -59,7 +75,6 @@ static enum status loop(struct app *a) {
     int stale = 1;
     enum status st = OK;
     while (!a->done) {
-        struct term_event ev;
         if (app_poll(a) || stale) {
             TRY(fit(a));
             app_draw(a);
@@ -68,9 +83,7 @@ static enum status loop(struct app *a) {
             if (st == ERR_IO) return OK;         /* the terminal is gone: an ordinary way to leave */
             if (st != OK) return st;
         }
-        memset(&ev, 0, sizeof ev);
-        term_next_event(a->term, &ev, 500);
-        stale = handle(a, &ev);
+        stale = handle_burst(a);
     }
     return OK;
 }

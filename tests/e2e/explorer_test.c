@@ -5,7 +5,7 @@
  * one of the screen tests (OUT/screens/world); for computations a small one is
  * made with new, train and sample.  OUT, DTRAK and WORK come from tests/run.
  * Everything waits for what is on the screen or in the file, never for time. */
-#include "../lib/explore.h"
+#include "../lib/ranking_on_screen.h"
 #include "../lib/store_rig.h"
 #include "dtrak/buf.h"
 #include "dtrak/image.h"
@@ -25,24 +25,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { ROWS = EXPLORE_ROWS, COLS = EXPLORE_COLS, TRAIN = 120, TOP = 4 };
-
-#define SQUARE "--method trak --loss square"
-#define L1 "--method trak --loss l1"
-
-/* 64 colours of a grey picture of at most 100 greys and black: each grey within 1 of its
- * colour, and a colour within 1.3 of what a sixel's percentages can say.  That is an error
- * of 2.3 at most, 40 dB; another item's picture differs in its shape or by several greys. */
-#define SAME_DB 35.0
-
-static const char *world(void) {
-    const char *path = rig_path("world.db");
-    if (rig_exists(path)) return path;
-    EXPLORE_RUN("'%s/screens/world' '%s' 2>&1", explore_environment("OUT"), path);
-    /* It has features of l1 and no scores; those of simple rank as square does. */
-    EXPLORE_RUN("'%s' score '%s' --method trak --loss l1 --split gen --threads 1 2>&1", explore_environment("DTRAK"), path);
-    return path;
-}
+enum { ROWS = EXPLORE_ROWS, COLS = EXPLORE_COLS };
 
 /* The database is sound, and nothing lies beside it. */
 static void assert_one_whole_file(const char *db) {
@@ -53,75 +36,6 @@ static void assert_one_whole_file(const char *db) {
         if (rig_exists(beside)) fail_msg("%s is left", beside);
     }
     EXPLORE_RUN("'%s' check '%s' 2>&1", explore_environment("DTRAK"), db);
-}
-
-/* --- what dtrak rank says --- */
-
-struct ranking { size_t item[2][TOP]; char label[2][TOP][32]; };   /* proponents, opponents */
-
-static struct ranking rank(const char *db, const char *setting) {
-    struct ranking r;
-    struct json_doc *doc;
-    char *text = explore_shell("'%s' rank '%s' --query gen:0 %s --top %d --bottom %d --json", explore_environment("DTRAK"), db, setting,
-                       TOP, TOP);
-    assert_int_equal(json_parse(&doc, text, strlen(text), "rank"), OK);
-    for (size_t side = 0; side < 2; side++) {
-        const struct json *list = json_get(json_root(doc), side ? "opponents" : "proponents");
-        assert_int_equal(json_len(list), TOP);
-        for (size_t i = 0; i < TOP; i++) {
-            const struct json *one = json_at(list, i);
-            struct item_ref ref;
-            assert_int_equal(item_ref_parse(&ref, json_string(json_get(one, "item"), "")), OK);
-            assert_int_equal(ref.split, SPLIT_TRAIN);
-            assert_int_equal(json_int(json_get(one, "rank"), 0), i + 1);
-            r.item[side][i] = ref.index;
-            snprintf(r.label[side][i], sizeof r.label[side][i], "%s", json_string(json_get(one, "label"), ""));
-        }
-    }
-    json_free(doc);
-    free(text);
-    return r;
-}
-
-/* --- what is on the screen --- */
-
-/* Where the heading of a rank stands, as ">1 train:21". */
-static int find_tile(const struct pty *p, const struct ranking *r, size_t side, size_t i, size_t *row, size_t *col) {
-    char heading[64];
-    snprintf(heading, sizeof heading, "%c%zu train:%zu ", side == 0 && i == 0 ? '>' : ' ', i + 1, r->item[side][i]);
-    return vt_find(pty_screen(p), heading, row, col);
-}
-
-/* --- pictures --- */
-
-static const struct vt_picture *picture_of(const struct pty *p, const struct ranking *r, size_t side, size_t i) {
-    size_t row, col;
-    return find_tile(p, r, side, i, &row, &col) ? explore_picture_in(p, row + 1, col, 2, 12) : NULL;
-}
-
-static int all_are_painted(struct pty *p, const void *ctx) {
-    if (!explore_picture_in(p, 2, 1, 3, 20)) return 0;
-    for (size_t i = 0; i < 2 * TOP; i++)
-        if (!picture_of(p, ctx, i / TOP, i % TOP)) return 0;
-    return 1;
-}
-
-/* The painted picture is the item's, and no item that looks different comes as near. */
-static void assert_shows(const struct sixel_image *painted, const char *db, size_t item) {
-    unsigned char own[EXPLORE_PIXELS], other[EXPLORE_PIXELS];
-    size_t different = 0;
-    explore_pixels(db, SPLIT_TRAIN, item, own);
-    double same = explore_psnr(painted, own);
-    if (same < SAME_DB) fail_msg("the picture of train:%zu is off: %.1f dB", item, same);
-    for (size_t k = 0; k < TRAIN; k++) {
-        double sum = 0;
-        explore_pixels(db, SPLIT_TRAIN, k, other);
-        for (size_t i = 0; i < EXPLORE_PIXELS; i++) sum += (own[i] - other[i]) * (own[i] - other[i]);
-        if (sum / EXPLORE_PIXELS < 9) continue;   /* the same, or within three greys of it */
-        different++;
-        if (explore_psnr(painted, other) >= same) fail_msg("the picture of train:%zu looks like train:%zu", item, k);
-    }
-    assert_true(different > TRAIN / 2);
 }
 
 /* Every device control string of the output is closed by ESC \, as is that of every sixel. */
@@ -136,19 +50,10 @@ static size_t count_closed_strings(const char *out) {
     return n;
 }
 
-static void assert_ranking_is_painted(struct pty *p, const char *db, const struct ranking *r) {
-    unsigned char query[EXPLORE_PIXELS];
-    explore_until(p, all_are_painted, r, "not every picture of the ranking was painted");
-    for (size_t i = 0; i < 2 * TOP; i++)
-        assert_shows(&picture_of(p, r, i / TOP, i % TOP)->image, db, r->item[i / TOP][i % TOP]);
-    explore_pixels(db, SPLIT_GEN, 0, query);
-    assert_true(explore_psnr(&explore_picture_in(p, 2, 1, 3, 20)->image, query) >= SAME_DB);
-}
-
 static void sixels_show_the_items_of_the_ranking(void **state) {
     (void)state;
-    const char *db = world();
-    struct ranking square = rank(db, SQUARE), l1 = rank(db, L1);
+    const char *db = ranking_world();
+    struct ranking square = ranking_of(db, SQUARE), l1 = ranking_of(db, L1);
     unsigned char pixels[EXPLORE_PIXELS];
     size_t row, col;
 
@@ -158,8 +63,8 @@ static void sixels_show_the_items_of_the_ranking(void **state) {
     pty_keys(p, "2");
     explore_see(p, "loss square");
     explore_see(p, "proponents 1-");
-    assert_ranking_is_painted(p, db, &square);
-    assert_true(find_tile(p, &square, 0, 0, &row, &col));
+    ranking_assert_painted(p, db, &square);
+    assert_true(ranking_find(p, &square, 0, 0, &row, &col));
 
     /* Two losses on: another ranking, in the same place. */
     pty_keys(p, "f");
@@ -167,7 +72,7 @@ static void sixels_show_the_items_of_the_ranking(void **state) {
     explore_see(p, "not computed");
     pty_keys(p, "f");
     explore_see(p, "loss l1");
-    assert_ranking_is_painted(p, db, &l1);
+    ranking_assert_painted(p, db, &l1);
     const struct vt_picture *now = explore_picture_in(p, row + 1, col, 2, 12);
     assert_non_null(now);
     explore_pixels(db, SPLIT_TRAIN, square.item[0][0], pixels);
@@ -189,7 +94,7 @@ static int has_half_blocks(struct pty *p, const void *ctx) {
     const struct ranking *r = ctx;
     for (size_t i = 0; i < 2 * TOP; i++) {
         size_t row, col, blocks = 0;
-        if (!find_tile(p, r, i / TOP, i % TOP, &row, &col)) return 0;
+        if (!ranking_find(p, r, i / TOP, i % TOP, &row, &col)) return 0;
         for (size_t k = 1; k <= 4 && row + k < ROWS; k++) blocks += strstr(vt_row(pty_screen(p), row + k), "▀") != NULL;
         if (!blocks) return 0;
     }
@@ -198,8 +103,8 @@ static int has_half_blocks(struct pty *p, const void *ctx) {
 
 /* The ranking in half blocks; rows get copied to screen. */
 static void half_blocks(enum pty_kind kind, char (*screen)[COLS * 8]) {
-    const char *db = world();
-    struct ranking r = rank(db, SQUARE);
+    const char *db = ranking_world();
+    struct ranking r = ranking_of(db, SQUARE);
     struct pty *p = explore_start(db, kind);
     explore_see(p, "gen:0");
     pty_keys(p, "2");
@@ -210,7 +115,7 @@ static void half_blocks(enum pty_kind kind, char (*screen)[COLS * 8]) {
     for (size_t side = 0; side < 2; side++)
         for (size_t i = 0; i < TOP; i++) {
             size_t row, col, k = 1;
-            assert_true(find_tile(p, &r, side, i, &row, &col));
+            assert_true(ranking_find(p, &r, side, i, &row, &col));
             while (k < 8 && row + k < ROWS && !strstr(vt_row(v, row + k), r.label[side][i])) k++;
             if (k == 8 || row + k >= ROWS) { explore_dump(p); fail_msg("no '%s' below rank %zu", r.label[side][i], i + 1); }
         }
@@ -249,16 +154,16 @@ static struct pty *on_the_ranking(const char *db) {
 
 static void the_terminal_is_as_before_after_q(void **state) {
     (void)state;
-    explore_quit(on_the_ranking(world()));
+    explore_quit(on_the_ranking(ranking_world()));
 }
 
 static void leave_by(int sig) {
-    struct pty *p = on_the_ranking(world());
+    struct pty *p = on_the_ranking(ranking_world());
     pty_signal(p, sig);
     int status = pty_wait_end(p, EXPLORE_WAIT_MS);
     assert_true(WIFEXITED(status));
     explore_free_after(p, status);
-    assert_one_whole_file(world());
+    assert_one_whole_file(ranking_world());
 }
 
 static void and_after_sigterm(void **state) { (void)state; leave_by(SIGTERM); }
@@ -266,13 +171,13 @@ static void and_after_sighup_with_one_whole_file(void **state) { (void)state; le
 
 static void and_after_a_crash(void **state) {
     (void)state;
-    struct pty *p = on_the_ranking(world());
+    struct pty *p = on_the_ranking(ranking_world());
     pty_signal(p, SIGSEGV);
     int status = pty_wait_end(p, EXPLORE_WAIT_MS);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGSEGV);
     explore_free_after(p, status);
-    EXPLORE_RUN("'%s' check '%s' 2>&1", explore_environment("DTRAK"), world());
+    EXPLORE_RUN("'%s' check '%s' 2>&1", explore_environment("DTRAK"), ranking_world());
 }
 
 /* --- computing --- */
@@ -324,9 +229,9 @@ static void r_computes_what_is_missing(void **state) {
     explore_see(p, "▶ features");
     explore_see(p, "proponents 1-");
     explore_see(p, "job 1 score: ");
-    struct ranking r = rank(db, SQUARE);
+    struct ranking r = ranking_of(db, SQUARE);
     size_t row, col;
-    for (size_t i = 0; i < 2 * TOP; i++) assert_true(find_tile(p, &r, i / TOP, i % TOP, &row, &col));
+    for (size_t i = 0; i < 2 * TOP; i++) assert_true(ranking_find(p, &r, i / TOP, i % TOP, &row, &col));
     explore_quit(p);
     assert_one_whole_file(db);
 }

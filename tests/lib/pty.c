@@ -21,6 +21,8 @@
 
 struct pty {
     int fd, slave, is_over;
+    int master;               /* fd, or behind the slow line */
+    struct slow_line *line;
     pid_t pid;
     enum pty_kind kind;
     size_t rows, cols;
@@ -99,6 +101,7 @@ static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_
     /* The slave stays open here, so that its modes can be read after the child. */
     if (openpty(&p->fd, &p->slave, NULL, NULL, &w) != 0) { free(p); return NULL; }
     fcntl(p->fd, F_SETFD, FD_CLOEXEC);
+    p->master = p->fd;
     tcgetattr(p->slave, &p->before);
     fflush(NULL);
     p->pid = fork();
@@ -123,12 +126,26 @@ static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_
     return p;
 }
 
+static double next_rate;
+static int next_delay;
+
+void pty_next_is_slow(double bytes_per_s, int one_way_ms) {
+    next_rate = bytes_per_s;
+    next_delay = one_way_ms;
+}
+
+static struct pty *over_line(struct pty *p) {
+    if (p && next_rate > 0) p->line = slow_line_new(p->master, next_rate, next_delay, &p->fd);
+    next_rate = 0;
+    return p;
+}
+
 struct pty *pty_run(char *const argv[], size_t rows, size_t cols, enum pty_kind kind) {
-    return start(argv, NULL, NULL, rows, cols, kind);
+    return over_line(start(argv, NULL, NULL, rows, cols, kind));
 }
 
 struct pty *pty_call(int (*fn)(void *), void *ctx, size_t rows, size_t cols, enum pty_kind kind) {
-    return start(NULL, fn, ctx, rows, cols, kind);
+    return over_line(start(NULL, fn, ctx, rows, cols, kind));
 }
 
 void pty_resize(struct pty *p, size_t rows, size_t cols) {
@@ -136,13 +153,23 @@ void pty_resize(struct pty *p, size_t rows, size_t cols) {
     p->rows = rows;
     p->cols = cols;
     vt_resize(p->vt, rows, cols);
-    ioctl(p->fd, TIOCSWINSZ, &w);   /* the kernel sends SIGWINCH */
+    ioctl(p->master, TIOCSWINSZ, &w);   /* the kernel sends SIGWINCH */
+}
+
+struct slow_line *pty_line(struct pty *p) { return p->line; }
+void pty_become(struct pty *p, enum pty_kind kind) { p->kind = kind; }
+void pty_wall(struct pty *p, const char *text) { vt_feed(p->vt, text, strlen(text)); }
+
+void pty_hang_up(struct pty *p) {
+    p->is_over = 1;
+    close(p->master);
+    close(p->slave);
+    p->fd = p->master = p->slave = -1;
 }
 
 void pty_signal(struct pty *p, int sig) { kill(p->pid, sig); }
 
-/* Reads what there is within timeout_ms: 1 something, 0 nothing, -1 the end. */
-static int pump(struct pty *p, int timeout_ms) {
+int pty_pump(struct pty *p, int timeout_ms) {
     struct pollfd q = { p->fd, POLLIN, 0 };
     if (p->is_over) return -1;
     int n = poll(&q, 1, timeout_ms);
@@ -164,14 +191,14 @@ static int pump(struct pty *p, int timeout_ms) {
 int pty_settle(struct pty *p, int quiet_ms) {
     long end = now_ms() + 20000;
     int got;
-    while ((got = pump(p, quiet_ms)) > 0 && now_ms() < end) { }
+    while ((got = pty_pump(p, quiet_ms)) > 0 && now_ms() < end) { }
     return got == 0;
 }
 
 int pty_wait_for(struct pty *p, const char *text, int timeout_ms) {
     long end = now_ms() + timeout_ms;
     while (!vt_find(p->vt, text, NULL, NULL)) {
-        if (now_ms() >= end || pump(p, 50) < 0) return vt_find(p->vt, text, NULL, NULL);
+        if (now_ms() >= end || pty_pump(p, 50) < 0) return vt_find(p->vt, text, NULL, NULL);
     }
     return 1;
 }
@@ -179,6 +206,18 @@ int pty_wait_for(struct pty *p, const char *text, int timeout_ms) {
 const struct vt *pty_screen(const struct pty *p) { return p->vt; }
 size_t pty_bytes(const struct pty *p) { return p->len; }
 const char *pty_output(const struct pty *p) { return p->out ? p->out : ""; }
+size_t pty_unread(struct pty *p, int ms) {
+    int n = 0;
+    long end = now_ms() + ms;
+    while (now_ms() < end) pty_pump(p, 20);
+    struct termios raw = p->before;
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);   /* so that a line need not be whole to count */
+    tcsetattr(p->slave, TCSANOW, &raw);
+    ioctl(p->slave, FIONREAD, &n);
+    tcsetattr(p->slave, TCSANOW, &p->before);
+    return (size_t)n;
+}
+
 pid_t pty_pid(const struct pty *p) { return p->pid; }
 
 int pty_is_restored(const struct pty *p) {
@@ -199,7 +238,7 @@ int pty_wait_end(struct pty *p, int timeout_ms) {
     long end = now_ms() + timeout_ms;
     int status = -1;
     while (p->pid > 0) {
-        pump(p, 20);
+        pty_pump(p, 20);
         if (waitpid(p->pid, &status, WNOHANG) == p->pid) { p->pid = 0; break; }
         if (now_ms() >= end) {
             kill(p->pid, SIGKILL);
@@ -208,7 +247,7 @@ int pty_wait_end(struct pty *p, int timeout_ms) {
             return -1;
         }
     }
-    while (pump(p, 20) > 0) { }
+    while (pty_pump(p, p->line ? 300 : 20) > 0) { }
     return status;
 }
 
@@ -219,8 +258,9 @@ void pty_free(struct pty *p) {
         waitpid(p->pid, NULL, 0);
     }
     vt_free(p->vt);
-    close(p->fd);
-    close(p->slave);
+    slow_line_free(p->line);
+    if (p->master >= 0) close(p->master);
+    if (p->slave >= 0) close(p->slave);
     free(p->out);
     free(p);
 }

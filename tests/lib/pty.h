@@ -9,6 +9,7 @@
 #ifndef TESTS_PTY_H
 #define TESTS_PTY_H
 
+#include "slow_line.h"
 #include "vt.h"
 
 #include <stddef.h>
@@ -31,9 +32,28 @@ struct pty;
 struct pty *pty_run(char *const argv[], size_t rows, size_t cols, enum pty_kind kind);
 struct pty *pty_call(int (*fn)(void *), void *ctx, size_t rows, size_t cols, enum pty_kind kind);
 
+/* The next one runs over a line of so many bytes a second, so much later each way. */
+void pty_next_is_slow(double bytes_per_s, int one_way_ms);
+struct slow_line *pty_line(struct pty *p);         /* NULL: it is not over one */
+
+/* From now on answers like another; PTY_SILENT: not at all. */
+void pty_become(struct pty *p, enum pty_kind kind);
+
+/* The terminal goes away. */
+void pty_hang_up(struct pty *p);
+
+/* Text that somebody else writes on the terminal. */
+void pty_wall(struct pty *p, const char *text);
+
 void pty_keys(struct pty *p, const char *bytes);   /* as typed: "\033[A" is the up arrow */
 void pty_resize(struct pty *p, size_t rows, size_t cols);
 void pty_signal(struct pty *p, int sig);
+
+/* Reads what there is within timeout_ms: 1 something, 0 nothing, -1 the end. */
+int pty_pump(struct pty *p, int timeout_ms);
+/* Bytes that the program has left unread: a shell would get them next.  Answers on their way
+ * have ms to come. */
+size_t pty_unread(struct pty *p, int ms);
 
 /* Reads and answers until nothing came for quiet_ms; 0 when the program ended
  * its side. */

@@ -206,6 +206,45 @@ static size_t read_blocks(const char *s, size_t len, enum colour_depth depth, un
     return line + 1;
 }
 
+/* In parts of a few thousand bytes, put together where they say they belong. */
+static void parts_of_a_sixel_make_the_whole(void **state) {
+    (void)state;
+    static const struct { size_t cell_w, cell_h, most, colours; } t[] = {
+        { 10, 20, 12000, 64 }, { 10, 20, 4000, 16 }, { 9, 18, 6000, 32 }, { 7, 13, 3000, 16 }, { 10, 20, 1 << 20, 0 },
+    };
+    unsigned char *rgba = photo(128, 128);
+    struct picture pic = { rgba, 128, 128 };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct paint_how how = sixel(t[i].colours, t[i].cell_w, t[i].cell_h);
+        struct paint_part parts[PAINT_PARTS];
+        struct paint_fit fit;
+        size_t n = 0, y = 0;
+        memset(parts, 0, sizeof parts);
+        paint_fit(&fit, &how, 128, 128, 12, 30);
+        assert_int_equal(paint_encode_parts(parts, &n, &pic, &fit, &how, t[i].most), OK);
+        assert_true(i == 4 ? n == 1 : n > 1);
+        unsigned char *back = calloc(fit.width * fit.height, 4), *rgb = malloc(fit.width * fit.height * 3);
+        for (size_t k = 0; k < n; k++) {
+            struct sixel_image im;
+            assert_true(parts[k].bytes.len <= t[i].most);
+            assert_int_equal(sixel_decode(&im, parts[k].bytes.data, parts[k].bytes.len), parts[k].bytes.len);
+            assert_int_equal(parts[k].row * t[i].cell_h, y);
+            assert_int_equal(im.width, fit.width);
+            assert_true(y + im.height <= fit.height);
+            memcpy(back + y * fit.width * 4, im.rgba, fit.width * im.height * 4);
+            y += im.height;
+            free(im.rgba);
+            buf_free(&parts[k].bytes);
+        }
+        assert_int_equal(y, fit.height);
+        paint_scale(rgb, fit.width, fit.height, &pic);
+        assert_true(psnr(back, rgb, fit.width * fit.height) > 22);
+        free(back);
+        free(rgb);
+    }
+    free(rgba);
+}
+
 static void half_blocks_read_back_as_the_picture(void **state) {
     (void)state;
     static const enum colour_depth depths[] = { COLOUR_TRUE, COLOUR_256 };
@@ -299,9 +338,9 @@ static void what_cannot_be_painted_is_refused(void **state) {
 static void put(struct paint_cache *cache, uint64_t k, size_t len, char c) {
     struct buf b = BUF_INIT;
     struct paint_key key = { .image = k, .rows = 1, .cols = 2 };
-    struct paint_fit fit = { .width = len };
+    struct paint_entry what = { .fit = { .width = len }, .parts = 1 };
     for (size_t i = 0; i < len; i++) buf_add(&b, &c, 1);
-    assert_int_equal(paint_cache_put(cache, &key, &b, &fit), OK);
+    assert_int_equal(paint_cache_put(cache, &key, &b, &what), OK);
     assert_null(b.data);
 }
 
@@ -375,7 +414,7 @@ static void failed_allocations_leave_nothing_behind(void **state) {
         mem_fail_after(n);
         enum status st = paint_cache_new(&cache, 1000);
         if (st == OK) st = paint_encode(&out, &pic, &fit, &how);
-        if (st == OK) st = paint_cache_put(cache, &key, &out, &fit);
+        if (st == OK) st = paint_cache_put(cache, &key, &out, &(struct paint_entry){ .fit = fit, .parts = 1 });
         mem_fail_after(-1);
         buf_free(&out);
         paint_cache_free(cache);
@@ -392,6 +431,7 @@ int main(void) {
         cmocka_unit_test(no_pixel_and_no_band_leaves_the_box),
         cmocka_unit_test(small_pictures_grow_by_whole_factors),
         cmocka_unit_test(scaling_keeps_squares_and_means),
+        cmocka_unit_test(parts_of_a_sixel_make_the_whole),
         cmocka_unit_test(half_blocks_read_back_as_the_picture),
         cmocka_unit_test(poor_terminals_get_plain_letters),
         cmocka_unit_test(emitted_lines_stand_below_each_other),

@@ -295,6 +295,7 @@ static void a_silent_terminal_shows_text_at_once_and_pictures_after_the_deadline
     struct pty *p = start(&scene, PTY_SILENT);
     assert_true(pty_wait_for(p, "scene 80x24 auto", 600));
     assert_true(pty_wait_for(p, "half", 3000));
+    pty_become(p, PTY_SIXEL);
     pty_keys(p, "\033[?62;4;22c");          /* an answer later than anybody waits */
     assert_true(pty_wait_for(p, "sixel", 3000));
     pty_settle(p, 200);
@@ -441,36 +442,30 @@ static void keys_during_a_repaint_lose_no_picture(void **state) {
     quit_and_check(p);
 }
 
-static size_t times(const char *text, const char *what) {
-    size_t n = 0;
-    while ((text = strstr(text, what))) { n++; text += strlen(what); }
-    return n;
-}
-
 static void pictures_wait_for_a_terminal_that_is_behind(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_SIXEL, .ahead_bytes = 4000 };
-    struct pty *p = start(&scene, PTY_SIXEL);        /* answers at once */
+    struct pty *p = start(&scene, PTY_SIXEL_BARE);
     assert_true(pty_wait_for(p, "sixel", 5000));
     pty_settle(p, 300);
-    assert_in_range(times(pty_output(p), "\033[5n"), 2, 6);
     check_pictures(p, 0);
-    quit_and_check(p);
-
-    p = start(&scene, PTY_SIXEL_BARE);               /* answers when this test does */
-    assert_true(pty_wait_for(p, "sixel", 5000));
-    pty_settle(p, 200);
+    pty_become(p, PTY_SILENT);                       /* answers when this test does */
     size_t drawn = vt_state(pty_screen(p)).pictures_drawn;
-    assert_in_range(drawn, 1, 3);
+    pty_keys(p, "n");
+    assert_true(pty_wait_for(p, "train:11", 3000));
+    pty_settle(p, 200);
+    assert_in_range(vt_state(pty_screen(p)).pictures_drawn - drawn, 1, 3);
+    drawn = vt_state(pty_screen(p)).pictures_drawn;
     pty_keys(p, "t");                                /* text is never held back */
     assert_true(pty_wait_for(p, "some text beside", 1000));
     assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, drawn);
-    pty_keys(p, "\033[0n");
+    pty_keys(p, "\033[?62;4;22c");
     pty_settle(p, 200);
     assert_true(vt_state(pty_screen(p)).pictures_drawn > drawn);
-    assert_true(vt_state(pty_screen(p)).pictures_drawn < 6);
+    assert_true(vt_state(pty_screen(p)).pictures_drawn < drawn + 6);
     pty_settle(p, 3500);                             /* it never answers: go on without */
-    check_pictures(p, 0);
+    check_pictures(p, 6);
+    pty_become(p, PTY_SIXEL_BARE);
     quit_and_check(p);
 }
 

@@ -1,0 +1,367 @@
+/* showing.c - what is on the screen and what is still to be sent.
+ *
+ * A frame's text goes out at once.  Its pictures wait in a queue, nearest to the focus
+ * first, and leave one piece at a time as the line has room (line.h).  On a slow line they
+ * come in a lower quality first, chosen so that the page is there in about a second, in
+ * pieces of at most one tile, and only when no key came for a moment; when it has been
+ * quiet for longer, each is sent again as good as it can be. */
+#include "session.h"
+
+#include <string.h>
+
+#define SYNC_ON "\033[?2026h"
+#define SYNC_OFF "\033[?2026l"
+#define DA1 "\033[c"
+#define PAGE_S 1.0           /* on a slow line: the pictures of a page shall be there by then */
+#define QUIET_S 0.08         /* of no key, before pictures go on a slow line: longer than a key's repeat */
+#define BETTER_S 0.5         /* of no key and nothing to send, before better pictures go */
+
+/* Qualities, the best first.  Bytes of a sixel's pixel as measured on photographs. */
+static const struct quality { size_t colours, shrink; double bytes_per_px; } qualities[] = {
+    { 0, 1, 1.2 }, { 64, 1, .8 }, { 32, 1, .6 }, { 16, 1, .45 }, { 16, 2, .45 },
+};
+enum { QUALITIES = sizeof qualities / sizeof *qualities };
+
+/* --- how --- */
+
+static struct paint_how how_now(const struct term *t) {
+    struct paint_how how = { .painter = term_graphics(t), .depth = t->depth };
+    size_t registers = t->probe.registers;
+    if (!graphics_is_pixels(how.painter)) return how;
+    how.cell_w = t->cell_w;
+    how.cell_h = t->cell_h;
+    if (how.painter != GRAPHICS_SIXEL) return how;
+    how.max_w = t->probe.max_width;
+    how.max_h = t->probe.max_height;
+    how.colours = t->opt.colours;
+    if (registers >= 2 && registers < 256) {
+        size_t most = registers < 64 ? registers : 64;
+        if (how.colours == 0 || how.colours > registers) how.colours = most;
+    }
+    return how;
+}
+
+/* Colours mean something to sixels alone, and size to pixels. */
+static int has_quality(const struct paint_how *how, size_t q) {
+    if (q == 0 || how->painter == GRAPHICS_SIXEL) return 1;
+    return graphics_is_pixels(how->painter) && qualities[q].shrink > 1;
+}
+
+static struct paint_how in_quality(const struct paint_how *best, size_t q) {
+    struct paint_how how = *best;
+    const struct quality *to = &qualities[q];
+    if (how.painter == GRAPHICS_SIXEL && to->colours && (how.colours == 0 || how.colours > to->colours))
+        how.colours = to->colours;
+    if (graphics_is_pixels(how.painter)) how.shrink = to->shrink;
+    return how;
+}
+
+static int same_place(const struct image_box *a, const struct image_box *b) {
+    return a->row == b->row && a->col == b->col && a->rows == b->rows && a->cols == b->cols;
+}
+
+/* The box as far as pictures go: the bottom row stays free of pixels, because a
+ * picture that touches it scrolls the screen.  0 when nothing is left. */
+static int usable_box(const struct term *t, const struct paint_how *how, struct image_box *b) {
+    size_t rows = graphics_is_pixels(how->painter) ? t->rows - 1 : t->rows;
+    if (b->row >= rows || b->col >= t->cols) return 0;
+    if (b->rows > rows - b->row) b->rows = rows - b->row;
+    if (b->cols > t->cols - b->col) b->cols = t->cols - b->col;
+    return 1;
+}
+
+static struct shown *shown_at(struct term *t, const struct image_box *b) {
+    for (size_t i = 0; i < t->shown_count; i++)
+        if (same_place(&t->shown[i].box, b)) return &t->shown[i];
+    return NULL;
+}
+
+/* --- taking away --- */
+
+/* Blanks a picture's cells with ECH: curses takes them for blank already. */
+static void erase_shown(struct term *t, struct shown *s, struct buf *out) {
+    if (s->how.painter == GRAPHICS_KITTY) paint_kitty_remove(out, s->id);
+    buf_text(out, "\0337\033[m");
+    for (size_t r = 0; r < s->fit.rows; r++) {
+        size_t row = s->box.row + s->fit.row + r, col = s->box.col + s->fit.col;
+        if (row >= t->rows || col >= t->cols) break;
+        buf_printf(out, "\033[%zu;%zuH\033[%zuX", row + 1, col + 1, s->fit.cols);
+    }
+    buf_text(out, "\0338");
+    *s = t->shown[--t->shown_count];
+}
+
+/* Before the text: pictures whose box is gone or moved, and where the new ones take a while
+ * also those that would stand under another one's name until then. */
+static void erase_lost(struct term *t, const struct frame *f, const struct paint_how *how, struct buf *out) {
+    int at_once = line_is_slow(&t->line);
+    for (size_t i = t->shown_count; i-- > 0;) {
+        int stays = 0;
+        for (size_t k = 0; k < frame_image_count(f) && !stays; k++) {
+            struct image_box b = *frame_image_at(f, k);
+            stays = usable_box(t, how, &b) && same_place(&b, &t->shown[i].box) &&
+                    (!at_once || b.key == t->shown[i].box.key);
+        }
+        if (!stays) erase_shown(t, &t->shown[i], out);
+    }
+}
+
+void showing_forget(struct term *t) {
+    struct buf b = BUF_INIT;
+    if (t->shown_count && term_graphics(t) == GRAPHICS_KITTY) paint_kitty_remove(&b, 0);
+    if (b.len && buf_status(&b) == OK) session_send(t, b.data, b.len);
+    buf_free(&b);
+    t->shown_count = 0;
+}
+
+/* --- the queue --- */
+
+static size_t apart(const struct image_box *b, size_t row, size_t col) {
+    size_t r = b->row + b->rows / 2, c = b->col + b->cols / 2;
+    size_t down = 2 * (r > row ? r - row : row - r), across = c > col ? c - col : col - c;
+    return down * down + across * across;
+}
+
+/* The few boxes of a page by insertion; equals stay in the order they were drawn. */
+static void sort_from(struct queue *q, size_t row, size_t col) {
+    for (size_t i = 1; i < q->count; i++) {
+        struct image_box b = q->box[i];
+        size_t far = apart(&b, row, col), k = i;
+        for (; k > 0 && apart(&q->box[k - 1], row, col) > far; k--) q->box[k] = q->box[k - 1];
+        q->box[k] = b;
+    }
+}
+
+/* The best quality in which what is new on the page is there in time. */
+static size_t page_quality(struct term *t, const struct paint_how *how) {
+    double px = 0, most = line_speed(&t->line) * PAGE_S;
+    size_t best = 0;
+    if (!line_is_slow(&t->line) || !graphics_is_pixels(how->painter)) return 0;
+    for (size_t i = 0; i < t->queue.count; i++) {
+        const struct image_box *b = &t->queue.box[i];
+        const struct shown *old = shown_at(t, b);
+        size_t w = b->cols * how->cell_w, h = b->rows * how->cell_h, side = w < h ? w : h;
+        if (!old || old->box.key != b->key) px += (double)side * (double)side;
+    }
+    if (most <= 0) most = LINE_TILE;   /* not measured yet */
+    for (size_t q = 0; q < QUALITIES; q++) {
+        if (!has_quality(how, q)) continue;
+        best = q;
+        if (px * qualities[q].bytes_per_px / (double)(qualities[q].shrink * qualities[q].shrink) <= most) break;
+    }
+    return best;
+}
+
+static void fill_queue(struct term *t, const struct frame *f, const struct paint_how *how,
+                       const struct term_images *images) {
+    struct queue *q = &t->queue;
+    size_t row, col;
+    q->count = q->at = q->better_at = 0;
+    if (!images || how->painter == GRAPHICS_AUTO || how->painter == GRAPHICS_NONE) return;
+    q->images = *images;
+    for (size_t i = 0; i < frame_image_count(f); i++) {
+        q->box[q->count] = *frame_image_at(f, i);
+        q->count += (size_t)usable_box(t, how, &q->box[q->count]);
+    }
+    if (frame_focus_at(f, &row, &col)) sort_from(q, row, col);
+    q->quality = page_quality(t, how);
+}
+
+/* --- one piece --- */
+
+/* Encodes a picture and puts its parts in the cache; 0 when there is none (yet). */
+static int encode(struct term *t, const struct paint_key *first, size_t most) {
+    struct paint_part parts[PAINT_PARTS];
+    struct picture pic;
+    struct paint_entry what = { .most = most };
+    size_t n = 1;
+    if (t->queue.images.get(t->queue.images.ctx, first->image, &pic) != 1) return 0;
+    memset(parts, 0, sizeof parts);
+    paint_fit(&what.fit, &first->how, pic.width, pic.height, first->rows, first->cols);
+    if (what.fit.width && paint_encode_parts(parts, &n, &pic, &what.fit, &first->how, most) != OK) return 0;
+    t->stats.encodes++;
+    what.parts = n;
+    enum status st = OK;
+    for (size_t i = 0; i < n; i++) {
+        struct paint_key key = *first;
+        key.part = i;
+        what.row = parts[i].row;
+        if (st == OK) st = paint_cache_put(t->cache, &key, &parts[i].bytes, &what);
+        buf_free(&parts[i].bytes);
+    }
+    return st == OK;
+}
+
+/* A part of a box's picture, in *quality or a lower one that makes tiles: 1, or 0 when there
+ * is none (yet). */
+static int encoded(struct term *t, const struct image_box *b, const struct paint_how *best, size_t *quality,
+                   size_t part, struct paint_entry *e) {
+    size_t most = line_tile(&t->line);
+    for (;; ++*quality) {
+        struct paint_key key = { b->key, b->rows, b->cols, in_quality(best, *quality), part };
+        size_t lower = *quality + 1;
+        while (lower < QUALITIES && !has_quality(best, lower)) lower++;
+        /* What was made for a faster line may be cut anew. */
+        if (!paint_cache_get(t->cache, &key, e) || (e->len > most && e->most > most)) {
+            key.part = 0;
+            if (!encode(t, &key, most)) return 0;
+            key.part = part;
+            if (!paint_cache_get(t->cache, &key, e)) return 0;
+        }
+        if (e->fit.width == 0) return 0;
+        if (e->len <= most || lower >= QUALITIES || best->painter != GRAPHICS_SIXEL) return 1;
+        *quality = lower - 1;
+    }
+}
+
+static int same_fit(const struct paint_fit *a, const struct paint_fit *b) {
+    return a->row == b->row && a->col == b->col && a->rows == b->rows && a->cols == b->cols
+        && a->width == b->width && a->height == b->height;
+}
+
+/* Whether the pixels of a picture lie under those of another in the same box. */
+static int covers(const struct paint_fit *over, const struct paint_fit *under, const struct paint_how *how) {
+    size_t ox = over->col * how->cell_w, oy = over->row * how->cell_h, ux = under->col * how->cell_w, uy = under->row * how->cell_h;
+    return ux >= ox && uy >= oy && ux + under->width <= ox + over->width && uy + under->height <= oy + over->height;
+}
+
+void showing_ask(struct term *t, size_t bytes, struct buf *out) {
+    if (!line_asks(&t->line)) return;
+    line_asked(&t->line, bytes, session_now());
+    buf_text(out, DA1);
+}
+
+enum piece { PIECE_NONE, PIECE_SENT, PIECE_NO_ROOM };
+
+/* The next part of a box's picture, when it is not on the screen in that quality or a better one. */
+static enum piece send_piece(struct term *t, const struct image_box *b, size_t quality, struct buf *out) {
+    struct paint_how how = how_now(t);
+    struct shown *old = shown_at(t, b);
+    struct paint_entry e;
+    int same = old && old->box.key == b->key && paint_same_how(&old->how, &how);
+    int whole = same && old->part == old->parts, half = same && !whole && old->quality <= quality;
+    if (whole && old->quality <= quality) return PIECE_NONE;
+    if (half) quality = old->quality;
+    size_t part = half ? old->part : 0;
+    int ready = encoded(t, b, &how, &quality, part, &e);
+    if (ready && whole && old->quality <= quality) return PIECE_NONE;
+    if (ready && half && (quality != old->quality || e.parts != old->parts)) {
+        half = 0;   /* cut otherwise by now: from the start */
+        part = 0;
+        ready = encoded(t, b, &how, &quality, part, &e);
+    }
+    if (ready && !line_has_room(&t->line, e.len, t->opt.ahead_bytes)) return PIECE_NO_ROOM;
+    /* The old picture must not stand under the new one's name, nor look out from behind it. */
+    size_t before = out->len;
+    if (old && (ready ? !half && !same_fit(&old->fit, &e.fit) && !(same && covers(&e.fit, &old->fit, &how)) : !same)) {
+        erase_shown(t, old, out);
+        old = NULL;
+    } else if (old && ready && !same && e.parts > 1) {
+        erase_shown(t, old, out);
+        old = NULL;
+    }
+    if (!ready) return PIECE_NONE;
+    buf_text(out, "\0337");
+    unsigned id = old ? old->id : ++t->last_id;
+    paint_emit(out, e.bytes, e.len, how.painter, b->row + e.fit.row + e.row, b->col + e.fit.col, id);
+    buf_text(out, "\0338");
+    size_t bytes = out->len - before;
+    t->stats.pictures += part == 0;
+    t->stats.picture_bytes += bytes;
+    t->page_bytes += bytes;
+    showing_ask(t, bytes, out);
+    if (!old && t->shown_count < FRAME_IMAGES) old = &t->shown[t->shown_count++];
+    if (old) *old = (struct shown){ *b, how, e.fit, quality, part + 1, e.parts, id };
+    return PIECE_SENT;
+}
+
+/* The next piece of the page in the quality it gets first, or of what can be better. */
+static enum piece next_piece(struct term *t, int better, struct buf *out) {
+    struct queue *q = &t->queue;
+    size_t *at = better ? &q->better_at : &q->at;
+    for (; *at < q->count; ++*at) {
+        enum piece p = send_piece(t, &q->box[*at], better ? 0 : q->quality, out);
+        if (p != PIECE_NONE) return p;
+    }
+    return PIECE_NONE;
+}
+
+static enum status flush(struct term *t, struct buf *out) {
+    enum status st = buf_status(out);
+    if (st == OK && out->len) st = session_send(t, out->data, out->len);
+    buf_clear(out);
+    return st;
+}
+
+int showing_pump(struct term *t, double *wait_s) {
+    struct queue *q = &t->queue;
+    double now = session_now();
+    *wait_s = -1;
+    if (t->is_gone || t->is_held) return 0;
+    int better = q->at == q->count, slow = line_is_slow(&t->line);
+    if (better && (q->better_at == q->count || q->quality == 0)) return 0;
+    double start = better ? (t->input_at > t->sent_at ? t->input_at : t->sent_at) + BETTER_S
+                          : t->input_at + (slow ? QUIET_S : 0);
+    /* Better pictures follow one another without a pause. */
+    if (better && q->better_at > 0) start = t->input_at + BETTER_S;
+    if (now < start) {
+        *wait_s = start - now;
+        return 0;
+    }
+    struct buf out = BUF_INIT;
+    enum piece p = next_piece(t, better, &out);
+    flush(t, &out);
+    buf_free(&out);
+    if (p == PIECE_SENT) t->sent_at = session_now();
+    return p == PIECE_SENT || (p == PIECE_NONE && !better);   /* none left: look what can be better */
+}
+
+/* --- a frame --- */
+
+enum status term_paint(struct term *t, const struct frame *f, const struct term_images *images) {
+    enum status st = OK;
+    struct buf out = BUF_INIT;
+    struct paint_how how = how_now(t);
+    int is_slow = line_is_slow(&t->line), has_sync = t->probe.sync_update;
+    if (t->is_gone) return fail(ERR_IO, "terminal: it is gone");
+    t->stats.paints++;
+    t->is_held = line_is_late(&t->line, session_now());
+    t->queue.count = t->queue.at = t->queue.better_at = 0;
+    if (t->is_held) return OK;
+    if (has_sync) buf_text(&out, SYNC_ON);
+    erase_lost(t, f, &how, &out);
+    TRY_TO(flush(t, &out));
+    screen_text(t->screen, f, how.painter == GRAPHICS_NONE);
+    if (is_slow) {   /* the text is to be seen before the first picture */
+        if (has_sync) buf_text(&out, SYNC_OFF);
+        has_sync = 0;
+        showing_ask(t, 0, &out);
+        TRY_TO(flush(t, &out));
+    }
+    fill_queue(t, f, &how, images);
+    /* One piece at least goes out each time, so that a held key cannot keep the screen
+     * empty for ever. */
+    for (int sent = 0; !is_slow && !(sent && term_is_busy(t)); sent = 1) {
+        enum piece p = next_piece(t, 0, &out);
+        TRY_TO(flush(t, &out));
+        if (p != PIECE_SENT) break;
+        t->sent_at = session_now();
+    }
+done:
+    if (has_sync) session_send(t, SYNC_OFF, strlen(SYNC_OFF));
+    buf_free(&out);
+    return st;
+}
+
+void term_redraw(struct term *t) {
+    showing_forget(t);
+    screen_forget(t->screen);
+}
+
+struct term_line term_line(const struct term *t) {
+    const struct quality *q = &qualities[t->queue.quality];
+    return (struct term_line){ .speed = line_speed(&t->line), .round_trip = t->line.round_trip,
+        .is_bounded = t->line.is_answering && !t->line.gave_up, .is_slow = line_is_slow(&t->line),
+        .colours = term_graphics(t) == GRAPHICS_SIXEL ? q->colours : 0, .shrink = q->shrink,
+        .in_flight = t->line.in_flight, .page_bytes = t->page_bytes };
+}

@@ -1,0 +1,241 @@
+/* slow_line_test.c - the explorer over 1 Mbit/s with a round trip of 100 ms.
+ *
+ * The line between the program and the terminal is a thread that never pushes back
+ * (lib/slow_line.h), so what the program sends too early waits there and is measured. */
+#include "../lib/ranking_on_screen.h"
+#include "../lib/store_rig.h"
+#include "dtrak/progress.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#define BYTES_PER_S 125000.
+enum { ROWS = EXPLORE_ROWS, COLS = EXPLORE_COLS, WAIT_MS = EXPLORE_WAIT_MS };
+enum { ONE_WAY_MS = 50, ROUND_TRIP_MS = 100, LABELS_MS = 200, TILE = 12000, TRIES = 7 };
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SLOWER = 4 };
+#else
+enum { SLOWER = 1 };
+#endif
+
+static struct pty *explore_slowly(const char *db, enum pty_kind kind) {
+    pty_next_is_slow(BYTES_PER_S, ONE_WAY_MS);
+    return explore_start(db, kind);
+}
+
+/* Nothing came for longer than the program waits before it makes pictures better. */
+static void come_to_rest(struct pty *p) { assert_true(pty_settle(p, 1000)); }
+
+struct rows { char row[ROWS][COLS * 8]; };
+
+static struct rows *rows_now(const struct pty *p) {
+    struct rows *r = calloc(1, sizeof *r);
+    assert_non_null(r);
+    for (size_t i = 0; i < ROWS; i++) snprintf(r->row[i], sizeof r->row[i], "%s", vt_row(pty_screen(p), i));
+    return r;
+}
+
+static int shows_rows(struct pty *p, const struct rows *r) {
+    for (size_t i = 0; i < ROWS; i++)
+        if (strcmp(r->row[i], vt_row(pty_screen(p), i)) != 0) return 0;
+    return 1;
+}
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* One key there and one back, among pictures that are under way all the time. */
+static void labels_come_within_a_round_trip_and_a_fifth_of_a_second(void **state) {
+    (void)state;
+    struct pty *p = explore_slowly(ranking_world(), PTY_SIXEL);
+    double ms[TRIES * 2];
+    explore_see(p, "gen:0");
+    pty_keys(p, "2");
+    explore_see(p, "proponents 1-");
+    come_to_rest(p);
+    struct rows *page[2] = { rows_now(p), NULL };
+    pty_keys(p, ".");
+    come_to_rest(p);
+    page[1] = rows_now(p);
+    assert_false(shows_rows(p, page[0]));
+    slow_line_reset(pty_line(p));
+    for (size_t i = 0; i < TRIES * 2; i++) {
+        double start = clock_s();
+        pty_keys(p, i % 2 ? "." : ",");
+        while (!shows_rows(p, page[i % 2])) {
+            if (clock_s() - start > 20) { explore_dump(p); fail_msg("the labels did not come"); }
+            pty_pump(p, 5);
+        }
+        ms[i] = (clock_s() - start) * 1e3;
+        /* Long enough for the first pictures to be on the way. */
+        double until = clock_s() + .2 + .03 * (double)i;
+        while (clock_s() < until) pty_pump(p, 5);
+    }
+    qsort(ms, TRIES * 2, sizeof *ms, by_size);
+    print_message("labels after %.0f ms (median of %d), %.0f ms at most; %zu bytes under way at most, %zu of pictures\n", ms[TRIES],
+                  TRIES * 2, ms[TRIES * 2 - 1], slow_line_most(pty_line(p)).bytes, slow_line_most(pty_line(p)).picture_bytes);
+    assert_in_range(slow_line_most(pty_line(p)).picture_bytes, 1, TILE);
+    if (ms[TRIES] > ROUND_TRIP_MS + LABELS_MS * SLOWER) fail_msg("labels after %.0f ms", ms[TRIES]);
+    free(page[0]);
+    free(page[1]);
+    explore_quit(p);
+}
+
+static void never_more_than_a_tile_is_on_its_way(void **state) {
+    (void)state;
+    static const char *const keys[] = { "2", "f", "f", "\r", "q", "3", "q", "1", "2", ".", ".", "\r" };
+    struct pty *p = explore_slowly(ranking_world(), PTY_SIXEL);
+    explore_see(p, "gen:0");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        pty_keys(p, keys[i]);
+        assert_true(pty_settle(p, 700));       /* some come to rest, some do not */
+    }
+    come_to_rest(p);
+    struct slow_line_most most = slow_line_most(pty_line(p));
+    struct vt_state s = vt_state(pty_screen(p));
+    print_message("%zu pictures; %zu bytes of pictures under way at most, %zu bytes of all\n", s.pictures_drawn,
+                  most.picture_bytes, most.bytes);
+    assert_true(s.pictures_drawn > 50);
+    assert_in_range(most.picture_bytes, 1, TILE);
+    assert_int_equal(s.bad_pictures, 0);
+    assert_int_equal(s.on_last_row, 0);
+    explore_quit(p);
+}
+
+/* What is drawn after the last key is that page's; what was drawn before it is little. */
+static void a_burst_of_keys_shows_the_last_page_alone(void **state) {
+    (void)state;
+    const char *db = ranking_world();
+    struct ranking last = ranking_of(db, SQUARE);
+    struct pty *p = explore_slowly(db, PTY_SIXEL);
+    explore_see(p, "gen:0");
+    pty_keys(p, "2");
+    explore_see(p, "proponents 1-");
+    come_to_rest(p);
+    size_t before = vt_state(pty_screen(p)).pictures_drawn;
+    const struct vt_picture *whole[128];
+    size_t boxes = vt_pictures(pty_screen(p), whole, 128);
+    for (size_t i = 0; i < 20; i++) {          /* away and back to gen:0 */
+        pty_keys(p, i % 2 ? "," : ".");
+        double until = clock_s() + .02;
+        while (clock_s() < until) pty_pump(p, 5);
+    }
+    size_t sent = vt_state(pty_screen(p)).pictures_drawn;
+    ranking_assert_painted(p, db, &last);
+    come_to_rest(p);
+    size_t drawn = vt_state(pty_screen(p)).pictures_drawn - before;
+    print_message("%zu boxes, %zu pictures were drawn, %zu of them before the last key\n", boxes, drawn, sent - before);
+    /* One of the first page's pictures may have been in hand; each of the last page's comes
+     * once, and once more where it can be better. */
+    assert_true(sent - before <= 1);
+    assert_true(drawn <= 1 + 2 * boxes);
+    assert_int_equal(vt_torn_cells(pty_screen(p)), 0);
+    explore_quit(p);
+}
+
+/* The first page's pictures begin next to the cursor. */
+static void pictures_come_from_the_cursor_outward(void **state) {
+    (void)state;
+    struct pty *p = explore_slowly(ranking_world(), PTY_SIXEL);
+    explore_see(p, "gen:0");
+    come_to_rest(p);
+    pty_keys(p, "G");                          /* the last of the gallery */
+    come_to_rest(p);
+    pty_keys(p, "\f");                         /* all again */
+    size_t n = 0, row = 0, col = 0, first_row = 0, first_col = 0;
+    const struct vt_picture *whole[128];
+    assert_true(vt_find(pty_screen(p), ">", &row, &col));
+    for (int i = 0; i < 400 && n != 1; i++) {
+        pty_pump(p, 5);
+        n = vt_pictures(pty_screen(p), whole, 128);
+        if (n > 8) n = 0;                      /* those from before are still there */
+    }
+    assert_int_equal(n, 1);
+    first_row = whole[0]->row;
+    first_col = whole[0]->col;
+    assert_in_range(first_row, row, row + 3);
+    assert_in_range(first_col, col, col + 5);
+    explore_quit(p);
+}
+
+static void the_footer_tells_the_speed(void **state) {
+    (void)state;
+    struct pty *p = explore_slowly(ranking_world(), PTY_SIXEL);
+    explore_see(p, "gen:0");
+    pty_keys(p, "2");
+    come_to_rest(p);
+    pty_keys(p, "L");
+    explore_see(p, "Mbit/s");
+    explore_see(p, " ms  ");
+    explore_see(p, "pictures ");
+    double speed = 0, ms = 0;
+    const char *row = vt_row(pty_screen(p), ROWS - 1), *at = strstr(row, "Mbit/s");
+    assert_non_null(at);
+    while (at > row && (at[-1] == ' ' || at[-1] == '.' || (at[-1] >= '0' && at[-1] <= '9'))) at--;
+    assert_int_equal(sscanf(at, " %lf Mbit/s %lf ms", &speed, &ms), 2);
+    print_message("shown: %.2f Mbit/s, %.0f ms\n", speed, ms);
+    assert_true(speed > .6 / SLOWER && speed < 1.3);
+    assert_true(ms >= ROUND_TRIP_MS && ms < ROUND_TRIP_MS + 60 * SLOWER);
+    explore_quit(p);
+}
+
+/* Answers stop in the middle of a page: pictures go on after a while, and the program ends
+ * without its answers being typed into the shell. */
+static void a_terminal_that_falls_silent_does_not_stop_it(void **state) {
+    (void)state;
+    const char *db = ranking_world();
+    struct ranking r = ranking_of(db, SQUARE);
+    struct pty *p = explore_slowly(db, PTY_SIXEL);
+    explore_see(p, "gen:0");
+    come_to_rest(p);
+    pty_become(p, PTY_SILENT);
+    pty_keys(p, "2");
+    explore_see(p, "proponents 1-");
+    explore_until(p, ranking_is_painted, &r, "pictures stopped when answers did");
+    pty_become(p, PTY_SIXEL);
+    pty_keys(p, "f");
+    explore_see(p, "loss avg");
+    explore_quit(p);
+}
+
+static int leave_at_once(void **state) {
+    (void)state;
+    rig_clear();
+    return 0;
+}
+
+/* Answers that come after the end would be typed into the shell. */
+static void no_answer_is_left_for_the_shell(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct pty *p = explore_slowly(ranking_world(), PTY_SIXEL);
+        if (i) explore_see(p, "gen:0");
+        if (i == 2) pty_settle(p, 150);
+        pty_keys(p, "Q");
+        int status = pty_wait_end(p, WAIT_MS);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(pty_unread(p, 300), 0);
+        explore_free_after(p, status);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(labels_come_within_a_round_trip_and_a_fifth_of_a_second),
+        cmocka_unit_test(never_more_than_a_tile_is_on_its_way),
+        cmocka_unit_test(a_burst_of_keys_shows_the_last_page_alone),
+        cmocka_unit_test(pictures_come_from_the_cursor_outward),
+        cmocka_unit_test(the_footer_tells_the_speed),
+        cmocka_unit_test(a_terminal_that_falls_silent_does_not_stop_it),
+        cmocka_unit_test(no_answer_is_left_for_the_shell),
+    };
+    return cmocka_run_group_tests_name("slow_line", tests, NULL, leave_at_once);
+}
