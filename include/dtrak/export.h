@@ -13,7 +13,8 @@
 struct store;
 
 enum export_what {
-    EXPORT_FEATURES = 1, EXPORT_SCORES = 2, EXPORT_SUBSETS = 4, EXPORT_EMBEDDINGS = 8, EXPORT_LABELS = 16, EXPORT_ALL = 31
+    EXPORT_FEATURES = 1, EXPORT_SCORES = 2, EXPORT_SUBSETS = 4, EXPORT_EMBEDDINGS = 8, EXPORT_LABELS = 16, EXPORT_ITEMS = 32,
+    EXPORT_ALL = 63
 };
 
 struct export_options {
@@ -26,7 +27,7 @@ struct export_options {
 };
 
 struct export_result {
-    size_t feature_sets, score_sets, subsets, outputs, embeddings, labels;
+    size_t feature_sets, score_sets, subsets, outputs, embeddings, labels, items;
     size_t left_out;             /* sets without rows, or with only the ends of rankings */
     size_t unfinished;           /* score sets with rows of NaN where there are none yet */
     char note[200];              /* for people; "" */
@@ -36,7 +37,8 @@ struct export_result {
  *   features/   float32 [item][feature], of a set with parts [part][item][feature]
  *   scores/     float32 [query][train]
  *   subsets/    uint8 members [model][train]; float32 outputs [model][query][half]
- *   embeddings/ float32 [item][feature]        labels/   int32 [item], -1: none */
+ *   embeddings/ float32 [item][feature]        labels/   int32 [item], -1: none
+ *   items/      JSON, a list of what is known of each item of a split: which row is which picture */
 enum status pipeline_export_arrays(struct store *s, const struct export_options *o, const struct progress *p,
                                    struct export_result *r);
 

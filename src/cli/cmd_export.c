@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const struct option options[] = {
-    { "npy", 1, "DIR", "features, scores, subsets, embeddings, labels as NumPy arrays, with a dtrak.json" },
+    { "npy", 1, "DIR", "features, scores, subsets, embeddings, labels as NumPy arrays, items as JSON" },
     { "traker", 1, "DIR", "a save_dir of traker, of the features of --loss at --checkpoint" },
     { "csv", 1, "FILE", "rankings as CSV; with --rows all scores" },
     { "json", 1, "FILE", "the same as JSON" },
@@ -21,7 +21,7 @@ static const struct option options[] = {
     { "top", 1, "N", "how many proponents of each query (10)" },
     { "bottom", 1, "N", "how many opponents of each query (as many as --top)" },
     { "rows", 0, NULL, "csv, json: the score of every training item instead of the ends of the ranking" },
-    { "what", 1, "LIST", "npy: of features, scores, subsets, embeddings, labels (all)" },
+    { "what", 1, "LIST", "npy: of features, scores, subsets, embeddings, labels, items (all)" },
     { "split", 1, "LIST", "npy, traker: only sets of train, val, gen (all)" },
     { "half", 0, NULL, "traker: float16 (float32)" },
     { "matrix", 1, "NAME", "traker: normal or rademacher, what its projector is called (from the projection)" },
@@ -35,7 +35,7 @@ enum { FOLDERS = 2, TARGETS = sizeof targets / sizeof *targets };
 /* --- folders --- */
 
 static enum status read_what(const struct args *a, unsigned *what) {
-    static const char *const names[] = { "features", "scores", "subsets", "embeddings", "labels" };
+    static const char *const names[] = { "features", "scores", "subsets", "embeddings", "labels", "items" };
     const char *list = args_text(a, "what", NULL);
     char word[32];
     *what = list ? 0 : EXPORT_ALL;
@@ -43,17 +43,18 @@ static enum status read_what(const struct args *a, unsigned *what) {
         size_t i = 0;
         while (i < sizeof names / sizeof *names && strcmp(word, names[i]) != 0) i++;
         if (i == sizeof names / sizeof *names)
-            return fail(ERR_USAGE, "--what '%s' is none of features, scores, subsets, embeddings, labels", word);
+            return fail(ERR_USAGE, "--what '%s' is none of features, scores, subsets, embeddings, labels, items", word);
         *what |= 1u << i;
     }
-    return *what ? OK : fail(ERR_USAGE, "--what needs features, scores, subsets, embeddings or labels");
+    return *what ? OK : fail(ERR_USAGE, "--what needs features, scores, subsets, embeddings, labels or items");
 }
 
 static void print_exported(const char *dir, const struct export_result *r) {
     const struct { size_t count; const char *one, *many; } part[] = {
         { r->feature_sets, "feature set", "feature sets" }, { r->score_sets, "score set", "score sets" },
         { r->subsets, "subset", "subsets" }, { r->outputs, "array of outputs", "arrays of outputs" },
-        { r->embeddings, "embedding", "embeddings" }, { r->labels, "array of labels", "arrays of labels" } };
+        { r->embeddings, "embedding", "embeddings" }, { r->labels, "array of labels", "arrays of labels" },
+        { r->items, "item", "items" } };
     const char *comma = "";
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
         if (!part[i].count) continue;

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { ITEMS_AT_ONCE = 1000 };
+
 struct exporter {
     struct store *s;
     const struct export_options *o;
@@ -308,6 +310,63 @@ static enum status take_labels(struct exporter *x) {
     return st;
 }
 
+/* --- items: which row is which picture --- */
+
+static void add_item(struct buf *b, const struct item *it) {
+    buf_printf(b, "{\"item\":\"%s:%zu\",\"label\":", split_name(it->split), it->index);
+    if (it->label >= 0) buf_printf(b, "%d", it->label);
+    else buf_text(b, "null");
+    const struct { const char *name, *text; } part[] = { { "name", it->label_name }, { "original", it->original }, { "caption", it->caption },
+                                                         { "sampler", it->sampler }, { "sha256", it->sha256 } };
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
+        if (part[i].text[0]) export_add_text(b, part[i].name, part[i].text);
+        else buf_printf(b, ",\"%s\":null", part[i].name);
+    if (it->sampler[0]) buf_printf(b, ",\"seed\":%llu}", (unsigned long long)it->seed);
+    else buf_text(b, ",\"seed\":null}");
+}
+
+static enum status write_items(struct exporter *x, struct file_out *f, enum split split, size_t count) {
+    struct buf b = BUF_INIT;
+    enum status st = OK;
+    for (size_t first = 0; first < count && st == OK; first += ITEMS_AT_ONCE) {
+        struct item_list l;
+        st = store_items_read(x->s, split, first, ITEMS_AT_ONCE, &l);
+        if (st != OK) break;
+        for (size_t i = 0; i < l.count; i++) {
+            buf_text(&b, first + i ? ",\n" : "[\n");
+            add_item(&b, &l.item[i]);
+        }
+        item_list_free(&l);
+        if (first + ITEMS_AT_ONCE >= count) buf_text(&b, "]\n");
+        st = buf_status(&b);
+        if (st == OK) st = progress_check(x->p);
+        if (st == OK) st = file_add(f, b.data, b.len);
+        buf_clear(&b);
+    }
+    buf_free(&b);
+    return st;
+}
+
+static enum status take_items(struct exporter *x) {
+    for (int k = 0; k < SPLIT_COUNT; k++) {
+        char file[64], path[NEW_FOLDER_PATH];
+        struct file_out f;
+        size_t count;
+        if (x->pick.splits && !(x->pick.splits >> k & 1)) continue;
+        TRY(store_items_count(x->s, (enum split)k, &count));
+        if (!count) continue;
+        snprintf(file, sizeof file, "items/%s.json", split_name((enum split)k));
+        TRY(new_folder_path(&x->folder, file, path));
+        TRY(file_begin(&f, path, 0));
+        enum status st = write_items(x, &f, (enum split)k, count);
+        if (st == OK) st = file_end(&f);
+        file_abandon(&f);
+        TRY(st);
+        x->r->items += count;
+    }
+    return OK;
+}
+
 /* --- all of it --- */
 
 static enum status run(struct exporter *x) {
@@ -321,9 +380,10 @@ static enum status run(struct exporter *x) {
     if (x->o->what & EXPORT_SUBSETS) TRY(take_subsets(x));
     if (x->o->what & EXPORT_EMBEDDINGS) TRY(take_embeddings(x));
     if (x->o->what & EXPORT_LABELS) TRY(take_labels(x));
+    if (x->o->what & EXPORT_ITEMS) TRY(take_items(x));
     buf_text(&x->json, "]");
     const struct export_result *r = x->r;
-    if (!(r->feature_sets + r->score_sets + r->subsets + r->embeddings + r->labels))
+    if (!(r->feature_sets + r->score_sets + r->subsets + r->embeddings + r->labels + r->items))
         return fail(ERR_MISSING, "nothing to export: no stored set is of what was asked for%s",
                     r->left_out ? "; sets without rows, or with only the ends of rankings, have no array" : "");
     return new_folder_end(&x->folder, &x->json);

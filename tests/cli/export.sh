@@ -23,7 +23,7 @@ says scores_are_there $? "$(cat out.txt)"
 # --- NumPy ---
 "$DTRAK" export a.db --npy arrays > out.txt 2> err.txt
 says arrays_are_written $? "$(cat err.txt)"
-equal it_says_what_they_are "$(cat out.txt)" "2 feature sets, 2 score sets, 1 embedding, 2 arrays of labels: arrays"
+equal it_says_what_they_are "$(cat out.txt)" "2 feature sets, 2 score sets, 1 embedding, 2 arrays of labels, 36 items: arrays"
 same_file features_are_the_ones_that_came arrays/features/1-train-square-900.npy train.npy
 same_file those_of_queries_too arrays/features/2-val-square-900.npy val.npy
 same_file scores_too arrays/scores/1-grad-dot-l1-val.npy s.npy
@@ -31,7 +31,9 @@ same_file embeddings_too arrays/embeddings/clip-train.npy e.npy
 equal the_list_says_the_axes "$(of arrays arrays.2.axes.0) $(of arrays arrays.2.axes.1)" "query train"
 equal and_the_shape "$(of arrays arrays.2.shape.0) $(of arrays arrays.2.shape.1)" "6 30"
 equal and_the_identity "$(of arrays arrays.3.method) $(of arrays arrays.3.loss) $(of arrays arrays.3.lambda) $(of arrays arrays.3.checkpoints.0)" "trak square 0.1 900"
-equal every_file_is_listed "$(of arrays files.#)" "$(find arrays -name '*.npy' | wc -l)"
+equal every_file_is_listed "$(of arrays files.#)" "$(find arrays -name '*.npy' -o -name '*.json' -path '*/*/*' | wc -l)"
+"$json" 7.item < arrays/items/train.json > got && "$json" 7.label < arrays/items/train.json >> got && "$json" '#' < arrays/items/train.json >> got
+equal items_say_which_row_is_which_picture "$(tr '\n' ' ' < got)" "train:7 $(tail -c +129 arrays/labels/train.npy | od -An -v -td4 -w4 | sed -n 8p | tr -d ' ') 30 "
 # The arrays alone give the same scores again, to the last bit.
 cp base.db b.db
 for i in 0 1; do

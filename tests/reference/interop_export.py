@@ -41,9 +41,14 @@ def arrays_of(p, *words):
         if list(x.shape) != a["shape"] or str(x.dtype) != a["dtype"] or len(a["axes"]) != x.ndim:
             raise Mismatch(f"{a['file']}: {x.dtype} {x.shape}, dtrak.json says {a['dtype']} {a['shape']}")
         a["x"] = x
-    found = {str(f.relative_to(where)) for f in where.rglob("*.npy")}
+    found = {str(f.relative_to(where)) for f in where.rglob("*") if f.is_file() and f.name != "dtrak.json"}
     if found != set(listed["files"]):
         raise Mismatch("dtrak.json lists other files than there are")
+    for split in ("train", "val", "gen"):
+        if "items/" + split + ".json" in found:
+            items = json.loads((where / "items" / f"{split}.json").read_text())
+            if [i["item"] for i in items] != [f"{split}:{n}" for n in range(len(items))]:
+                raise Mismatch(f"items/{split}.json has other items")
     return listed["arrays"]
 
 
