@@ -78,8 +78,9 @@ static enum status take_features(struct store *s, const struct import_options *o
     enum status st;
     if (w.used > a->shape[1]) return fail(ERR_USAGE, "%s: --used %zu of %zu columns", o->path, w.used, a->shape[1]);
     if (a->shape[0] != items)
-        return fail(ERR_FORMAT, "%s: %zu rows of %zu numbers, and here are %zu %s items: one row for each is expected", o->path,
-                    a->shape[0], a->shape[1], items, split_name(o->split));
+        return fail(ERR_FORMAT, "%s: %zu rows of %zu numbers, and here are %zu %s items: one row for each is expected%s", o->path,
+                    a->shape[0], a->shape[1], items, split_name(o->split),
+                    a->shape[1] == items ? "; this is the array the other way round, a row for each feature" : "");
     struct feature_identity f = { .split = o->split, .timesteps = o->timesteps, .noise_seed = o->noise_seed, .draws = 1, .parts = 1,
                                   .projection_seed = o->projection_seed, .k = w.used, .float32 = a->type != ARRAY_F16, .version = 0 };
     struct feature_reader in = import_array_rows(&w, o->path, o->allow_zero);

@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE = 4096, PIECES = 512, CHECK_BYTES = 4 << 20, FILES_MAX = 100000 };
+enum { PIECE = 4096, PIECES = 512, CHECK_BYTES = 4 << 20, MIB = 1 << 20, FILES_MAX = 100000 };
 
 static const struct { const char *name; size_t size; } numbers[] = {
     [FEATURE_F16] = { "float16", 2 }, [FEATURE_BF16] = { "bfloat16", 2 }, [FEATURE_F32] = { "float32", 4 },
@@ -511,7 +511,7 @@ static enum status check_whole(struct checker *c, struct open_file *f, size_t k,
                 return fail(ERR_FORMAT, "%s: row %zu is all zero, as where a file was written in part", f->path, row);
         }
         at = stop;
-        progress_report(c->progress, (double)at, (double)f->size, "feature file", "");
+        progress_report(c->progress, (double)((at + MIB - 1) / MIB), (double)((f->size + MIB - 1) / MIB), "MiB of a feature file", "");
     }
     *digest = h;
     return OK;

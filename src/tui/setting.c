@@ -205,6 +205,13 @@ static int has_kernel(struct app *a, const struct features_options *o) {
     return 0;
 }
 
+/* Too many items and features for a decomposition here: each query is solved for by reading
+ * them again and again, and there are no leverages. */
+static int is_streamed(struct app *a, const struct features_options *o) {
+    return method_has_lambda(a->setting.method) && ridge_bytes(a->catalog.count[SPLIT_TRAIN], o->dims) > (double)mem_default_cap() &&
+           !has_kernel(a, o);
+}
+
 void setting_estimate(struct app *a, char *out, size_t size) {
     const struct setting *t = &a->setting;
     const struct catalog *c = &a->catalog;
@@ -218,6 +225,11 @@ void setting_estimate(struct app *a, char *out, size_t size) {
     struct features_options o = wanted_features(a);
     size_t train = rows_missing(a, &o, SPLIT_TRAIN), gen = rows_missing(a, &o, a->query.split);
     int kernel = train + gen > 0 && has_kernel(a, &o);
+    if (train + gen == 0 && is_streamed(a, &o)) {
+        snprintf(out, size, "Scores of this item by reading the features again and again, %.1f GB each time: minutes",
+                 4e-9 * (double)n * (double)o.dims);
+        return;
+    }
     if (train + gen == 0 || kernel) {
         snprintf(out, size, "Scores of %zu %s items from %s (%zu timesteps, k %zu): seconds",
                  queries, split, kernel ? "the stored kernel" : "stored features", o.timesteps, o.dims);
@@ -283,9 +295,7 @@ static enum status queue_scores(struct app *a, enum split split) {
     o.timesteps = method_has_features(t->method) ? f.timesteps : 0;
     o.splits = 1u << split;
     o.self_influence = t->method == METHOD_TRAK;
-    /* Without a decomposition each query takes its time, and there are no leverages. */
-    if (method_has_lambda(t->method) && split == a->query.split &&
-        ridge_bytes(a->catalog.count[SPLIT_TRAIN], f.dims) > (double)mem_default_cap() && !has_kernel(a, &f)) {
+    if (split == a->query.split && is_streamed(a, &f)) {
         item_ref_format(query, a->query);
         o.queries = query;
         o.self_influence = 0;

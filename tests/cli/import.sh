@@ -146,6 +146,8 @@ wrong a_pickle_that_calls_is_refused 'posix.system' evil.pkl --from pickle --axe
 says and_calls_nothing "$([ -e hacked ] && echo 1 || echo 0)"
 wrong a_wrong_axis_order_is_said_with_both_readings 'as query,train that is 30 queries by 6 training items, as train,query 6 queries by 30' \
     t.npy --from npy --axes query,train --loss avg --split val
+"$arrays" npy turned.npy 16 30 1
+wrong features_the_other_way_round_are_said 'the array the other way round' turned.npy --from npy --features --split train --loss avg --checkpoint 5
 "$arrays" npy odd.npy 6 29 1
 wrong other_extents_are_refused '6 x 29 scores' odd.npy --from npy --axes query,train --loss avg --split val
 "$arrays" npy nan.npy 6 30 1 nan
