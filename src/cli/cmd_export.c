@@ -26,6 +26,7 @@ static const struct option options[] = {
     { "half", 0, NULL, "traker: float16 (float32)" },
     { "matrix", 1, "NAME", "traker: normal or rademacher, what its projector is called (from the projection)" },
     { "force", 0, NULL, "replace FILE, or an earlier export at DIR" },
+    CLI_FEATURE_ROOT,
     { NULL, 0, NULL, NULL },
 };
 
@@ -201,6 +202,7 @@ static enum status run_export(const struct args *a) {
     TRY(args_size(a, "top", 0, 1000000, &q.top));
     q.bottom = q.top;
     TRY(args_size(a, "bottom", 0, 1000000, &q.bottom));
+    TRY(cli_feature_root(a));
     TRY(cli_open(&s, a->file[0], 0));
     enum status st = folders ? export_folders(a, s, &q) : OK;
     if (st == OK && files) st = report_rankings_load(&r, s, &q, args_text(a, "query", "all"));

@@ -9,6 +9,7 @@
 
 static const struct option options[] = {
     { "what", 1, "LIST", "only of checkpoints, queries, subsets, scores, features (all)" },
+    CLI_FEATURE_ROOT,
     { NULL, 0, NULL, NULL },
 };
 
@@ -57,6 +58,7 @@ static enum status run_merge(const struct args *a) {
     struct merge_summary r;
     struct merge_options o = { .say = print_line, .say_ctx = stderr };
     TRY(read_what(a, &o.what));
+    TRY(cli_feature_root(a));
     TRY(cli_open(&s, a->file[0], 1));
     console_start(&c);
     enum status st = pipeline_merge_all(s, a->file[1], &o, &c.progress, &r);

@@ -17,6 +17,7 @@ static const struct option options[] = {
     { "embedding", 1, "NAME", "which embedding (the only one there is)" },
     { "json", 0, NULL, "as JSON" },
     { "csv", 0, NULL, "as CSV" },
+    CLI_FEATURE_ROOT,
     { NULL, 0, NULL, NULL },
 };
 
@@ -55,6 +56,7 @@ static enum status run_neighbours(const struct args *a) {
     q.loss = args_text(a, "loss", NULL);
     q.checkpoint = args_text(a, "checkpoint", NULL);
     q.embedding = args_text(a, "embedding", NULL);
+    TRY(cli_feature_root(a));
     TRY(cli_open(&s, a->file[0], 0));
     enum status st = report_near_load(&r, s, &q, NULL);
     if (st == OK) {
