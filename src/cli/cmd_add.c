@@ -93,8 +93,10 @@ static enum status run_add(const struct args *a) {
 const struct command command_add = {
     "add", "DB [FILE...]", "add pictures to explain, or an embedding of the items",
     options, 1, ARGS_FILES_MANY,
-    "  dtrak add my.db --split gen samples/*.png --seed 100 && dtrak features my.db && dtrak score my.db\n"
+    "  dtrak add my.db --split gen samples/*.png --seed 100\n"
+    "  dtrak features my.db && dtrak score my.db\n"
     "  dtrak add my.db --split val photo.jpg --fit pad\n"
     "  dtrak add my.db --embedding train.npy --split train\n"
-    "  dtrak add my.db --embedding gen.npy --split gen && dtrak score my.db --method embed-cos --split gen\n", run_add
+    "  dtrak add my.db --embedding gen.npy --split gen\n"
+    "  dtrak score my.db --method embed-cos --split gen\n", run_add
 };

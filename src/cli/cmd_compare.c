@@ -8,7 +8,7 @@
 
 static const struct option options[] = {
     { "query", 1, "ITEM", "the item to explain, as gen:17 or val:3" },
-    { "a", 1, "SETTING", "method,loss=L,checkpoint=C,lambda=V,timesteps=N,dims=K; all but the method may lack (trak)" },
+    { "a", 1, "SETTING", "method,loss=L,checkpoint=C,lambda=V,timesteps=N,dims=K; a method will do (trak)" },
     { "b", 1, "SETTING", "the other one (dtrak)" },
     { "top", 1, "N", "how many places to list (10)" },
     { "json", 0, NULL, "as JSON" },

@@ -12,7 +12,7 @@ static const struct option options[] = {
     { "kernels", 0, NULL, "kernels of training features" },
     { "bases", 0, NULL, "eigenbases" },
     { "embedding", 1, "NAME", "the embedding of that name" },
-    { "query", 1, "ITEMS", "gen:5, gen:5-9, val:0, with commas: with their scores and features; later ones get lower numbers" },
+    { "query", 1, "ITEMS", "gen:5, gen:5-9, val:0, with commas: with all of theirs; later ones move up" },
     CLI_PICK_OPTIONS("only sets of"),
     { "yes", 0, NULL, "do it; without this only say what would go" },
     { NULL, 0, NULL, NULL },

@@ -4,7 +4,7 @@
 
 "$DTRAK" --help > help.txt 2> err.txt
 says help_is_printed_on_stdout "$?" "$(cat err.txt)"
-commands="view new train sample features score work rank page export sheet info check backup slim"
+commands="view new train sample features add score merge work rank page export compare neighbours self sheet info check backup slim drop"
 for c in $commands; do
     grep -q "^  $c " help.txt
     says "help_names_$c" $?
