@@ -62,6 +62,10 @@ void app_back(struct app *a) {
 /* Is nothing being computed, or may it be left?  Else it is asked, and `wanted` or the end follows. */
 static int may_go(struct app *a, const char *to) {
     struct jobs_now now = jobs_snapshot(a->jobs);
+    if (now.id == 0 && now.queued == 0 && jobs_busy(a->jobs)) {   /* what was asked for just now is being written */
+        jobs_wait(a->jobs, .2);
+        now = jobs_snapshot(a->jobs);
+    }
     if (now.id == 0 && now.queued == 0) return 1;
     if (now.id) snprintf(a->asked_text, sizeof a->asked_text, "A job runs: %s and stop it? Finished parts stay, 6 resumes it.  y yes  n no", to);
     else snprintf(a->asked_text, sizeof a->asked_text, "Jobs are queued: %s? They stay in the queue.  y yes  n no", to);

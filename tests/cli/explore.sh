@@ -37,4 +37,19 @@ look "2 space l space 8 r @type:pair enter @idle" > screen.txt 2> err.txt
 "$DTRAK" counterfactual a.db --report > report.txt 2> err.txt
 grep -q "list:pair" report.txt
 says a_marked_pair_is_taken_away_by_a_job $? "$(cat report.txt err.txt screen.txt)"
+
+# A running job is not left without being asked.
+"$OUT/screens/world" b.db
+look "2 + o j enter" > screen.txt 2> err.txt
+tail -n 1 screen.txt | grep -q "open another database"
+says going_over_asks_while_a_job_runs $? "$(cat screen.txt err.txt)"
+look "2 + o j enter n" > screen.txt 2> err.txt
+head -n 1 screen.txt | grep -q "a.db"
+says no_stays_here $? "$(cat screen.txt err.txt)"
+look "2 + o j enter y" > screen.txt 2> err.txt
+head -n 1 screen.txt | grep -q "b.db"
+says yes_goes_over $? "$(cat screen.txt err.txt)"
+look "2 + q q" > screen.txt 2> err.txt
+tail -n 1 screen.txt | grep -q "leave"
+says leaving_asks_too $? "$(cat screen.txt err.txt)"
 finish
