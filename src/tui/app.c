@@ -192,6 +192,7 @@ int app_poll(struct app *a) {
         a->compare.stale = changed = 1;
     if (clock_s() - a->looked < LOOK_S) return changed;
     a->looked = clock_s();
+    if (app_look_at_file(a)) changed = 1;
     if (app_top(a) == &screen_jobs) {    /* a lease that runs out changes no byte of the file */
         jobs_reload(a);
         changed = 1;

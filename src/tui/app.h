@@ -176,6 +176,8 @@ struct app {
     int shows_line;              /* the footer says how fast the line to the terminal is */
     char why_read_only[160];
     int64_t data_version;
+    uint64_t file[2];            /* device and number of the file as it was opened */
+    int is_replaced;             /* its name means another file now */
     uint64_t jobs_ended;
     double looked;               /* when the data version was last asked for */
     struct catalog catalog;
@@ -353,6 +355,8 @@ void app_close(struct app *a);          /* NULL is fine */
 /* Pictures for a terminal, which work wakes from then on; the terminal stays the caller's. */
 enum status app_connect(struct app *a, struct term *t);
 void app_disconnect(struct app *a);
+/* 1: the database's name means another file now, and that has just been said. */
+int app_look_at_file(struct app *a);
 enum status app_first_query(struct app *a);
 void app_go_over(struct app *a);        /* to the database that is wanted; says why it cannot */
 

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* --- opening --- */
 
@@ -75,6 +76,27 @@ static enum status open_work(struct app *a) {
     return live_open(&a->live, a->o.db, NULL, NULL);
 }
 
+/* A copy that was moved over the file is another file: what is shown is the old one. */
+static int file_number(const char *path, uint64_t out[2]) {
+    struct stat sb;
+    if (stat(path, &sb) != 0) return 0;
+    out[0] = (uint64_t)sb.st_dev;
+    out[1] = (uint64_t)sb.st_ino;
+    return 1;
+}
+
+/* The new one is not opened from here: the log beside it is that of the old one, until the
+ * old one is closed. */
+int app_look_at_file(struct app *a) {
+    uint64_t now[2];
+    char key[16];
+    if (a->is_replaced || !a->file[1] || !file_number(a->o.db, now) || memcmp(now, a->file, sizeof now) == 0) return 0;
+    a->is_replaced = 1;
+    keys_key(key, &a->keys, ACT_quit);
+    app_say(a, STYLE_WARN, "another file has taken this database's place: leave (%s) and start again, this is the old one", key);
+    return 1;
+}
+
 /* Everything of one database, with its first screen. */
 static enum status open_database(struct app *a) {
     TRY(store_open(&a->store, a->o.db, a->o.read_only ? STORE_READ : STORE_WRITE_OR_READ));
@@ -84,6 +106,7 @@ static enum status open_database(struct app *a) {
     TRY(app_first_query(a));
     TRY(first_screen(a));
     TRY(store_data_version(a->store, &a->data_version));
+    file_number(a->o.db, a->file);
     offer_interrupted(a);
     return OK;
 }

@@ -106,6 +106,21 @@ static void what_another_process_writes_shows_without_a_key(void **state) {
     assert_int_equal(rig_number(db, "SELECT count(*) FROM item WHERE split = 'gen'"), 41);
 }
 
+static void another_file_in_its_place_is_said(void **state) {
+    (void)state;
+    const char *db = world("replaced.db"), *other = world("other.db");
+    add_generated(other);
+    struct pty *p = explore_start(db, PTY_PLAIN);
+    explore_see(p, "generated: 40");
+    EXPLORE_RUN("mv '%s' '%s'", other, db);
+    explore_see(p, "another file has taken this database's place");
+    explore_quit(p);
+    p = explore_start(db, PTY_PLAIN);
+    explore_see(p, "generated: 41");
+    explore_quit(p);
+    EXPLORE_RUN("'%s' check '%s' 2>&1", explore_environment("DTRAK"), db);
+}
+
 static void a_browsing_one_follows_too(void **state) {
     (void)state;
     const char *db = world("browsed.db");
@@ -255,6 +270,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_another_process_writes_shows_without_a_key),
         cmocka_unit_test(a_browsing_one_follows_too),
+        cmocka_unit_test(another_file_in_its_place_is_said),
         cmocka_unit_test(going_over_shows_the_pictures_of_the_other),
         cmocka_unit_test(the_next_start_shows_what_was_shown_last),
         cmocka_unit_test(the_config_file_of_the_user_is_read),
