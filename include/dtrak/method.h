@@ -8,6 +8,7 @@
  *   embed-dot, embed-cos   the same two on rows that the user brought, e.g. of CLIP
  *   random      uniform in [-1, 1), keyed on (seed, query)
  * and out of the scores of others, or in a way of their own:
+ *   journey            trak, g averaged along the sampling path of a generated item
  *   tracin, gas        means of grad-dot and grad-cos over checkpoints (combine.h)
  *   das, das-signed    trak with loss avg, times residual and leverage (das.h)
  *   emp-influence, datamodel   out of retrained networks (datamodel.h)
@@ -68,8 +69,8 @@ struct method_inputs {
     const double *cross;        /* [M][N]    g . phi_n          grad-dot grad-cos pixel-* embed-* */
     const double *query_norm;   /* [M]       ||g||              *-cos */
     const double *train_norm;   /* [N]       ||phi_n||          *-cos renorm-if */
-    const struct ridge *ridge;  /*                              trak relative-if renorm-if */
-    const double *coords;       /* [M][rank] of ridge_query_*   the same three */
+    const struct ridge *ridge;  /*                              trak journey relative-if renorm-if */
+    const double *coords;       /* [M][rank] of ridge_query_*   the same four */
     const double *relative;     /* [N] ridge_diagonals() at lambda_abs   relative-if */
     double lambda_abs;
     uint64_t seed;              /*                              random */

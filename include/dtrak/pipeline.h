@@ -94,7 +94,9 @@ struct features_options {
     uint64_t noise_seed, projection_seed;
     int float32;                /* store rows as float32 instead of float16 with a scale */
     size_t threads;
-    const char *rule;           /* "uniform", or "cumulative": timesteps 0, 1, .. n-1; NULL: uniform */
+    const char *rule;           /* "uniform", or "cumulative": timesteps 0, 1, .. n-1; NULL: uniform.  "journey":
+                                 * of generated items, at the steps they were sampled in, on the picture that
+                                 * was predicted at each, noised again; timesteps is then not read */
     size_t draws;               /* of noise at each timestep; 0: 1 */
     size_t parts;               /* rows kept per item, pair number i in part i mod parts, pairs being ordered by
                                  * draw, then timestep; divides timesteps x draws; 0: 1.  As many as timesteps

@@ -21,4 +21,9 @@ struct sampler_settings { const struct schedule *schedule; size_t steps; double 
 int sampler_run(struct unet_work *work, const struct unet_weights *weights, const struct sampler_settings *o,
                 float *x, float *eps, float *noise, const uint64_t *seeds, size_t B, size_t D);
 
+/* The same, and on the way path out [B][steps][D]: the pictures that the network predicts at each
+ * step, the noisiest first, clamped as the schedule says.  path may be NULL. */
+int sampler_path(struct unet_work *work, const struct unet_weights *weights, const struct sampler_settings *o,
+                 float *x, float *eps, float *noise, const uint64_t *seeds, size_t B, size_t D, float *path);
+
 #endif

@@ -68,6 +68,10 @@ void schedule_noised(const struct schedule *s, float *x_t, const float *x, const
 void schedule_ddim(const struct schedule *s, float *x, const float *eps, const float *noise, size_t n,
                    size_t t, long t_next, double eta);
 
+/* x0 out [n]: the picture that a network with output eps [n] predicts from x [n] at t,
+ * (x - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t), clamped as configured. */
+void schedule_predicted(const struct schedule *s, float *x0, const float *x, const float *eps, size_t n, size_t t);
+
 /* The i-th of `steps` DDIM timesteps, i = 0 the noisiest: (steps - 1 - i) * (T / steps). */
 size_t schedule_ddim_timestep(const struct schedule *s, size_t steps, size_t i);
 

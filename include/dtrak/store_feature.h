@@ -25,6 +25,9 @@ struct provenance { const char *program, *blas_core, *host; size_t threads; };
 
 enum { FEATURE_PARTS_MAX = 100000 };
 
+/* The rule of generated items' features along their sampling path: of queries only. */
+#define FEATURE_RULE_JOURNEY "journey"
+
 /* What makes two sets the same; all of it is compared. */
 struct feature_identity {
     enum split split;

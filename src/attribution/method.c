@@ -19,7 +19,7 @@ static const struct { const char *name, *display; unsigned need; } methods[METHO
     [METHOD_GAS] = { "gas", "GAS", LOSS | FEATURES | SEVERAL | HERE },
     [METHOD_RELATIVE_IF] = { "relative-if", "Relative IF", LOSS | CHECKPOINT | FEATURES | LAMBDA | HERE },
     [METHOD_RENORM_IF] = { "renorm-if", "Renormalised IF", LOSS | CHECKPOINT | FEATURES | LAMBDA | HERE },
-    [METHOD_JOURNEY] = { "journey", "Journey TRAK", LOSS | CHECKPOINT | FEATURES | LAMBDA },
+    [METHOD_JOURNEY] = { "journey", "Journey TRAK", LOSS | CHECKPOINT | FEATURES | LAMBDA | MORE | HERE },
     [METHOD_DAS] = { "das", "DAS", LOSS | CHECKPOINT | FEATURES | LAMBDA | AVG | MORE | HERE },
     [METHOD_DAS_SIGNED] = { "das-signed", "DAS (signed)", LOSS | CHECKPOINT | FEATURES | LAMBDA | AVG | MORE | HERE },
     [METHOD_PIXEL_DOT] = { "pixel-dot", "Pixel dot", PIXELS | HERE },
@@ -133,7 +133,7 @@ static enum status scores_any(enum method m, const struct method_inputs *in, dou
     switch (m) {
     case METHOD_GRAD_DOT: case METHOD_PIXEL_DOT: case METHOD_EMBED_DOT: return scores_dot(m, in, scores, 0);
     case METHOD_GRAD_COS: case METHOD_PIXEL_COS: case METHOD_EMBED_COS: return scores_dot(m, in, scores, 1);
-    case METHOD_TRAK: case METHOD_RELATIVE_IF: case METHOD_RENORM_IF: return scores_ridge(m, in, scores);
+    case METHOD_TRAK: case METHOD_JOURNEY: case METHOD_RELATIVE_IF: case METHOD_RENORM_IF: return scores_ridge(m, in, scores);
     case METHOD_RANDOM: return scores_random(in, scores);
     default:
         return fail(ERR_MISSING, "method %s is not computed by this program; its scores can be imported",

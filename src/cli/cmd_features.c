@@ -13,6 +13,7 @@ static const struct option options[] = {
     { "split", 1, "LIST", "train, val, gen (all that have items)" },
     { "timesteps", 1, "N", "of the 1000, evenly spaced; N divides 1000 (10)" },
     { "rule", 1, "R", "uniform, or cumulative: the first N timesteps (uniform)" },
+    { "journey", 0, NULL, "of generated items along their sampling path, for method journey" },
     { "draws", 1, "D", "noise draws at each timestep (1)" },
     { "blocks", 1, "B", "keep B rows per item, each of every B-th timestep and draw (1)" },
     { "per-timestep", 0, NULL, "keep a row for each timestep: --blocks N" },
@@ -32,13 +33,18 @@ static enum status read_timesteps(const struct args *a, struct features_options 
     o->rule = args_text(a, "rule", NULL);
     if (o->rule && strcmp(o->rule, "uniform") && strcmp(o->rule, "cumulative"))
         return fail(ERR_USAGE, "--rule '%s' is neither uniform nor cumulative", o->rule);
+    if (args_has(a, "journey") && (args_has(a, "timesteps") || args_has(a, "rule") || args_has(a, "blocks") ||
+                                   args_has(a, "per-timestep") || o->splits & ~(1u << SPLIT_GEN)))
+        return fail(ERR_USAGE, "--journey is of generated items, at the steps they were sampled in; --split, --timesteps, --rule "
+                    "and --blocks do not go with it");
+    if (args_has(a, "journey")) o->rule = "journey";
     TRY(args_size(a, "timesteps", 1, 100000, &o->timesteps));
     TRY(args_size(a, "draws", 1, 1000, &o->draws));
     if (args_has(a, "blocks") && args_has(a, "per-timestep"))
         return fail(ERR_USAGE, "--per-timestep is --blocks %zu; give one of them", o->timesteps);
     TRY(args_size(a, "blocks", 1, 100000, &o->parts));
     if (args_has(a, "per-timestep")) o->parts = o->timesteps;
-    if (o->timesteps * o->draws % o->parts)
+    if (!args_has(a, "journey") && o->timesteps * o->draws % o->parts)
         return fail(ERR_USAGE, "--blocks %zu does not divide the %zu pairs of timestep and noise draw", o->parts,
                     o->timesteps * o->draws);
     return OK;
@@ -77,5 +83,6 @@ const struct command command_features = {
     options, 1, 1,
     "  dtrak features my.db --loss simple,square --checkpoint last --timesteps 10 --dims 2048\n"
     "  dtrak features my.db --loss all --checkpoint all --dry-run\n"
-    "  dtrak features my.db --loss square --timesteps 100 --draws 2 --blocks 8\n", run_features
+    "  dtrak features my.db --loss square --timesteps 100 --draws 2 --blocks 8\n"
+    "  dtrak features my.db --loss simple --journey\n", run_features
 };

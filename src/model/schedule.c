@@ -170,16 +170,27 @@ size_t schedule_ddim_timestep(const struct schedule *s, size_t steps, size_t i) 
     return (steps - 1 - i) * (s->c.T / steps);
 }
 
+/* The x_0 that the network predicts for one element, clamped to +-most. */
+static double predicted(float x, float eps, double a, double most) {
+    double x0 = ((double)x - sqrt(1 - a) * (double)eps) / sqrt(a);
+    return x0 < -most ? -most : x0 > most ? most : x0;
+}
+
+static double clip_of(const struct schedule *s) { return s->c.clip ? s->c.clip_range : INFINITY; }
+
+void schedule_predicted(const struct schedule *s, float *x0, const float *x, const float *eps, size_t n, size_t t) {
+    double a = schedule_alpha_bar(s, t), most = clip_of(s);
+    for (size_t i = 0; i < n; i++) x0[i] = (float)predicted(x[i], eps[i], a, most);
+}
+
 void schedule_ddim(const struct schedule *s, float *x, const float *eps, const float *noise, size_t n, size_t t,
                    long t_next, double eta) {
     double a = schedule_alpha_bar(s, t), end = s->c.final_first ? s->alpha_bar[0] : 1;
     double next = t_next < 0 ? end : schedule_alpha_bar(s, (size_t)t_next);
     double sigma = eta * sqrt(fmax(0, (1 - next) / (1 - a) * (1 - a / next)));
-    double along = sqrt(fmax(0, 1 - next - sigma * sigma)), most = s->c.clip ? s->c.clip_range : INFINITY;
+    double along = sqrt(fmax(0, 1 - next - sigma * sigma)), most = clip_of(s);
     for (size_t i = 0; i < n; i++) {
-        double x0 = ((double)x[i] - sqrt(1 - a) * (double)eps[i]) / sqrt(a);
-        x0 = x0 < -most ? -most : x0 > most ? most : x0;
-        double y = sqrt(next) * x0 + along * (double)eps[i];
+        double y = sqrt(next) * predicted(x[i], eps[i], a, most) + along * (double)eps[i];
         if (eta > 0) y += sigma * (double)noise[i];
         x[i] = (float)y;
     }

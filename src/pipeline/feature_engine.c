@@ -40,10 +40,12 @@ static int pass(struct feature_engine *e, size_t piece, size_t thread, size_t ro
     float *eps = noise + e->pass * D, *d_eps = eps + e->pass * D, time[FEATURE_PASS];
     const struct unet_param *params = unet_params(e->net->u, &n_params);
     for (size_t b = 0; b < B; b++) {
-        struct feature_pair at = e->pairs[part + (n + b) * e->parts];
+        size_t number = part + (n + b) * e->parts;
+        struct feature_pair at = e->pairs[number];
+        const float *image = g->images + (row * e->pictures + number % e->pictures) * D;
         time[b] = (float)at.t;
         items_noise(noise + b * D, D, e->noise_seed, g->split, g->first + row, at.t, at.draw);
-        schedule_noised(schedule, x_t + b * D, g->images + row * D, noise + b * D, D, at.t);
+        schedule_noised(schedule, x_t + b * D, image, noise + b * D, D, at.t);
     }
     if (!unet_forward(e->works[thread], e->net->weights, eps, x_t, time, B)) return 0;
     for (size_t b = 0; b < B; b++)
@@ -137,7 +139,7 @@ static enum status plan(struct feature_engine *e, size_t fixed, size_t *gather) 
     size_t cap = e->memory ? e->memory : mem_default_cap(), each, row, losses = count_losses(e->losses);
     TRY(footprint_work(e->net->u, e->pass, 1, &each));
     each += 4 * e->pass * e->D * sizeof(float);
-    row = losses * e->projection.k * sizeof(float) + e->D * sizeof(float);
+    row = losses * e->projection.k * sizeof(float) + e->pictures * e->D * sizeof(float);
     size_t gathered = is_dense(e) ? losses * (size_t)e->projection.p * sizeof(float) : 0;
     fixed += e->at_once * row;
     TRY(footprint_threads("features", e->memory, fixed + gathered, each,
@@ -276,7 +278,7 @@ enum status feature_engine_measure(struct feature_engine *e, unsigned losses, do
     for (int l = 0; l < LOSS_COUNT; l++)
         if (losses >> l & 1 && projection_rows(e->work[l]) < most) most = projection_rows(e->work[l]);
     g.items = most < e->threads ? most : e->threads;
-    images = mem_array(most * e->D, sizeof *images);
+    images = mem_array(most * e->pictures, e->D * sizeof *images);
     out = mem_array(most * k, sizeof *out);
     loss = mem_array(most, sizeof *loss);
     if (!images || !out || !loss) { st = fail(ERR_NOMEM, "features: out of memory"); goto done; }

@@ -32,6 +32,8 @@ struct feature_engine {
     uint64_t noise_seed;
     const struct feature_pair *pairs;
     size_t n_pairs, parts;             /* parts divides n_pairs */
+    size_t pictures;                   /* of an item: 1, or one for each timestep (then pair i looks at picture
+                                        * i mod pictures) */
     size_t block_pieces;               /* a group is a multiple of this many pieces */
     struct projection projection;
     size_t threads, memory;            /* at most; 0: all processors, half of the RAM */
@@ -56,7 +58,7 @@ struct feature_engine {
 struct feature_group {
     enum split split;
     size_t first, items, block_rows;
-    const float *images;               /* [items][D] */
+    const float *images;               /* [items][pictures][D] */
     unsigned wanted;                   /* bit per loss */
     float *out[LOSS_COUNT];            /* [items * parts][k] in the order of pieces, for those wanted */
     double *loss;                      /* out [items * parts] mean L_simple of each piece */

@@ -6,6 +6,7 @@
  * the forward passes give for nothing. */
 #include "dtrak/pipeline.h"
 #include "feature_engine.h"
+#include "feature_paths.h"
 #include "footprint.h"
 
 #include "dtrak/linalg.h"
@@ -22,6 +23,7 @@ enum { VERSION = 1, BLOCK_ROWS = 32, BLOCK_ROWS_LEAST = 4, BLOCK_PIECES = 256 };
 struct maker {
     struct store *s;
     const struct features_options *o;
+    struct features_options journey; /* what o points at when it is about sampling paths */
     const struct progress *progress;
     struct project project;
     struct checkpoint_list checkpoints;
@@ -35,6 +37,7 @@ struct maker {
     struct stored_network net;
     struct feature_pair *pairs;
     struct feature_engine engine;
+    struct feature_paths paths;      /* of rule journey, in place of the items' own images */
     float *images;
     double *loss;
     float *features[LOSS_COUNT];     /* of a group; NULL: not asked for */
@@ -61,6 +64,7 @@ static enum status check_finite(const struct maker *m, const struct feature_grou
 }
 
 static const char *rule_of(const struct maker *m) { return m->o->rule ? m->o->rule : "uniform"; }
+static int is_journey(const struct maker *m) { return !strcmp(rule_of(m), FEATURE_RULE_JOURNEY); }
 
 /* The mean of L_simple over the pairs, a number per item. */
 static enum status store_losses(struct maker *m, const struct feature_group *g) {
@@ -88,7 +92,7 @@ static enum status store_group(struct maker *m, const struct feature_group *g) {
     for (int l = 0; l < LOSS_COUNT && st == OK; l++)
         for (size_t b = 0; g->wanted >> l & 1 && b * m->block_rows < g->items && st == OK; b++)
             st = store_feature_block_put(m->s, &m->sets[l], first + b, g->out[l] + b * step);
-    if (st == OK) st = store_losses(m, g);
+    if (st == OK && !is_journey(m)) st = store_losses(m, g);
     if (st == OK) st = store_commit(m->s);
     if (st != OK) store_rollback(m->s);
     return st;
@@ -111,7 +115,9 @@ static enum status make_group(struct maker *m, enum split split, size_t *block) 
     if (!g.wanted) return OK;
     g.items = *block * m->block_rows < items ? n * m->block_rows : items - g.first;
     memcpy(g.out, m->features, sizeof g.out);
-    TRY(items_load(m->s, &m->project, split, g.first, g.items, m->images));
+    if (is_journey(m)) TRY(feature_paths_load(&m->paths, g.first, g.items, m->images));
+    else TRY(items_load(m->s, &m->project, split, g.first, g.items, m->images));
+    TRY(progress_check(m->progress));
     if (!feature_engine_run(&m->engine, &g)) {
         TRY(progress_check(m->progress));
         return fail(ERR_CANCELLED, "stopped as asked; what was finished is kept");
@@ -187,8 +193,8 @@ static enum status make_split(struct maker *m, enum split split) {
 static enum status make_pairs(struct maker *m) {
     const struct features_options *o = m->o;
     size_t T = schedule_steps(m->net.schedule), K = o->timesteps;
-    int uniform = !strcmp(rule_of(m), "uniform");
-    if (uniform && T % K)
+    int uniform = strcmp(rule_of(m), "cumulative") != 0;
+    if (uniform && (K > T || T % K))
         return fail(ERR_RANGE, "features: %zu timesteps, expected a divisor of the %zu of checkpoint %zu: 1, 2, 5, 10, 20, "
                     "25, 50, 100, ...", K, T, m->checkpoint->step);
     if (K > T)
@@ -196,7 +202,8 @@ static enum status make_pairs(struct maker *m) {
     m->pairs = mem_array(K * m->draws, sizeof *m->pairs);
     if (!m->pairs) return fail(ERR_NOMEM, "features: out of memory");
     for (size_t i = 0; i < K * m->draws; i++)
-        m->pairs[i] = (struct feature_pair){ uniform ? i % K * (T / K) : i % K, i / K };
+        m->pairs[i] = (struct feature_pair){ is_journey(m) ? schedule_ddim_timestep(m->net.schedule, K, i % K)
+                                             : uniform ? i % K * (T / K) : i % K, i / K };
     return OK;
 }
 
@@ -206,13 +213,15 @@ static enum status open_checkpoint(struct maker *m) {
     TRY(make_pairs(m));
     m->engine = (struct feature_engine){
         .net = &m->net, .D = m->D, .losses = m->o->losses, .noise_seed = m->o->noise_seed, .pairs = m->pairs,
-        .n_pairs = m->o->timesteps * m->draws, .parts = m->parts, .block_pieces = m->block_rows * m->parts,
+        .n_pairs = m->o->timesteps * m->draws, .parts = m->parts, .pictures = is_journey(m) ? m->o->timesteps : 1, .block_pieces = m->block_rows * m->parts,
         .projection = { m->kind, m->o->projection_seed, unet_size(m->net.u), (uint32_t)m->o->dims, m->nonzeros,
                         PROJECTION_VERSION },
         .threads = m->o->threads, .memory = m->o->memory, .cancel = m->progress ? m->progress->cancel : NULL };
     TRY(feature_engine_open(&m->engine));
     size_t pieces = m->engine.at_once;
-    m->images = mem_array(pieces / m->parts * m->D, sizeof *m->images);
+    m->paths = (struct feature_paths){ .s = m->s, .project = &m->project, .pool = m->engine.pool, .cancel = m->engine.cancel,
+                                       .steps = m->o->timesteps };
+    m->images = mem_array(pieces / m->parts * m->engine.pictures, m->D * sizeof *m->images);
     m->loss = mem_array(pieces, sizeof *m->loss);
     int short_of_memory = !m->images || !m->loss;
     for (int l = 0; l < LOSS_COUNT; l++)
@@ -222,6 +231,7 @@ static enum status open_checkpoint(struct maker *m) {
 }
 
 static void close_checkpoint(struct maker *m) {
+    feature_paths_close(&m->paths);
     feature_engine_close(&m->engine);
     forget_missing(m);
     mem_free(m->pairs);
@@ -278,8 +288,8 @@ static enum status add_cost(struct maker *m, struct cost *c) {
     if (rows == 0) return OK;
     for (int l = 0; l < LOSS_COUNT; l++) losses += m->o->losses >> l & 1;
     TRY(feature_engine_measure(&m->engine, m->o->losses, items * (double)m->parts, &seconds, &flop));
-    /* A forward is about half of a backward. */
-    double share = (items * .5 + rows) / (losses + .5) * (double)m->parts;
+    /* A forward is about half of a backward; a path is a forward more for each step. */
+    double share = (items * (is_journey(m) ? 1 : .5) + rows) / (losses + .5) * (double)m->parts;
     c->seconds += seconds * share;
     c->flop += flop * share;
     c->bytes_disk += rows * (double)(m->parts * (row_bytes(m) + 8));
@@ -312,7 +322,7 @@ static enum status check_options(struct maker *m) {
     if (!o->losses) return fail(ERR_RANGE, "features: no loss is given");
     if (o->timesteps < 1 || o->timesteps > SCHEDULE_T_MAX)
         return fail(ERR_RANGE, "features: %zu timesteps, expected at least one", o->timesteps);
-    if (strcmp(rule_of(m), "uniform") && strcmp(rule_of(m), "cumulative"))
+    if (strcmp(rule_of(m), "uniform") && strcmp(rule_of(m), "cumulative") && !is_journey(m))
         return fail(ERR_RANGE, "features: timestep rule '%s' is neither uniform nor cumulative", o->rule);
     if (m->draws > ITEMS_MAX_DRAWS || m->draws > FEATURE_PARTS_MAX / o->timesteps)
         return fail(ERR_RANGE, "features: %zu draws at %zu timesteps are more than %d", m->draws, o->timesteps, FEATURE_PARTS_MAX);
@@ -326,8 +336,20 @@ static enum status check_options(struct maker *m) {
     return projection_parse(o->projection ? o->projection : "sjlt", &m->kind, &m->nonzeros);
 }
 
+/* Along the sampling path of the generated items, whose steps are the timesteps. */
+static enum status follow_paths(struct maker *m) {
+    if (m->o->splits && m->o->splits != 1u << SPLIT_GEN)
+        return fail(ERR_RANGE, "features: only generated items have a sampling path");
+    m->journey = *m->o;
+    m->journey.splits = 1u << SPLIT_GEN;
+    TRY(feature_paths_steps(m->s, &m->journey.timesteps));
+    m->o = &m->journey;
+    return OK;
+}
+
 static enum status prepare(struct maker *m) {
     size_t all = 0;
+    if (is_journey(m)) TRY(follow_paths(m));
     TRY(check_options(m));
     TRY(store_project_get(m->s, &m->project));
     TRY(store_checkpoints_resolve(m->s, m->o->checkpoints, &m->checkpoints));

@@ -90,16 +90,15 @@ static int read_means(struct scorer *w) {
 
 /* Rows that will be there at the end, over all score sets. */
 static void count_rows(struct scorer *w) {
-    double queries = 0, sets = 0;
+    double all = 0, gen = w->splits >> SPLIT_GEN & 1 ? (double)score_queries(w, SPLIT_GEN) : 0;
     for (int q = 0; q < SPLIT_COUNT; q++)
-        if (w->splits >> q & 1) queries += (double)score_queries(w, (enum split)q);
+        if (w->splits >> q & 1) all += (double)score_queries(w, (enum split)q);
     for (int m = 0; m < METHOD_COUNT; m++)
         for (int l = 0; l < LOSS_COUNT && !method_has_retrained((enum method)m); l++)
             if (w->wanted[m] >> l & 1)
-                sets += (double)(method_has_several((enum method)m) ? 1 :
+                w->total += (m == METHOD_JOURNEY ? gen : all) * (double)(method_has_several((enum method)m) ? 1 :
                                  method_has_checkpoint((enum method)m) ? w->checkpoints.count + score_means_of(w, (enum method)m) : 1) *
                         (method_has_lambda((enum method)m) ? (double)w->lambdas : 1);
-    w->total = queries * sets;
 }
 
 static size_t blas_threads(const struct score_options *o) {
@@ -118,6 +117,8 @@ static enum status prepare(struct scorer *w) {
     if (has_means && w->checkpoints.count < 2)
         return fail(ERR_USAGE, "score: a mean over checkpoints needs several, '%s' names %zu; try --checkpoint all",
                     w->o->checkpoints ? w->o->checkpoints : "last", w->checkpoints.count);
+    if (w->wanted[METHOD_JOURNEY] && !(w->splits >> SPLIT_GEN & 1))
+        return fail(ERR_MISSING, "score: only generated items have a sampling path, and there are none among the queries");
     count_rows(w);
     TRY(score_read_subsets(w));
     gethostname(w->host, sizeof w->host - 1);
@@ -130,6 +131,7 @@ static enum status prepare(struct scorer *w) {
 
 int score_in_group(const struct scorer *w, enum method m) {
     if (method_has_several(m) || method_has_retrained(m) || m == METHOD_NDA) return 0;
+    if ((m == METHOD_JOURNEY) != w->journey) return 0;
     if (w->loss == LOSS_COUNT) return !method_has_loss(m) && w->wanted[m] && method_has_embedding(m) == w->embedded;
     return method_has_loss(m) && (w->wanted[m] >> w->loss & 1);
 }
@@ -141,7 +143,7 @@ static int group_is_empty(const struct scorer *w) {
 }
 
 static enum status find_source(struct scorer *w) {
-    struct source_wanted want = { w->checkpoint, w->loss, w->o->timesteps, w->splits, w->items, w->memory, w->o->dims };
+    struct source_wanted want = { w->checkpoint, w->loss, w->o->timesteps, w->splits, w->items, w->memory, w->o->dims, w->journey };
     return source_find(&w->source, w->s, &want);
 }
 
@@ -410,7 +412,7 @@ static enum status run_group(struct scorer *w) {
     TRY(find_leverages(w, no_leverage, &leverages));
     progress_report(w->progress, w->done, w->total, "scores", w->what);
     TRY(progress_check(w->progress));
-    if (w->checkpoint && w->o->keep_kernel) TRY(source_keep_kernel(&w->source, w->o->mantissa_bits >= 24, w->progress));
+    if (w->checkpoint && w->o->keep_kernel && !w->journey) TRY(source_keep_kernel(&w->source, w->o->mantissa_bits >= 24, w->progress));
     if (!rows_missing(w) && !leverages) return OK;
     if (has_das(w) && w->das.residual != DAS_RESIDUAL_NONE) TRY(score_residuals(w));
     TRY(score_choose_solver(w));
@@ -429,14 +431,20 @@ static enum status run_group(struct scorer *w) {
 /* Calls fn for every group that is not empty. */
 static enum status each_group(struct scorer *w, enum status (*fn)(struct scorer *w)) {
     for (size_t c = 0; c < w->checkpoints.count; c++)
-        for (int l = 0; l < LOSS_COUNT; l++) {
-            w->checkpoint = &w->checkpoints.checkpoint[c];
-            w->loss = (enum loss)l;
-            if (group_is_empty(w)) continue;
-            enum status st = fn(w);
-            close_group(w);
-            TRY(st);
-        }
+        for (int l = 0; l < LOSS_COUNT; l++)
+            for (int journey = 0; journey < 2; journey++) {
+                unsigned splits = w->splits;
+                w->checkpoint = &w->checkpoints.checkpoint[c];
+                w->loss = (enum loss)l;
+                w->journey = journey;
+                if (group_is_empty(w)) continue;
+                if (journey) w->splits &= 1u << SPLIT_GEN;
+                enum status st = fn(w);
+                close_group(w);
+                w->splits = splits;
+                TRY(st);
+            }
+    w->journey = 0;
     return OK;
 }
 
@@ -444,6 +452,7 @@ static enum status each_group(struct scorer *w, enum status (*fn)(struct scorer 
 static enum status last_groups(struct scorer *w, enum status (*fn)(struct scorer *w)) {
     w->checkpoint = NULL;
     w->loss = LOSS_COUNT;
+    w->journey = 0;
     for (w->embedded = 0; w->embedded < 2; w->embedded++) {
         if (group_is_empty(w)) continue;
         enum status st = fn(w);

@@ -46,10 +46,15 @@ static enum status describe_members(struct mean *a) {
     const struct task *t = &a->task;
     for (size_t c = 0; c < w->checkpoints.count; c++) {
         struct score_set *s = &a->member[c];
+        unsigned splits = w->splits;
         w->checkpoint = &w->checkpoints.checkpoint[c];
+        w->journey = t->method == METHOD_JOURNEY;
+        if (w->journey) w->splits &= 1u << SPLIT_GEN;
         enum status st = score_open_source(w);
         if (st == OK) score_describe(w, member_of(t->method), t->split, t->lambda, s);
         source_close(&w->source);
+        w->journey = 0;
+        w->splits = splits;
         TRY(st);
         if (s->k != a->member[0].k || s->timesteps != a->member[0].timesteps || strcmp(s->params, a->member[0].params) != 0)
             return fail(ERR_FORMAT, "score: features of loss %s at checkpoints %zu and %zu are made differently (k %zu and "
@@ -156,7 +161,7 @@ static enum status each_mean(struct scorer *w, enum status (*fn)(struct scorer *
         if (!score_means_of(w, (enum method)m)) continue;
         size_t lambdas = method_has_lambda((enum method)m) ? w->lambdas : 1;
         for (int l = 0; l < LOSS_COUNT; l++)
-            for (int q = 0; q < SPLIT_COUNT && w->wanted[m] >> l & 1; q++)
+            for (int q = m == METHOD_JOURNEY ? SPLIT_GEN : 0; q < SPLIT_COUNT && w->wanted[m] >> l & 1; q++)
                 for (size_t i = 0; i < lambdas && w->splits >> q & 1; i++) {
                     w->loss = (enum loss)l;
                     TRY(fn(w, (enum method)m, (enum split)q, i));

@@ -48,6 +48,7 @@ struct scorer {
     /* of the group in hand */
     const struct checkpoint *checkpoint;   /* NULL: methods without one */
     enum loss loss;                        /* LOSS_COUNT: methods without one */
+    int journey;                           /* methods whose queries are seen along the sampling path */
     int embedded;                          /* of those, the ones on an embedding */
     struct source source;
     struct ridge *ridge;

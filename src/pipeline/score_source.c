@@ -24,6 +24,23 @@ static int is_partner(const struct feature_set *train, const struct feature_set 
     return f->identity.split == split && !difference[0];
 }
 
+/* The same with queries seen along their sampling path: only the network, the loss and the projection
+ * are shared with the training items. */
+static int is_journey_partner(const struct feature_set *train, const struct feature_set *f, enum split split) {
+    struct feature_identity id = f->identity;
+    char difference[256];
+    if (strcmp(id.rule, FEATURE_RULE_JOURNEY) != 0) return 0;
+    id.split = train->identity.split;
+    id.timesteps = train->identity.timesteps;
+    id.noise_seed = train->identity.noise_seed;
+    id.draws = train->identity.draws;
+    id.parts = train->identity.parts;
+    id.float32 = train->identity.float32;
+    memcpy(id.rule, train->identity.rule, sizeof id.rule);
+    feature_identity_difference(difference, &train->identity, &id);
+    return f->identity.split == split && !difference[0];
+}
+
 static int is_whole(const struct feature_set *f, size_t items) {
     return !f->dropped && f->rows >= items && f->rows_done >= items;
 }
@@ -53,13 +70,15 @@ static enum status try_train_set(struct source *src, const struct feature_set_li
     for (int q = 0; q < SPLIT_COUNT; q++) {
         if (!(w->splits >> q & 1)) continue;
         for (size_t i = 0; i < l->count; i++)
-            if (is_partner(train, &l->set[i], (enum split)q)) query[q] = l->set[i];
+            if ((w->journey ? is_journey_partner : is_partner)(train, &l->set[i], (enum split)q) &&
+                (!query[q].id || !w->journey || feature_set_is_better(&l->set[i], &query[q]))) query[q] = l->set[i];
         whole = whole && query[q].id && is_whole(&query[q], w->items[q]);
     }
     /* A kernel of fewer items than there are now is of no use. */
     for (int q = 0; q < SPLIT_COUNT && covers; q++)
         if (w->splits >> q & 1) covers = query[q].id && query[q].rows >= w->items[q];
     covers = covers && train->rows >= w->items[SPLIT_TRAIN];
+    covers = covers && !w->journey;   /* it holds products with other queries */
     *usable = whole || covers;
     if (!*usable) return OK;
     src->train = *train;
@@ -77,6 +96,7 @@ static void why_none(char out[320], const struct feature_set_list *l, const stru
     for (size_t i = 0; near && i < l->count; i++) {
         struct feature_identity id = l->set[i].identity;
         char difference[256];
+        if (!strcmp(id.rule, FEATURE_RULE_JOURNEY)) continue;
         if (!(w->splits >> id.split & 1) || !is_whole(near, w->items[SPLIT_TRAIN]) ||
             !is_whole(&l->set[i], w->items[id.split])) continue;
         id.split = near->identity.split;
@@ -88,12 +108,13 @@ static void why_none(char out[320], const struct feature_set_list *l, const stru
 }
 
 /* Options of `dtrak features` that make sets like f: only what is not the default. */
-static void features_options(char *out, size_t size, const struct feature_identity *f) {
-    int n = snprintf(out, size, " --timesteps %zu --dims %zu", f->timesteps, f->k);
-    size_t at = (size_t)n;
-    if (strcmp(f->rule, "uniform")) at += (size_t)snprintf(out + at, size - at, " --rule %s", f->rule);
-    if (f->draws > 1) at += (size_t)snprintf(out + at, size - at, " --draws %zu", f->draws);
-    if (f->parts > 1) at += (size_t)snprintf(out + at, size - at, " --blocks %zu", f->parts);
+static void features_options(char *out, size_t size, const struct feature_identity *f, int with_timesteps) {
+    size_t at = 0;
+    if (with_timesteps) at += (size_t)snprintf(out, size, " --timesteps %zu", f->timesteps);
+    at += (size_t)snprintf(out + at, size - at, " --dims %zu", f->k);
+    if (with_timesteps && strcmp(f->rule, "uniform")) at += (size_t)snprintf(out + at, size - at, " --rule %s", f->rule);
+    if (with_timesteps && f->draws > 1) at += (size_t)snprintf(out + at, size - at, " --draws %zu", f->draws);
+    if (with_timesteps && f->parts > 1) at += (size_t)snprintf(out + at, size - at, " --blocks %zu", f->parts);
     if (f->noise_seed) at += (size_t)snprintf(out + at, size - at, " --noise-seed %llu", (unsigned long long)f->noise_seed);
     if (strcmp(f->projection, "sjlt")) at += (size_t)snprintf(out + at, size - at, " --projection %s", f->projection);
     else if (f->nonzeros > 1) at += (size_t)snprintf(out + at, size - at, " --projection sjlt:%zu", f->nonzeros);
@@ -105,8 +126,14 @@ static void features_options(char *out, size_t size, const struct feature_identi
 static enum status no_features(struct store *s, const struct feature_set_list *l, const struct source_wanted *w,
                                const struct feature_set *near) {
     char why[320], options[256];
+    if (near && w->journey && is_whole(near, w->items[SPLIT_TRAIN])) {
+        features_options(options, sizeof options, &near->identity, 0);
+        return fail(ERR_MISSING, "no features along the sampling paths for loss %s at checkpoint %zu; make them with: dtrak features "
+                    "%s --journey --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, store_path(s),
+                    loss_name(w->loss), w->checkpoint->step, options);
+    }
     why_none(why, l, w, near);
-    if (near) features_options(options, sizeof options, &near->identity);
+    if (near) features_options(options, sizeof options, &near->identity, 1);
     else snprintf(options, sizeof options, " --timesteps %zu --dims %zu", w->timesteps ? w->timesteps : 10, w->dims ? w->dims : 2048);
     return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s; make them with: "
                 "dtrak features %s --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, why,
@@ -150,7 +177,7 @@ static enum status find_basis(struct source *src) {
 enum status source_find(struct source *src, struct store *s, const struct source_wanted *w) {
     struct feature_set_list l;
     const struct feature_set *near = NULL, *best = NULL;
-    *src = (struct source){ .s = s, .n = w->items[SPLIT_TRAIN], .splits = w->splits, .memory = w->memory };
+    *src = (struct source){ .s = s, .n = w->items[SPLIT_TRAIN], .splits = w->splits, .memory = w->memory, .is_journey = w->journey };
     memcpy(src->items, w->items, sizeof src->items);
     TRY(store_feature_sets_list(s, &l));
     enum status st = OK;
@@ -255,6 +282,11 @@ void source_params(const struct source *src, enum split split, char *out, size_t
         snprintf(out, size, "{\"low\":%g,\"high\":%g}", src->project.value_low, src->project.value_high);
     else
         pipeline_feature_params(out, size, &src->train.identity);
+    const struct feature_identity *q = &src->query[split].identity;
+    size_t len = strlen(out);
+    if (src->is_journey && len && size > len)   /* one member more, at the end */
+        snprintf(out + len - 1, size - len + 1, ",\"journey\":{\"steps\":%zu,\"draws\":%zu,\"noise_seed\":%llu}}", q->timesteps,
+                 q->draws ? q->draws : 1, (unsigned long long)q->noise_seed);
 }
 
 /* --- rows --- */

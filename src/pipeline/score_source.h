@@ -22,6 +22,7 @@ struct source_wanted {
     const size_t *items;            /* [SPLIT_COUNT] */
     size_t memory;                  /* bytes in all; a quarter may hold the rows */
     size_t dims;                    /* 0: of those with the most timesteps the most there are */
+    int journey;                    /* queries by their features along the sampling path */
 };
 
 struct source {
@@ -32,6 +33,7 @@ struct source {
     size_t items[SPLIT_COUNT];
     size_t memory;
     int is_pixels;
+    int is_journey;                 /* queries have features of their own kind, and no kernel */
     struct embedding embedding[SPLIT_COUNT];   /* name "": not the source */
     float *embedded[SPLIT_COUNT];   /* their rows, of queries */
     int is_whole;                   /* all features are there */
@@ -46,7 +48,7 @@ struct source {
     double *cross[SPLIT_COUNT], *self[SPLIT_COUNT];  /* with a kernel, read when first used */
 };
 
-/* The best features for w: complete ones or a stored kernel, most timesteps, then
+/* The best features for w (of a journey only whole ones): complete ones or a stored kernel, most timesteps, then
  * largest k, then newest.  ERR_MISSING names the command that makes them.  The
  * source must not be moved afterwards. */
 enum status source_find(struct source *src, struct store *s, const struct source_wanted *w);

@@ -143,6 +143,7 @@ static struct features_options wanted_features(const struct app *a) {
         int x = 1 + 4 * (f->checkpoint == t->checkpoint) +
                 2 * (strcmp(f->identity.loss, loss_name(t->loss)) == 0) +
                 (f->identity.split == SPLIT_TRAIN);
+        if (!strcmp(f->identity.rule, FEATURE_RULE_JOURNEY)) continue;
         if (x < best || (x == best && chosen && !feature_set_is_better(f, chosen))) continue;
         best = x;
         chosen = f;
@@ -168,6 +169,7 @@ static size_t rows_missing(const struct app *a, const struct features_options *o
     for (size_t i = 0; i < a->catalog.features.count; i++) {
         const struct feature_set *f = &a->catalog.features.set[i];
         if (f->checkpoint == a->setting.checkpoint && f->identity.split == split && !f->dropped &&
+            strcmp(f->identity.rule, o->rule ? o->rule : "uniform") == 0 &&
             strcmp(f->identity.loss, loss_name(a->setting.loss)) == 0 &&
             f->identity.timesteps == o->timesteps && f->identity.k == o->dims)
             return a->catalog.count[split] > f->rows_done ? a->catalog.count[split] - f->rows_done : 0;

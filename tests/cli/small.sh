@@ -136,6 +136,16 @@ DTRAK=$DTRAK sh -e named.sh > out.txt 2>&1
 says the_commands_that_are_named_run $? "$(cat named.sh out.txt)"
 holds and_make_what_was_asked_for "$DTRAK" rank a.db --query gen:0 --method trak --loss avg --checkpoint 25%
 exits another_lambda_is_not_substituted 1 "--lambda 0.2" rank a.db --query gen:0 --method trak --lambda 0.2
+exits journey_needs_features_along_the_path 1 "dtrak features a.db --journey --loss simple" score a.db --method journey
+exits a_path_has_its_own_timesteps 2 "at the steps they were sampled in" features a.db --journey --timesteps 5
+cp a.db path.db
+"$DTRAK" features path.db --journey --dims 256 --dry-run > out.txt 2> err.txt && grep -q 'FLOP, about' out.txt
+says features_along_the_path_say_what_they_cost $? "$(cat out.txt err.txt)"
+"$DTRAK" features path.db --journey --dims 256 > out.txt 2> err.txt &&
+    "$DTRAK" score path.db --method journey > out.txt 2> err.txt &&
+    "$DTRAK" rank path.db --query gen:1 --method journey > r.txt 2> err.txt && grep -q 'Journey TRAK' r.txt
+says journey_ranks $? "$(cat out.txt err.txt r.txt)"
+holds the_database_with_paths_is_clean "$DTRAK" check path.db
 holds a_stated_lambda_is_scored "$DTRAK" score a.db --method trak --lambda 0.2
 "$DTRAK" rank a.db --query gen:0 --method trak --lambda 0.2 --json > r.json 2> err.txt
 equal and_ranked "$("$json" lambda < r.json)" 0.2

@@ -50,7 +50,7 @@ static void needs_are_consistent(void **state) {
         if (method_has_pixels(m)) assert_false(method_has_checkpoint(m));
     }
     assert_true(method_is_available(METHOD_TRAK) && method_is_available(METHOD_PIXEL_COS));
-    assert_false(method_is_available(METHOD_JOURNEY));
+    assert_false(method_is_direct(METHOD_JOURNEY));
     for (int i = 0; i < METHOD_COUNT; i++)
         if (method_is_direct((enum method)i)) assert_true(method_is_available((enum method)i));
     assert_true(method_has_several(METHOD_GAS) && !method_has_checkpoint(METHOD_GAS));
@@ -142,7 +142,7 @@ static void what_is_missing_or_broken_is_said(void **state) {
     assert_int_equal(method_scores(METHOD_GRAD_DOT, &in, s), ERR_MISSING);
     assert_int_equal(method_scores(METHOD_TRAK, &in, s), ERR_MISSING);
     assert_int_equal(method_scores(METHOD_RANDOM, &in, s), ERR_MISSING);
-    assert_int_equal(method_scores(METHOD_JOURNEY, &in, s), ERR_MISSING);
+    assert_int_equal(method_scores(METHOD_TRACIN, &in, s), ERR_MISSING);
     in.cross = cross;
     assert_int_equal(method_scores(METHOD_GRAD_COS, &in, s), ERR_MISSING);
     memcpy(bad, cross, sizeof bad);
