@@ -167,9 +167,11 @@ struct score_options {
     const char *embedding;      /* of embed-*: its name; NULL: the only one */
     const char *queries;        /* queries.h; NULL: all of the splits */
     enum score_solver solver;
+    int errors;                 /* also error bars of trak's scores: from features in blocks, and of other
+                                 * projections' seeds (errorbars.h) */
 };
 #define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0, 0, NULL, NULL, NULL, 0, NULL, \
-                         { 7, 0, 0.5, 100, NULL, 0 }, 0, NULL, NULL, SOLVER_AUTO }
+                         { 7, 0, 0.5, 100, NULL, 0 }, 0, NULL, NULL, SOLVER_AUTO, 0 }
 
 /* What a score set notes of the features that it is made of, as its params: two sets
  * of scores over features of two projections differ in it. */

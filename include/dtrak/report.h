@@ -12,6 +12,7 @@
 #include "dtrak/image.h"
 #include "dtrak/selfstudy.h"
 #include "dtrak/store.h"
+#include "dtrak/trust.h"
 
 #include <stddef.h>
 
@@ -31,6 +32,10 @@ struct report_entry {
     struct item_ref item;
     char label[64];           /* name, else number, else "" */
     float score;
+    /* Where the ranking has error bars: */
+    double se, p_top;         /* chance to be among the first trust.top */
+    uint32_t rank_low, rank_high;   /* 5 % and 95 %, from the highest score whatever the side */
+    int is_determined;        /* the sign of the score */
 };
 
 struct report_ranking {
@@ -43,6 +48,8 @@ struct report_ranking {
     double percent;
     struct report_entry *top, *bottom;
     size_t n_top, n_bottom;
+    int has_trust;            /* error bars are stored for this query */
+    size_t blocks, projections, trust_top;
 };
 
 /* ERR_USAGE: no such method, loss or query.  ERR_MISSING: not computed; the
@@ -52,14 +59,14 @@ void report_ranking_free(struct report_ranking *r);
 
 void report_ranking_text(struct buf *b, const struct report_ranking *r);
 /* {"query","method","loss","checkpoint","lambda","lambda_abs","effective_dimension","condition","features_rank",
- * "warning","proponents":[{"rank","item","label","score"}],
- * "opponents":[...]}; checkpoint is a step, lambda the relative value; null where there is none. */
+ * "warning","error_bars":{"blocks","projections","top"},"proponents":[{"rank","item","label","score"}],
+ * "opponents":[...]}; an entry with error bars also has "se","sign_determined","p_top","rank_low","rank_high"; checkpoint is a step, lambda the relative value; null where there is none. */
 void report_ranking_json(struct buf *b, const struct report_ranking *r);
 /* ,"lambda_abs":..,"effective_dimension":..,"condition":..,"features_rank":..,"warning":.. of a set's ridge, null
  * where it is not known or there is none. */
 extern const char report_narrow[];   /* the warning when k is below 10 times the effective dimension */
 void report_ridge_json(struct buf *b, const struct score_set *set);
-/* side,rank,item,label,score with a header line. */
+/* side,rank,item,label,score with a header line; with error bars ,se,sign_determined,p_top,rank_low,rank_high. */
 void report_ranking_csv(struct buf *b, const struct report_ranking *r);
 
 /* --- two settings side by side --- */

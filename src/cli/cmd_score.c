@@ -21,6 +21,7 @@ static const struct option options[] = {
     { "solver", 1, "HOW", "direct (a decomposition), krylov (per query), auto: what fits the memory" },
     { "ensemble", 0, NULL, "also the mean over the checkpoints" },
     { "embedding", 1, "NAME", "of embed-dot, embed-cos: which embedding (the only one there is)" },
+    { "errors", 0, NULL, "also error bars of trak: from features in blocks and of other projection seeds" },
     { "das", 1, "FORM", "of das: derived, released; none rms released, each also with +leverage (derived)" },
     { "patch", 1, "P", "of nda: side of a patch, in pixels (7)" },
     { "down-patch", 1, "P", "of nda: also patches of this even side at half the resolution" },
@@ -88,6 +89,7 @@ static enum status run_score(const struct args *a) {
     o.keep_kernel = !args_has(a, "no-kernel");
     o.ensemble = args_has(a, "ensemble");
     o.embedding = args_text(a, "embedding", NULL);
+    o.errors = args_has(a, "errors");
     o.das = args_text(a, "das", NULL);
     TRY(args_size(a, "patch", 1, 1000, &o.nda.patch));
     TRY(args_size(a, "down-patch", 2, 1000, &o.nda.down_patch));
@@ -118,6 +120,7 @@ const struct command command_score = {
     "  dtrak score my.db --method grad-cos,pixel-cos --loss simple\n"
     "  dtrak score my.db --method tracin,gas --checkpoint all\n"
     "  dtrak score my.db --method embed-dot,embed-cos --embedding clip --split gen\n"
+    "  dtrak score my.db --method dtrak --errors\n"
     "  dtrak score my.db --method emp-influence,datamodel\n"
     "  dtrak score my.db --method nda --patch 7 --at 100,300,500\n", run_score
 };

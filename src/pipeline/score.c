@@ -117,6 +117,8 @@ static enum status prepare(struct scorer *w) {
     if (has_means && w->checkpoints.count < 2)
         return fail(ERR_USAGE, "score: a mean over checkpoints needs several, '%s' names %zu; try --checkpoint all",
                     w->o->checkpoints ? w->o->checkpoints : "last", w->checkpoints.count);
+    if (w->o->errors && !w->wanted[METHOD_TRAK])
+        return fail(ERR_USAGE, "score: error bars are those of method trak (or dtrak), which is not among the methods");
     if (w->wanted[METHOD_JOURNEY] && !(w->splits >> SPLIT_GEN & 1))
         return fail(ERR_MISSING, "score: only generated items have a sampling path, and there are none among the queries");
     count_rows(w);
@@ -471,11 +473,13 @@ static enum status run(struct scorer *w) {
     TRY(score_check_means(w));
     if (w->o->cost) TRY(score_add_nda_cost(w));
     score_add_subsets_cost(w);
+    TRY(score_check_errors(w));
     if (cost_announce(w->o->cost, "score", &w->cost)) return OK;
     TRY(each_group(w, run_group));
     TRY(last_groups(w, run_group));
     TRY(score_make_means(w));
     TRY(score_make_subsets(w));
+    TRY(score_make_errors(w));
     return score_make_nda(w);
 }
 

@@ -139,6 +139,15 @@ static enum status count_rest(struct scorer *w, struct rest *rest) {
     return OK;
 }
 
+void score_add_decompositions(struct scorer *w, double count, double queries) {
+    const struct source *src = &w->source;
+    double n = (double)src->n, k = (double)src->rows.k, d = n < k ? n : k;
+    double gram = count * (.5 * n * k * d + queries * (n * k + d * d)), tile = count * queries * n * d, eigen = count * d * d * d;
+    if (!w->rates && time_all(w) != OK) return;   /* then nothing is said of it */
+    w->cost.flop += 2 * (gram + tile) + 9 * eigen;
+    w->cost.seconds += gram * w->rates->gram + tile * w->rates->tile + eigen * w->rates->eigen;
+}
+
 enum status score_add_cost(struct scorer *w) {
     const struct source *src = &w->source;
     struct rest rest = { 0, 0 };

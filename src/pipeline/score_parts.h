@@ -116,6 +116,12 @@ void score_add_subsets_cost(struct scorer *w);
 /* w->residual for the group in hand, from the store or the network; both forms are stored. */
 enum status score_residuals(struct scorer *w);
 
+/* Error bars of trak's sets, when they are asked for. */
+enum status score_check_errors(struct scorer *w);   /* are there features for them, and what does it cost? */
+enum status score_make_errors(struct scorer *w);
+/* Adds so many ridges of the source, each with scores of so many queries, to w->cost. */
+void score_add_decompositions(struct scorer *w, double count, double queries);
+
 /* Adds the group in hand, whose source is open, to w->cost. */
 enum status score_add_cost(struct scorer *w);
 

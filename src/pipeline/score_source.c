@@ -174,6 +174,34 @@ static enum status find_basis(struct source *src) {
     return OK;
 }
 
+/* Whether the same features, whole, are also there in blocks (or are so themselves). */
+static int has_blocks(const struct feature_set_list *l, const struct feature_set *f) {
+    for (size_t i = 0; i < l->count; i++) {
+        struct feature_identity id = l->set[i].identity;
+        char difference[256];
+        if (id.parts < 2 || l->set[i].dropped || l->set[i].rows_done < f->rows) continue;
+        id.parts = f->identity.parts;
+        id.float32 = f->identity.float32;
+        feature_identity_difference(difference, &f->identity, &id);
+        if (!difference[0]) return 1;
+    }
+    return 0;
+}
+
+/* Of equals the ones that error bars can be had of: features of other projections that are made for
+ * those shall not take the place of what they are compared with. */
+static int is_better(const struct feature_set_list *l, const struct feature_set *a, const struct feature_set *b) {
+    struct feature_set newer = *a, older = *b;
+    newer.identity.parts = older.identity.parts = 1;
+    newer.id = 2;
+    older.id = 1;
+    int equal = feature_set_is_better(&newer, &older);
+    newer.id = 0;
+    equal = equal && !feature_set_is_better(&newer, &older);
+    if (equal && has_blocks(l, a) != has_blocks(l, b)) return has_blocks(l, a);
+    return feature_set_is_better(a, b);
+}
+
 enum status source_find(struct source *src, struct store *s, const struct source_wanted *w) {
     struct feature_set_list l;
     const struct feature_set *near = NULL, *best = NULL;
@@ -186,7 +214,7 @@ enum status source_find(struct source *src, struct store *s, const struct source
         int usable;
         if (!fits(f, w)) continue;
         if (!near || feature_set_is_better(f, near)) near = f;
-        if (best && !feature_set_is_better(f, best)) continue;
+        if (best && !is_better(&l, f, best)) continue;
         st = try_train_set(src, &l, f, w, &usable);
         if (st == OK && usable) best = f;
     }

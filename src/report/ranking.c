@@ -153,7 +153,7 @@ static enum status fill_side(struct report_entry **out, size_t *n, struct store 
     TRY_TO(store_score_top(s, &r->set, r->query.index, opponents, count, ranked, &got));
     for (size_t i = 0; i < got; i++) {
         struct report_entry *e = &(*out)[i];
-        *e = (struct report_entry){ ranked[i].rank, { SPLIT_TRAIN, ranked[i].item }, "", ranked[i].score };
+        *e = (struct report_entry){ .rank = ranked[i].rank, .item = { SPLIT_TRAIN, ranked[i].item }, .score = ranked[i].score };
         TRY_TO(store_items_read(s, SPLIT_TRAIN, ranked[i].item, 1, &items));
         if (items.count == 1 && items.item[0].label_name[0])
             snprintf(e->label, sizeof e->label, "%s", items.item[0].label_name);
@@ -166,6 +166,29 @@ done:
     mem_free(ranked);
     item_list_free(&items);
     return st;
+}
+
+/* Error bars, where they are stored. */
+static enum status fill_trust(struct report_ranking *r, struct store *s) {
+    struct trust t;
+    enum status st = trust_load(&t, s, &r->set, r->query.index);
+    if (st == ERR_MISSING) return OK;
+    TRY(st);
+    r->has_trust = 1;
+    r->blocks = t.blocks;
+    r->projections = t.projections;
+    r->trust_top = t.top;
+    for (size_t i = 0; i < r->n_top + r->n_bottom; i++) {
+        struct report_entry *e = i < r->n_top ? &r->top[i] : &r->bottom[i - r->n_top];
+        size_t at = e->item.index;
+        e->se = t.se[at];
+        e->p_top = t.p_top[at];
+        e->rank_low = t.low[at];
+        e->rank_high = t.high[at];
+        e->is_determined = trust_is_determined(&t, at, (double)e->score);
+    }
+    trust_free(&t);
+    return OK;
 }
 
 static enum status fill_query(struct report_ranking *r, struct store *s) {
@@ -207,6 +230,7 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
     st = fill_side(&out->top, &out->n_top, s, out, 0, top);
     if (st == ERR_MISSING) st = explain_missing(s, &w, r);
     if (st == OK) st = fill_side(&out->bottom, &out->n_bottom, s, out, 1, bottom);
+    if (st == OK) st = fill_trust(out, s);
 done:
     if (st != OK) report_ranking_free(out);
     return st;
@@ -226,7 +250,7 @@ void report_add_padded(struct buf *b, const char *text, size_t cells) {
     for (size_t w = text_width(text); w < cells; w++) buf_text(b, " ");
 }
 
-static void add_side_text(struct buf *b, const char *title, const struct report_entry *e, size_t n) {
+static void add_side_text(struct buf *b, const char *title, const struct report_ranking *r, const struct report_entry *e, size_t n) {
     size_t widest = 5;
     char safe[256], name[32];
     for (size_t i = 0; i < n; i++) {
@@ -235,7 +259,9 @@ static void add_side_text(struct buf *b, const char *title, const struct report_
     }
     buf_printf(b, "\n%s\n  rank  item          ", title);
     report_add_padded(b, "label", widest);
-    buf_text(b, "        score\n");
+    buf_text(b, "        score");
+    if (r->has_trust) buf_printf(b, "           se  sign  P(top %zu)  rank 5-95%%", r->trust_top);
+    buf_text(b, "\n");
     for (size_t i = 0; i < n; i++) {
         item_ref_format(name, e[i].item);
         text_escape(safe, sizeof safe, e[i].label);
@@ -243,7 +269,11 @@ static void add_side_text(struct buf *b, const char *title, const struct report_
         report_add_padded(b, name, 12);
         buf_text(b, "  ");
         report_add_padded(b, safe, widest);
-        buf_printf(b, "  %+11.5g\n", (double)e[i].score);
+        buf_printf(b, "  %+11.5g", (double)e[i].score);
+        if (r->has_trust)
+            buf_printf(b, "  %11.3g  %s  %*.2f  %u-%u", e[i].se, e[i].is_determined ? e[i].score < 0 ? "  - " : "  + " : "  ? ",
+                       r->trust_top < 10 ? 8 : r->trust_top < 100 ? 9 : 10, e[i].p_top, e[i].rank_low, e[i].rank_high);
+        buf_text(b, "\n");
     }
 }
 
@@ -280,14 +310,20 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
         buf_printf(b, "  (abs:%s%s)", value, strcmp(r->set.lambda_spec, "auto") ? "" : ", auto");
         add_ridge_text(b, &r->set);
     }
+    if (r->has_trust) {
+        buf_text(b, "\nerror bars  ");
+        if (r->blocks) buf_printf(b, "%zu blocks of features%s", r->blocks, r->projections ? ", " : "");
+        if (r->projections) buf_printf(b, "%zu projections", r->projections);
+        buf_text(b, "; sign ? is not determined, |score| below 2 se");
+    }
     buf_printf(b, "\ntraining    %zu items\n", r->set.n);
-    if (r->n_top) add_side_text(b, "proponents", r->top, r->n_top);
-    if (r->n_bottom) add_side_text(b, "opponents", r->bottom, r->n_bottom);
+    if (r->n_top) add_side_text(b, "proponents", r, r->top, r->n_top);
+    if (r->n_bottom) add_side_text(b, "opponents", r, r->bottom, r->n_bottom);
 }
 
 /* --- JSON and CSV --- */
 
-static void add_side_json(struct buf *b, const char *key, const struct report_entry *e, size_t n) {
+static void add_side_json(struct buf *b, const char *key, const struct report_ranking *r, const struct report_entry *e, size_t n) {
     char name[32];
     buf_printf(b, ",\"%s\":[", key);
     for (size_t i = 0; i < n; i++) {
@@ -297,6 +333,13 @@ static void add_side_json(struct buf *b, const char *key, const struct report_en
         else buf_text(b, "null");
         buf_text(b, ",\"score\":");
         json_add_float(b, e[i].score);
+        if (r->has_trust) {
+            buf_text(b, ",\"se\":");
+            json_add_double(b, e[i].se);
+            buf_printf(b, ",\"sign_determined\":%s,\"p_top\":", e[i].is_determined ? "true" : "false");
+            json_add_double(b, e[i].p_top);
+            buf_printf(b, ",\"rank_low\":%u,\"rank_high\":%u", e[i].rank_low, e[i].rank_high);
+        }
         buf_text(b, "}");
     }
     buf_text(b, "]");
@@ -316,8 +359,10 @@ void report_ranking_json(struct buf *b, const struct report_ranking *r) {
     if (method_has_lambda(method_parse(r->set.method, NULL))) json_add_double(b, r->set.lambda_rel);
     else buf_text(b, "null");
     report_ridge_json(b, &r->set);
-    add_side_json(b, "proponents", r->top, r->n_top);
-    add_side_json(b, "opponents", r->bottom, r->n_bottom);
+    if (r->has_trust)
+        buf_printf(b, ",\"error_bars\":{\"blocks\":%zu,\"projections\":%zu,\"top\":%zu}", r->blocks, r->projections, r->trust_top);
+    add_side_json(b, "proponents", r, r->top, r->n_top);
+    add_side_json(b, "opponents", r, r->bottom, r->n_bottom);
     buf_text(b, "}\n");
 }
 
@@ -350,7 +395,7 @@ void report_add_csv(struct buf *b, const char *s) {
     buf_text(b, "\"");
 }
 
-static void add_side_csv(struct buf *b, const char *side, const struct report_entry *e, size_t n) {
+static void add_side_csv(struct buf *b, const char *side, const struct report_ranking *r, const struct report_entry *e, size_t n) {
     char name[32];
     for (size_t i = 0; i < n; i++) {
         item_ref_format(name, e[i].item);
@@ -358,12 +403,14 @@ static void add_side_csv(struct buf *b, const char *side, const struct report_en
         report_add_csv(b, e[i].label);
         buf_text(b, ",");
         json_add_float(b, e[i].score);
+        if (r->has_trust)
+            buf_printf(b, ",%.6g,%d,%.4g,%u,%u", e[i].se, e[i].is_determined, e[i].p_top, e[i].rank_low, e[i].rank_high);
         buf_text(b, "\n");
     }
 }
 
 void report_ranking_csv(struct buf *b, const struct report_ranking *r) {
-    buf_text(b, "side,rank,item,label,score\n");
-    add_side_csv(b, "proponent", r->top, r->n_top);
-    add_side_csv(b, "opponent", r->bottom, r->n_bottom);
+    buf_printf(b, "side,rank,item,label,score%s\n", r->has_trust ? ",se,sign_determined,p_top,rank_low,rank_high" : "");
+    add_side_csv(b, "proponent", r, r->top, r->n_top);
+    add_side_csv(b, "opponent", r, r->bottom, r->n_bottom);
 }

@@ -198,6 +198,9 @@ static const struct { const char *sql; void (*look)(struct check *, sqlite3_stmt
     { "SELECT 'subset_state', subset, xxh3, bytes FROM subset_state", look_other_checksum },
     { "SELECT 'subset_output', id, xxh3, bytes FROM subset_output", look_other_checksum },
     { "SELECT 'lds', id, xxh3, per_query FROM lds", look_other_checksum },
+    { "SELECT 'error_row', id, xxh3, bytes FROM error_row", look_other_checksum },
+    { "SELECT 'error bars of score set ' || e.score_set || ': a row for query ' || r.query || ', of ' || f.rows FROM error_row r"
+      " JOIN error_set e ON e.id = r.error_set JOIN score_set f ON f.id = e.score_set WHERE r.query >= f.rows", look_text },
     { "SELECT subset, sha256, bytes FROM subset_weights", look_subset_weights },
 
     { "SELECT 'eigenbasis of feature set ' || b.feature_set || ': blocks of it are missing' FROM basis b"

@@ -13,7 +13,7 @@
 
 enum {
     DB_APPLICATION_ID = STORE_APPLICATION_ID,
-    DB_SCHEMA_VERSION = 6,
+    DB_SCHEMA_VERSION = 7,
     DB_PAGE_BYTES = 16384,            /* a score row of 1000 items fills an eighth, not half of two */
     DB_BUSY_MS = 5000,
     DB_STATEMENTS = 256,

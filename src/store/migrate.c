@@ -116,6 +116,24 @@ static const char *const step[] = {
     "    xxh3 INTEGER NOT NULL, items BLOB NOT NULL,"
     "    UNIQUE (feature_set, first)"
     ") STRICT;",
+    /* 6 -> 7: error bars of scores */
+    "CREATE TABLE error_set ("
+    "    id INTEGER PRIMARY KEY,"
+    "    score_set INTEGER NOT NULL UNIQUE REFERENCES score_set(id) ON DELETE CASCADE,"
+    "    blocks INTEGER NOT NULL, projections INTEGER NOT NULL,"
+    "    top INTEGER NOT NULL, draws INTEGER NOT NULL,"
+    "    params TEXT NOT NULL,"
+    "    program TEXT NOT NULL, blas_core TEXT NOT NULL, host TEXT NOT NULL,"
+    "    threads INTEGER NOT NULL, created TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE error_row ("
+    "    id INTEGER PRIMARY KEY,"
+    "    error_set INTEGER NOT NULL REFERENCES error_set(id) ON DELETE CASCADE,"
+    "    query INTEGER NOT NULL,"
+    "    xxh3 INTEGER NOT NULL,"
+    "    bytes BLOB NOT NULL,"
+    "    UNIQUE (error_set, query)"
+    ") STRICT;",
 };
 
 static enum status set_version(struct store *s) {

@@ -1,4 +1,4 @@
--- The database of dtrak, schema version 6.  man/dtrak-db.5 says it for people.
+-- The database of dtrak, schema version 7.  man/dtrak-db.5 says it for people.
 -- A change here needs a new version, and a step in migrate.c from the last one.
 -- Times are ISO 8601 UTC; splits are 'train', 'val', 'gen'; digests are hex.
 
@@ -172,6 +172,26 @@ CREATE TABLE score_top (
     score REAL,
     PRIMARY KEY (score_set, item, query, rank)
 ) STRICT, WITHOUT ROWID;
+
+-- Error bars of a score set, a row for each query.
+CREATE TABLE error_set (
+    id INTEGER PRIMARY KEY,
+    score_set INTEGER NOT NULL UNIQUE REFERENCES score_set(id) ON DELETE CASCADE,
+    blocks INTEGER NOT NULL, projections INTEGER NOT NULL,
+    top INTEGER NOT NULL, draws INTEGER NOT NULL,
+    params TEXT NOT NULL,
+    program TEXT NOT NULL, blas_core TEXT NOT NULL, host TEXT NOT NULL,
+    threads INTEGER NOT NULL, created TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE error_row (
+    id INTEGER PRIMARY KEY,
+    error_set INTEGER NOT NULL REFERENCES error_set(id) ON DELETE CASCADE,
+    query INTEGER NOT NULL,
+    xxh3 INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    UNIQUE (error_set, query)
+) STRICT;
 
 CREATE TABLE stat_set (
     id INTEGER PRIMARY KEY,

@@ -136,6 +136,26 @@ DTRAK=$DTRAK sh -e named.sh > out.txt 2>&1
 says the_commands_that_are_named_run $? "$(cat named.sh out.txt)"
 holds and_make_what_was_asked_for "$DTRAK" rank a.db --query gen:0 --method trak --loss avg --checkpoint 25%
 exits another_lambda_is_not_substituted 1 "--lambda 0.2" rank a.db --query gen:0 --method trak --lambda 0.2
+cp a.db bars.db
+"$DTRAK" info bars.db --json > info.json
+exits error_bars_need_blocks 1 "in blocks; make them with: dtrak features bars.db --loss square" score bars.db --method dtrak --errors
+exits error_bars_are_of_trak 2 "of method trak" score bars.db --method grad-cos --errors
+make=$("$DTRAK" score bars.db --method dtrak --errors 2>&1 | sed -n 's/.*make them with: dtrak //p')
+"$DTRAK" $make > out.txt 2> err.txt && "$DTRAK" score bars.db --method dtrak --errors > out.txt 2> err.txt
+says the_advised_command_makes_them_possible $? "$make: $(cat err.txt)"
+"$DTRAK" rank bars.db --query gen:1 --method dtrak > r.txt 2> err.txt && grep -q '^error bars  [0-9]* blocks of features' r.txt && grep -q 'P(top 10)  rank 5-95%' r.txt
+says a_ranking_shows_them $? "$(cat r.txt err.txt)"
+"$DTRAK" rank bars.db --query gen:1 --method dtrak --json > r.json 2> err.txt
+se=$("$json" proponents.0.se < r.json); low=$("$json" proponents.0.rank_low < r.json); high=$("$json" proponents.0.rank_high < r.json)
+awk -v se="$se" -v low="$low" -v high="$high" 'BEGIN { exit !(se > 0 && low >= 1 && high >= low && high <= 48) }'
+says json_has_them $? "$se $low $high"
+"$DTRAK" rank bars.db --query gen:1 --method dtrak --csv | awk -F, 'NR == 1 { n = NF } NF != n { bad = 1 } END { exit bad || n != 10 }'
+says csv_has_them $?
+"$DTRAK" slim bars.db bars-slim.db 2> err.txt && "$DTRAK" rank bars-slim.db --query gen:1 --method dtrak --json 2>> err.txt | cmp -s - r.json
+says a_slim_copy_shows_the_same $? "$(cat err.txt)"
+holds a_database_with_error_bars_is_clean "$DTRAK" check bars.db
+"$DTRAK" score bars.db --method dtrak --errors --dry-run > out.txt 2> err.txt && grep -q 'nothing to do' out.txt
+says once_is_enough_for_error_bars $? "$(cat out.txt err.txt)"
 exits journey_needs_features_along_the_path 1 "dtrak features a.db --journey --loss simple" score a.db --method journey
 exits a_path_has_its_own_timesteps 2 "at the steps they were sampled in" features a.db --journey --timesteps 5
 cp a.db path.db
