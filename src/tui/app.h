@@ -27,6 +27,7 @@
 #include "dtrak/store_subset.h"
 #include "dtrak/survey.h"
 #include "dtrak/term.h"
+#include "dtrak/trust.h"
 #include "dtrak/tui.h"
 
 #include <stddef.h>
@@ -85,6 +86,7 @@ struct row {
     float largest;               /* magnitude */
     uint32_t *list;              /* n_list: places in order that pass the ranking's filter; NULL: all do */
     size_t n_list;
+    struct trust trust;          /* its error bars; n 0: there are none */
     unsigned long load;          /* the number of the row_load() that made it */
     char message[240];
 };
@@ -486,6 +488,7 @@ void draw_footer(struct app *a, struct frame *f);
 struct score_format { int decimals, scale; };
 struct score_format draw_score_format(float largest);
 void draw_score(char out[24], struct score_format s, float score);
+void draw_error(char out[24], struct score_format s, double se);    /* "±0.41", in the same unit */
 void draw_mark(const struct app *a, struct frame *f, size_t row, size_t col, struct item_ref ref);   /* "*" where marked */
 void draw_number(char out[24], double x);   /* 3 digits, short */
 /* Paragraph: breaks at blanks; returns the rows used (at most rows). */

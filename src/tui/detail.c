@@ -157,6 +157,13 @@ static void say_rank(struct app *a, struct lines *l) {
     if (s.scale) say(l, STYLE_ACCENT, "score", "%s x 1e%d", text, s.scale);
     else say(l, STYLE_ACCENT, "score", "%s", text);
     say(l, STYLE_NORMAL, "rank", "%zu of %zu, %zu from the end", above + 1, r->n, r->n - above);
+    if (i >= r->trust.n) return;
+    int sure = trust_is_determined(&r->trust, i, (double)r->score[i]);
+    draw_error(text, s, r->trust.se[i]);
+    char unit[16] = "";
+    if (s.scale) snprintf(unit, sizeof unit, " x 1e%d", s.scale);
+    say(l, sure ? STYLE_NORMAL : STYLE_WARN, "error", "%s%s, %s", text, unit, sure ? "sign determined" : "sign open");
+    say(l, STYLE_NORMAL, "rank 5-95%", "%u to %u, %.0f%% in the first %zu", r->trust.low[i], r->trust.high[i], 100 * r->trust.p_top[i], r->trust.top);
 }
 
 static void say_numbers(struct app *a, struct lines *l) {

@@ -89,6 +89,11 @@ void draw_score(char out[24], struct score_format s, float score) {
     snprintf(out, 24, "%+.*f", s.decimals, x);
 }
 
+void draw_error(char out[24], struct score_format s, double se) {
+    double x = se / pow(10, s.scale);
+    snprintf(out, 24, "±%.*f", s.decimals, x > 1e7 ? 1e7 : x);
+}
+
 void draw_number(char out[24], double x) {
     char text[LAMBDA_TEXT];
     if (!isfinite(x)) { snprintf(out, 24, "?"); return; }

@@ -248,12 +248,28 @@ static void draw_label_share(struct app *a, struct fact_lines *l) {
          100 * (double)best->count[SPLIT_TRAIN] / (double)r->n);
 }
 
+/* How far the first places can be trusted: "top 10: 7 signs sure". */
+static void draw_trust(const struct app *a, struct fact_lines *l) {
+    const struct row *r = &a->row;
+    size_t k = r->trust.top < r->n ? r->trust.top : r->n, sure = 0;
+    double stay = 0;
+    if (!r->trust.n || !k) return;
+    for (size_t at = 0; at < k; at++) {
+        size_t item = r->order[at];
+        sure += trust_is_determined(&r->trust, item, (double)r->score[item]) != 0;
+        stay += r->trust.p_top[item];
+    }
+    fact(l, 2 * sure < k ? STYLE_WARN : STYLE_NORMAL, "top %zu: %zu signs sure", k, sure);
+    fact(l, STYLE_DIM, "  %.1f would stay", stay);
+}
+
 static void draw_row_facts(struct app *a, struct fact_lines *l) {
     const struct row *r = &a->row;
     char d[24];
     if (r->n == 0) return;
     double lds = query_lds(a, a->query);
     if (isfinite(lds)) fact(l, lds > .1 ? STYLE_GOOD : STYLE_WARN, "LDS here %.1f", 100 * lds);
+    draw_trust(a, l);
     draw_label_share(a, l);
     if (r->set.k) fact(l, STYLE_DIM, "T %zu  k %zu  n %zu", r->set.timesteps, r->set.k, r->n);
     else fact(l, STYLE_DIM, "n %zu", r->n);
@@ -261,6 +277,29 @@ static void draw_row_facts(struct app *a, struct fact_lines *l) {
         draw_number(d, r->set.d_eff);
         fact(l, STYLE_DIM, "effective dim. %s", d);
     }
+}
+
+/* Cells after a score: a mark where its sign is open, and the error where there is room. */
+static size_t trust_cells(const struct app *a, size_t room) {
+    char text[24];
+    double worst = 0;
+    if (!a->row.trust.n) return 0;
+    for (size_t i = 0; i < a->row.trust.n; i++) worst = fmax(worst, a->row.trust.se[i]);
+    draw_error(text, draw_score_format(a->row.largest), worst);
+    size_t w = text_width(text) + 1;
+    return room >= w + 3 ? w : room >= 1 ? 1 : 0;
+}
+
+/* At the end of a score that ends before (row, col): "?" where the sign is open, "±0.41". */
+static void draw_score_trust(const struct app *a, struct frame *f, size_t row, size_t col, size_t cells, size_t item) {
+    const struct trust *t = &a->row.trust;
+    char text[24];
+    if (!cells || item >= t->n) return;
+    if (cells > 1) {
+        draw_error(text, draw_score_format(a->row.largest), t->se[item]);
+        frame_text_in(f, row, col + 1, cells - 1, STYLE_DIM, text);
+    }
+    if (!trust_is_determined(t, item, (double)a->row.score[item])) frame_text_in(f, row, col, 1, STYLE_WARN, "?");
 }
 
 /* The selected item at the same size below the query, so that the two can be compared. */
@@ -278,6 +317,11 @@ static void draw_selected(struct app *a, struct frame *f, struct area in, size_t
     draw_score(text, draw_score_format(a->row.largest), score);
     frame_printf(f, in.row + 1 + h, in.col, in.cols, STYLE_NORMAL, "%s %zu/%zu %s",
                  a->ranking.pane ? "opponent" : "proponent", rank, a->row.n, text);
+    if (a->row.trust.n > ref.index) {
+        draw_error(text, draw_score_format(a->row.largest), a->row.trust.se[ref.index]);
+        frame_printf(f, in.row + 2 + h, in.col, in.cols, STYLE_DIM, "%s, rank %u-%u", text, a->row.trust.low[ref.index], a->row.trust.high[ref.index]);
+        return;
+    }
     double leverage = setting_self_influence(a, ref.index);
     if (isfinite(leverage)) frame_printf(f, in.row + 2 + h, in.col, in.cols, STYLE_DIM, "self-influence %.3f", leverage);
 }
@@ -340,6 +384,9 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
         frame_restyle(f, line, col + g->tile_cols - 1, 1, 1, STYLE_SELECTED);
     }
     draw_mark(a, f, row, col + used, ref);
+    size_t trust = trust_cells(a, g->tile_cols > w + 8 ? g->tile_cols - w - 8 : g->tile_cols > w + 2);
+    draw_score_trust(a, f, line, col + 1 + w, trust, ref.index);
+    w += trust;
     if (g->tile_cols > w + 4) draw_bar(a, f, line, col + w + 2, g->tile_cols - w - 4, score);
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at + (pane ? PANE : 0));
 }
@@ -348,7 +395,7 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
     struct item_ref ref = { SPLIT_TRAIN, item_at(&a->row, pane, at) };
     float score = a->row.score[ref.index];
     char id[32], label[80], text[24];
-    size_t w = score_width(a), used;
+    size_t w = score_width(a), used, trust = trust_cells(a, in.cols > 40 ? 8 : 1);
     int selected = pane == a->ranking.pane && at == a->ranking.cursor[pane];
     enum style style = selected ? STYLE_SELECTED : STYLE_NORMAL;
 
@@ -356,10 +403,11 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
     facts_label(facts_of(a, ref), label, sizeof label);
     draw_score(text, draw_score_format(a->row.largest), score);
     if (selected) frame_fill(f, row, in.col, 1, in.cols, style, ' ');
-    used = frame_printf(f, row, in.col, in.cols, style, "%s%*zu %*s %-11s", selected ? ">" : " ", (int)digits, rank_at(&a->row, pane, at),
-                        (int)w, text, id);
+    used = frame_printf(f, row, in.col, in.cols, style, "%s%*zu %*s%*s %-11s", selected ? ">" : " ", (int)digits, rank_at(&a->row, pane, at),
+                        (int)w, text, (int)trust, "", id);
+    draw_score_trust(a, f, row, in.col + 2 + digits + w, trust, ref.index);
     if (in.cols > used + 4) frame_text_in(f, row, in.col + used + 1, in.cols - used - 1, style, label);
-    draw_mark(a, f, row, in.col + 3 + digits + w + strlen(id), ref);
+    draw_mark(a, f, row, in.col + 3 + digits + w + trust + strlen(id), ref);
     app_spot(a, row, in.col, 1, in.cols, at + (pane ? PANE : 0));
 }
 
@@ -371,6 +419,8 @@ static void pane_title(const struct app *a, int pane, size_t first, size_t last,
     if (a->row.list && !last) snprintf(out, size, "%s: none of %zu with '%.40s'", name, a->row.n, a->ranking.filter);
     else if (a->row.list) snprintf(out, size, "%s %zu-%zu of %zu with '%.40s'%s", name, first, last, a->row.n_list, a->ranking.filter, scale);
     else snprintf(out, size, "%s %zu-%zu of %zu%s", name, first, last, a->row.n, scale);
+    size_t len = strlen(out);
+    if (a->row.trust.n) snprintf(out + len, size - len, "  ?: sign open");
 }
 
 /* fit: rows that tiles may take, the same in both panes so that they look alike. */

@@ -12,6 +12,7 @@ void row_free(struct row *r) {
     mem_free(r->list);
     mem_free(r->score);
     mem_free(r->order);
+    trust_free(&r->trust);
     memset(r, 0, sizeof *r);
     r->lambda_rel = r->lambda_abs = NAN;
 }
@@ -80,6 +81,8 @@ static void read_stored(struct app *a) {
     r->state = ROW_STORED;
     r->lambda_rel = r->set.lambda_rel;
     r->lambda_abs = r->set.lambda_abs;
+    st = trust_load(&r->trust, a->store, &r->set, a->query.index);
+    if (st != OK && st != ERR_MISSING) snprintf(r->message, sizeof r->message, "%s", fail_reason());
 }
 
 /* A ridge strength that is not stored: asked of the live thread. */

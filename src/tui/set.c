@@ -61,11 +61,11 @@ static void open(struct app *a) { a->set.stale = 1; }
 static const char *name_of(const struct app *a) { return a->set.which ? a->set.lists.name[a->set.which - 1] : "marked"; }
 
 /* What the scores of the items add up to for the query, and beside random sets as large. */
-struct sums { int has; double sum, share, z; };
+struct sums { int has; double sum, share, z, se; };   /* se: NAN without error bars */
 
 static struct sums sums_of(const struct app *a) {
     const struct row *r = &a->row;
-    struct sums s = { 0, 0, 0, NAN };
+    struct sums s = { 0, 0, 0, NAN, NAN };
     double all = 0, square = 0, positive = 0, n = (double)r->n, m = (double)a->set.tiles.n;
     if (r->n == 0 || a->set.tiles.n == 0) return s;
     for (size_t i = 0; i < r->n; i++) {
@@ -76,6 +76,10 @@ static struct sums sums_of(const struct app *a) {
     }
     for (size_t i = 0; i < a->set.tiles.n; i++)
         if (a->set.item[i] < r->n) s.sum += (double)r->score[a->set.item[i]];
+    uint32_t *items = r->trust.n ? mem_array(a->set.tiles.n, sizeof *items) : NULL;
+    for (size_t i = 0; items && i < a->set.tiles.n; i++) items[i] = (uint32_t)a->set.item[i];
+    if (items) s.se = trust_sum_se(&r->trust, items, a->set.tiles.n);
+    mem_free(items);
     double mean = all / n, variance = square / n - mean * mean;
     s.has = 1;
     s.share = positive > 0 ? s.sum / positive : 0;
@@ -289,6 +293,11 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
         if (s.has) {
             score_text(a, sum, sizeof sum, s.sum);
             if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_ACCENT, "sum of scores %s", sum);
+            if (isfinite(s.se) && row < end) {
+                draw_error(sum, draw_score_format((float)fmax(fabs(s.sum), (double)a->row.largest)), s.se);
+                frame_printf(f, row++, in.col, in.cols, fabs(s.sum) > 2 * s.se ? STYLE_NORMAL : STYLE_WARN, "  %s%s", sum,
+                             fabs(s.sum) > 2 * s.se ? "" : ", sign open");
+            }
             if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "%.1f%% of all support", 100 * s.share);
             score_text(a, sum, sizeof sum, -s.sum);
             snprintf(text, sizeof text, "removing them is predicted to change its output function by %s%s", sum,

@@ -8,6 +8,7 @@
 #include "../lib/store_rig.h"
 #include "dtrak/image.h"
 #include "dtrak/mem.h"
+#include "dtrak/store_error.h"
 #include "dtrak/store_subset.h"
 
 #include <math.h>
@@ -98,6 +99,28 @@ static enum status add_lds(struct store *s, int64_t set, size_t nth, size_t quer
     return OK;
 }
 
+/* Error bars as if from four blocks and three projections: small, but for every third item. */
+static enum status add_errors(struct store *s, int64_t set, double size) {
+    struct error_set want = { .score_set = set, .blocks = 4, .projections = 3, .top = 10, .draws = 200, .params = "{}" };
+    struct error_row row;
+    TRY(store_error_set_ensure(s, &want, NULL, &want));
+    TRY(error_row_new(&row, TRAIN, 4, 1));
+    enum status st = OK;
+    for (size_t q = 0; q < GEN && st == OK; q++) {
+        for (size_t i = 0; i < TRAIN; i++) {
+            float error = (float)size * (i % 3 ? .1f : .6f);
+            for (size_t b = 0; b < 4; b++) row.left[b * TRAIN + i] = (b % 2 ? error : -error) / 4;
+            row.projection[i] = error;
+            row.in_top[i] = (uint8_t)(i * 7 % 201);
+            row.low[i] = (uint32_t)(1 + i % 60);
+            row.high[i] = (uint32_t)(1 + i % 60 + i / 3);
+        }
+        st = store_error_put(s, &want, q, &row);
+    }
+    error_row_free(&row);
+    return st;
+}
+
 static enum status add_scores(struct store *s, const struct want *w) {
     static size_t nth;
     struct score_set set, made;
@@ -124,6 +147,7 @@ static enum status add_scores(struct store *s, const struct want *w) {
         }
         TRY(store_score_put(s, &made, q, row));
     }
+    if (!strcmp(w->loss, "simple")) TRY(add_errors(s, made.id, w->size));
     return w->split == SPLIT_GEN ? add_lds(s, made.id, nth++, queries) : OK;
 }
 
