@@ -161,6 +161,7 @@ extern const struct command command_export;
 extern const struct command command_compare;
 extern const struct command command_neighbours;
 extern const struct command command_self;
+extern const struct command command_nda_map;
 extern const struct command command_sheet;
 extern const struct command command_info;
 extern const struct command command_check;

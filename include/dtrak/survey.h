@@ -10,6 +10,7 @@
 #define DTRAK_SURVEY_H
 
 #include "dtrak/err.h"
+#include "dtrak/nda_map.h"
 #include "dtrak/store_item.h"
 
 #include <stddef.h>
@@ -23,13 +24,15 @@ enum survey_kind {
     SURVEY_TOTALS,        /* every training item's scores summed over a score set */
     SURVEY_BY_PIXELS,     /* the training items nearest to an item: root mean square over the pixels, in the project's range */
     SURVEY_BY_FEATURES,   /* the same by the cosine of the features behind a score set */
+    SURVEY_MAPS,          /* where nda lies between a query and a training item (nda_map.h), seconds for the first of a query */
     SURVEY_KINDS
 };
 
 struct survey_request {
     enum survey_kind kind;
-    int64_t score_set;            /* not of SURVEY_BY_PIXELS */
+    int64_t score_set;            /* not of SURVEY_BY_PIXELS and SURVEY_MAPS */
     struct item_ref item;         /* not of SURVEY_TOTALS */
+    struct item_ref query;        /* of SURVEY_MAPS */
 };
 
 enum { SURVEY_NEAR = 6 };
@@ -46,6 +49,9 @@ struct survey_answer {
     size_t queries;
     /* BY_PIXELS, BY_FEATURES: nearest first. */
     struct { size_t item; double value; } near[SURVEY_NEAR];
+    /* MAPS */
+    struct nda_map map;
+    size_t patch;
     void *loaded;                 /* of survey_load(); inside only */
     void (*drop)(void *loaded);
 };

@@ -34,6 +34,7 @@ struct survey {
     struct slot slot[SLOTS];
     atomic_int cancel;
     _Atomic double part;
+    struct nda_query *nda;        /* the query whose maps were asked for last */
     uint64_t ended;
     void (*on_change)(void *ctx);
     void *ctx;
@@ -46,6 +47,7 @@ void survey_answer_free(struct survey_answer *a) {
     mem_free(a->rank);
     mem_free(a->total);
     mem_free(a->absolute);
+    nda_map_free(&a->map);
     memset(a, 0, sizeof *a);
 }
 
@@ -132,11 +134,26 @@ static enum status next_to(struct survey *s, const struct survey_request *r, str
     return OK;
 }
 
+/* --- heat maps --- */
+
+static enum status heat_maps(struct survey *s, const struct survey_request *r, struct survey_answer *out) {
+    static const struct nda_map_options as_stored = { 0, NULL, 0 };
+    struct progress p = { note_part, s, &s->cancel };
+    if (!nda_query_is(s->nda, r->query)) {
+        nda_query_free(s->nda);
+        s->nda = NULL;
+        TRY(nda_query_new(&s->nda, s->store, r->query, &as_stored));
+    }
+    out->patch = nda_query_patch(s->nda);
+    return pipeline_nda_map(&out->map, s->nda, s->store, r->item.index, NULL, &p);
+}
+
 /* --- the thread --- */
 
 static enum status compute(struct survey *s, const struct survey_request *r, struct survey_answer *out) {
     struct progress p = { NULL, NULL, &s->cancel };
     if (r->kind == SURVEY_BY_PIXELS || r->kind == SURVEY_BY_FEATURES) return next_to(s, r, out);
+    if (r->kind == SURVEY_MAPS) return heat_maps(s, r, out);
     return over_queries(s, r, out, &p);
 }
 
@@ -210,6 +227,7 @@ void survey_close(struct survey *s) {
     pthread_mutex_unlock(&s->lock);
     if (s->has_thread) pthread_join(s->thread, NULL);
     for (int k = 0; k < SLOTS; k++) survey_answer_free(&s->slot[k].answer);
+    nda_query_free(s->nda);
     store_close(s->store);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->lock);
@@ -225,7 +243,8 @@ void survey_on_change(struct survey *s, void (*fn)(void *ctx), void *ctx) {
 }
 
 static int same(const struct survey_request *a, const struct survey_request *b) {
-    return a->kind == b->kind && (a->kind == SURVEY_BY_PIXELS || a->score_set == b->score_set) &&
+    if (a->kind == SURVEY_MAPS && (a->query.split != b->query.split || a->query.index != b->query.index)) return 0;
+    return a->kind == b->kind && (a->kind == SURVEY_BY_PIXELS || a->kind == SURVEY_MAPS || a->score_set == b->score_set) &&
            (a->kind == SURVEY_TOTALS || (a->item.split == b->item.split && a->item.index == b->item.index));
 }
 

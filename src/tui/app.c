@@ -185,8 +185,9 @@ int app_poll(struct app *a) {
     if (!a->store) return changed;
     learn_rate(a, &now);
     if (now.ended != a->jobs_ended) { news_of_jobs(a, &now); changed = 1; }
-    if (survey_busy(a->survey) || survey_ended(a->survey) != a->surveys_ended) changed = 1;
-    a->surveys_ended = survey_ended(a->survey);
+    uint64_t surveys_ended = survey_ended(a->survey) + survey_ended(a->mapper);
+    if (survey_busy(a->survey) || survey_busy(a->mapper) || surveys_ended != a->surveys_ended) changed = 1;
+    a->surveys_ended = surveys_ended;
     if (a->row.state == ROW_WAITING && !live_busy(a->live)) { row_load(a); changed = 1; }
     else if (a->compare.row.state == ROW_WAITING && app_top(a) == &screen_compare && !live_busy(a->live))
         a->compare.stale = changed = 1;

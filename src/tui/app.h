@@ -171,6 +171,7 @@ struct app {
     struct pictures *pictures;
     struct live *live;           /* NULL as above */
     struct survey *survey;
+    struct survey *mapper;       /* heat maps, which take seconds: they keep nothing else waiting */
     uint64_t surveys_ended;
     struct term *term;           /* NULL without a terminal */
     struct frame *frame;
@@ -293,6 +294,17 @@ struct app {
             char message[160];
         } near[2];               /* by pixels, by features */
     } detail;
+    struct {                     /* maps.c: heat maps in the zoom */
+        int on;                  /* asked for by a key, or implied by the method */
+        struct item_ref query, item;
+        enum { MAPS_NONE, MAPS_WAITING, MAPS_THERE } state;
+        double part, share;
+        size_t patch;
+        unsigned char *rgba[2];  /* query, item */
+        size_t width_px, height_px;
+        uint64_t serial;         /* of these pictures */
+        char message[240];
+    } maps;
     struct {
         unsigned char *on[SPLIT_COUNT];       /* [n[split]]: 1 where the item is marked */
         size_t n[SPLIT_COUNT], count[SPLIT_COUNT];
@@ -454,6 +466,16 @@ void tiles_draw(struct app *a, struct frame *f, struct area in, struct tiles *t,
 int tiles_act(struct tiles *t, enum action k);            /* moves; 0: not a movement */
 /* The next item that matches the search text. */
 void tiles_search(struct app *a, struct tiles *t, int by, void (*get)(struct app *a, size_t at, struct tile *out));
+
+/* --- maps.c --- */
+/* Whether the zoom shows heat maps now. */
+int maps_shown(const struct app *a);
+void maps_toggle(struct app *a);
+void maps_free(struct app *a);
+/* Both pictures side by side, h rows each and a line below, or what they wait for; w columns each. */
+void maps_draw(struct app *a, struct frame *f, size_t row, size_t col, size_t h, size_t w);
+/* The pixels behind a key of theirs: as pictures_get(). */
+int maps_picture(const struct app *a, uint64_t key, const unsigned char **rgba, size_t *width_px, size_t *height_px);
 
 /* --- detail.c --- */
 void detail_open(struct app *a, struct item_ref ref);

@@ -73,6 +73,7 @@ static enum status open_work(struct app *a) {
         a->jobs = NULL;
     }
     TRY(survey_open(&a->survey, a->o.db, NULL, NULL));
+    TRY(survey_open(&a->mapper, a->o.db, NULL, NULL));
     return live_open(&a->live, a->o.db, NULL, NULL);
 }
 
@@ -143,6 +144,8 @@ void app_close(struct app *a) {
     jobs_close(a->jobs);
     live_close(a->live);
     survey_close(a->survey);
+    survey_close(a->mapper);
+    maps_free(a);
     row_free(&a->row);
     compare_close(a);
     self_forget(a);
@@ -175,6 +178,7 @@ enum status app_connect(struct app *a, struct term *t) {
     jobs_on_change(a->jobs, wake, t);
     live_on_change(a->live, wake, t);
     survey_on_change(a->survey, wake, t);
+    survey_on_change(a->mapper, wake, t);
     return OK;
 }
 
@@ -183,6 +187,7 @@ void app_disconnect(struct app *a) {
     jobs_on_change(a->jobs, NULL, NULL);
     live_on_change(a->live, NULL, NULL);
     survey_on_change(a->survey, NULL, NULL);
+    survey_on_change(a->mapper, NULL, NULL);
     pictures_close(a->pictures);
     a->pictures = NULL;
     a->term = NULL;

@@ -52,7 +52,7 @@ static void find_numbers(struct app *a) {
 }
 
 static void find_near(struct app *a, int by) {
-    struct survey_request r = { by ? SURVEY_BY_FEATURES : SURVEY_BY_PIXELS, by ? a->row.base.id : 0, a->detail.ref };
+    struct survey_request r = { by ? SURVEY_BY_FEATURES : SURVEY_BY_PIXELS, by ? a->row.base.id : 0, a->detail.ref, { SPLIT_GEN, 0 } };
     struct detail_near *near = &a->detail.near[by];
     if (near->state != NEAR_WAITING) return;
     if (by && !a->row.base.id) {
@@ -117,6 +117,7 @@ static int detail_act(struct app *a, enum action k) {
     case ACT_left: case ACT_up: step(a, -1); return 1;
     case ACT_right: case ACT_down: step(a, 1); return 1;
     case ACT_zoom_close: app_back(a); return 1;
+    case ACT_heat_maps: maps_toggle(a); return 1;
     case ACT_other_queries:
         a->detail.opponents = !a->detail.opponents;
         find_queries(a);
@@ -281,7 +282,17 @@ static void detail_draw(struct app *a, struct frame *f, struct area in) {
     if (h > inner.rows) h = inner.rows;
     if (!beside && h > inner.rows / 2) h = inner.rows / 2;
     size_t w = draw_image_cols(a, h);
-    if (h) draw_image(a, f, inner.row, inner.col, h, w, a->detail.ref);
+    if (maps_shown(a)) {   /* two pictures in place of one, with a line below */
+        size_t half = (beside ? inner.cols - 38 : inner.cols) / 2;
+        if (beside && half > inner.cols / 3) half = inner.cols / 3;
+        h = draw_image_rows(a, half ? half - 1 : 1);
+        if (h + 2 > (beside ? inner.rows : inner.rows / 2)) h = beside ? inner.rows - 2 : inner.rows / 2 > 2 ? inner.rows / 2 - 2 : 0;
+        w = draw_image_cols(a, h) > 18 || beside ? draw_image_cols(a, h) : 18;
+        if (beside && w < 14) w = 14;
+        maps_draw(a, f, inner.row, inner.col, h, w);
+        w = 2 * w + 1;
+        h += 2;
+    } else if (h) draw_image(a, f, inner.row, inner.col, h, w, a->detail.ref);
     size_t left = beside ? inner.col + w + 2 : inner.col, room = beside ? (inner.cols > w + 2 ? inner.cols - w - 2 : 1) : inner.cols;
     struct lines l = { f, beside ? inner.row : inner.row + h, left, inner.row + inner.rows, room };
     int columns = room >= 96;

@@ -84,7 +84,7 @@ static void load(struct app *a) {
         a->overall.message[0] = 0;
     }
     if (a->overall.part < 0) return;
-    struct survey_request r = { SURVEY_TOTALS, a->overall.set.id, { SPLIT_TRAIN, 0 } };
+    struct survey_request r = { SURVEY_TOTALS, a->overall.set.id, { SPLIT_TRAIN, 0 }, { SPLIT_GEN, 0 } };
     int got = survey_get(a->survey, &r, &a->overall.answer, &a->overall.part);
     if (got == 0) return;
     a->overall.part = -1;

@@ -53,7 +53,7 @@ static enum status sort_answer(struct app *a) {
 static void load(struct app *a) {
     if (a->reverse.stale) find_set(a);
     if (a->reverse.part < 0) return;
-    struct survey_request r = { SURVEY_ITEM, a->reverse.set.id, a->reverse.ref };
+    struct survey_request r = { SURVEY_ITEM, a->reverse.set.id, a->reverse.ref, { SPLIT_GEN, 0 } };
     int got = survey_get(a->survey, &r, &a->reverse.answer, &a->reverse.part);
     if (got == 0) return;
     a->reverse.part = -1;

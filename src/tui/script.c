@@ -31,7 +31,7 @@ static void wait_idle(struct app *a) {
         a->looked = 0;
         app_poll(a);
         app_draw(a);       /* some work is asked for by what shows its result */
-        if (live_busy(a->live) || survey_busy(a->survey) || (a->pictures && pictures_busy(a->pictures))) nanosleep(&nap, NULL);
+        if (live_busy(a->live) || survey_busy(a->survey) || survey_busy(a->mapper) || (a->pictures && pictures_busy(a->pictures))) nanosleep(&nap, NULL);
         else if (a->row.state != ROW_WAITING && !jobs_busy(a->jobs)) return;
     }
 }

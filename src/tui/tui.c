@@ -32,6 +32,7 @@ static enum status run_script(struct app *a) {
 
 static int get_picture(void *ctx, uint64_t key, struct picture *out) {
     struct app *a = ctx;
+    if (draw_picture_ref(key).split > SPLIT_COUNT) return maps_picture(a, key, &out->rgba, &out->width, &out->height);
     if (!a->pictures) return -1;
     return pictures_get(a->pictures, draw_picture_ref(key), &out->rgba, &out->width, &out->height);
 }

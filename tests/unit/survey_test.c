@@ -65,7 +65,7 @@ static void an_item_is_ranked_in_every_query_that_has_scores(void **state) {
     struct survey *s;
     struct survey_answer x;
     assert_int_equal(survey_open(&s, world(&set), NULL, NULL), OK);
-    struct survey_request r = { SURVEY_ITEM, set, { SPLIT_TRAIN, 11 } };
+    struct survey_request r = { SURVEY_ITEM, set, { SPLIT_TRAIN, 11 }, { SPLIT_GEN, 0 } };
     assert_int_equal(ask(s, &r, &x), 1);
     assert_int_equal(x.n, RIG_GEN - 1);
     for (size_t k = 0; k < x.n; k++) {
@@ -89,7 +89,7 @@ static void totals_are_means_over_the_queries(void **state) {
     struct survey *s;
     struct survey_answer x;
     assert_int_equal(survey_open(&s, world(&set), NULL, NULL), OK);
-    struct survey_request r = { SURVEY_TOTALS, set, { SPLIT_TRAIN, 0 } };
+    struct survey_request r = { SURVEY_TOTALS, set, { SPLIT_TRAIN, 0 }, { SPLIT_GEN, 0 } };
     assert_int_equal(ask(s, &r, &x), 1);
     assert_int_equal(x.n, RIG_TRAIN);
     assert_int_equal(x.queries, RIG_GEN - 1);
@@ -161,7 +161,7 @@ static void neighbours_by_features_are_those_of_a_plain_loop(void **state) {
         assert_int_equal(survey_open(&s, path, NULL, NULL), OK);
         for (int split = 0; split < SPLIT_COUNT; split += 2) {
             struct survey_answer x;
-            struct survey_request r = { SURVEY_BY_FEATURES, set, { (enum split)split, 5 } };
+            struct survey_request r = { SURVEY_BY_FEATURES, set, { (enum split)split, 5 }, { SPLIT_GEN, 0 } };
             if (ask(s, &r, &x) != 1) fail_msg("%s", fail_reason());
             assert_int_equal(x.n, SURVEY_NEAR);
             for (size_t k = 0; k < x.n; k++) {
@@ -188,14 +188,14 @@ static void asking_for_many_in_a_row_ends_with_the_last(void **state) {
     long live = mem_live();
     assert_int_equal(survey_open(&s, world(&set), NULL, NULL), OK);
     for (size_t i = 0; i < RIG_TRAIN; i++) {
-        struct survey_request r = { SURVEY_ITEM, set, { SPLIT_TRAIN, i } };
+        struct survey_request r = { SURVEY_ITEM, set, { SPLIT_TRAIN, i }, { SPLIT_GEN, 0 } };
         if (survey_get(s, &r, &x, NULL) == 1) survey_answer_free(&x);
     }
-    struct survey_request r = { SURVEY_ITEM, set, { SPLIT_TRAIN, RIG_TRAIN - 1 } };
+    struct survey_request r = { SURVEY_ITEM, set, { SPLIT_TRAIN, RIG_TRAIN - 1 }, { SPLIT_GEN, 0 } };
     assert_int_equal(ask(s, &r, &x), 1);
     assert_true(fabsf(x.score[0] - score_of(0, RIG_TRAIN - 1)) < 1e-7f);
     survey_answer_free(&x);
-    r = (struct survey_request){ SURVEY_TOTALS, set + 100, { SPLIT_TRAIN, 0 } };
+    r = (struct survey_request){ SURVEY_TOTALS, set + 100, { SPLIT_TRAIN, 0 }, { SPLIT_GEN, 0 } };
     assert_int_equal(ask(s, &r, &x), -1);
     survey_close(s);
     assert_int_equal(mem_live(), live);
