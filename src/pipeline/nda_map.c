@@ -149,11 +149,15 @@ static enum status make_denominators(struct nda_query *q, struct store *s, struc
     struct rows train = { .n = q->n, .k = q->D, .read = read_images, .ctx = &images };
     double *scores = mem_array(q->n, sizeof *scores);
     enum status st = scores ? OK : fail(ERR_NOMEM, "nda: out of memory");
-    for (; q->done < q->T && st == OK; q->done += st == OK) {
+    while (q->done < q->T && st == OK) {
         struct part part = { p, (double)q->done, (double)q->T };
         struct progress inner = { report_part, &part, p ? p->cancel : NULL };
         st = nda_scores(scores, q->log_z + q->done * q->positions, &q->nda, q->x, q->noise + q->done * q->D, q->t[q->done], &train,
                         pool, &inner);
+        if (st != OK) break;
+        q->done++;
+        progress_report(p, (double)q->done, (double)q->T, "heat maps", "");
+        if (q->done < q->T) st = progress_check(p);
     }
     mem_free(scores);
     return st;

@@ -316,6 +316,10 @@ static enum status make_set(struct errors *e, enum split split, size_t lambda, i
     describe(e, &scores, &e->set);
     TRY(store_error_set_ensure(w->s, &e->set, &w->provenance, &e->set));
     TRY(store_errors_missing(w->s, &e->set, items, &missing));
+    size_t asked = 0;
+    for (size_t i = 0; i < missing.count; i++)
+        if (score_is_asked(w, split, missing.index[i])) missing.index[asked++] = missing.index[i];
+    missing.count = asked;
     enum status st = OK;
     if (missing.count && !*is_open) st = open_lambda(e, w->lambda[lambda]);
     if (missing.count && st == OK) *is_open = 1;
@@ -348,7 +352,7 @@ static int is_made(struct errors *e, enum split split, size_t lambda) {
     score_describe(e->w, METHOD_TRAK, split, lambda, &scores);
     if (store_score_set_same(e->w->s, &scores, &scores) != OK || store_error_set_get(e->w->s, scores.id, &there) != OK) return 0;
     describe(e, &scores, &want);
-    return !strcmp(want.params, there.params) && there.rows_done >= e->w->items[split];
+    return !strcmp(want.params, there.params) && there.rows_done >= score_queries(e->w, split);
 }
 
 static enum status look_at_group(struct scorer *w) {
@@ -358,7 +362,7 @@ static enum status look_at_group(struct scorer *w) {
     for (size_t l = 0; l < w->lambdas && st == OK && w->o->cost; l++) {
         queries = 0;
         for (int q = 0; q < SPLIT_COUNT; q++)
-            if (w->splits >> q & 1 && !is_made(&e, (enum split)q, l)) queries += (double)w->items[q];
+            if (w->splits >> q & 1 && !is_made(&e, (enum split)q, l)) queries += (double)score_queries(w, (enum split)q);
         if (queries > 0) score_add_decompositions(w, (double)decompositions(&e), queries);
         w->cost.bytes_disk += queries * n * (2 * (double)e.B + (e.R ? 2 : 0) + 5);
     }

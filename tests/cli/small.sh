@@ -156,6 +156,14 @@ says a_slim_copy_shows_the_same $? "$(cat err.txt)"
 holds a_database_with_error_bars_is_clean "$DTRAK" check bars.db
 "$DTRAK" score bars.db --method dtrak --errors --dry-run > out.txt 2> err.txt && grep -q 'nothing to do' out.txt
 says once_is_enough_for_error_bars $? "$(cat out.txt err.txt)"
+"$DTRAK" nda-map a.db --query gen:1 --item train:2 --at 100,500 --out map.png --json > map.json 2> err.txt
+says heat_maps_are_made $? "$(cat err.txt)"
+[ "$(head -c 4 map.png | tail -c 3)" = PNG ] && [ "$("$json" query_map.31.# < map.json)" = 32 ] && [ "$("$json" item_map.# < map.json)" = 32 ]
+says as_a_picture_and_as_numbers $? "$(head -c 300 map.json)"
+exits a_query_of_heat_maps_is_no_training_item 2 "gen or val" nda-map a.db --query train:1 --item train:2 --json
+exits heat_maps_need_a_place 2 "add --out" nda-map a.db --query gen:1 --item train:2
+exits heat_maps_are_of_a_training_item 2 "not a training item" nda-map a.db --query gen:1 --item gen:2 --json
+exits heat_maps_need_a_training_item_that_is_there 2 "the last one is train:" nda-map a.db --query gen:1 --item train:999 --json
 exits journey_needs_features_along_the_path 1 "dtrak features a.db --journey --loss simple" score a.db --method journey
 exits a_path_has_its_own_timesteps 2 "at the steps they were sampled in" features a.db --journey --timesteps 5
 cp a.db path.db

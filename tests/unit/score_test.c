@@ -522,8 +522,8 @@ static void nonsense_is_refused(void **state) {
     struct score_options o = SCORE_DEFAULTS;
     o.methods = "trak,magic";
     assert_int_equal(pipeline_score(s, &o, NULL), ERR_USAGE);
-    o.methods = "journey";
-    assert_int_equal(pipeline_score(s, &o, NULL), ERR_USAGE);
+    o.methods = "journey";   /* no features along sampling paths */
+    assert_int_equal(pipeline_score(s, &o, NULL), ERR_MISSING);
     o.methods = "trak";
     o.lambda = "-3";
     assert_int_equal(pipeline_score(s, &o, NULL), ERR_USAGE);
