@@ -3,7 +3,8 @@
     python check_lds.py DTRAK DB
 
 Subsets from their bits, losses from subset_output, scores from the table score; then for every score set
-LDS with average ranks, plain and centred, its standard error (every subset left out in turn, ranks made anew),
+LDS with average ranks, plain and centred (of scores that are made of these losses on the half of the subsets that
+they are not made of), its standard error (every subset left out in turn, ranks made anew),
 the paired difference from its reference, and what two seeds share.  Compared with the program's JSON to 1e-7
 of a correlation.  Needs only NumPy and the standard library; shares no code with the program.
 """
@@ -39,21 +40,42 @@ def correlate(a, b):
     return np.where(size > 0, (a * b).sum(0) / np.where(size > 0, size, 1), 0)
 
 
+def lds_of(p, y):
+    return correlate(ranks(p), ranks(y))
+
+
 class Fit:
-    def __init__(self, p, y):
-        self.M = len(p)
-        self.rho = correlate(ranks(p), ranks(y))
-        keep = [np.delete(np.arange(self.M), m) for m in range(self.M)]
-        self.loo = np.array([correlate(ranks(p[k]), ranks(y[k])) for k in keep])
+    """samples: groups of rows of loo, each left out from a sample of its own."""
+
+    def __init__(self, rho, loo, samples):
+        self.rho, self.loo, self.samples = rho, loo, samples
+
+    @classmethod
+    def whole(cls, p, y):
+        M = len(p)
+        keep = [np.delete(np.arange(M), m) for m in range(M)]
+        return cls(lds_of(p, y), np.array([lds_of(p[k], y[k]) for k in keep]), [np.arange(M)])
+
+    @classmethod
+    def halves(cls, predict, y, centred):
+        """predict(of, by): predictions for the subsets `of` from the subsets `by`."""
+        def both(without):
+            sides = []
+            for h in (0, 1):
+                of, by = (np.array([m for m in range(len(y)) if m % 2 == x and m != without]) for x in (h, 1 - h))
+                # what is left out here is not predicted either, but who is centred is decided before
+                p, t = predict(of, by), y[of]
+                sides.append(lds_of(centre(p), centre(t)) if centred else lds_of(p, t))
+            return (sides[0] + sides[1]) / 2
+        M = len(y)
+        return cls(both(None), np.array([both(m) for m in range(M)]), [np.arange(0, M, 2), np.arange(1, M, 2)])
 
     def minus(self, other):
-        d = object.__new__(Fit)
-        d.M, d.rho, d.loo = self.M, self.rho - other.rho, self.loo - other.loo
-        return d
+        return Fit(self.rho - other.rho, self.loo - other.loo, self.samples)
 
     def estimate(self):
         def jackknife(v):
-            return (self.M - 1) / self.M * ((v - v.mean(0)) ** 2).sum(0)
+            return sum((len(s) - 1) / len(s) * ((v[s] - v[s].mean(0)) ** 2).sum(0) for s in self.samples)
         Q = len(self.rho)
         inside = jackknife(self.loo).sum() / Q ** 2
         over_queries = self.rho.var(ddof=1) / Q if Q > 1 else 0
@@ -64,6 +86,40 @@ def centre(v):
     return v - v.mean(1, keepdims=True)
 
 
+# --- scores that are made of the outputs themselves ---
+
+def influence(X, y):
+    """Scores [Q, N]: mean loss without an item minus with it; 0 where it is in all subsets or in none."""
+    inside = X.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        s = ((1 - X).T @ y) / (len(X) - inside)[:, None] - (X.T @ y) / inside[:, None]
+    s[(inside == 0) | (inside == len(X))] = 0
+    return s.T
+
+
+def ridge_fit(X, y, a):
+    Z, mean = X - X.mean(0), y.mean(0)
+    w = Z.T @ np.linalg.solve(Z @ Z.T + a * np.eye(len(X)), y - mean)
+    return w, mean - X.mean(0) @ w
+
+
+def datamodel(X, y):
+    """Scores [Q, N] = -weights of a ridge with intercept, its strength chosen per query by refits without each model."""
+    Z = X - X.mean(0)
+    strengths = np.array([0.1, 1, 10]) * (Z * Z).sum() / len(X)
+    error = np.zeros((3, y.shape[1]))
+    for i, a in enumerate(strengths):
+        for m in range(len(X)):
+            rest = np.delete(np.arange(len(X)), m)
+            w, c = ridge_fit(X[rest], y[rest], a)
+            error[i] += (y[m] - X[m] @ w - c) ** 2
+    best, fits = error.argmin(0), [ridge_fit(X, y, a)[0] for a in strengths]
+    return -np.array([fits[b][:, q] for q, b in enumerate(best)])
+
+
+MADE_OF_OUTPUTS = {"emp-influence": influence, "datamodel": datamodel}
+
+
 def outputs(db, eval_id, split, ids):
     out = []
     for i in ids:
@@ -71,6 +127,10 @@ def outputs(db, eval_id, split, ids):
                            (i, eval_id, split)).fetchone()
         out.append(np.frombuffer(data, "<f4").astype(float).reshape(-1, 2).mean(1))
     return np.array(out)
+
+
+def halves_of(predict, y):
+    return {"": Fit.halves(predict, y, False), "_centred": Fit.halves(predict, y, True)}
 
 
 def check(dtrak, path):
@@ -116,7 +176,14 @@ def check(dtrak, path):
                 "SELECT bytes, format FROM score WHERE score_set = ? AND query >= ? AND query < ? ORDER BY query",
                 (row["score_set"], split["first"], split["first"] + split["queries"]))])
             p = -(members @ scores.T)
-            fits[row["score_set"]] = {"": Fit(p, y), "_centred": Fit(centre(p), centre(y))}
+            if row["halves"]:
+                make = MADE_OF_OUTPUTS[row["method"]]
+                want = make(members, y)
+                same(f"{row['name']} scores", np.abs(scores - want).max() / np.abs(want).max(), 0, 1)
+                fits[row["score_set"]] = halves_of(lambda of, by: -(members[of] @ make(members[by], y[by]).T), y)
+            else:
+                fits[row["score_set"]] = {"": Fit.whole(p, y), "_centred": Fit.whole(centre(p), centre(y)),
+                                          "halves": halves_of(lambda of, by, p=p: p[of], y)}
         for row in split["rows"]:
             for suffix, field in (("", "plain"), ("_centred", "centred")):
                 fit = fits[row["score_set"]][suffix]
@@ -124,7 +191,8 @@ def check(dtrak, path):
                 same(f"{row['name']} {field}", row[field]["lds"], value)
                 same(f"{row['name']} {field} se", row[field]["se"], se)
                 if "reference" in row:
-                    value, se = fit.minus(fits[row["reference"]][suffix]).estimate()
+                    other = fits[row["reference"]]
+                    value, se = fit.minus((other["halves"] if row["halves"] else other)[suffix]).estimate()
                     same(f"{row['name']} minus", row["minus_reference" + suffix]["lds"], value)
                     same(f"{row['name']} minus se", row["minus_reference" + suffix]["se"], se)
     return count, worst, where

@@ -18,6 +18,7 @@ def make(case, path):
     run("score", path, "--method", "trak,grad-cos,pixel-cos,random", "--loss", "simple,square")
     run("score", path, "--method", "trak", "--loss", "simple,square", "--lambda", "0.1", "--bits", 12)
     run("lds", path, "--subsets", 12, "--second-seed", 5, "--same", "steps", "--timesteps", 20)
+    run("score", path, "--method", "emp-influence,datamodel")
 
 
 def checks(case):
