@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ERRORS_OF "error_set IN (SELECT e.id FROM error_set e JOIN score_set f ON f.id = e.score_set WHERE f.split = ?)"
+
 /* VACUUM attaches a file of its own. */
 enum status store_compact(struct store *s) {
     sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 1);
@@ -133,6 +135,9 @@ static enum status drop_from_rows(struct store *s, const char *split, size_t at)
     TRY(db_exec(s, "DELETE FROM score WHERE query = ? AND score_set IN (SELECT id FROM score_set WHERE split = ?)", "zt", at, split));
     TRY(db_exec(s, "UPDATE score SET query = -query WHERE query > ? AND score_set IN (SELECT id FROM score_set WHERE split = ?)", "zt", at, split));
     TRY(db_exec(s, "UPDATE score SET query = -query - 1 WHERE query < 0 AND score_set IN (SELECT id FROM score_set WHERE split = ?)", "t", split));
+    TRY(db_exec(s, "DELETE FROM error_row WHERE query = ? AND " ERRORS_OF, "zt", at, split));
+    TRY(db_exec(s, "UPDATE error_row SET query = -query WHERE query > ? AND " ERRORS_OF, "zt", at, split));
+    TRY(db_exec(s, "UPDATE error_row SET query = -query - 1 WHERE query < 0 AND " ERRORS_OF, "t", split));
     TRY(db_exec(s, "DELETE FROM score_top WHERE query = ? AND score_set IN (SELECT id FROM score_set WHERE split = ?)", "zt", at, split));
     TRY(db_exec(s, "UPDATE score_top SET query = -query WHERE query > ? AND score_set IN (SELECT id FROM score_set WHERE split = ?)", "zt", at,
                 split));

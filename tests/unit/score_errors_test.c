@@ -4,7 +4,9 @@
 #include "dtrak/image.h"
 #include "dtrak/mem.h"
 #include "dtrak/pipeline.h"
+#include "dtrak/slim.h"
 #include "dtrak/store.h"
+#include "dtrak/store_drop.h"
 #include "dtrak/store_error.h"
 #include "dtrak/trust.h"
 #include "../lib/near.h"
@@ -273,7 +275,8 @@ static void a_run_that_was_stopped_goes_on_and_a_copy_without_features_has_them(
     check(s, 1, 0);
     store_close(s);
     remove(rig_path("slim.db"));
-    ok(pipeline_slim(rig_path("stopped.db"), rig_path("slim.db"), 0, NULL));
+    struct slim_options slim = { 0 };
+    ok(pipeline_slim(rig_path("stopped.db"), rig_path("slim.db"), &slim, NULL));
     ok(store_open(&s, rig_path("slim.db"), STORE_READ));
     assert_int_equal(rig_number(rig_path("slim.db"), "SELECT count(*) FROM feature_block"), 0);
     check(s, 1, 0);
@@ -373,6 +376,31 @@ static void a_damaged_row_is_said(void **state) {
     store_close(s);
 }
 
+/* A query that is taken out takes its error bars along, and those of the later ones move up. */
+static void error_bars_follow_their_queries(void **state) {
+    (void)state;
+    struct store *s = world("dropped.db");
+    struct score_options o = options();
+    struct score_query q = { "trak", "square", 1, SPLIT_GEN, "abs:2", 0, 0 };
+    struct score_set set;
+    struct trust before, after;
+    size_t gone = 4, problems;
+    add_features(s, 0, B);
+    ok(pipeline_score(s, &o, NULL));
+    ok(store_score_set_find(s, &q, &set));
+    ok(trust_load(&before, s, &set, 7));
+    ok(store_items_drop(s, SPLIT_GEN, &gone, 1));
+    ok(store_score_set_find(s, &q, &set));
+    ok(trust_load(&after, s, &set, 6));
+    assert_memory_equal(before.se, after.se, N * sizeof *before.se);
+    trust_free(&before);
+    trust_free(&after);
+    refused(trust_load(&after, s, &set, GEN - 1), ERR_MISSING, "no error bars for query 10");
+    store_close(s);
+    ok(store_check(rig_path("dropped.db"), NULL, NULL, NULL, &problems));
+    assert_int_equal(problems, 0);
+}
+
 static int clean(void **state) {
     (void)state;
     rig_clear();
@@ -385,6 +413,7 @@ int main(void) {
         cmocka_unit_test(a_run_that_was_stopped_goes_on_and_a_copy_without_features_has_them),
         cmocka_unit_test(little_memory_is_said_before_anything_starts),
         cmocka_unit_test(rows_come_back),
+        cmocka_unit_test(error_bars_follow_their_queries),
         cmocka_unit_test(a_damaged_row_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, clean);
