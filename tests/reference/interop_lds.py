@@ -1,6 +1,8 @@
-"""LDS: a small project with retrained networks, its report against NumPy's (check_lds.py)."""
+"""LDS: a small project with retrained networks, its report against NumPy's (check_lds.py), and the error bars
+of its scores (check_errors.py)."""
 import subprocess
 
+import check_errors
 import check_lds
 from interop import Mismatch
 
@@ -31,3 +33,19 @@ def checks(case):
             raise Mismatch(said)
         return said
     yield "lds report", report
+
+    def errors():
+        path = str(case.work / "lds.db")
+
+        def run(*words):
+            subprocess.run([str(case.dtrak), *map(str, words)], check=True, capture_output=True)
+        run("features", path, "--loss", "square", "--timesteps", 20, "--dims", 256, "--blocks", 5)
+        for seed in (1, 2):
+            run("features", path, "--loss", "square", "--timesteps", 20, "--dims", 256, "--projection-seed", seed)
+        run("score", path, "--method", "dtrak", "--errors")
+        count, worst = check_errors.check(str(case.dtrak), path)
+        said = f"{count} errors, largest relative difference {worst:.2g}"
+        if not count or worst > check_errors.TOLERANCE:
+            raise Mismatch(said)
+        return said
+    yield "error bars", errors
