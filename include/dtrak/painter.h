@@ -69,6 +69,17 @@ struct paint_part {
 enum status paint_encode_parts(struct paint_part *parts, size_t *count, const struct picture *pic,
                                const struct paint_fit *fit, const struct paint_how *how, size_t most);
 
+/* A sixel of several pictures: each gets colours of its own among 255, from 1 on; 0 is what is
+ * not painted.  index[width * height] and the palette begin as zeros. */
+struct paint_palette { unsigned char rgb[256 * 3]; size_t used; };
+
+/* Adds at most `colours` to the palette for rgb[width * height * 3], and writes that picture's
+ * numbers into index, whose rows are `stride` long; rows and columns beyond most_* are left out. */
+enum status paint_index(struct paint_palette *p, size_t colours, const unsigned char *rgb, size_t width, size_t height,
+                        unsigned char *index, size_t stride, size_t most_width, size_t most_height);
+enum status paint_sixel_indexed(struct buf *out, const unsigned char *index, size_t width, size_t height,
+                                const struct paint_palette *p);
+
 /* Appends what shows encoded bytes with their top left in cell (row, col), from 0.
  * id: kitty's number of the picture, > 0; an older one of that number goes. */
 void paint_emit(struct buf *out, const char *bytes, size_t len, enum graphics painter,

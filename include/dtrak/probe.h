@@ -32,6 +32,7 @@ struct probe {
     int maybe_iterm2;           /* by name */
     int in_tmux;
     int sync_update;            /* DECRQM 2026 says it is known */
+    int shared_colours;         /* DECRQM 1070 is reset: one picture's palette changes the others' */
     size_t registers;           /* colour registers; 0 not told */
     size_t max_width, max_height;   /* largest sixel in pixels; 0 not told */
     size_t cell_w, cell_h;      /* from CSI 16 t; 0 not told */
@@ -74,7 +75,7 @@ enum status graphics_parse(enum graphics *out, const char *name);
 const char *graphics_name(enum graphics g);
 
 /* What to paint with: what was asked for, or for AUTO what the probe and the
- * colours allow: sixel, kitty, iTerm2, half blocks from 256 colours up and UTF-8, ASCII. */
+ * colours allow: sixel, kitty, iTerm2, half blocks from 16 colours up, ASCII.  Half blocks need UTF-8. */
 enum graphics graphics_choose(enum graphics asked, const struct probe *p,
                               enum colour_depth depth, int utf8);
 

@@ -38,8 +38,9 @@ struct tui_options {
     size_t top;              /* proponents, and opponents, in an exported picture or page; 0: 10 */
     const char *config;      /* file of keys and defaults; NULL: the user's, and none for a script */
     int fresh;               /* begin anew, whatever was shown last */
+    int passthrough;         /* inside tmux: pictures go past it to the terminal outside */
 };
-#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0, 0, NULL, 0 }
+#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0, 0, NULL, 0, 0 }
 
 /* On a terminal it begins with what was shown last of the database, and remembers that
  * at the end; scripts neither read nor write it.

@@ -3,6 +3,7 @@
 #include "dtrak/databases.h"
 #include "dtrak/tui.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct option options[] = {
@@ -11,6 +12,7 @@ static const struct option options[] = {
     { "graphics", 1, "HOW", "auto sixel kitty iterm2 half ascii none (auto)" },
     { "cell", 1, "WxH", "pixels of a cell (what the terminal says)" },
     { "colors", 1, "N", "of a sixel's palette, 2 to 256 (64 for small pictures, else 256)" },
+    { "passthrough", 0, NULL, "in tmux: sixels past it, where its allow-passthrough is on" },
     { "read-only", 0, NULL, "browse only" },
     { "fresh", 0, NULL, "begin anew, not with what was shown last" },
     { "config", 1, "FILE", "keys and defaults (the user's config file; none with --keys or --dump)" },
@@ -44,6 +46,8 @@ static enum status run_view(const struct args *a) {
     o.query = args_text(a, "query", NULL);
     o.screen = args_text(a, "screen", NULL);
     o.graphics = args_text(a, "graphics", NULL);
+    const char *past = getenv("DTRAK_PASSTHROUGH");
+    o.passthrough = args_has(a, "passthrough") || (past && *past && strcmp(past, "0") != 0);
     o.read_only = args_has(a, "read-only");
     o.fresh = args_has(a, "fresh");
     o.config = args_text(a, "config", NULL);

@@ -13,7 +13,7 @@
 
 /* The order of answers does not matter but DA1's, which must be the last. */
 #define KITTY "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
-#define COMMON "\033[>0q" "\033[16t" "\033[14t" "\033[?1;1;0S" "\033[?2;1;0S" "\033[?2026$p" "\033[c"
+#define COMMON "\033[>0q" "\033[16t" "\033[14t" "\033[?1;1;0S" "\033[?2;1;0S" "\033[?2026$p" "\033[?1070$p" "\033[c"
 
 static const char *env(const char *name) {
     const char *v = getenv(name);
@@ -67,6 +67,7 @@ int probe_answer(struct probe *p, const struct input_event *r) {
         return 0;
     case REPLY_MODE:
         if (r->arg_count >= 2 && r->args[0] == 2026) p->sync_update = r->args[1] == 1 || r->args[1] == 2;
+        if (r->arg_count >= 2 && r->args[0] == 1070) p->shared_colours = r->args[1] == 2;
         return 0;
     case REPLY_KITTY:
         if (strstr(r->text, ";OK")) p->has_kitty = 1;
@@ -187,10 +188,11 @@ const char *graphics_name(enum graphics g) { return graphics_names[g]; }
 
 enum graphics graphics_choose(enum graphics asked, const struct probe *p,
                               enum colour_depth depth, int utf8) {
+    if (asked == GRAPHICS_HALF && !utf8) return GRAPHICS_ASCII;
     if (asked != GRAPHICS_AUTO) return asked;
     if (p->has_sixel) return GRAPHICS_SIXEL;
     if (p->has_kitty) return GRAPHICS_KITTY;
     if (p->maybe_iterm2) return GRAPHICS_ITERM2;
-    if (utf8 && depth >= COLOUR_256) return GRAPHICS_HALF;
+    if (utf8 && depth >= COLOUR_16) return GRAPHICS_HALF;
     return GRAPHICS_ASCII;
 }

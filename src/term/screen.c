@@ -162,6 +162,11 @@ void screen_enter(struct screen *s) {
     clearok(curscr, TRUE);
 }
 
+void screen_redraw_rows(struct screen *s, size_t row, size_t rows) {
+    (void)s;
+    wredrawln(stdscr, (int)row, (int)rows);
+}
+
 void screen_forget(struct screen *s) {
     (void)s;
     clearok(curscr, TRUE);
@@ -176,7 +181,7 @@ static wchar_t ascii_of(uint32_t cp) {
     if (cp > 0x2500 && cp < 0x2580) return L'+';
     if (cp >= 0x2589 && cp <= 0x258C) return L'#';
     if (cp == 0x2588) return L'#';
-    if (cp >= 0x258D && cp <= 0x258F) return L'-';
+    if (cp == 0x258D || cp == 0x258E) return L'-';
     if (cp > 0x2580 && cp < 0x2588) return L'_';
     if (cp == 0x2026) return L'~';
     if (cp == 0x00B7 || cp == 0x2022) return L'.';
@@ -184,7 +189,13 @@ static wchar_t ascii_of(uint32_t cp) {
     if (cp == 0x25C0 || cp == 0x2190 || cp == 0x2039) return L'<';
     if (cp == 0x2191) return L'^';
     if (cp == 0x2193) return L'v';
-    if (cp == 0x03BB) return L'l';      /* lambda */
+    if (cp == 0x03BB) return L'L';      /* lambda */
+    if (cp == 0x00B1) return L'~';      /* plus or minus */
+    if (cp == 0x25B2) return L'^';
+    if (cp == 0x25BC) return L'v';
+    if (cp == 0x258F) return L'|';      /* the cursor of a line that is typed */
+    if (cp == 0x2800) return L' ';      /* braille: plots */
+    if (cp > 0x2800 && cp < 0x2900) return L'*';
     if (cp == 0x00D7) return L'x';
     if (cp == 0x00A0) return L' ';
     if (cp == 0x2605 || cp == 0x25CF || cp == 0x2713) return L'*';

@@ -28,6 +28,7 @@ void screen_resize(struct screen *s, size_t rows, size_t cols);
 void screen_leave(struct screen *s);    /* the terminal as before screen_open() */
 void screen_enter(struct screen *s);    /* and back */
 void screen_forget(struct screen *s);   /* the next text is sent whole */
+void screen_redraw_rows(struct screen *s, size_t row, size_t rows);   /* these are */
 
 /* Sends what changed.  with_labels writes the item's name into image boxes:
  * there will be no pictures. */

@@ -4,8 +4,10 @@
 #define DTRAK_TERM_SESSION_H
 
 #include "dtrak/term.h"
+#include "joined.h"
 #include "line.h"
 #include "screen.h"
+#include "tmux.h"
 
 #include <stdatomic.h>
 #include <termios.h>
@@ -18,12 +20,17 @@ struct shown {
     size_t quality;           /* that it was sent in: 0 is the best (showing.c) */
     size_t part, parts;       /* sent, of how many */
     unsigned id;              /* kitty's number of it */
+    uint64_t text;            /* joined: names what is written beside it */
 };
 
 /* The boxes of the last frame, those near the focus first. */
 struct queue {
     struct image_box box[FRAME_IMAGES];
     size_t count;
+    int is_joined;            /* boxes are of several pictures: members[joined[i]] */
+    struct joined joined[FRAME_IMAGES];
+    struct image_box member[FRAME_IMAGES];
+    uint64_t text[FRAME_IMAGES];   /* joined: names what is written beside them */
     size_t at, better_at;     /* boxes before these are done, and done in the best quality */
     size_t quality;           /* that they get first */
     struct term_images images;
@@ -40,6 +47,8 @@ struct term {
     enum colour_depth depth;
     double probe_end;
     size_t old_registers;     /* to be set again at the end; 0: unchanged */
+    int has_own_colours;      /* mode 1070 was set, to be reset at the end */
+    struct tmux_pane pane;    /* with opt.passthrough */
 
     struct paint_cache *cache;
     struct shown shown[FRAME_IMAGES];

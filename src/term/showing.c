@@ -80,29 +80,38 @@ static struct shown *shown_at(struct term *t, const struct image_box *b) {
 
 /* Blanks a picture's cells with ECH: curses takes them for blank already. */
 static void erase_shown(struct term *t, struct shown *s, struct buf *out) {
+    size_t from = out->len;
     if (s->how.painter == GRAPHICS_KITTY) paint_kitty_remove(out, s->id);
     buf_text(out, "\0337\033[m");
     for (size_t r = 0; r < s->fit.rows; r++) {
         size_t row = s->box.row + s->fit.row + r, col = s->box.col + s->fit.col;
         if (row >= t->rows || col >= t->cols) break;
-        buf_printf(out, "\033[%zu;%zuH\033[%zuX", row + 1, col + 1, s->fit.cols);
+        buf_printf(out, "\033[%zu;%zuH\033[%zuX", t->pane.row + row + 1, t->pane.col + col + 1, s->fit.cols);
     }
     buf_text(out, "\0338");
+    if (t->opt.passthrough) tmux_wrap(out, from);
     *s = t->shown[--t->shown_count];
 }
 
 /* Before the text: pictures whose box is gone or moved, and where the new ones take a while
- * also those that would stand under another one's name until then. */
-static void erase_lost(struct term *t, const struct frame *f, const struct paint_how *how, struct buf *out) {
-    int at_once = line_is_slow(&t->line);
+ * also those that would stand under another one's name until then.  Joined ones go when
+ * anything changes beside them, and their rows are written whole. */
+static void erase_lost(struct term *t, struct buf *out) {
+    const struct queue *q = &t->queue;
+    int at_once = q->is_joined || line_is_slow(&t->line);
     for (size_t i = t->shown_count; i-- > 0;) {
+        struct shown *s = &t->shown[i];
         int stays = 0;
-        for (size_t k = 0; k < frame_image_count(f) && !stays; k++) {
-            struct image_box b = *frame_image_at(f, k);
-            stays = usable_box(t, how, &b) && same_place(&b, &t->shown[i].box) &&
-                    (!at_once || b.key == t->shown[i].box.key);
+        for (size_t k = 0; k < q->count && !stays; k++)
+            stays = same_place(&q->box[k], &s->box) && (!at_once || q->box[k].key == s->box.key)
+                 && (!q->is_joined || q->text[k] == s->text);
+        if (stays) continue;
+        if (!s->text) {
+            erase_shown(t, s, out);
+            continue;
         }
-        if (!stays) erase_shown(t, &t->shown[i], out);
+        screen_redraw_rows(t->screen, s->box.row, s->box.rows);
+        *s = t->shown[--t->shown_count];
     }
 }
 
@@ -136,7 +145,7 @@ static void sort_from(struct queue *q, size_t row, size_t col) {
 static size_t page_quality(struct term *t, const struct paint_how *how) {
     double px = 0, most = line_speed(&t->line) * PAGE_S;
     size_t best = 0;
-    if (!line_is_slow(&t->line) || !graphics_is_pixels(how->painter)) return 0;
+    if (!line_is_slow(&t->line) || !graphics_is_pixels(how->painter) || t->queue.is_joined) return 0;
     for (size_t i = 0; i < t->queue.count; i++) {
         const struct image_box *b = &t->queue.box[i];
         const struct shown *old = shown_at(t, b);
@@ -157,17 +166,33 @@ static void fill_queue(struct term *t, const struct frame *f, const struct paint
     struct queue *q = &t->queue;
     size_t row, col;
     q->count = q->at = q->better_at = 0;
+    q->is_joined = how->painter == GRAPHICS_SIXEL && t->probe.in_tmux && !t->opt.passthrough;
     if (!images || how->painter == GRAPHICS_AUTO || how->painter == GRAPHICS_NONE) return;
     q->images = *images;
     for (size_t i = 0; i < frame_image_count(f); i++) {
         q->box[q->count] = *frame_image_at(f, i);
         q->count += (size_t)usable_box(t, how, &q->box[q->count]);
     }
-    if (frame_focus_at(f, &row, &col)) sort_from(q, row, col);
+    if (q->is_joined) q->count = joined_gather(q->box, q->joined, q->member, q->count);
+    for (size_t i = 0; i < q->count; i++) q->text[i] = q->is_joined ? joined_text(f, q->box[i].row, q->box[i].rows) : 0;
+    if (!q->is_joined && frame_focus_at(f, &row, &col)) sort_from(q, row, col);
     q->quality = page_quality(t, how);
 }
 
 /* --- one piece --- */
+
+/* Encodes a joined box, in one part; 0 when one of its pictures is not there yet. */
+static int encode_joined(struct term *t, const struct image_box *b, const struct paint_key *key) {
+    const struct queue *q = &t->queue;
+    const struct joined *of = &q->joined[b - q->box];
+    struct paint_entry what = { .parts = 1, .most = SIZE_MAX };
+    struct buf bytes = BUF_INIT;
+    int ready = joined_encode(&bytes, &what.fit, b, q->member + of->first, of->count, &key->how, &q->images);
+    if (ready) t->stats.encodes++;
+    ready = ready && paint_cache_put(t->cache, key, &bytes, &what) == OK;
+    buf_free(&bytes);
+    return ready;
+}
 
 /* Encodes a picture and puts its parts in the cache; 0 when there is none (yet). */
 static int encode(struct term *t, const struct paint_key *first, size_t most) {
@@ -196,7 +221,7 @@ static int encode(struct term *t, const struct paint_key *first, size_t most) {
  * is none (yet). */
 static int encoded(struct term *t, const struct image_box *b, const struct paint_how *best, size_t *quality,
                    size_t part, struct paint_entry *e) {
-    size_t most = line_tile(&t->line);
+    size_t most = t->queue.is_joined ? SIZE_MAX : line_tile(&t->line);
     for (;; ++*quality) {
         struct paint_key key = { b->key, b->rows, b->cols, in_quality(best, *quality), part };
         size_t lower = *quality + 1;
@@ -204,7 +229,7 @@ static int encoded(struct term *t, const struct image_box *b, const struct paint
         /* What was made for a faster line may be cut anew. */
         if (!paint_cache_get(t->cache, &key, e) || (e->len > most && e->most > most)) {
             key.part = 0;
-            if (!encode(t, &key, most)) return 0;
+            if (!(t->queue.is_joined ? encode_joined(t, b, &key) : encode(t, &key, most))) return 0;
             key.part = part;
             if (!paint_cache_get(t->cache, &key, e)) return 0;
         }
@@ -261,17 +286,19 @@ static enum piece send_piece(struct term *t, const struct image_box *b, size_t q
         old = NULL;
     }
     if (!ready) return PIECE_NONE;
+    size_t from = out->len;
     buf_text(out, "\0337");
     unsigned id = old ? old->id : ++t->last_id;
-    paint_emit(out, e.bytes, e.len, how.painter, b->row + e.fit.row + e.row, b->col + e.fit.col, id);
+    paint_emit(out, e.bytes, e.len, how.painter, t->pane.row + b->row + e.fit.row + e.row, t->pane.col + b->col + e.fit.col, id);
     buf_text(out, "\0338");
+    if (t->opt.passthrough) tmux_wrap(out, from);
     size_t bytes = out->len - before;
     t->stats.pictures += part == 0;
     t->stats.picture_bytes += bytes;
     t->page_bytes += bytes;
     showing_ask(t, bytes, out);
     if (!old && t->shown_count < FRAME_IMAGES) old = &t->shown[t->shown_count++];
-    if (old) *old = (struct shown){ *b, how, e.fit, quality, part + 1, e.parts, id };
+    if (old) *old = (struct shown){ *b, how, e.fit, quality, part + 1, e.parts, id, t->queue.text[b - t->queue.box] };
     return PIECE_SENT;
 }
 
@@ -328,8 +355,9 @@ enum status term_paint(struct term *t, const struct frame *f, const struct term_
     t->is_held = line_is_late(&t->line, session_now());
     t->queue.count = t->queue.at = t->queue.better_at = 0;
     if (t->is_held) return OK;
+    fill_queue(t, f, &how, images);
     if (has_sync) buf_text(&out, SYNC_ON);
-    erase_lost(t, f, &how, &out);
+    erase_lost(t, &out);
     TRY_TO(flush(t, &out));
     screen_text(t->screen, f, how.painter == GRAPHICS_NONE);
     if (is_slow) {   /* the text is to be seen before the first picture */
@@ -338,7 +366,6 @@ enum status term_paint(struct term *t, const struct frame *f, const struct term_
         showing_ask(t, 0, &out);
         TRY_TO(flush(t, &out));
     }
-    fill_queue(t, f, &how, images);
     /* One piece at least goes out each time, so that a held key cannot keep the screen
      * empty for ever. */
     for (int sent = 0; !is_slow && !(sent && term_is_busy(t)); sent = 1) {
@@ -354,6 +381,7 @@ done:
 }
 
 void term_redraw(struct term *t) {
+    if (t->opt.passthrough) tmux_pane_find(&t->pane);   /* panes move without a word */
     showing_forget(t);
     screen_forget(t->screen);
 }

@@ -69,30 +69,36 @@ static void read_cell_size(struct term *t) {
     }
 }
 
+/* What ends the modes that were set, the screen's own apart.  ST first: a picture may be half
+ * sent, and some terminals swallow all text until its end. */
+static void add_modes_off(struct term *t, struct buf *b) {
+    buf_text(b, "\033\\" SYNC_OFF);
+    if (!t->opt.no_mouse) buf_text(b, MOUSE_OFF);
+    if (t->old_registers) buf_printf(b, "\033[?1;3;%zuS", t->old_registers);
+    if (t->has_own_colours) buf_text(b, "\033[?1070l");
+    if (term_graphics(t) == GRAPHICS_KITTY) paint_kitty_remove(b, 0);
+}
+
 /* Everything that puts the terminal back, in one string for the guard. */
 static void make_restore_text(struct term *t) {
     struct buf b = BUF_INIT;
-    /* ST first: a picture may be half sent, and some terminals swallow all text
-     * until its end. */
-    buf_text(&b, "\033\\" SYNC_OFF);
-    if (!t->opt.no_mouse) buf_text(&b, MOUSE_OFF);
-    if (t->old_registers) buf_printf(&b, "\033[?1;3;%zuS", t->old_registers);
-    if (term_graphics(t) == GRAPHICS_KITTY) paint_kitty_remove(&b, 0);
+    add_modes_off(t, &b);
     buf_text(&b, screen_restore_text(t->screen));
     if (buf_status(&b) == OK) guard_restore_text(b.data);
     buf_free(&b);
 }
 
+/* Also after a suspension. */
 static void modes_on(struct term *t) {
     if (!t->opt.no_mouse) send_text(t, MOUSE_ON);
+    if (t->has_own_colours) send_text(t, "\033[?1070h");
+    if (t->old_registers) send_text(t, "\033[?1;3;256S");
+    if (t->opt.passthrough) tmux_pane_find(&t->pane);
 }
 
 static void modes_off(struct term *t) {
     struct buf b = BUF_INIT;
-    buf_text(&b, "\033\\" SYNC_OFF);
-    if (!t->opt.no_mouse) buf_text(&b, MOUSE_OFF);
-    if (t->old_registers) buf_printf(&b, "\033[?1;3;%zuS", t->old_registers);
-    if (term_graphics(t) == GRAPHICS_KITTY) paint_kitty_remove(&b, 0);
+    add_modes_off(t, &b);
     if (buf_status(&b) == OK) session_send(t, b.data, b.len);
     buf_free(&b);
 }
@@ -125,6 +131,15 @@ static enum status open_pipe(struct term *t) {
     return OK;
 }
 
+static enum status find_way_past_tmux(struct term *t) {
+    if (t->opt.graphics == GRAPHICS_AUTO) t->opt.graphics = GRAPHICS_SIXEL;
+    tmux_pane_find(&t->pane);
+    if (t->pane.is_known && !t->pane.allows)
+        return fail(ERR_RANGE, "passthrough: tmux %s does not let pictures past; tmux set -p allow-passthrough on lets it",
+                    t->pane.version);
+    return OK;
+}
+
 enum status term_open(struct term **out, const struct term_options *opt) {
     enum status st = OK;
     *out = NULL;
@@ -137,6 +152,8 @@ enum status term_open(struct term **out, const struct term_options *opt) {
     TRY_TO(open_pipe(t));
     TRY_TO(paint_cache_new(&t->cache, t->opt.cache_bytes ? t->opt.cache_bytes : CACHE_BYTES));
     probe_init(&t->probe);
+    if (!t->probe.in_tmux) t->opt.passthrough = 0;
+    if (t->opt.passthrough) TRY_TO(find_way_past_tmux(t));
     input_init(&t->input);
     line_init(&t->line);
     /* The handlers stand before curses looks, so that it leaves them alone. */
@@ -275,6 +292,7 @@ static void act_on_signals(struct term *t) {
         screen_resize(t->screen, t->rows, t->cols);
         read_cell_size(t);
         showing_forget(t);
+        if (t->opt.passthrough) tmux_pane_find(&t->pane);
         t->is_resized_news = 1;
         /* A change of font changes the cells' pixels. */
         if (t->probe.cell_w) send_text(t, "\033[16t");
@@ -288,12 +306,16 @@ static void act_on_signals(struct term *t) {
 static void probe_ended(struct term *t) {
     t->is_probed_news = 1;
     read_cell_size(t);
-    if (t->probe.has_sixel && t->probe.registers && t->probe.registers < 256 && !t->opt.colours) {
+    int is_sixel = term_graphics(t) == GRAPHICS_SIXEL && !t->opt.passthrough;
+    if (is_sixel && t->probe.registers && t->probe.registers < 256 && !t->opt.colours) {
         t->old_registers = t->probe.registers;
-        make_restore_text(t);
         send_text(t, "\033[?1;3;256S");
     }
-    if (term_graphics(t) == GRAPHICS_KITTY) make_restore_text(t);
+    if (is_sixel && t->probe.shared_colours) {
+        t->has_own_colours = 1;
+        send_text(t, "\033[?1070h");
+    }
+    make_restore_text(t);
 }
 
 static void act_on_reply(struct term *t, const struct input_event *ev) {
@@ -305,7 +327,9 @@ static void act_on_reply(struct term *t, const struct input_event *ev) {
     }
     if (!t->probe.done) return;
     read_cell_size(t);
-    if (t->cell_w != w || t->cell_h != h) t->is_resized_news = 1;
+    if (t->cell_w == w && t->cell_h == h) return;
+    term_redraw(t);   /* pictures of the old size may reach beyond their boxes */
+    t->is_resized_news = 1;
 }
 
 static int take(struct term_event *ev, enum term_event_kind kind) {

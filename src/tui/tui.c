@@ -94,6 +94,7 @@ static enum status run_terminal(struct app *a, enum graphics graphics) {
     memset(&t, 0, sizeof t);
     t.graphics = graphics;
     t.no_mouse = !a->o.mouse;
+    t.passthrough = a->o.passthrough;
     t.cell_w = a->o.cell_w;
     t.cell_h = a->o.cell_h;
     t.colours = a->o.colours;

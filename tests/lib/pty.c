@@ -24,6 +24,7 @@ struct pty {
     int master;               /* fd, or behind the slow line */
     struct slow_line *line;
     pid_t pid;
+    size_t registers, cell_w, cell_h;
     enum pty_kind kind;
     size_t rows, cols;
     struct termios before;
@@ -52,19 +53,29 @@ void pty_keys(struct pty *p, const char *bytes) {
 static void answer(void *ctx, const char *q) {
     struct pty *p = ctx;
     char text[64];
-    int full = p->kind == PTY_SIXEL, kitty = p->kind == PTY_KITTY, iterm2 = p->kind == PTY_ITERM2;
+    int poor = p->kind == PTY_SIXEL_16, full = p->kind == PTY_SIXEL || poor, kitty = p->kind == PTY_KITTY, iterm2 = p->kind == PTY_ITERM2;
     if (p->kind == PTY_SILENT) return;
     if (strcmp(q, "c") == 0) {
         pty_keys(p, full || p->kind == PTY_SIXEL_BARE ? "\033[?62;4;22c"
+                    : p->kind == PTY_TMUX_SIXEL       ? "\033[?1;2;4c"
                     : p->kind == PTY_TMUX             ? "\033[?1;2c" : "\033[?62;22c");
     } else if (strcmp(q, "16t") == 0 && (full || kitty || iterm2 || p->kind == PTY_PLAIN)) {
-        snprintf(text, sizeof text, "\033[6;%d;%dt", CELL_H, CELL_W);
+        snprintf(text, sizeof text, "\033[6;%zu;%zut", p->cell_h, p->cell_w);
         pty_keys(p, text);
     } else if (strcmp(q, "14t") == 0 && full) {
-        snprintf(text, sizeof text, "\033[4;%zu;%zut", p->rows * CELL_H, p->cols * CELL_W);
+        snprintf(text, sizeof text, "\033[4;%zu;%zut", p->rows * p->cell_h, p->cols * p->cell_w);
         pty_keys(p, text);
     } else if (strcmp(q, "?1;1;0S") == 0 && full) {
-        pty_keys(p, "\033[?1;0;256S");
+        snprintf(text, sizeof text, "\033[?1;0;%zuS", p->registers);
+        pty_keys(p, text);
+    } else if (strncmp(q, "?1;3;", 5) == 0 && full) {
+        p->registers = strtoul(q + 5, NULL, 10);
+        snprintf(text, sizeof text, "\033[?1;0;%zuS", p->registers);
+        pty_keys(p, text);
+    } else if (strcmp(q, "?1070$p") == 0 && full) {
+        pty_keys(p, poor ? "\033[?1070;2$y" : "\033[?1070;1$y");
+    } else if (strcmp(q, ">0q") == 0 && p->kind == PTY_TMUX_SIXEL) {
+        pty_keys(p, "\033P>|tmux 3.4\033\\");
     } else if (strcmp(q, "?2;1;0S") == 0 && full) {
         pty_keys(p, "\033[?2;0;4000;4000S");
     } else if (strcmp(q, "?2026$p") == 0 && (full || kitty)) {
@@ -80,22 +91,25 @@ static void answer(void *ctx, const char *q) {
     }
 }
 
-static struct winsize window(size_t rows, size_t cols) {
+static struct winsize window(size_t rows, size_t cols, size_t cell_w, size_t cell_h) {
     struct winsize w;
     memset(&w, 0, sizeof w);
     w.ws_row = (unsigned short)rows;
     w.ws_col = (unsigned short)cols;
-    w.ws_xpixel = (unsigned short)(cols * CELL_W);
-    w.ws_ypixel = (unsigned short)(rows * CELL_H);
+    w.ws_xpixel = (unsigned short)(cols * cell_w);
+    w.ws_ypixel = (unsigned short)(rows * cell_h);
     return w;
 }
 
 static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_t rows, size_t cols,
                          enum pty_kind kind) {
     struct pty *p = calloc(1, sizeof *p);
-    struct winsize w = window(rows, cols);
+    struct winsize w = window(rows, cols, CELL_W, CELL_H);
     if (!p) return NULL;
     p->kind = kind;
+    p->cell_w = CELL_W;
+    p->cell_h = CELL_H;
+    p->registers = kind == PTY_SIXEL_16 ? 16 : 256;
     p->rows = rows;
     p->cols = cols;
     /* The slave stays open here, so that its modes can be read after the child. */
@@ -111,7 +125,8 @@ static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_
         unsetenv("COLORTERM");
         unsetenv("TERM_PROGRAM");
         unsetenv("LC_TERMINAL");
-        if (kind == PTY_TMUX) setenv("TMUX", "scripted", 1);
+        if (kind == PTY_TMUX || kind == PTY_TMUX_SIXEL) setenv("TMUX", "scripted", 1);
+        close(p->fd);   /* or the terminal could not go away */
         login_tty(p->slave);
         if (argv) {
             execvp(argv[0], argv);
@@ -123,6 +138,7 @@ static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_
     fcntl(p->slave, F_SETFD, FD_CLOEXEC);
     p->vt = vt_new(rows, cols, CELL_W, CELL_H);
     vt_on_question(p->vt, answer, p);
+    if (kind == PTY_TMUX_SIXEL) vt_keep(p->vt, 10);
     return p;
 }
 
@@ -149,7 +165,7 @@ struct pty *pty_call(int (*fn)(void *), void *ctx, size_t rows, size_t cols, enu
 }
 
 void pty_resize(struct pty *p, size_t rows, size_t cols) {
-    struct winsize w = window(rows, cols);
+    struct winsize w = window(rows, cols, p->cell_w, p->cell_h);
     p->rows = rows;
     p->cols = cols;
     vt_resize(p->vt, rows, cols);
@@ -166,6 +182,16 @@ void pty_hang_up(struct pty *p) {
     close(p->slave);
     p->fd = p->master = p->slave = -1;
 }
+
+void pty_font(struct pty *p, size_t cell_w, size_t cell_h) {
+    struct winsize w = window(p->rows, p->cols, cell_w, cell_h);
+    p->cell_w = cell_w;
+    p->cell_h = cell_h;
+    vt_font(p->vt, cell_w, cell_h);
+    ioctl(p->master, TIOCSWINSZ, &w);
+}
+
+size_t pty_registers(const struct pty *p) { return p->registers; }
 
 void pty_signal(struct pty *p, int sig) { kill(p->pid, sig); }
 

@@ -21,7 +21,9 @@ enum pty_kind {
     PTY_ITERM2,        /* no sixel; says that it is iTerm2; 16t */
     PTY_SIXEL_BARE,    /* DA1 with 4 and nothing else, as xterm -ti vt340 */
     PTY_PLAIN,         /* DA1 without 4, 16t */
+    PTY_SIXEL_16,      /* PTY_SIXEL with 16 registers, to be set, that all pictures share */
     PTY_TMUX,          /* as tmux 3.3a: ?1;2c only */
+    PTY_TMUX_SIXEL,    /* as tmux 3.4 with sixels: keeps ten of them */
     PTY_SILENT         /* says nothing */
 };
 
@@ -46,6 +48,9 @@ void pty_hang_up(struct pty *p);
 void pty_wall(struct pty *p, const char *text);
 
 void pty_keys(struct pty *p, const char *bytes);   /* as typed: "\033[A" is the up arrow */
+/* The size of a cell from now on, in pixels; the window keeps its cells. */
+void pty_font(struct pty *p, size_t cell_w, size_t cell_h);
+size_t pty_registers(const struct pty *p);         /* colour registers, as they are set now */
 void pty_resize(struct pty *p, size_t rows, size_t cols);
 void pty_signal(struct pty *p, int sig);
 

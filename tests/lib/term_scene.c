@@ -113,12 +113,14 @@ int scene_run(void *ctx) {
     static struct state s;
     struct term_options opt = { .graphics = ((struct scene *)ctx)->graphics,
                                 .probe_ms = ((struct scene *)ctx)->probe_ms,
-                                .ahead_bytes = ((struct scene *)ctx)->ahead_bytes };
+                                .ahead_bytes = ((struct scene *)ctx)->ahead_bytes,
+                                .passthrough = ((struct scene *)ctx)->passthrough };
     struct frame *f = NULL;
     struct term_images images = { get, &s };
     pthread_t worker;
     int status = 9, has_worker = 0;
     memset(&s, 0, sizeof s);
+    if (((struct scene *)ctx)->locale) setenv("LC_ALL", ((struct scene *)ctx)->locale, 1);
     setlocale(LC_ALL, "");
     s.scene = ctx;
     if (term_open(&s.t, &opt) != OK || frame_new(&f, term_rows(s.t), term_cols(s.t)) != OK) {

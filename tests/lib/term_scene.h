@@ -15,6 +15,8 @@ struct scene {
     int probe_ms;
     int late_ms;      /* > 0: pictures come from a thread, that much later */
     size_t ahead_bytes;
+    int passthrough;
+    const char *locale;   /* NULL: as it is */
 };
 
 /* Runs until q, a signal or the end of the terminal.  Keys: n other pictures,

@@ -24,6 +24,7 @@ struct vt {
     char *chunks;               /* kitty: base64 of a picture on its way */
     size_t chunks_len;
     unsigned chunks_id;
+    size_t keep;                /* pictures, as tmux does; 0: all */
     void (*ask)(void *, const char *);
     void *ctx;
 };
@@ -60,9 +61,25 @@ static struct vcell *cell(const struct vt *v, size_t row, size_t col) {
 
 static void kitty_remove(struct vt *v, unsigned id);
 
+void vt_keep(struct vt *v, size_t most) { v->keep = most; }
+
+static void forget_picture(struct vt *v, size_t pic) {
+    for (size_t i = 0; i < v->rows * v->cols; i++)
+        if (v->cells[i].pic == pic) v->cells[i].pic = 0;
+}
+
+/* A character is about to stand in the cell. */
+static void touch(struct vt *v, size_t row, size_t col) {
+    size_t pic = cell(v, row, col)->pic;
+    if (pic && v->keep) forget_picture(v, pic);
+}
+
 static void blank(struct vt *v, size_t row, size_t from, size_t to) {
     if (row >= v->rows) return;
-    for (size_t c = from; c < to && c < v->cols; c++) *cell(v, row, c) = (struct vcell){ ' ', 0 };
+    for (size_t c = from; c < to && c < v->cols; c++) {
+        touch(v, row, c);
+        *cell(v, row, c) = (struct vcell){ ' ', 0 };
+    }
 }
 
 void vt_resize(struct vt *v, size_t rows, size_t cols) {
@@ -83,6 +100,12 @@ void vt_resize(struct vt *v, size_t rows, size_t cols) {
     if (v->col >= cols) v->col = cols - 1;
 }
 
+void vt_font(struct vt *v, size_t cell_w, size_t cell_h) {
+    v->cell_w = cell_w;
+    v->cell_h = cell_h;
+    vt_resize(v, v->rows, v->cols);
+}
+
 static void scroll(struct vt *v) {
     memmove(v->cells, v->cells + v->cols, (v->rows - 1) * v->cols * sizeof *v->cells);
     blank(v, v->rows - 1, 0, v->cols);
@@ -97,10 +120,24 @@ static void put(struct vt *v, uint32_t cp) {
     size_t width = (size_t)text_cp_width(cp);
     if (width == 0) return;
     if (v->col + width > v->cols) { v->col = 0; line_feed(v); }
+    touch(v, v->row, v->col);
     *cell(v, v->row, v->col) = (struct vcell){ cp, 0 };
     if (width == 2) *cell(v, v->row, v->col + 1) = (struct vcell){ 0, 0 };
     v->col += width;
     v->last = cp;
+}
+
+static size_t cells_left(const struct vt *v, size_t index) {
+    size_t n = 0;
+    if (v->pics[index].id) return v->pics[index].is_removed ? 0 : v->pics[index].rows * v->pics[index].cols;
+    for (size_t i = 0; i < v->rows * v->cols; i++) n += v->cells[i].pic == index + 1;
+    return n;
+}
+
+static size_t living(const struct vt *v) {
+    size_t n = 0;
+    for (size_t i = 0; i < v->pic_count; i++) n += cells_left(v, i) > 0;
+    return n;
 }
 
 /* Draws a whole DCS at the cursor. */
@@ -119,6 +156,25 @@ static void picture(struct vt *v, const char *bytes, size_t len) {
     for (size_t r = p->row; r < p->row + p->rows && r < v->rows; r++)
         for (size_t c = p->col; c < p->col + p->cols && c < v->cols; c++)
             cell(v, r, c)->pic = v->pic_count;
+    for (size_t i = 0, there = v->keep ? living(v) : 0; there > v->keep; i++)
+        if (cells_left(v, i)) {
+            forget_picture(v, i + 1);
+            there--;
+        }
+}
+
+void vt_pixels(const struct vt *v, size_t row, size_t col, size_t w, size_t h, unsigned char *rgba) {
+    memset(rgba, 0, w * h * 4);
+    for (size_t y = 0; y < h; y++)
+        for (size_t x = 0; x < w; x++) {
+            size_t r = row + y / v->cell_h, c = col + x / v->cell_w;
+            size_t pic = r < v->rows && c < v->cols ? cell(v, r, c)->pic : 0;
+            if (!pic) continue;
+            const struct vt_picture *p = &v->pics[pic - 1];
+            size_t py = (row - p->row) * v->cell_h + y, px = (col - p->col) * v->cell_w + x;
+            if (py < p->image.height && px < p->image.width)
+                memcpy(rgba + (y * w + x) * 4, p->image.rgba + (py * p->image.width + px) * 4, 4);
+        }
 }
 
 /* --- PNG in base64 --- */
@@ -240,6 +296,7 @@ static void mode(struct vt *v, unsigned n, int on) {
     if (n == 1049) v->state.is_alternate = on;
     else if (n == 25) v->state.is_cursor_hidden = !on;
     else if (n == 1000) v->state.is_mouse_on = on;
+    else if (n == 1070) v->state.has_own_colours = on;
     else if (n == 2026) v->state.is_in_sync = on;
 }
 
@@ -287,13 +344,31 @@ static void csi(struct vt *v, const char *s) {
     }
 }
 
+/* What is wrapped for the terminal outside tmux, with every ESC doubled. */
+static void pass(struct vt *v, const char *s, size_t len) {
+    char *inner = malloc(len + 1);
+    size_t n = 0;
+    if (!inner) abort();
+    for (size_t i = 0; i < len; i++) {
+        inner[n++] = s[i];
+        if (s[i] == '\033' && i + 1 < len && s[i + 1] == '\033') i++;
+    }
+    v->seq_len = 0;
+    v->state.passed++;
+    vt_feed(v, inner, n);
+    free(inner);
+}
+
 /* A whole sequence in v->seq, which begins with ESC. */
 static void dispatch(struct vt *v) {
     char *s = v->seq;
     s[v->seq_len] = 0;
     switch (s[1]) {
     case '[': csi(v, s + 2); break;
-    case 'P': picture(v, s, v->seq_len); break;
+    case 'P':
+        if (strncmp(s + 2, "tmux;", 5) == 0) { pass(v, s + 7, v->seq_len - 9); return; }
+        picture(v, s, v->seq_len);
+        break;
     case '_': if (s[2] == 'G') kitty(v, s + 2, v->seq_len - 2); break;
     case ']': if (!strncmp(s + 2, "1337;File=", 10)) iterm2(v, s + 2, v->seq_len - 2); break;
     case '7': v->saved_row = v->row; v->saved_col = v->col; break;
@@ -312,6 +387,11 @@ static int complete(const struct vt *v) {
     if (n < 2) return 0;
     if (s[1] == '[') return n > 2 && last >= 0x40 && last <= 0x7E;
     if (s[1] == '(' || s[1] == ')') return n == 3;
+    if (n > 7 && strncmp(s + 1, "Ptmux;", 6) == 0) {
+        size_t escapes = 0;
+        while (escapes < n - 8 && s[n - 2 - escapes] == '\033') escapes++;
+        return last == '\\' && escapes % 2 == 1;
+    }
     if (s[1] == 'P' || s[1] == '_' || s[1] == ']' || s[1] == '^')
         return (n > 3 && s[n - 2] == '\033' && last == '\\') || (s[1] == ']' && last == 7);
     return 1;
@@ -375,13 +455,6 @@ int vt_find(const struct vt *v, const char *text, size_t *row, size_t *col) {
         return 1;
     }
     return 0;
-}
-
-static size_t cells_left(const struct vt *v, size_t index) {
-    size_t n = 0;
-    if (v->pics[index].id) return v->pics[index].is_removed ? 0 : v->pics[index].rows * v->pics[index].cols;
-    for (size_t i = 0; i < v->rows * v->cols; i++) n += v->cells[i].pic == index + 1;
-    return n;
 }
 
 size_t vt_pictures(const struct vt *v, const struct vt_picture **out, size_t max) {

@@ -30,6 +30,14 @@ void vt_free(struct vt *v);
 void vt_on_question(struct vt *v, void (*ask)(void *ctx, const char *question), void *ctx);
 void vt_feed(struct vt *v, const char *bytes, size_t len);
 void vt_resize(struct vt *v, size_t rows, size_t cols);   /* pictures go, text stays */
+void vt_font(struct vt *v, size_t cell_w, size_t cell_h); /* the same */
+
+/* As tmux with sixels: keeps so many pictures, the oldest goes, and one on which a character
+ * is written or erased goes whole.  0: as a terminal. */
+void vt_keep(struct vt *v, size_t most);
+
+/* Pixels on the screen from a cell's corner, [h][w][4], alpha 0 where there are none. */
+void vt_pixels(const struct vt *v, size_t row, size_t col, size_t w, size_t h, unsigned char *rgba);
 
 /* Row as UTF-8 without trailing blanks, in a static buffer. */
 const char *vt_row(const struct vt *v, size_t row);
@@ -47,7 +55,8 @@ size_t vt_torn_cells(const struct vt *v);
 /* What the program did so far. */
 struct vt_state {
     int is_alternate;          /* alternate screen */
-    int is_cursor_hidden, is_mouse_on, is_in_sync;
+    int is_cursor_hidden, is_mouse_on, is_in_sync, has_own_colours;   /* the last: mode 1070 */
+    size_t passed;             /* sequences that came past tmux */
     size_t pictures_drawn;     /* ever */
     size_t bad_pictures;       /* malformed, or not closed by ST */
     size_t on_last_row;        /* pictures that reached the last row */

@@ -66,7 +66,9 @@ static void attributes_are_numbers_and_not_digits(void **state) {
     assert_false(p.has_sixel);
     assert_int_equal(graphics_choose(GRAPHICS_AUTO, &p, COLOUR_256, 1), GRAPHICS_HALF);
     assert_int_equal(graphics_choose(GRAPHICS_AUTO, &p, COLOUR_256, 0), GRAPHICS_ASCII);
-    assert_int_equal(graphics_choose(GRAPHICS_AUTO, &p, COLOUR_16, 1), GRAPHICS_ASCII);
+    assert_int_equal(graphics_choose(GRAPHICS_AUTO, &p, COLOUR_16, 1), GRAPHICS_HALF);
+    assert_int_equal(graphics_choose(GRAPHICS_AUTO, &p, COLOUR_MONO, 1), GRAPHICS_ASCII);
+    assert_int_equal(graphics_choose(GRAPHICS_HALF, &p, COLOUR_256, 0), GRAPHICS_ASCII);
 }
 
 static void foot_answers_everything(void **state) {

@@ -1,0 +1,196 @@
+/* Inside tmux and GNU screen: rows of pictures as one sixel, and sixels past tmux. */
+#include "../../src/term/tmux.h"
+#include "../lib/pty.h"
+#include "../lib/term_scene.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+enum { ROWS = 24, COLS = 80 };
+
+/* Mean squared difference between what is on the screen and item `key`, three times as large. */
+static double difference(const struct vt *v, size_t row, size_t col, unsigned key) {
+    static unsigned char there[96 * 96 * 4], rgba[32 * 32 * 4];
+    double sum = 0;
+    scene_pixels(rgba, key);
+    vt_pixels(v, row, col, 96, 96, there);
+    for (size_t y = 0; y < 96; y++)
+        for (size_t x = 0; x < 96; x++)
+            for (size_t c = 0; c < 3; c++) {
+                const unsigned char *q = there + (y * 96 + x) * 4;
+                double d = (double)q[c] - rgba[(y / 3 * 32 + x / 3) * 4 + c];
+                sum += q[3] ? d * d : 255 * 255;
+            }
+    return sum / (96 * 96 * 3);
+}
+
+static void check_pictures(struct pty *p, unsigned base) {
+    const struct vt *v = pty_screen(p);
+    for (unsigned i = 0; i < 6; i++) {
+        double own = difference(v, 3 + i / 3 * 8, 3 + i % 3 * 14, base + i);
+        if (own > 130) fail_msg("picture %u: mean squared difference %.0f", i, own);
+        for (unsigned other = base; other < base + 6; other++)
+            if (other != base + i) assert_true(difference(v, 3 + i / 3 * 8, 3 + i % 3 * 14, other) > 3 * own);
+    }
+    assert_int_equal(vt_state(v).bad_pictures, 0);
+    assert_int_equal(vt_state(v).on_last_row, 0);
+    assert_string_equal(vt_state(v).unknown_text, "");
+}
+
+static struct pty *start(struct scene *scene, enum pty_kind kind) {
+    struct pty *p = pty_call(scene_run, scene, ROWS, COLS, kind);
+    assert_non_null(p);
+    return p;
+}
+
+static void quit(struct pty *p) {
+    pty_keys(p, "q");
+    int status = pty_wait_end(p, 8000);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(pty_is_restored(p));
+    pty_free(p);
+}
+
+static void a_row_is_one_sixel_where_tmux_has_them(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO };
+    const struct vt_picture *there[16];
+    struct pty *p = start(&scene, PTY_TMUX_SIXEL);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 300);
+    assert_int_equal(vt_pictures(pty_screen(p), there, 16), 2);
+    check_pictures(p, 0);
+    size_t drawn = vt_state(pty_screen(p)).pictures_drawn;
+    /* Text in a picture's rows takes it away there: it comes again; the other row stays. */
+    for (int i = 0; i < 4; i++) {
+        pty_keys(p, "t");
+        pty_settle(p, 250);
+        check_pictures(p, 0);
+    }
+    pty_keys(p, "b");
+    pty_settle(p, 250);
+    check_pictures(p, 0);
+    assert_true(vt_state(pty_screen(p)).pictures_drawn - drawn <= 2 * 5);
+    pty_keys(p, "n");
+    assert_true(pty_wait_for(p, "train:11", 3000));
+    pty_settle(p, 300);
+    check_pictures(p, 6);
+    pty_keys(p, "m");
+    assert_true(pty_wait_for(p, "window", 3000));
+    pty_settle(p, 300);
+    pty_keys(p, "m");
+    pty_settle(p, 300);
+    check_pictures(p, 6);
+    pty_keys(p, "l");
+    pty_settle(p, 300);
+    check_pictures(p, 6);
+    pty_resize(p, 30, 90);
+    assert_true(pty_wait_for(p, "90x30", 3000));
+    pty_settle(p, 300);
+    check_pictures(p, 6);
+    quit(p);
+}
+
+static void sixels_go_past_tmux_when_asked_for(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO, .passthrough = 1 };
+    struct pty *p = start(&scene, PTY_TMUX);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 300);
+    assert_true(vt_state(pty_screen(p)).passed >= 6);
+    assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 6);
+    check_pictures(p, 0);
+    pty_keys(p, "n");
+    assert_true(pty_wait_for(p, "train:11", 3000));
+    pty_settle(p, 300);
+    check_pictures(p, 6);
+    pty_keys(p, "m");
+    assert_true(pty_wait_for(p, "window", 3000));
+    pty_settle(p, 300);
+    assert_int_equal(vt_torn_cells(pty_screen(p)), 0);
+    pty_keys(p, "m");
+    pty_settle(p, 300);
+    check_pictures(p, 6);
+    /* No sixel but those that are wrapped. */
+    for (const char *s = pty_output(p); (s = strstr(s, "\033P")) != NULL; s += 2)
+        assert_true(strncmp(s, "\033Ptmux;", 7) == 0 || s[-1] == '\033');
+    quit(p);
+}
+
+static void outside_tmux_nothing_is_wrapped(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO, .passthrough = 1 };
+    struct pty *p = start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel", 5000));
+    pty_settle(p, 300);
+    assert_int_equal(vt_state(pty_screen(p)).passed, 0);
+    check_pictures(p, 0);
+    quit(p);
+}
+
+static int run_in_screen(void *scene) {
+    setenv("TERM", "screen-256color", 1);
+    setenv("STY", "1234.pts-0.host", 1);
+    return scene_run(scene);
+}
+
+static void gnu_screen_gets_half_blocks_and_no_kitty_question(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO };
+    struct pty *p = pty_call(run_in_screen, &scene, ROWS, COLS, PTY_PLAIN);
+    assert_true(pty_wait_for(p, "half", 5000));
+    pty_settle(p, 200);
+    assert_null(strstr(pty_output(p), "\033_G"));
+    assert_non_null(strstr(vt_row(pty_screen(p), 4), "▀"));
+    quit(p);
+}
+
+static void what_tmux_says_of_its_pane_is_read(void **state) {
+    (void)state;
+    static const struct { const char *line; size_t row, col; int known, allows; } t[] = {
+        { "0 0 on bottom 3.3a off\n", 0, 0, 1, 0 },   { "40 1 on top 3.3a on\n", 2, 40, 1, 1 },
+        { "0 5 3 top 3.4 all\n", 8, 0, 1, 1 },         { "2 3 off top 3.3a 1\n", 3, 2, 1, 1 },
+        { "2 3 on bottom 3.2a \n", 3, 2, 1, 1 },       { "2 3 on bottom 3.5 \n", 3, 2, 1, 0 },
+        { "no server running\n", 0, 0, 0, 0 },         { "", 0, 0, 0, 0 },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct tmux_pane p;
+        tmux_pane_parse(&p, t[i].line);
+        assert_int_equal(p.is_known, t[i].known);
+        assert_int_equal(p.allows, t[i].allows);
+        assert_int_equal(p.row, t[i].row);
+        assert_int_equal(p.col, t[i].col);
+    }
+}
+
+static void wrapping_doubles_every_escape(void **state) {
+    (void)state;
+    struct buf b = BUF_INIT;
+    buf_text(&b, "before");
+    tmux_wrap(&b, b.len);
+    assert_string_equal(b.data, "before");
+    size_t from = b.len;
+    buf_text(&b, "\0337\033Pq~\033\\");
+    tmux_wrap(&b, from);
+    assert_string_equal(b.data, "before\033Ptmux;\033\0337\033\033Pq~\033\033\\\033\\");
+    buf_free(&b);
+}
+
+int main(void) {
+    setenv("LC_ALL", "C.UTF-8", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_row_is_one_sixel_where_tmux_has_them),
+        cmocka_unit_test(sixels_go_past_tmux_when_asked_for),
+        cmocka_unit_test(outside_tmux_nothing_is_wrapped),
+        cmocka_unit_test(gnu_screen_gets_half_blocks_and_no_kitty_question),
+        cmocka_unit_test(what_tmux_says_of_its_pane_is_read),
+        cmocka_unit_test(wrapping_doubles_every_escape),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
