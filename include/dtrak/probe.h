@@ -37,6 +37,7 @@ struct probe {
     size_t max_width, max_height;   /* largest sixel in pixels; 0 not told */
     size_t cell_w, cell_h;      /* from CSI 16 t; 0 not told */
     size_t text_w, text_h;      /* from CSI 14 t; 0 not told */
+    double answer_s;            /* probe_run(): until DA1 came */
     char name[INPUT_TEXT];      /* XTVERSION, or "" */
 };
 

@@ -124,6 +124,8 @@ static void collect(struct probe *p, int fd, int deadline_ms) {
     struct input in;
     struct input_event ev[2];
     long end = now_ms() + deadline_ms;
+    struct timespec began, now;
+    clock_gettime(CLOCK_MONOTONIC, &began);
     input_init(&in);
     while (!p->done) {
         long left = end - now_ms();
@@ -143,6 +145,8 @@ static void collect(struct probe *p, int fd, int deadline_ms) {
         }
     }
     p->done = 1;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    p->answer_s = (double)(now.tv_sec - began.tv_sec) + (double)(now.tv_nsec - began.tv_nsec) * 1e-9;
 }
 
 enum status probe_run(struct probe *out, int fd, int deadline_ms) {

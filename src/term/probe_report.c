@@ -1,6 +1,7 @@
 /* probe_report.c - what is known of the terminal, as lines of text. */
 #include "dtrak/probe.h"
 #include "dtrak/text.h"
+#include "tmux.h"
 
 #include <curses.h>
 #include <errno.h>
@@ -38,7 +39,20 @@ static void add_answers(struct buf *out, const struct probe *p) {
     if (p->max_width) buf_printf(out, "%-14s %zux%zu pixels\n", "largest sixel", p->max_width, p->max_height);
     add_fact(out, "kitty", p->has_kitty ? "yes" : p->in_tmux ? "not asked inside tmux" : "no");
     add_fact(out, "iterm2", p->maybe_iterm2 ? "yes, by its name" : "no");
+    add_fact(out, "own colours", p->shared_colours ? "no: pictures share them (mode 1070 is set then)" : "yes, or not told");
     add_fact(out, "synchronised", p->sync_update ? "yes (mode 2026)" : "no");
+}
+
+static void add_passthrough(struct buf *out) {
+    struct tmux_pane pane;
+    tmux_pane_find(&pane);
+    if (!pane.is_known) {
+        add_fact(out, "passthrough", "not told (no tmux to ask from here)");
+        return;
+    }
+    buf_printf(out, "%-14s %s, tmux %s, pane at column %zu, row %zu\n", "passthrough",
+               pane.allows ? "allowed (dtrak view --passthrough)" : "off (tmux set -p allow-passthrough on)", pane.version,
+               pane.col, pane.row);
 }
 
 static void add_sizes(struct buf *out, const struct probe *p, int fd) {
@@ -65,6 +79,10 @@ enum status probe_report(struct buf *out, int deadline_ms) {
         add_fact(out, "COLORTERM", getenv("COLORTERM"));
         add_fact(out, "TERM_PROGRAM", getenv("TERM_PROGRAM"));
         add_fact(out, "tmux", p.in_tmux ? "yes" : "no");
+        if (p.in_tmux) add_passthrough(out);
+        add_fact(out, "ssh", getenv("SSH_CONNECTION") ? "yes" : "no");
+        if (p.answered) buf_printf(out, "%-14s %.1f ms\n", "round trip", p.answer_s * 1e3);
+        add_fact(out, "NO_COLOR", getenv("NO_COLOR"));
         add_fact(out, "characters", codeset);
         add_fact(out, "text colours", depth_name(depth));
         add_answers(out, &p);

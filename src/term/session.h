@@ -70,6 +70,7 @@ struct term {
     int byte_is_fresh;        /* they were waited for */
     double resize_at;         /* when to look at the new size; 0: no change known */
     int is_resumed, is_probed_news, is_resized_news;
+    int is_other_size;        /* of a cell, since the last event */
     atomic_int is_woken;
     struct term_stats stats;
 };

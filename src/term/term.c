@@ -328,8 +328,7 @@ static void act_on_reply(struct term *t, const struct input_event *ev) {
     if (!t->probe.done) return;
     read_cell_size(t);
     if (t->cell_w == w && t->cell_h == h) return;
-    term_redraw(t);   /* pictures of the old size may reach beyond their boxes */
-    t->is_resized_news = 1;
+    t->is_resized_news = t->is_other_size = 1;
 }
 
 static int take(struct term_event *ev, enum term_event_kind kind) {
@@ -399,6 +398,8 @@ static int ready_event(struct term *t, struct term_event *ev) {
         probe_ended(t);
     }
     if (t->is_resumed) { t->is_resumed = 0; return take(ev, TERM_RESUMED); }
+    if (t->is_other_size) term_redraw(t);   /* pictures of the old size may reach beyond their boxes */
+    t->is_other_size = 0;
     if (t->is_resized_news) { t->is_resized_news = 0; return take(ev, TERM_RESIZE); }
     if (t->is_probed_news) { t->is_probed_news = 0; return take(ev, TERM_PROBED); }
     if (atomic_exchange(&t->is_woken, 0)) return take(ev, TERM_WAKE);
