@@ -17,11 +17,14 @@ struct npy {
     size_t rank, shape[NPY_RANK_MAX];
     size_t count;                /* product of the shape; 1 for rank 0 */
     const unsigned char *data;   /* count elements inside the caller's bytes, any alignment */
+    int fortran;                 /* the first axis varies fastest; 0 for fewer than 2 axes */
 };
 
 /* bytes are borrowed; they must hold exactly what the header promises.
  * Fortran order, big-endian and other types are refused. */
 enum status npy_parse(struct npy *out, const void *bytes, size_t len, const char *name);
+/* The same, and Fortran order is taken. */
+enum status npy_parse_any_order(struct npy *out, const void *bytes, size_t len, const char *name);
 size_t npy_item_size(enum npy_type t);
 
 /* count elements, converted. */

@@ -69,19 +69,31 @@ static void unmap(const struct array *a, const unsigned char *bytes) {
     munmap((void *)(uintptr_t)bytes, (size_t)a->file_bytes);
 }
 
+/* A matrix in Fortran order, as NumPy saves x.T, comes into memory in C order. */
+static enum status turn(struct array *a, const unsigned char *data) {
+    size_t size = types[a->type].size, rows = a->shape[0], cols = a->shape[1];
+    if (a->rank != 2)
+        return fail(ERR_FORMAT, "%s: array of %zu dimensions in Fortran order; save it in C order (numpy.ascontiguousarray)", a->path, a->rank);
+    a->data = mem_array(a->count + 1, size);
+    if (!a->data) return fail(ERR_NOMEM, "%s: out of memory to turn %zu x %zu numbers in Fortran order; save it in C order", a->path, rows, cols);
+    for (size_t j = 0; j < cols; j++)
+        for (size_t i = 0; i < rows; i++) memcpy(a->data + (i * cols + j) * size, data + (j * rows + i) * size, size);
+    return OK;
+}
+
 static enum status look_npy(struct array *a, const unsigned char *bytes) {
     static const enum array_type as[] = {
         [NPY_F2] = ARRAY_F16, [NPY_F4] = ARRAY_F32, [NPY_F8] = ARRAY_F64, [NPY_U1] = ARRAY_U8, [NPY_I4] = ARRAY_I32,
         [NPY_I8] = ARRAY_I64,
     };
     struct npy n;
-    TRY(npy_parse(&n, bytes, (size_t)a->file_bytes, a->path));
+    TRY(npy_parse_any_order(&n, bytes, (size_t)a->file_bytes, a->path));
     a->type = as[n.type];
     a->rank = n.rank;
     a->count = n.count;
     memcpy(a->shape, n.shape, sizeof a->shape);
     a->offset = (uint64_t)(n.data - bytes);
-    return OK;
+    return n.fortran ? turn(a, n.data) : OK;
 }
 
 enum status array_open_npy(struct array *a, const char *path) {

@@ -120,9 +120,7 @@ static enum status take_dict(struct cursor *c, struct npy *a) {
         if (!take(c, ':')) return refuse(c, "':'");
         if (which == DESCR) TRY(take_type(c, a));
         else if (which == SHAPE) TRY(take_shape(c, a));
-        else if (take_word(c, "True"))
-            return fail(ERR_FORMAT, "%s: array in Fortran order; save it in C order "
-                        "(numpy.ascontiguousarray)", c->name);
+        else if (take_word(c, "True")) a->fortran = 1;
         else if (!take_word(c, "False")) return refuse(c, "True or False");
         if (!take(c, ',')) {
             if (!take(c, '}')) return refuse(c, "',' or '}'");
@@ -136,6 +134,13 @@ static enum status take_dict(struct cursor *c, struct npy *a) {
 }
 
 enum status npy_parse(struct npy *out, const void *bytes, size_t len, const char *name) {
+    TRY(npy_parse_any_order(out, bytes, len, name));
+    if (!out->fortran) return OK;
+    *out = (struct npy){ .type = NPY_F4 };
+    return fail(ERR_FORMAT, "%s: array in Fortran order; save it in C order (numpy.ascontiguousarray)", name);
+}
+
+enum status npy_parse_any_order(struct npy *out, const void *bytes, size_t len, const char *name) {
     const unsigned char *p = bytes;
 
     *out = (struct npy){ .type = NPY_F4 };
@@ -161,6 +166,7 @@ enum status npy_parse(struct npy *out, const void *bytes, size_t len, const char
     if (wanted != have)
         return fail(ERR_FORMAT, "%s: %zu bytes of data; the shape needs %zu", name, have, wanted);
     a.data = p + head + size;
+    if (a.rank < 2) a.fortran = 0;
     *out = a;
     return OK;
 }

@@ -258,7 +258,7 @@ enum status import_in_place(struct feature_file *out, const struct array *a) {
     static const enum feature_number as[] = {
         [ARRAY_F16] = FEATURE_F16, [ARRAY_BF16] = FEATURE_BF16, [ARRAY_F32] = FEATURE_F32, [ARRAY_F64] = FEATURE_F64,
     };
-    if (a->data) return fail(ERR_USAGE, "%s: a pickle is read whole; leave out --in-place to copy its features", a->path);
+    if (a->data) return fail(ERR_USAGE, "%s: a pickle, or an array in Fortran order, is read whole; leave out --in-place to copy its features", a->path);
     *out = (struct feature_file){ a->path, a->shape[0], as[a->type], a->offset, (uint64_t)a->shape[1] * array_type_size(a->type) };
     return OK;
 }

@@ -1,6 +1,6 @@
 /* arrays.c - for the scripts: arrays of known numbers as other programs write them.
  *
- *   arrays KIND FILE ROWS COLS SEED [OPTION]   KIND: npy, npy16, raw, bf16, safetensors, pickle, nested, records,
+ *   arrays KIND FILE ROWS COLS SEED [OPTION]   KIND: npy, npy16, fortran, raw, bf16, safetensors, pickle, nested, records,
  *   indices
  *   arrays best ROWS COLS SEED ROW COUNT       "item score" of the highest numbers of a row
  *
@@ -118,6 +118,16 @@ int main(int argc, char **argv) {
     }
     enum status st = OK;
     if (!strcmp(argv[1], "npy")) st = npy_write(&out, NPY_F4, 2, shape, x);
+    if (!strcmp(argv[1], "fortran")) {   /* what np.save() writes of a transposed array */
+        size_t turned[2] = { shape[1], shape[0] };
+        transpose(x, shape[0], shape[1]);
+        st = npy_write(&out, NPY_F4, 2, turned, x);
+        char *order = st == OK ? strstr(out.data + 10, "False, 'shape': (") : NULL;
+        if (order) {
+            size_t room = strcspn(order, "\n"), used = (size_t)snprintf(order, room, "True, 'shape': (%zu, %zu), }", shape[0], shape[1]);
+            memset(order + used, ' ', room - used);
+        }
+    }
     if (!strcmp(argv[1], "npy16")) {
         uint16_t *h = malloc(count * sizeof *h);
         half_from_floats(h, x, count);

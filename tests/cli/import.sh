@@ -33,6 +33,10 @@ says safetensors_work $? "$(cat err.txt)"
 same with_the_ranking_of_the_tensor "$(items a.db --query val:0 --method grad-cos --loss l1)" "$(best 4 0)"
 import h.npy --from npy --axes query,train --method journey --loss l2
 says float16_works $? "$(cat err.txt)"
+"$arrays" fortran f.npy 6 30 8
+import f.npy --from npy --axes query,train --method grad-dot --loss elbo
+says fortran_order_works $? "$(cat err.txt)"
+same and_is_read_as_it_is_meant "$(items a.db --query val:4 --method grad-dot --loss elbo)" "$(best 8 4)"
 "$arrays" indices order.npy 30 1 7
 import s.npy --from npy --axes query,train --method random --train-index order.npy
 says columns_in_another_order_work $? "$(cat err.txt)"

@@ -223,7 +223,7 @@ def array_checks(case):
         from safetensors.numpy import save_file
         p = Project(case, "arrays")
         np.save(p.dir / "qt.npy", scores)
-        np.save(p.dir / "tq.npy", np.ascontiguousarray(scores.T.astype("f8")))
+        np.save(p.dir / "tq.npy", scores.T.astype("f8"))
         scores.tofile(p.dir / "qt.raw")
         # kronfluence: queries on the first axis, a tensor per module or one of all
         save_file({"all_modules": scores}, str(p.dir / "pairwise_scores.safetensors"))
