@@ -152,8 +152,10 @@ enum status tui_run(const struct tui_options *given) {
     states_apply(&states, a);
     enum status st = is_script ? run_script(a) : run_terminal(a, graphics);
     /* Where it cannot be written, nothing is remembered: no reason to fail. */
-    states_note(&states, a);
-    (void)states_save(&states);
+    if (st == OK) {
+        states_note(&states, a);
+        (void)states_save(&states);
+    }
     states_free(&states);
     app_close(a);
     return st;

@@ -202,6 +202,9 @@ static void the_next_start_shows_what_was_shown_last(void **state) {
     EXPLORE_RUN("grep -q 'gen:0/40' '%s'", rig_path("dump"));        /* a script begins anew */
     EXPLORE_RUN("cmp '%s' '%s.kept'", file, file);                   /* and leaves no trace */
 
+    EXPLORE_RUN("! setsid '%s' '%s' < /dev/null > '%s' 2>&1", explore_environment("DTRAK"), db, rig_path("out"));
+    EXPLORE_RUN("cmp '%s' '%s.kept'", file, file);                   /* nor does a start that fails */
+
     p = explore_start_with(db, PTY_PLAIN, "--query=gen:7");
     explore_see(p, "gen:7/40");
     explore_see(p, "ckpt 1/4");                                      /* the setting stays */
