@@ -52,4 +52,7 @@ enum status store_error_put(struct store *s, const struct error_set *set, size_t
 /* n training items, verified; ERR_MISSING, ERR_FORMAT.  *out is the caller's. */
 enum status store_error_get(struct store *s, const struct error_set *set, size_t query, size_t n, struct error_row *out);
 
+/* Score sets that have any. */
+enum status store_error_sets_count(struct store *s, size_t *count);
+
 #endif

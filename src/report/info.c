@@ -4,6 +4,7 @@
 #include "dtrak/json.h"
 #include "dtrak/lambda.h"
 #include "dtrak/mem.h"
+#include "dtrak/store_error.h"
 #include "dtrak/method.h"
 #include "dtrak/scheduler.h"
 #include "dtrak/store.h"
@@ -24,6 +25,7 @@ struct facts {
     struct stat_set_list stats;
     struct embedding_list embeddings;
     struct retrained_counts retrained;
+    size_t error_sets;              /* score sets with error bars */
     struct job_list jobs;
     struct store_sizes sizes;
 };
@@ -53,6 +55,7 @@ static enum status facts_read(struct facts **out, struct store *s) {
     TRY_TO(store_stats_list(s, &f->stats));
     TRY_TO(store_embeddings_list(s, &f->embeddings));
     TRY_TO(store_retrained_count(s, &f->retrained));
+    TRY_TO(store_error_sets_count(s, &f->error_sets));
     TRY_TO(store_jobs_list(s, &f->jobs));
     TRY_TO(store_sizes(s, &f->sizes));
     *out = f;
@@ -245,6 +248,7 @@ enum status report_info_text(struct buf *b, struct store *s) {
     add_scores_text(b, f);
     add_stats_text(b, f);
     add_embeddings_text(b, f);
+    if (f->error_sets) buf_printf(b, "\nerror bars  of %zu score set%s\n", f->error_sets, f->error_sets == 1 ? "" : "s");
     add_retrained_text(b, f);
     if (f->jobs.count) buf_printf(b, "\njobs        %zu:", f->jobs.count);
     count_jobs(f, jobs);
@@ -383,6 +387,7 @@ enum status report_info_json(struct buf *b, struct store *s) {
     add_embeddings_json(b, f);
     buf_printf(b, ",\"retrained\":{\"done\":%zu,\"diverged\":%zu,\"open\":%zu,\"measured\":%zu,\"counterfactuals\":%zu}",
                f->retrained.done, f->retrained.diverged, f->retrained.open, f->retrained.measured, f->retrained.counterfactuals);
+    buf_printf(b, ",\"error_bars\":%zu", f->error_sets);
     add_rest_json(b, f);
     facts_free(f);
     return buf_status(b);

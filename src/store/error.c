@@ -60,6 +60,13 @@ enum status store_error_set_get(struct store *s, int64_t score_set, struct error
     return OK;
 }
 
+enum status store_error_sets_count(struct store *s, size_t *count) {
+    int64_t n = 0;
+    TRY(db_number(s, &n, "SELECT count(DISTINCT error_set) FROM error_row", ""));
+    *count = (size_t)n;
+    return OK;
+}
+
 static int is_same(const struct error_set *a, const struct error_set *b) {
     return a->blocks == b->blocks && a->projections == b->projections && a->top == b->top && a->draws == b->draws &&
            !strcmp(a->params, b->params);

@@ -153,6 +153,8 @@ says json_has_them $? "$se $low $high"
 says csv_has_them $?
 "$DTRAK" slim bars.db bars-slim.db 2> err.txt && "$DTRAK" rank bars-slim.db --query gen:1 --method dtrak --json 2>> err.txt | cmp -s - r.json
 says a_slim_copy_shows_the_same $? "$(cat err.txt)"
+[ "$("$DTRAK" info bars.db --json | "$json" error_bars)" = 2 ] && "$DTRAK" info bars.db | grep -q '^error bars  of 2 score sets$'
+says info_counts_them $? "$("$DTRAK" info bars.db)"
 holds a_database_with_error_bars_is_clean "$DTRAK" check bars.db
 "$DTRAK" score bars.db --method dtrak --errors --dry-run > out.txt 2> err.txt && grep -q 'nothing to do' out.txt
 says once_is_enough_for_error_bars $? "$(cat out.txt err.txt)"
