@@ -6,11 +6,13 @@
 #include "dtrak/painter.h"
 #include "dtrak/mem.h"
 #include "inline.h"
+#include "squares.h"
 
 #include <limits.h>
 #include <sixel.h>
 #include <string.h>
 
+#define SLACK 48           /* of a thumbnail's colours: see squares.h */
 #define THUMBNAIL_PX 160   /* up to this side, 64 colours without dither look like 256 */
 
 /* Writes into a struct buf; the signature is libsixel's. */
@@ -55,6 +57,38 @@ done:
     sixel_dither_unref(dither);
     sixel_output_unref(output);
     return st;
+}
+
+/* A picture that grew by a whole factor: its colours are those of the small one. */
+static enum status encode_squares(struct buf *out, const struct picture *pic, size_t times, size_t colours, unsigned slack) {
+    unsigned char rgb[SQUARES_SIDE * SQUARES_SIDE * 3], palette[256 * 3];
+    sixel_dither_t *dither = NULL;
+    enum status st;
+    if (colours > 256) colours = 256;
+    paint_scale(rgb, pic->width, pic->height, pic);
+    SIXELSTATUS s = sixel_dither_new(&dither, (int)colours, NULL);
+    if (!SIXEL_FAILED(s))
+        s = sixel_dither_initialize(dither, rgb, (int)pic->width, (int)pic->height, SIXEL_PIXELFORMAT_RGB888, SIXEL_LARGE_NORM,
+                                    SIXEL_REP_AVERAGE_PIXELS, SIXEL_QUALITY_HIGH);
+    if (SIXEL_FAILED(s)) {
+        st = fail(s == SIXEL_BAD_ALLOCATION ? ERR_NOMEM : ERR_RANGE, "sixel: colours of %zu x %zu pixels: %s", pic->width, pic->height,
+                  sixel_helper_format_error(s));
+    } else {
+        size_t used = (size_t)sixel_dither_get_num_of_palette_colors(dither);
+        memcpy(palette, sixel_dither_get_palette(dither), 3 * used);
+        used = squares_refine(palette, used, colours, rgb, pic->width * pic->height);
+        st = squares_encode(out, rgb, pic->width, pic->height, times, palette, used, slack);
+    }
+    sixel_dither_unref(dither);
+    return st;
+}
+
+/* 0: it did not, or it is to be dithered. */
+static size_t squares_of(const struct picture *pic, const struct paint_fit *fit, const struct paint_how *how) {
+    size_t times = pic->width ? fit->width / pic->width : 0;
+    if (how->painter != GRAPHICS_SIXEL || pic->width > SQUARES_SIDE || pic->height > SQUARES_SIDE || times < 2) return 0;
+    if (fit->width != times * pic->width || fit->height != times * pic->height) return 0;
+    return how->colours && how->colours < 64 ? 0 : times;
 }
 
 static unsigned distance(const unsigned char *a, const unsigned char *b) {
@@ -185,6 +219,9 @@ static int is_grown(const struct picture *pic, const struct paint_fit *fit) {
 enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
                          const struct paint_how *how) {
     unsigned char *rgb;
+    size_t times = squares_of(pic, fit, how);
+    int is_small = fit->width <= THUMBNAIL_PX && fit->height <= THUMBNAIL_PX;
+    if (times) return encode_squares(out, pic, times, how->colours ? how->colours : is_small ? 64 : 256, is_small ? SLACK : 0);
     TRY(scaled(&rgb, pic, fit));
     enum status st = OK;
     switch (how->painter) {
