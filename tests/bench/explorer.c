@@ -121,8 +121,8 @@ static void wait_for(struct session *s, const char *text) {
 static struct session start(const char *db, int is_sixel, char *const more[]) {
     struct session s = { .is_sixel = is_sixel };
     struct winsize w = { ROWS, COLS, COLS * 10, ROWS * 20 };
-    char *argv[16] = { program, (char[]){ "view" }, strdup(db), (char[]){ "--read-only" } };
-    for (size_t i = 0; more && more[i] && i < 10; i++) argv[4 + i] = more[i];
+    char *argv[16] = { program, (char[]){ "view" }, strdup(db), (char[]){ "--read-only" }, (char[]){ "--fresh" } };
+    for (size_t i = 0; more && more[i] && i < 10; i++) argv[5 + i] = more[i];
     s.pid = forkpty(&s.fd, NULL, NULL, &w);
     if (s.pid == 0) {
         setenv("TERM", "xterm-256color", 1);
