@@ -64,6 +64,7 @@ static enum status encode_squares(struct buf *out, const struct picture *pic, si
     unsigned char rgb[SQUARES_SIDE * SQUARES_SIDE * 3], palette[256 * 3];
     sixel_dither_t *dither = NULL;
     enum status st;
+    if (colours < 2) colours = 2;
     if (colours > 256) colours = 256;
     paint_scale(rgb, pic->width, pic->height, pic);
     SIXELSTATUS s = sixel_dither_new(&dither, (int)colours, NULL);
@@ -83,12 +84,13 @@ static enum status encode_squares(struct buf *out, const struct picture *pic, si
     return st;
 }
 
-/* 0: it did not, or it is to be dithered. */
+/* How many times it grew, each way; 0: not so. */
 static size_t squares_of(const struct picture *pic, const struct paint_fit *fit, const struct paint_how *how) {
     size_t times = pic->width ? fit->width / pic->width : 0;
     if (how->painter != GRAPHICS_SIXEL || pic->width > SQUARES_SIDE || pic->height > SQUARES_SIDE || times < 2) return 0;
+    if (fit->width > PAINT_SIDE || fit->height > PAINT_SIDE) return 0;
     if (fit->width != times * pic->width || fit->height != times * pic->height) return 0;
-    return how->colours && how->colours < 64 ? 0 : times;
+    return times;
 }
 
 static unsigned distance(const unsigned char *a, const unsigned char *b) {
