@@ -15,8 +15,8 @@
 struct pictures;
 
 /* db is opened by the thread, for reading.  cache_bytes of RGBA are kept (0: 64
- * MiB).  on_change(ctx) is called on the thread after each decoded picture and
- * must be quick; it may be NULL. */
+ * MiB).  on_change(ctx) is called on the thread after the last picture that is asked for,
+ * and every hundredth of a second before that; it must be quick and may be NULL. */
 enum status pictures_open(struct pictures **out, const char *db, size_t cache_bytes,
                           void (*on_change)(void *ctx), void *ctx);
 void pictures_close(struct pictures *p);   /* NULL is fine; waits for the thread */

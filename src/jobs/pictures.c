@@ -9,6 +9,7 @@
 
 #include "dtrak/image.h"
 #include "dtrak/mem.h"
+#include "dtrak/progress.h"
 #include "dtrak/store.h"
 
 #include <pthread.h>
@@ -18,6 +19,7 @@
 
 #define SLOTS 4096         /* pictures held at most; a power of two */
 #define WANTED 1024        /* requests held at most */
+#define TELL_S .01         /* between two announcements while more is to come: each has the page drawn again */
 
 enum slot_state { SLOT_FREE, SLOT_READY, SLOT_BAD };
 
@@ -41,6 +43,8 @@ struct pictures {
     uint64_t doing;        /* key + 1 of what is being decoded; 0: nothing */
     uint64_t frame;
     int stop;
+    double told;           /* when on_change was last called */
+    int untold;            /* something was decoded since */
     void (*on_change)(void *ctx);
     void *ctx;
 };
@@ -124,11 +128,18 @@ static void decode(struct pictures *p, uint64_t key, struct image *out) {
     mem_free(bytes);
 }
 
+static void tell(struct pictures *p) {
+    p->untold = 0;
+    p->told = clock_s();
+    if (p->on_change) p->on_change(p->ctx);
+}
+
 static void *main_loop(void *arg) {
     struct pictures *p = arg;
     pthread_mutex_lock(&p->lock);
     while (!p->stop) {
         if (!p->n_wanted) {
+            if (p->untold) tell(p);
             pthread_cond_wait(&p->wake, &p->lock);
             continue;
         }
@@ -141,7 +152,8 @@ static void *main_loop(void *arg) {
         pthread_mutex_lock(&p->lock);
         p->doing = 0;
         put(p, key, &image);
-        if (p->on_change && !p->stop) p->on_change(p->ctx);
+        p->untold = 1;
+        if (p->n_wanted && clock_s() - p->told >= TELL_S) tell(p);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
