@@ -280,8 +280,14 @@ static double psnr(const struct sixel_image *got, const unsigned char *rgb, size
 struct drawn { size_t count, bytes, side; double psnr; };
 
 static struct drawn pictures_since(const struct session *s, size_t items) {
+    static unsigned char corner[50000][3];
+    static size_t corners;
     struct drawn d = { 0, 0, 0, 0 };
     unsigned char rgb[32 * 32 * 3];
+    for (; corners < items; corners++) {
+        large_db_pixels(rgb, corners);
+        memcpy(corner[corners], rgb, 3);
+    }
     for (const char *at = s->out + s->mark; (at = find(s, (size_t)(at - s->out), "\033P")) != NULL;) {
         struct sixel_image im;
         size_t used = sixel_decode(&im, at, s->len - (size_t)(at - s->out));
@@ -291,10 +297,10 @@ static struct drawn pictures_since(const struct session *s, size_t items) {
         d.bytes += used;
         d.side = im.width;
         for (size_t i = 0; i < items; i++) {
-            large_db_pixels(rgb, i);
             /* A look at one corner rules most out. */
-            const unsigned char *p = im.rgba;
-            if (abs(p[0] - rgb[0]) + abs(p[1] - rgb[1]) + abs(p[2] - rgb[2]) > 60) continue;
+            const unsigned char *p = im.rgba, *c = corner[i];
+            if (abs(p[0] - c[0]) + abs(p[1] - c[1]) + abs(p[2] - c[2]) > 40) continue;
+            large_db_pixels(rgb, i);
             double x = psnr(&im, rgb, 32);
             if (!(x < best)) best = x;
         }

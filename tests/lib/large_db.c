@@ -342,5 +342,10 @@ enum status large_db_make(const char *path, const struct large_db *want) {
 enum status large_db_ensure(char *out, const char *folder, const struct large_db *want) {
     snprintf(out, 512, "%s/large-%d-%zu-%zu-%zu-%zu-%zu-%zu%s.db", folder, VERSION, want->train, want->val, want->gen, want->whole, want->ends,
              want->k, want->kernel ? "-kernel" : "");
-    return access(out, F_OK) == 0 ? OK : large_db_make(out, want);
+    if (access(out, F_OK) != 0) return large_db_make(out, want);
+    /* One of an older schema becomes one of today's. */
+    struct store *s;
+    TRY(store_open(&s, out, STORE_WRITE));
+    store_close(s);
+    return OK;
 }
