@@ -3,6 +3,7 @@
 # make check      everything from a bare Debian 12 to one line "N passed, N failed"
 # make install PREFIX=/usr/local DESTDIR=      make uninstall
 # make sanitize   the tests under ASan and UBSan     make tsan    under TSan
+# make check-screens   what xterm and mlterm show, on a display without a screen
 # make layers     who may include whom               make bench   timings (PYTHON=python with torch: beside it)
 # make vectors    rewrite tests/vectors with diffusers          make interop   compare with diffusers live
 # make demo-db    remake assets/demo.db (about an hour)   make cifar2   fetch CIFAR-10, keep cars and horses
@@ -87,8 +88,15 @@ deps:
 
 demo: deps
 	@$(MAKE) --no-print-directory all && assets/demo.sh $(OUT)
+# Terminals to look at; where they cannot be installed without asking, that test is skipped.
+SCREEN_DEBS := xvfb xterm mlterm xfonts-base
 check: deps
+	@tests/deps.sh $(SCREEN_DEBS) < /dev/null > /dev/null 2>&1 || echo "without $(SCREEN_DEBS): no pictures of real terminals are compared"
 	@$(MAKE) --no-print-directory -j2 all units && tests/run $(OUT)
+# xterm and mlterm on a display without a screen: what they show is what the ranking names.
+check-screens:
+	@$(MAKE) --no-print-directory MORE_DEBS="$(SCREEN_DEBS)" deps
+	@$(MAKE) --no-print-directory -j2 all units && tests/run $(OUT) e2e/headless.sh
 
 # --- other ways to test ---
 
@@ -169,12 +177,12 @@ uninstall:
 
 clean:
 	rm -rf build build-*
-.PHONY: vectors interop all units fuzzers deps demo check bless layers sanitize tsan bench demo-db study-fashion study-cifar2 cifar2 install uninstall clean
+.PHONY: vectors interop all units fuzzers deps demo check check-screens bless layers sanitize tsan bench demo-db study-fashion study-cifar2 cifar2 install uninstall clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # Goals that compile need the packages; the others must work without them.
-COMPILES := $(if $(MAKECMDGOALS),$(filter-out deps demo check layers sanitize tsan vectors demo-db study-fashion study-cifar2 cifar2 uninstall clean,$(MAKECMDGOALS)),all)
+COMPILES := $(if $(MAKECMDGOALS),$(filter-out deps demo check check-screens layers sanitize tsan vectors demo-db study-fashion study-cifar2 cifar2 uninstall clean,$(MAKECMDGOALS)),all)
 ifneq ($(COMPILES),)
 ifneq ($(shell pkg-config --exists $(PKGS) stb 2>/dev/null && echo yes),yes)
 $(error packages are missing: run `make deps`)

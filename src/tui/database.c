@@ -119,7 +119,7 @@ enum status app_open(struct app **out, const struct tui_options *o) {
     if (!a) return fail(ERR_NOMEM, "explorer: out of memory");
     a->o = *o;
     a->o.db = NULL;
-    a->cell_aspect = 2;
+    a->cell_aspect = o->cell_w && o->cell_h ? (double)o->cell_h / (double)o->cell_w : 2;
     keymap_start(&a->keys);
     a->row.lambda_rel = a->row.lambda_abs = NAN;
     TRY_TO(frame_new(&a->frame, o->rows ? o->rows : 24, o->cols ? o->cols : 80));
