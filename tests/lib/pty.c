@@ -214,10 +214,22 @@ int pty_pump(struct pty *p, int timeout_ms) {
     return 1;
 }
 
+/* Its main thread would run if the machine let it: then quiet says nothing. */
+static int is_kept_waiting(const struct pty *p) {
+    char path[64], line[512];
+    int waits = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)p->pid);
+    FILE *f = p->pid > 0 ? fopen(path, "r") : NULL;
+    const char *state = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;   /* "123 (name) R ..." */
+    if (state && state[1] == ' ') waits = state[2] == 'R' || state[2] == 'D';
+    if (f) fclose(f);
+    return waits;
+}
+
 int pty_settle(struct pty *p, int quiet_ms) {
     long end = now_ms() + 20000;
     int got;
-    while ((got = pty_pump(p, quiet_ms)) > 0 && now_ms() < end) { }
+    while (((got = pty_pump(p, quiet_ms)) > 0 || (got == 0 && is_kept_waiting(p))) && now_ms() < end) { }
     return got == 0;
 }
 

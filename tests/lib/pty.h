@@ -60,8 +60,8 @@ int pty_pump(struct pty *p, int timeout_ms);
  * have ms to come. */
 size_t pty_unread(struct pty *p, int ms);
 
-/* Reads and answers until nothing came for quiet_ms; 0 when the program ended
- * its side. */
+/* Reads and answers until nothing came for quiet_ms and the program waits for something: on
+ * a busy machine one that is kept from running is quiet too.  0 when it ended its side. */
 int pty_settle(struct pty *p, int quiet_ms);
 /* ... until text is on the screen; 0 when it was not within timeout_ms. */
 int pty_wait_for(struct pty *p, const char *text, int timeout_ms);
