@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PANE = 1 << 24 };   /* a spot's id: the place in the list, plus this for opponents */
@@ -220,32 +221,65 @@ static void draw_query_facts(struct app *a, struct fact_lines *l) {
     }
 }
 
-/* The label that the first places have most beyond its share of the data set: "first 100:
- * Ankle boot 92% (50%)". */
-static void draw_label_share(struct app *a, struct fact_lines *l) {
+/* How often a label is among the first places of a ranking, and among all. */
+struct share { const struct label *label; size_t in; };
+
+static int by_share(const void *a, const void *b) {
+    const struct share *x = a, *y = b;
+    if (x->in != y->in) return x->in > y->in ? -1 : 1;
+    if (x->label->count[SPLIT_TRAIN] != y->label->count[SPLIT_TRAIN])
+        return x->label->count[SPLIT_TRAIN] > y->label->count[SPLIT_TRAIN] ? -1 : 1;
+    return x->label->label < y->label->label ? -1 : x->label->label > y->label->label;
+}
+
+/* Of the pane's first k places, every label of the training items, the most frequent first;
+ * NULL: there are not two labels, or too few places to speak of shares.  The caller frees it. */
+static struct share *label_shares(struct app *a, size_t *k, size_t *count) {
     const struct row *r = &a->row;
-    const struct catalog *c = &a->catalog;
-    size_t k = r->n < 1000 ? r->n / 10 : 100, most = 0;
-    const struct label *best = NULL;
-    double most_above = 0;
-    if (r->n != c->count[SPLIT_TRAIN] || k < 5) return;
+    *k = r->n < 1000 ? r->n / 10 : 100;
+    if (r->n != a->catalog.count[SPLIT_TRAIN] || *k < 5) return NULL;
     const struct label_list *labels = catalog_labels(a);
-    if (labels->count < 2) return;
-    for (size_t i = 0; i < labels->count; i++) {
-        size_t in = 0;
-        for (size_t at = 0; at < k; at++) in += c->label.train[r->order[a->ranking.pane ? r->n - 1 - at : at]] == labels->label[i].label;
-        double above = (double)in / (double)k - (double)labels->label[i].count[SPLIT_TRAIN] / (double)r->n;
-        if (best && above <= most_above) continue;
-        best = &labels->label[i];
-        most = in;
-        most_above = above;
+    struct share *out = labels->count < 2 ? NULL : mem_array(labels->count, sizeof *out);
+    *count = 0;
+    for (size_t i = 0; out && i < labels->count; i++) {
+        struct share s = { &labels->label[i], 0 };
+        for (size_t at = 0; at < *k; at++)
+            s.in += a->catalog.label.train[r->order[a->ranking.pane ? r->n - 1 - at : at]] == s.label->label;
+        if (s.label->count[SPLIT_TRAIN]) out[(*count)++] = s;
     }
-    char name[80];
-    if (best->name[0]) snprintf(name, sizeof name, "%s", best->name);
-    else snprintf(name, sizeof name, "label %d", best->label);
-    fact(l, STYLE_NORMAL, "%s %zu: %s", a->ranking.pane ? "last" : "first", k, name);
-    fact(l, STYLE_DIM, "  %.0f%% (of all: %.0f%%)", 100 * (double)most / (double)k,
-         100 * (double)best->count[SPLIT_TRAIN] / (double)r->n);
+    if (out) qsort(out, *count, sizeof *out, by_share);
+    return out;
+}
+
+/* "labels: first 100 (all)", then "Ankle boot 92% (50%)" and as many others as fit, several to
+ * a line; how many do not fit is said on the first line. */
+static void draw_label_shares(struct app *a, struct fact_lines *l) {
+    enum { BELOW = 2 };   /* lines that the facts after these keep where there is room for both */
+    size_t k, count, i, room = l->row < l->end ? l->end - l->row : 0, head = l->row;
+    struct share *s = room >= 2 ? label_shares(a, &k, &count) : NULL;
+    if (!s) return;
+    size_t end = room > BELOW + 3 ? l->end - BELOW : l->end, at = 0;
+    l->row++;
+    for (i = 0; i < count; i++) {
+        char name[80], numbers[48];
+        if (s[i].label->name[0]) snprintf(name, sizeof name, "%s", s[i].label->name);
+        else snprintf(name, sizeof name, "label %d", s[i].label->label);
+        snprintf(numbers, sizeof numbers, " %.0f%% (%.0f%%)", 100 * (double)s[i].in / (double)k,
+                 100 * (double)s[i].label->count[SPLIT_TRAIN] / (double)a->row.n);
+        size_t after = text_width(numbers), w = text_width(name);
+        if (at && at + 2 + w + after > l->cols) { l->row++; at = 0; }
+        if (l->row >= end) break;
+        if (at) at += 2;
+        if (w + after > l->cols) w = l->cols > after ? l->cols - after : 0;   /* the numbers stay whole */
+        frame_text_in(l->f, l->row, l->col + at, w, STYLE_DIM, name);
+        frame_text_in(l->f, l->row, l->col + at + w, l->cols - at - w, STYLE_DIM, numbers);
+        at += w + after;
+    }
+    if (at) l->row++;
+    size_t used = frame_printf(l->f, head, l->col, l->cols, STYLE_NORMAL, "%s%s %zu (all)", l->cols >= 26 ? "labels: " : "",
+                               a->ranking.pane ? "last" : "first", k);
+    if (i < count && used + 2 < l->cols) frame_printf(l->f, head, l->col + used + 2, l->cols - used - 2, STYLE_DIM, "+%zu", count - i);
+    mem_free(s);
 }
 
 /* How far the first places can be trusted: "top 10: 7 signs sure". */
@@ -270,7 +304,7 @@ static void draw_row_facts(struct app *a, struct fact_lines *l) {
     double lds = query_lds(a, a->query);
     if (isfinite(lds)) fact(l, lds > .1 ? STYLE_GOOD : STYLE_WARN, "LDS here %.1f", 100 * lds);
     draw_trust(a, l);
-    draw_label_share(a, l);
+    draw_label_shares(a, l);
     if (r->set.k) fact(l, STYLE_DIM, "T %zu  k %zu  n %zu", r->set.timesteps, r->set.k, r->n);
     else fact(l, STYLE_DIM, "n %zu", r->n);
     if ((r->state == ROW_STORED || r->state == ROW_LIVE) && r->set.d_eff > 0) {
@@ -334,6 +368,9 @@ static void draw_query(struct app *a, struct frame *f, struct area in) {
     size_t facts = 8, h = draw_image_rows(a, inner.cols);
     /* Two pictures when both get at least seven rows. */
     int two = inner.rows >= 2 * 7 + facts + 4 && a->row.n > 0;
+    /* A line for each of a few labels, as long as the pictures keep nine. */
+    size_t labels = two ? catalog_labels(a)->count : 0;
+    for (size_t wish = facts + (labels < 6 ? labels : 6); facts < wish && inner.rows >= 2 * 9 + facts + 1 + 4;) facts++;
     size_t room = two ? (inner.rows - facts - 4) / 2 : inner.rows > facts ? inner.rows - facts : inner.rows;
     if (h > room) h = room;
     draw_image(a, f, inner.row, inner.col, h, draw_image_cols(a, h), a->query);
