@@ -221,12 +221,12 @@ static void draw_table(struct app *a, struct frame *f, struct area in, const str
 
 /* --- drawing: what goes with the selected setting --- */
 
-enum axis { BY_TRAINING, BY_LAMBDA, BY_TIMESTEPS, BY_K, AXES };
+enum axis { BY_TRAINING, BY_LAMBDA, BY_TIMESTEPS, BY_K, AXES, BY_LOSS = AXES };   /* the last is no number: draw_losses() */
 static const char *const axis_name[AXES] = { "LDS against training", "LDS against λ (log)", "LDS against timesteps (log)", "LDS against k (log)" };
 
 /* Two sets that differ in nothing but where they stand on the axis. */
 static int same_family(const struct score_set *a, const struct score_set *b, enum axis axis) {
-    if (strcmp(a->method, b->method) || strcmp(a->loss, b->loss) || a->split != b->split || strcmp(a->params, b->params)) return 0;
+    if (strcmp(a->method, b->method) || (axis != BY_LOSS && strcmp(a->loss, b->loss) != 0) || a->split != b->split || strcmp(a->params, b->params)) return 0;
     if (axis != BY_TIMESTEPS && a->timesteps != b->timesteps) return 0;
     if (axis != BY_K && a->k != b->k) return 0;
     if (axis != BY_LAMBDA && strcmp(a->lambda_spec, b->lambda_spec) != 0) return 0;
@@ -340,6 +340,62 @@ static void draw_side(struct app *a, struct frame *f, struct area in, const stru
         }
 }
 
+/* --- drawing: by loss function --- */
+
+/* The sets that differ from one of them in the loss alone, in the order of enum loss: places in l. */
+static size_t by_loss(const struct app *a, const struct line *l, size_t n, size_t of, size_t out[LOSS_COUNT]) {
+    size_t at[LOSS_COUNT], count = 0;
+    const struct score_set *ref = &a->catalog.scores.set[l[of].at];
+    for (int k = 0; k < LOSS_COUNT; k++) at[k] = n;
+    for (size_t i = 0; i < n; i++) {
+        const struct score_set *s = &a->catalog.scores.set[l[i].at];
+        enum loss k = loss_parse(s->loss);
+        if (k != LOSS_COUNT && (i == of || at[k] == n) && same_family(ref, s, BY_LOSS)) at[k] = i;
+    }
+    for (int k = 0; k < LOSS_COUNT; k++)
+        if (at[k] < n) out[count++] = at[k];
+    return count;
+}
+
+/* Those of the selected set, else of trak at the last checkpoint; fewer than two: there is nothing to compare. */
+static size_t find_losses(const struct app *a, const struct line *l, size_t n, size_t out[LOSS_COUNT]) {
+    const struct checkpoint_list *c = &a->catalog.checkpoints;
+    size_t count = by_loss(a, l, n, a->evaluation.cursor < n ? a->evaluation.cursor : 0, out);
+    for (size_t i = 0; i < n && count < 2 && c->count; i++) {
+        const struct score_set *s = &a->catalog.scores.set[l[i].at];
+        if (method_parse(s->method, NULL) == METHOD_TRAK && s->checkpoints == 1 && s->checkpoint[0] == c->checkpoint[c->count - 1].id)
+            count = by_loss(a, l, n, i, out);
+    }
+    return count;
+}
+
+/* A line for each, its interval on one scale with the others. */
+static void draw_losses(struct app *a, struct frame *f, struct area in, const struct line *l, const size_t *at, size_t count) {
+    enum { NAME = 8, VALUE = 15 };
+    struct line mine[LOSS_COUNT];
+    char words[160], title[200];
+    const struct score_set *s = &a->catalog.scores.set[l[at[0]].at];
+    const struct checkpoint *c = s->checkpoints == 1 ? catalog_checkpoint(&a->catalog, s->checkpoint[0]) : NULL;
+    int len = snprintf(words, sizeof words, "%s", s->method);
+    if (c) len += snprintf(words + len, sizeof words - (size_t)len, " %.0f%%", c->percent);
+    if (s->k) len += snprintf(words + len, sizeof words - (size_t)len, " T %zu k %zu", s->timesteps, s->k);
+    if (s->lambda_spec[0]) snprintf(words + len, sizeof words - (size_t)len, " λ %.24s", s->lambda_spec);
+    snprintf(title, sizeof title, "LDS by loss function: %s", words);
+    frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, title);
+    for (size_t i = 0; i < count; i++) mine[i] = l[at[i]];
+    struct range r = range_of(a, mine, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct lds_row *x = lds_of(a, mine[i].at);
+        size_t row = in.row + 1 + i, col = in.col + 2;
+        enum style style = at[i] == a->evaluation.cursor ? STYLE_SELECTED : STYLE_NORMAL;
+        frame_printf(f, row, col, NAME, style, "%-8s", a->catalog.scores.set[mine[i].at].loss);
+        if (isfinite(x->se)) frame_printf(f, row, col + NAME, VALUE, style, "%6.1f ±%-5.1f", 100 * x->value, 100 * x->se);
+        else frame_printf(f, row, col + NAME, VALUE, style, "%6.1f", 100 * x->value);
+        draw_interval(f, row, col + NAME + VALUE, in.cols - NAME - VALUE - 4, r, x);
+        app_spot(a, row, in.col, 1, in.cols, at[i]);
+    }
+}
+
 static void draw(struct app *a, struct frame *f, struct area in) {
     if (a->evaluation.pairs) { pairs_draw(a, f, in); return; }
     static struct line l[ROWS_MAX];
@@ -358,7 +414,11 @@ static void draw(struct app *a, struct frame *f, struct area in) {
         return;
     }
     size_t side = in.cols >= 110 && in.rows >= 12 ? in.cols * 30 / 100 : 0;
-    draw_table(a, f, (struct area){ in.row, in.col, in.rows, in.cols - side }, l, n);
+    size_t losses[LOSS_COUNT], count_losses = find_losses(a, l, n, losses), below = count_losses >= 2 ? count_losses + 2 : 0;
+    /* The table keeps what it needs, or 18 lines. */
+    if (in.cols - side < 60 || in.rows < (n < 16 ? n : 16) + 2 + below) below = 0;
+    draw_table(a, f, (struct area){ in.row, in.col, in.rows - below, in.cols - side }, l, n);
+    if (below) draw_losses(a, f, (struct area){ in.row + in.rows - below, in.col, below, in.cols - side }, l, losses, count_losses);
     if (side) draw_side(a, f, (struct area){ in.row, in.col + in.cols - side, in.rows, side }, l, n);
 }
 
