@@ -67,8 +67,10 @@ static int may_go(struct app *a, const char *to) {
         now = jobs_snapshot(a->jobs);
     }
     if (now.id == 0 && now.queued == 0) return 1;
-    if (now.id) snprintf(a->asked_text, sizeof a->asked_text, "A job runs: %s and stop it? Finished parts stay, 6 resumes it.  y yes  n no", to);
-    else snprintf(a->asked_text, sizeof a->asked_text, "Jobs are queued: %s? They stay in the queue.  y yes  n no", to);
+    if (now.id) snprintf(a->asked_text, sizeof a->asked_text, "A job runs: %s and stop it? Finished parts stay, %s resumes it.  %s yes  %s no", to,
+                         key_for(a, ACT_jobs), key_for(a, ACT_yes), key_for(a, ACT_no));
+    else snprintf(a->asked_text, sizeof a->asked_text, "Jobs are queued: %s? They stay in the queue.  %s yes  %s no", to,
+                  key_for(a, ACT_yes), key_for(a, ACT_no));
     a->question = a->asked_text;
     app_over(a, &screen_ask);
     return 0;
@@ -377,12 +379,11 @@ static void act_or_say_why(struct app *a, enum action k) {
 }
 
 static void say_unbound(struct app *a, const struct input_event *key) {
-    char name[32], help[16], palette[16];
+    char name[32];
     if (app_top(a) == &screen_ask) return;
     input_key_name(name, sizeof name, key);
-    keys_key(help, &a->keys, ACT_help);
-    keys_key(palette, &a->keys, ACT_palette);
-    app_say(a, STYLE_NORMAL, "%s does nothing on this screen; %s lists the keys, %s finds one by its words", name, help, palette);
+    app_say(a, STYLE_NORMAL, "%s does nothing on this screen; %s lists the keys, %s finds one by its words", name, key_for(a, ACT_help),
+            key_for(a, ACT_palette));
 }
 
 void app_key(struct app *a, const struct input_event *key) {

@@ -374,6 +374,9 @@ int app_look_at_file(struct app *a);
 enum status app_first_query(struct app *a);
 void app_go_over(struct app *a);        /* to the database that is wanted; says why it cannot */
 
+/* The key that stands for an action in a text: as it is bound now. */
+const char *key_for(const struct app *a, enum action k);   /* why.c */
+
 /* --- picker.c --- */
 enum status picker_start(struct app *a);   /* with what the command line named */
 void picker_show(struct app *a);           /* over another screen */

@@ -90,7 +90,7 @@ static void move_to(struct app *a, size_t at) {
 void compare_search(struct app *a, int by) {
     const struct row *r = &a->row;
     if (!a->search[0] || r->n == 0) {
-        app_say(a, STYLE_NORMAL, "nothing to search for: / takes a text");
+        app_say(a, STYLE_NORMAL, "nothing to search for: %s takes a text", key_for(a, ACT_search));
         return;
     }
     for (size_t k = 1; k <= r->n; k++) {
@@ -107,7 +107,7 @@ static void go_to_disagreement(struct app *a, int by) {
     refresh(a);
     const struct comparison *m = &a->compare.measured;
     if (m->n == 0) {
-        app_say(a, STYLE_WARN, "both sides have to be there: r computes the one that is not");
+        app_say(a, STYLE_WARN, "both sides have to be there: %s computes the one that is not", key_for(a, ACT_recompute));
         return;
     }
     size_t at = comparison_next_disagreement(m, a->compare.active, a->compare.cursor, by);
@@ -259,8 +259,9 @@ static void draw_nothing(struct app *a, struct frame *f, struct area in, int sid
     if (side == a->compare.active) {
         ranking_draw_absent(a, f, in);
     } else {
-        const char *text = r->state == ROW_WAITING ? "λ: being computed" : r->message[0] ? r->message
-                         : "Not computed. Tab takes the keys here, r computes it.";
+        char text[sizeof r->message];
+        if (r->state == ROW_WAITING || r->message[0]) snprintf(text, sizeof text, "%s", r->state == ROW_WAITING ? "λ: being computed" : r->message);
+        else snprintf(text, sizeof text, "Not computed. %s takes the keys here, %s computes it.", key_for(a, ACT_side), key_for(a, ACT_recompute));
         draw_paragraph(f, in.row + in.rows / 4, in.col + 2, in.rows - in.rows / 4, in.cols > 4 ? in.cols - 4 : 1,
                        STYLE_DIM, text);
     }

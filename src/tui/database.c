@@ -55,10 +55,10 @@ static void offer_interrupted(struct app *a) {
         elsewhere += a->job.list.job[i].state == JOB_RUNNING;
     }
     if (elsewhere && a->jobs)
-        app_say(a, STYLE_WARN, "a job runs in another program; if that was killed, 6 offers it within %d s", JOB_LEASE_S);
+        app_say(a, STYLE_WARN, "a job runs in another program; if that was killed, %s offers it within %d s", key_for(a, ACT_jobs), JOB_LEASE_S);
     else if (n && a->jobs)
-        app_say(a, STYLE_WARN, "%zu interrupted job%s: 6 shows %s, r there resumes", n, n == 1 ? "" : "s",
-                n == 1 ? "it" : "them");
+        app_say(a, STYLE_WARN, "%zu interrupted job%s: %s shows %s, %s there resumes", n, n == 1 ? "" : "s", key_for(a, ACT_jobs),
+                n == 1 ? "it" : "them", key_for(a, ACT_resume));
 }
 
 static enum status open_work(struct app *a) {
@@ -90,11 +90,10 @@ static int file_number(const char *path, uint64_t out[2]) {
  * old one is closed. */
 int app_look_at_file(struct app *a) {
     uint64_t now[2];
-    char key[16];
     if (a->is_replaced || !a->file[1] || !file_number(a->o.db, now) || memcmp(now, a->file, sizeof now) == 0) return 0;
     a->is_replaced = 1;
-    keys_key(key, &a->keys, ACT_quit);
-    app_say(a, STYLE_WARN, "another file has taken this database's place: leave (%s) and start again, this is the old one", key);
+    app_say(a, STYLE_WARN, "another file has taken this database's place: leave (%s) and start again, this is the old one",
+            key_for(a, ACT_quit));
     return 1;
 }
 

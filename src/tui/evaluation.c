@@ -406,10 +406,10 @@ static void draw(struct app *a, struct frame *f, struct area in) {
         store_retrained_count(a->store, &done);
         if (done.done)
             snprintf(text, sizeof text, "%zu networks were retrained, and no score set of %s items was measured against them: "
-                     "r measures, Tab shows the other split.", done.done, split_name(a->evaluation.split));
+                     "%s measures, %s shows the other split.", done.done, split_name(a->evaluation.split), key_for(a, ACT_eval_run), key_for(a, ACT_eval_split));
         else
             snprintf(text, sizeof text, "Nothing was retrained yet, so nobody knows how far these scores can be trusted. dtrak lds "
-                     "retrains on subsets of the training items (hours; it can be stopped and goes on), and r here measures.");
+                     "retrains on subsets of the training items (hours; it can be stopped and goes on), and %s here measures.", key_for(a, ACT_eval_run));
         draw_paragraph(f, in.row + in.rows / 3, in.col + 2, in.rows - in.rows / 3, in.cols > 4 ? in.cols - 4 : 1, STYLE_DIM, text);
         return;
     }

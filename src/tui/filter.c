@@ -45,7 +45,7 @@ int filter_check(struct app *a, const char *text, int has_scores) {
     while (next_word(&text, word, sizeof word, &negated)) {
         int kind = score_bound(word, &bound);
         if (kind == 2) app_say(a, STYLE_WARN, "'%s': a number is expected, as in score>0.5", word);
-        else if (kind && !has_scores) app_say(a, STYLE_WARN, "'%s': only training items have scores; & on the ranking takes it", word);
+        else if (kind && !has_scores) app_say(a, STYLE_WARN, "'%s': only training items have scores; %s on the ranking takes it", word, key_for(a, ACT_filter));
         else continue;
         return 0;
     }

@@ -72,8 +72,8 @@ void gallery_refilter(struct app *a) {
     a->gallery.cursor = at < a->gallery.count ? at : 0;
     a->gallery.top = 0;
     if (a->filter[0] && a->gallery.count == 0)
-        app_say(a, STYLE_WARN, "no %s item passes '%s'; & with nothing shows all",
-                split_name(a->gallery.split), a->filter);
+        app_say(a, STYLE_WARN, "no %s item passes '%s'; %s with nothing shows all",
+                split_name(a->gallery.split), a->filter, key_for(a, ACT_filter));
 }
 
 /* --- moving --- */
@@ -97,7 +97,7 @@ void gallery_step_query(struct app *a, int by) {
 void gallery_search(struct app *a, int by) {
     size_t n = a->gallery.count;
     if (!a->search[0] || n == 0) {
-        app_say(a, STYLE_NORMAL, "nothing to search for: / takes a text");
+        app_say(a, STYLE_NORMAL, "nothing to search for: %s takes a text", key_for(a, ACT_search));
         return;
     }
     for (size_t k = 1; k <= n; k++) {

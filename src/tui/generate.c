@@ -19,20 +19,23 @@ static enum status next_seed(struct app *a, uint64_t *seed) {
     return OK;
 }
 
-static const char *why_not(const struct app *a) {
-    if (!a->jobs) return a->why_read_only;
-    if (!catalog_checkpoint(&a->catalog, a->setting.checkpoint)) return "there is no checkpoint to generate from: dtrak train makes them";
-    if (a->generate.pending) return "a new image is being made already: 6 shows it, x stops it";
-    return NULL;
+/* 1, or it is said why not. */
+static int may_generate(struct app *a) {
+    if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
+    else if (!catalog_checkpoint(&a->catalog, a->setting.checkpoint))
+        app_say(a, STYLE_WARN, "there is no checkpoint to generate from: dtrak train makes them");
+    else if (a->generate.pending)
+        app_say(a, STYLE_WARN, "a new image is being made already: %s shows it, %s stops it", key_for(a, ACT_jobs), key_for(a, ACT_cancel));
+    else return 1;
+    return 0;
 }
 
 void generate_new(struct app *a) {
-    const char *why = why_not(a);
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->setting.checkpoint);
     struct sample_options o = SAMPLE_DEFAULTS;
     char step[32];
 
-    if (why) { app_say(a, STYLE_WARN, "%s", why); return; }
+    if (!may_generate(a)) return;
     if (next_seed(a, &o.seed) != OK) { app_say(a, STYLE_ERROR, "%s", fail_reason()); return; }
     if (a->has_query && a->query.split == SPLIT_GEN && facts_of(a, a->query)->steps) o.steps = facts_of(a, a->query)->steps;
     snprintf(step, sizeof step, "%zu", c->step);
@@ -46,8 +49,8 @@ void generate_new(struct app *a) {
     int scores = setting_compute_new(a);
     if (scores < 0) { app_say(a, STYLE_ERROR, "%s", fail_reason()); return; }
     app_say(a, STYLE_GOOD, scores ? "queued: an image from seed %llu at step %zu, and its scores; it shows when it is made"
-                                  : "queued: an image from seed %llu at step %zu; its scores need features that are not stored: r makes them",
-            (unsigned long long)o.seed, c->step);
+                                  : "queued: an image from seed %llu at step %zu; its scores need features that are not stored: %s makes them",
+            (unsigned long long)o.seed, c->step, key_for(a, ACT_recompute));
 }
 
 /* A job has ended: the new item, when that was it. */

@@ -38,7 +38,7 @@ static void resume(struct app *a) {
     if (!j) return;
     if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
     else if (j->state == JOB_DONE) app_say(a, STYLE_NORMAL, "job %lld is done", (long long)j->id);
-    else if (j->state == JOB_RUNNING) app_say(a, STYLE_NORMAL, "job %lld runs; x stops it", (long long)j->id);
+    else if (j->state == JOB_RUNNING) app_say(a, STYLE_NORMAL, "job %lld runs; %s stops it", (long long)j->id, key_for(a, ACT_cancel));
     else if (j->state == JOB_QUEUED) app_say(a, STYLE_NORMAL, "job %lld waits for its turn", (long long)j->id);
     else if (jobs_resume(a->jobs, j->id) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
     else app_say(a, STYLE_GOOD, "job %lld goes on after what is queued", (long long)j->id);
@@ -190,8 +190,10 @@ static void draw(struct app *a, struct frame *f, struct area in) {
         inner = (struct area){ list.row + 1, list.col + 1, list.rows - 2, list.cols - 2 };
     }
     if (n == 0) {
+        char none[96];
+        snprintf(none, sizeof none, "No jobs yet: %s on the ranking screen computes what is not there.", key_for(a, ACT_recompute));
         draw_paragraph(f, inner.row + inner.rows / 3, inner.col + 2, inner.rows, inner.cols > 4 ? inner.cols - 4 : 1, STYLE_DIM,
-                       a->jobs ? "No jobs yet: r on the ranking screen computes what is not there." : a->why_read_only);
+                       a->jobs ? none : a->why_read_only);
         return;
     }
     a->job.per_page = inner.rows ? inner.rows : 1;

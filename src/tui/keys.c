@@ -271,13 +271,12 @@ void keys_name(char out[32], enum action k) {
         if (*c == '_') *c = '-';
 }
 
-void keys_key(char out[16], const struct keymap *m, enum action k) { name_key(out, m->key[k]); }
-
 void keymap_start(struct keymap *m) {
     memset(m, 0, sizeof *m);
     for (size_t i = 0; i < ROWS; i++) {
         m->key[row[i].action] = row[i].key;
         m->other[row[i].action] = row[i].other;
+        name_key(m->name[row[i].action], row[i].key);
     }
 }
 
@@ -304,6 +303,7 @@ enum status keymap_bind(struct keymap *m, const char *key, const char *action, s
     if (m->bound[k] == 2) return fail(ERR_USAGE, "'%s' has two keys already", action);
     if (m->bound[k]++) m->other[k] = code_of(&e);
     else m->key[k] = code_of(&e);
+    name_key(m->name[k], m->key[k]);
     m->line[k] = line;
     m->changed = 1;
     return OK;

@@ -49,6 +49,7 @@ const char *context_name(enum context c);
 /* The keys of all actions: those of actions.def, or as the user bound them. */
 struct keymap {
     uint32_t key[ACT_COUNT], other[ACT_COUNT];
+    char name[ACT_COUNT][16];    /* of key, as a person reads it: "Enter" */
     size_t line[ACT_COUNT];      /* of the file that bound it last; 0: none did */
     int bound[ACT_COUNT];        /* how many of the two are the user's */
     int changed;
@@ -62,9 +63,6 @@ enum status keymap_check(const struct keymap *m, size_t *line);
 
 /* "method-next" */
 void keys_name(char out[32], enum action k);
-
-/* Its key as a person reads it: "Enter". */
-void keys_key(char out[16], const struct keymap *m, enum action k);
 
 /* What a key means here; ACT_NONE: nothing. */
 enum action keys_action(const struct keymap *m, enum context c, const struct input_event *key);

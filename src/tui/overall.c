@@ -70,8 +70,8 @@ static void load(struct app *a) {
             char name[96];
             overall_free(a);
             setting_name(a, name, sizeof name);
-            snprintf(a->overall.message, sizeof a->overall.message, "%s is not computed for %s items: 2 shows what r would do", name,
-                     split_name(split));
+            snprintf(a->overall.message, sizeof a->overall.message, "%s is not computed for %s items: %s shows what %s would do", name,
+                     split_name(split), key_for(a, ACT_ranking), key_for(a, ACT_recompute));
             a->overall.set.id = 0;
             a->overall.part = -1;
             return;
@@ -175,7 +175,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
     if (row < end && isfinite(a->overall.self[i]))
         frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "self-infl. %.3f", a->overall.self[i]);
     else if (row < end)
-        frame_text_in(f, row++, in.col, in.cols, STYLE_DIM, "no self-influence: 4 and r");
+        frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "no self-influence: %s and %s", key_for(a, ACT_self), key_for(a, ACT_self_compute));
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "over %zu %s items", x->queries, split_name(a->overall.set.split));
     if (row + 1 < end) draw_paragraph(f, row + 1, in.col, end - row - 1, in.cols, STYLE_DIM, "R: the queries behind these numbers");
 }

@@ -77,7 +77,7 @@ int pairs_act(struct app *a, enum action k) {
     case ACT_eval_open: open_query(a); return 1;
     case ACT_eval_boxes: a->pairs.boxes = !a->pairs.boxes; return 1;
     case ACT_eval_split: case ACT_eval_kind: case ACT_eval_sort: case ACT_eval_run:
-        app_say(a, STYLE_NORMAL, "p goes back to the LDS, where this key works");
+        app_say(a, STYLE_NORMAL, "%s goes back to the LDS, where this key works", key_for(a, ACT_eval_pairs));
         return 1;
     default: return 0;
     }
@@ -137,10 +137,11 @@ void pairs_draw(struct app *a, struct frame *f, struct area in) {
         inner = (struct area){ in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
     }
     if (a->pairs.rows == 0) {
+        char none[240];
+        snprintf(none, sizeof none, "No picture was made without some of the training items yet: dtrak counterfactual does, and %s on screen %s for "
+                 "marked items. %s goes back to the LDS.", key_for(a, ACT_set_retrain), key_for(a, ACT_set), key_for(a, ACT_eval_pairs));
         draw_paragraph(f, inner.row + inner.rows / 3, inner.col + 1, inner.rows - inner.rows / 3, inner.cols > 2 ? inner.cols - 2 : 1,
-                       STYLE_DIM, a->pairs.message[0] ? a->pairs.message :
-                       "No picture was made without some of the training items yet: dtrak counterfactual does, and r on screen 8 for "
-                       "marked items. p goes back to the LDS.");
+                       STYLE_DIM, a->pairs.message[0] ? a->pairs.message : none);
         return;
     }
     /* Every column where they fit, the pictures as tall as three rows of them allow. */

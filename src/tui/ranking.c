@@ -86,7 +86,7 @@ void ranking_filter(struct app *a, const char *text) {
     ranking_refilter(a);
     a->ranking.cursor[0] = a->ranking.cursor[1] = 0;
     if (a->ranking.filter[0] && a->row.n && shown(&a->row) == 0)
-        app_say(a, STYLE_WARN, "no training item passes '%s'; & with nothing shows all", a->ranking.filter);
+        app_say(a, STYLE_WARN, "no training item passes '%s'; %s with nothing shows all", a->ranking.filter, key_for(a, ACT_filter));
 }
 
 /* --- acting --- */
@@ -101,7 +101,7 @@ void ranking_search(struct app *a, int by) {
     const struct row *r = &a->row;
     size_t n = shown(r), from = a->ranking.cursor[a->ranking.pane];
     if (!a->search[0] || n == 0) {
-        app_say(a, STYLE_NORMAL, "nothing to search for: / takes a text");
+        app_say(a, STYLE_NORMAL, "nothing to search for: %s takes a text", key_for(a, ACT_search));
         return;
     }
     for (size_t k = 1; k <= n; k++) {
@@ -511,9 +511,9 @@ void ranking_draw_absent(struct app *a, struct frame *f, struct area in) {
         return;
     }
     int coming = setting_is_asked(a), has_lambda = a->setting.lambda[0] && method_has_lambda(a->setting.method);
-    snprintf(text, sizeof text, "%s%s%s: %s for %s items%s", name, has_lambda ? " with λ " : "",
+    snprintf(text, sizeof text, "%s%s%s: %s for %s items%s%s", name, has_lambda ? " with λ " : "",
              has_lambda ? a->setting.lambda : "", coming ? "being computed" : "not computed", split_name(a->query.split),
-             a->jobs && !coming ? ": press r" : "");
+             a->jobs && !coming ? ": press " : "", a->jobs && !coming ? key_for(a, ACT_recompute) : "");
     row += draw_paragraph(f, row, col, end - row, cols, coming ? STYLE_GOOD : STYLE_WARN, text) + 1;
     if (row >= end) return;
     if (coming) {

@@ -27,8 +27,8 @@ static void find_set(struct app *a) {
     if (setting_find_set(a, a->reverse.split, &a->reverse.set) == OK) return;
     char name[96];
     setting_name(a, name, sizeof name);
-    snprintf(a->reverse.message, sizeof a->reverse.message, "%s is not computed for %s items: 2 shows what r would do", name,
-             split_name(a->reverse.split));
+    snprintf(a->reverse.message, sizeof a->reverse.message, "%s is not computed for %s items: %s shows what %s would do", name,
+             split_name(a->reverse.split), key_for(a, ACT_ranking), key_for(a, ACT_recompute));
     a->reverse.part = -1;
 }
 
@@ -65,7 +65,7 @@ static void open(struct app *a) { a->reverse.stale = 1; }
 
 void reverse_open(struct app *a, struct item_ref ref) {
     if (ref.split != SPLIT_TRAIN) {
-        app_say(a, STYLE_WARN, "a query is what training items support; R is for a training item");
+        app_say(a, STYLE_WARN, "a query is what training items support; %s is for a training item", key_for(a, ACT_reverse));
         return;
     }
     a->reverse.ref = ref;

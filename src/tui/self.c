@@ -99,7 +99,7 @@ static void move_to(struct app *a, size_t at) {
 void self_search(struct app *a, int by) {
     size_t n = a->self.list.n;
     if (!a->search[0] || n == 0) {
-        app_say(a, STYLE_NORMAL, "nothing to search for: / takes a text");
+        app_say(a, STYLE_NORMAL, "nothing to search for: %s takes a text", key_for(a, ACT_search));
         return;
     }
     for (size_t k = 1; k <= n; k++) {
@@ -155,7 +155,7 @@ static void compute(struct app *a) {
     }
     if (a->self.list.n) {
         if (jobs_add(a->jobs, "self", "{}") != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
-        else app_say(a, STYLE_GOOD, "queued: the nearest training items of each; 6 shows the queue");
+        else app_say(a, STYLE_GOOD, "queued: the nearest training items of each; %s shows the queue", key_for(a, ACT_jobs));
         return;
     }
     if (!c) { app_say(a, STYLE_WARN, "%s", a->self.message); return; }
@@ -167,7 +167,7 @@ static void compute(struct app *a) {
     o.self_influence = 1;
     f.timesteps = setting_timesteps(a);
     if (jobs_add_score(a->jobs, &o, &f) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
-    else app_say(a, STYLE_GOOD, "queued: leverages under loss %s at step %zu; 6 shows the queue", loss_name(a->self.loss), c->step);
+    else app_say(a, STYLE_GOOD, "queued: leverages under loss %s at step %zu; %s shows the queue", loss_name(a->self.loss), c->step, key_for(a, ACT_jobs));
 }
 
 static int act(struct app *a, enum action k) {
@@ -255,7 +255,8 @@ static void draw_page(struct app *a, struct frame *f, struct area in) {
     if (n) return;
     char text[400];
     if (a->self.waiting) snprintf(text, sizeof text, "reading the numbers of %zu items", a->catalog.count[SPLIT_TRAIN]);
-    else snprintf(text, sizeof text, "%s%s", a->self.message, a->jobs ? " (r does that here)" : "");
+    else if (a->jobs) snprintf(text, sizeof text, "%s (%s does that here)", a->self.message, key_for(a, ACT_self_compute));
+    else snprintf(text, sizeof text, "%s", a->self.message);
     draw_paragraph(f, inner.row + inner.rows / 4, inner.col + 1, inner.rows - inner.rows / 4, inner.cols > 2 ? inner.cols - 2 : 1,
                    a->self.waiting ? STYLE_DIM : STYLE_WARN, text);
 }

@@ -94,7 +94,7 @@ static void step_list(struct app *a) {
     a->set.tiles.cursor = 0;
     a->set.stale = 1;
     load(a);
-    if (a->set.lists.count == 0) app_say(a, STYLE_NORMAL, "there are no saved lists: s saves the marked items as one");
+    if (a->set.lists.count == 0) app_say(a, STYLE_NORMAL, "there are no saved lists: %s saves the marked items as one", key_for(a, ACT_set_save));
 }
 
 static int may_write(struct app *a) {
@@ -105,7 +105,7 @@ static int may_write(struct app *a) {
 
 static int has_items(struct app *a) {
     if (a->set.tiles.n) return 1;
-    app_say(a, STYLE_WARN, "no training item is marked: Space marks the selected one, on any screen");
+    app_say(a, STYLE_WARN, "no training item is marked: %s marks the selected one, on any screen", key_for(a, ACT_mark));
     return 0;
 }
 
@@ -130,7 +130,7 @@ static void clear(struct app *a) {
 
 static void mark_these(struct app *a) {
     if (!has_items(a)) return;
-    if (!a->set.which) { app_say(a, STYLE_NORMAL, "these are the marked items; Tab shows saved lists"); return; }
+    if (!a->set.which) { app_say(a, STYLE_NORMAL, "these are the marked items; %s shows saved lists", key_for(a, ACT_set_next)); return; }
     if (marks_replace(a, a->set.item, a->set.tiles.n) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
     else app_say(a, STYLE_NORMAL, "marked: the %zu items of '%s'", a->set.tiles.n, name_of(a));
     a->set.stale = 1;
@@ -140,7 +140,7 @@ static void ask_retrain(struct app *a) {
     if (!a->jobs) { app_say(a, STYLE_WARN, "%s", a->why_read_only); return; }
     if (!has_items(a)) return;
     if (!a->has_query || a->query.split != SPLIT_GEN) {
-        app_say(a, STYLE_WARN, "only a generated item can be generated again: 1 picks one");
+        app_say(a, STYLE_WARN, "only a generated item can be generated again: %s picks one", key_for(a, ACT_gallery));
         return;
     }
     if (a->catalog.checkpoints.count == 0) { app_say(a, STYLE_WARN, "there is no checkpoint yet: dtrak train makes them"); return; }
@@ -212,8 +212,8 @@ static void retrain(struct app *a, const char *name) {
     if (st == OK) st = jobs_add(a->jobs, "counterfactual", b.data);
     buf_free(&b);
     if (st != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
-    else app_say(a, STYLE_GOOD, "queued: a network without the %zu items of '%s', then %s again; 6 shows it, x stops it",
-                 a->set.tiles.n, name, id);
+    else app_say(a, STYLE_GOOD, "queued: a network without the %zu items of '%s', then %s again; %s shows it, %s stops it",
+                 a->set.tiles.n, name, id, key_for(a, ACT_jobs), key_for(a, ACT_cancel));
 }
 
 void set_named(struct app *a, enum prompt p, const char *text) {
@@ -222,7 +222,7 @@ void set_named(struct app *a, enum prompt p, const char *text) {
     int is_there = a->set.which && strcmp(text, name_of(a)) == 0;
     for (size_t i = 0; !is_there && i < a->set.lists.count; i++)
         if (strcmp(text, a->set.lists.name[i]) == 0) {
-            app_say(a, STYLE_WARN, "there is a list '%s' already: Tab shows it, X there deletes it", text);
+            app_say(a, STYLE_WARN, "there is a list '%s' already: %s shows it, %s there deletes it", text, key_for(a, ACT_set_next), key_for(a, ACT_set_clear));
             return;
         }
     if (!is_there && store_removal_list_put(a->store, text, a->set.item, a->set.tiles.n) != OK) {
@@ -306,7 +306,9 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
             if (isfinite(s.z) && row < end)
                 frame_printf(f, row++, in.col, in.cols, fabs(s.z) < 2 ? STYLE_WARN : STYLE_GOOD, "%+.1f sd vs random", s.z);
         } else if (a->set.tiles.n && row < end) {
-            row += draw_paragraph(f, row, in.col, end - row, in.cols, STYLE_WARN, "no scores of this setting: 2 computes them");
+            char none[64];
+            snprintf(none, sizeof none, "no scores of this setting: %s computes them", key_for(a, ACT_ranking));
+            row += draw_paragraph(f, row, in.col, end - row, in.cols, STYLE_WARN, none);
         }
     }
     row++;
@@ -332,11 +334,12 @@ static void draw(struct app *a, struct frame *f, struct area in) {
     else snprintf(title, sizeof title, "marked: %zu%s%s", a->set.tiles.n, sum[0] ? ", sum" : "", sum);
     struct area page = { in.row, in.col, in.rows, in.cols - side };
     tiles_draw(a, f, page, &a->set.tiles, title, get);
+    char none[160];
+    int len = snprintf(none, sizeof none, "Nothing is marked: %s marks the selected training item on any screen.", key_for(a, ACT_mark));
+    if (a->set.lists.count) snprintf(none + len, sizeof none - (size_t)len, " %s shows the saved lists.", key_for(a, ACT_set_next));
     if (a->set.tiles.n == 0)
         draw_paragraph(f, in.row + (in.rows >= 5 ? 1 + in.rows / 4 : 0), in.col + 2, in.rows > 2 ? in.rows - 2 : in.rows,
-                       page.cols > 4 ? page.cols - 4 : 1, STYLE_DIM, a->set.message[0] ? a->set.message :
-                       a->set.lists.count ? "Nothing is marked: Space marks the selected training item on any screen. Tab shows the saved lists."
-                                          : "Nothing is marked: Space marks the selected training item on any screen.");
+                       page.cols > 4 ? page.cols - 4 : 1, STYLE_DIM, a->set.message[0] ? a->set.message : none);
     if (!side) return;
     frame_box(f, in.row, in.col + in.cols - side, in.rows, side, STYLE_BORDER, name_of(a));
     draw_facts(a, f, (struct area){ in.row + 1, in.col + in.cols - side + 1, in.rows - 2, side - 2 });

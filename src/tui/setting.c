@@ -74,7 +74,7 @@ void setting_step_loss(struct app *a, int by) {
     char name[METHOD_DISPLAY];
     if (!method_has_loss(a->setting.method)) {
         name_only(a, name);
-        app_say(a, STYLE_WARN, "%s does not depend on a loss function; m picks another method", name);
+        app_say(a, STYLE_WARN, "%s does not depend on a loss function; %s picks another method", name, key_for(a, ACT_method_next));
         return;
     }
     a->setting.loss = (enum loss)wrap((size_t)a->setting.loss, by, LOSS_COUNT);
@@ -86,7 +86,7 @@ void setting_step_checkpoint(struct app *a, int by) {
     char name[METHOD_DISPLAY];
     name_only(a, name);
     if (!method_has_checkpoint(a->setting.method)) {
-        app_say(a, STYLE_WARN, "%s does not depend on a checkpoint; m picks another method", name);
+        app_say(a, STYLE_WARN, "%s does not depend on a checkpoint; %s picks another method", name, key_for(a, ACT_method_next));
     } else if (l->count == 0) {
         app_say(a, STYLE_WARN, "there is no checkpoint yet: dtrak train makes them");
     } else {
@@ -274,7 +274,7 @@ static int may_compute(struct app *a) {
     else if (method_has_checkpoint(t->method) && !catalog_checkpoint(&a->catalog, t->checkpoint))
         app_say(a, STYLE_WARN, "there is no checkpoint to compute from: dtrak train makes them");
     else if (setting_is_asked(a))
-        app_say(a, STYLE_NORMAL, "%s is in the queue already; x stops it", name);
+        app_say(a, STYLE_NORMAL, "%s is in the queue already; %s stops it", name, key_for(a, ACT_cancel));
     else if (a->row.state == ROW_STORED && a->row.set.rows_done == a->row.set.rows)
         app_say(a, STYLE_NORMAL, "%s is computed already (%s)", name, a->row.set.created);
     else return 1;
@@ -318,7 +318,7 @@ void setting_compute(struct app *a) {
         return;
     }
     setting_name(a, name, sizeof name);
-    app_say(a, STYLE_GOOD, "queued: %s; it shows here when it is done, 6 shows the queue", name);
+    app_say(a, STYLE_GOOD, "queued: %s; it shows here when it is done, %s shows the queue", name, key_for(a, ACT_jobs));
 }
 
 int setting_compute_new(struct app *a) {

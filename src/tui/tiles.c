@@ -26,7 +26,7 @@ int tiles_act(struct tiles *t, enum action k) {
 
 void tiles_search(struct app *a, struct tiles *t, int by, void (*get)(struct app *a, size_t at, struct tile *out)) {
     if (!a->search[0] || t->n == 0) {
-        app_say(a, STYLE_NORMAL, t->n ? "nothing to search for: / takes a text" : "there is nothing here to search");
+        app_say(a, STYLE_NORMAL, t->n ? "nothing to search for: %s takes a text" : "there is nothing here to search", key_for(a, ACT_search));
         return;
     }
     for (size_t k = 1; k <= t->n; k++) {

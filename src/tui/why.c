@@ -4,6 +4,15 @@
 
 #include "dtrak/jobs.h"
 
+const char *key_for(const struct app *a, enum action k) { return a->keys.name[k]; }
+
+/* A reason that ends with what a key does; valid until the next one. */
+static const char *with_key(const struct app *a, const char *why, enum action k, const char *does) {
+    static char text[200];
+    snprintf(text, sizeof text, "%s%s %s", why, key_for(a, k), does);
+    return text;
+}
+
 static const char *unless(int holds, const char *why) { return holds ? NULL : why; }
 
 static const char *no_job(const struct app *a) {
@@ -49,9 +58,11 @@ static const char *why_not_here(const struct app *a, enum action k) {
     static const char one_split[] = "there are items of one split only";
     int both = a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];
     switch (k) {
-    case ACT_eval_run: return no_job(a) ? no_job(a) : unless(!a->evaluation.pairs, "the pictures are not measured; p shows the LDS");
-    case ACT_eval_boxes: return unless(a->evaluation.pairs && a->pairs.rows > 0, "box plots are of counterfactual pictures: p shows those");
-    case ACT_eval_split: case ACT_eval_kind: case ACT_eval_sort: return unless(!a->evaluation.pairs, "the pictures have no such choice; p shows the LDS");
+    case ACT_eval_run: return no_job(a) ? no_job(a) : unless(!a->evaluation.pairs, with_key(a, "the pictures are not measured; ", ACT_eval_pairs, "shows the LDS"));
+    case ACT_eval_boxes: 
+        return unless(a->evaluation.pairs && a->pairs.rows > 0, with_key(a, "box plots are of counterfactual pictures: ", ACT_eval_pairs, "shows those"));
+    case ACT_eval_split: case ACT_eval_kind: case ACT_eval_sort:
+        return unless(!a->evaluation.pairs, with_key(a, "the pictures have no such choice; ", ACT_eval_pairs, "shows the LDS"));
     case ACT_eval_open: return unless(!a->evaluation.pairs || a->pairs.rows > 0, "there are no counterfactual pictures");
     case ACT_self_outlier: return unless(a->self.list.study.outliers > 0, "no item stands out beyond the threshold");
     case ACT_self_zoom: case ACT_self_sort: return unless(a->self.list.n > 0, "there are no values of this setting");

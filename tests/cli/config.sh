@@ -66,6 +66,19 @@ has the_help_shows_them "Ctrl-T"
 look ": @type:mark_item"
 has the_palette_too " w         mark the item"
 
+printf 'bind f5 recompute\nbind w mark\nbind f7 search\nbind f9 eval-pairs\nbind f10 set\n' > conf
+look "2 f f"
+has texts_name_the_key_as_bound "press F5"
+look "2 n"
+footer so_do_messages "nothing to search for: F7 takes a text"
+look "5 b"
+footer so_do_reasons "F9 shows those"
+look "2 w"
+footer a_screen_s_key_too "0 train marked: F10 shows them"
+look "f10"
+has so_do_empty_lists "Nothing is marked: w marks"
+look "2 w"
+
 : > conf
 look "2 M M"
 no_footer a_key_that_does_nothing_is_not_in_the_footer "loss"
