@@ -331,21 +331,41 @@ static void draw_keys(struct app *a, struct frame *f, size_t row) {
     }
 }
 
+/* What is being typed.  Its end is where the next letter goes, so that shows when not all can,
+ * and what is asked for gives way to it. */
+static void draw_prompt(struct app *a, struct frame *f, size_t row) {
+    static const char *const name[] = { "", "/", "&", ":", "name of the list: ", "write to: ", "keep them as list: ", "database or folder: ", "note: " };
+    enum { TYPED_LEAST = 12 };
+    char shown[4 * sizeof a->typed + 8];
+    size_t cols = frame_cols(f), at = 1, skip = 0;
+    uint32_t cp;
+    text_escape(shown, sizeof shown, a->typed);
+    size_t width = text_width(shown);
+    if (text_width(name[a->prompt]) + (width < TYPED_LEAST ? width : TYPED_LEAST) + 2 <= cols)
+        at += frame_text(f, row, 1, STYLE_BAR_KEY, name[a->prompt]);
+    if (at + width + 1 > cols) {
+        at += frame_text(f, row, at, STYLE_DIM, "…");
+        while (shown[skip] && at + width + 1 > cols) {
+            size_t n = text_decode(shown + skip, &cp);
+            width -= (size_t)text_cp_width(cp);
+            skip += n;
+        }
+    }
+    at += frame_text(f, row, at, a->is_suggested ? STYLE_SELECTED : STYLE_BAR, shown + skip);
+    frame_text(f, row, at, STYLE_BAR_KEY, "▏");
+    char forms[96] = "Tab ";
+    if (a->prompt == PROMPT_EXPORT) export_forms(a, forms + 4, sizeof forms - 4);
+    const char *hint = a->prompt == PROMPT_FILTER ? "label:boot caption:red score>0.1 marked 17 !word" :
+                       a->prompt == PROMPT_EXPORT ? forms : "Enter takes it, Esc does not";
+    if (cols > at + text_width(hint) + 5) frame_text(f, row, cols - text_width(hint) - 1, STYLE_BAR, hint);
+}
+
 void draw_footer(struct app *a, struct frame *f) {
     size_t rows = frame_rows(f), cols = frame_cols(f);
     if (rows < 2) return;
     frame_fill(f, rows - 1, 0, 1, cols, STYLE_BAR, ' ');
     if (a->prompt != PROMPT_NONE) {
-        static const char *const name[] = { "", "/", "&", ":", "name of the list: ", "write to: ", "keep them as list: ", "database or folder: ", "note: " };
-        size_t at = frame_text(f, rows - 1, 1, STYLE_BAR_KEY, name[a->prompt]);
-        at += frame_text(f, rows - 1, 1 + at, a->is_suggested ? STYLE_SELECTED : STYLE_BAR, a->typed);
-        frame_text(f, rows - 1, 1 + at, STYLE_BAR_KEY, "▏");
-        char forms[96] = "Tab ";
-        if (a->prompt == PROMPT_EXPORT) export_forms(a, forms + 4, sizeof forms - 4);
-        const char *hint = a->prompt == PROMPT_FILTER ? "label:boot caption:red score>0.1 marked 17 !word" :
-                           a->prompt == PROMPT_EXPORT ? forms : "Enter takes it, Esc does not";
-        if (cols > at + text_width(hint) + 6)
-            frame_text(f, rows - 1, cols - text_width(hint) - 1, STYLE_BAR, hint);
+        draw_prompt(a, f, rows - 1);
     } else if (app_top(a) == &screen_ask) {
         frame_fill(f, rows - 1, 0, 1, cols, STYLE_WARN, ' ');
         frame_text_in(f, rows - 1, 1, cols - 1, STYLE_WARN, a->question);

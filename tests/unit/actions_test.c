@@ -4,12 +4,12 @@
  *
  * The actions are called as the palette calls them, so that each is tried on each screen,
  * whether it has a key there or not.  WALK_SEED=N walks elsewhere. */
+#include "../lib/app_walk.h"
 #include "../lib/large_db.h"
 #include "../lib/store_rig.h"
-#include "../../src/tui/app.h"
 #include "dtrak/image.h"
 #include "dtrak/mem.h"
-#include "dtrak/rng.h"
+#include "dtrak/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,10 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-
-static const struct screen *const screens[] = { &screen_gallery, &screen_ranking, &screen_compare, &screen_self, &screen_evaluation,
-    &screen_jobs, &screen_set, &screen_reverse, &screen_overall, &screen_detail, &screen_picker, &screen_help, &screen_ask };
-enum { SCREENS = sizeof screens / sizeof screens[0] };
 
 static const size_t sizes[][2] = { { 80, 24 }, { 1, 1 }, { 20, 5 }, { 200, 60 }, { 3, 40 } };
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
@@ -41,59 +37,6 @@ static const char *two_thousand(void) {
     return path_of((struct large_db){ .train = 2000, .val = 20, .gen = 30, .whole = 3, .ends = 7, .k = 16 }, "large.db");
 }
 
-static void draw(struct app *a) {
-    app_draw(a);
-    size_t rows = frame_rows(a->frame), cols = frame_cols(a->frame);
-    assert_true(rows > 0 && cols > 0);
-    for (size_t i = 0; i < frame_image_count(a->frame); i++) {
-        const struct image_box *b = frame_image_at(a->frame, i);
-        assert_true(b->rows > 0 && b->cols > 0 && b->row + b->rows <= rows && b->col + b->cols <= cols);
-    }
-    /* What can be clicked is on the screen. */
-    for (size_t i = 0; i < a->n_spots; i++) assert_true(a->spot[i].row < rows && a->spot[i].col < cols);
-}
-
-/* The screen as one comes to it: from the gallery, and overlays over the ranking. */
-static void go_to(struct app *a, const struct screen *s) {
-    struct item_ref item = { SPLIT_TRAIN, 0 };
-    a->done = 0;
-    a->prompt = PROMPT_NONE;
-    app_show(a, &screen_gallery);
-    if (s == &screen_reverse) {
-        reverse_open(a, item);
-    } else if (s == &screen_detail) {
-        app_show(a, &screen_ranking);
-        detail_open(a, item);
-    } else if (s == &screen_picker) {
-        picker_show(a);
-    } else if (s == &screen_help || s == &screen_ask) {
-        app_show(a, &screen_ranking);
-        a->question = "Leave?";
-        app_over(a, s);
-    } else {
-        app_show(a, s);
-    }
-}
-
-/* What a prompt is answered with: a word, then Enter. */
-static void answer(struct app *a, const char *word) {
-    struct input_event key;
-    memset(&key, 0, sizeof key);
-    key.kind = INPUT_KEY;
-    for (; *word && a->prompt != PROMPT_NONE; word++) {
-        key.code = (unsigned char)*word;
-        app_key(a, &key);
-        draw(a);
-    }
-    key.code = INPUT_ENTER;
-    if (a->prompt != PROMPT_NONE) app_key(a, &key);
-    if (a->prompt != PROMPT_NONE) {
-        key.code = INPUT_ESC;
-        app_key(a, &key);
-    }
-    assert_int_equal(a->prompt, PROMPT_NONE);
-}
-
 static void try_all(const char *db, int read_only) {
     struct tui_options o = TUI_DEFAULTS;
     struct app *a;
@@ -103,15 +46,15 @@ static void try_all(const char *db, int read_only) {
     assert_int_equal(app_open(&a, &o), OK);
     for (size_t size = 0; size < SIZES; size++) {
         assert_int_equal(app_resize(a, sizes[size][1], sizes[size][0]), OK);
-        for (size_t s = 0; s < SCREENS; s++)
+        for (size_t s = 0; s < walk_place_count; s++)
             for (int k = ACT_NONE + 1; k < ACT_COUNT; k++) {
-                go_to(a, screens[s]);
-                draw(a);
+                walk_go_to(a, &walk_places[s]);
+                walk_draw(a);
                 app_act(a, (enum action)k);
-                draw(a);
-                answer(a, ((size_t)k + s) % 3 ? "1" : "a");
+                walk_draw(a);
+                walk_answer(a, ((size_t)k + s) % 3 ? "1" : "a");
                 app_poll(a);
-                draw(a);
+                walk_draw(a);
             }
     }
     app_close(a);
@@ -130,41 +73,92 @@ static void every_action_may_write(void **state) {
     try_all(one_item(), 0);
 }
 
-/* --- a walk --- */
+/* --- what is typed --- */
 
-static void press(struct app *a, struct rng *r) {
-    static const uint32_t code[] = { INPUT_ENTER, INPUT_TAB, INPUT_BACKTAB, INPUT_ESC, INPUT_BACKSPACE, INPUT_UP, INPUT_DOWN, INPUT_LEFT,
-        INPUT_RIGHT, INPUT_PGUP, INPUT_PGDN, INPUT_HOME, INPUT_END, INPUT_F1, 0xe9, 0x9774 };
-    struct input_event key;
-    size_t special = sizeof code / sizeof code[0];
-    memset(&key, 0, sizeof key);
-    key.kind = INPUT_KEY;
-    uint32_t u = rng_below(r, (uint32_t)(special + 95 + 26));
-    if (u < special) key.code = code[u];
-    else if (u < special + 95) key.code = ' ' + (u - (uint32_t)special);
-    else key.code = 'a' + (u - (uint32_t)special - 95);
-    if (u >= special + 95 && rng_below(r, 4) == 0) key.mods = INPUT_CTRL;
-    app_key(a, &key);
+/* Letters of one, two and three bytes, wide ones, and more than any line holds. */
+static void type_much(struct app *a) {
+    static const uint32_t letter[] = { 'a', 0xe9, 0x9774, '/', 0x301, 0x1f45f };
+    for (size_t i = 0; i < 40 && a->prompt != PROMPT_NONE; i++) {
+        walk_key(a, letter[i % 6], 0);
+        walk_draw(a);
+    }
 }
 
-static void click(struct app *a, struct rng *r) {
-    static const enum input_button button[] = { INPUT_BUTTON_LEFT, INPUT_BUTTON_LEFT, INPUT_BUTTON_LEFT, INPUT_WHEEL_UP, INPUT_WHEEL_DOWN };
-    struct input_event m;
-    memset(&m, 0, sizeof m);
-    m.kind = INPUT_MOUSE;
-    m.button = button[rng_below(r, 5)];
-    m.press = 1;
-    m.row = rng_below(r, (uint32_t)frame_rows(a->frame));
-    m.col = rng_below(r, (uint32_t)frame_cols(a->frame));
-    app_mouse(a, &m);
-    if (rng_below(r, 2)) app_mouse(a, &m);
+/* The keys that mean something in a prompt; none of them ends it. */
+static void edit(struct app *a) {
+    static const uint32_t key[] = { INPUT_TAB, INPUT_UP, INPUT_DOWN, INPUT_BACKTAB, INPUT_HOME, INPUT_LEFT, INPUT_BACKSPACE, INPUT_F1 };
+    enum prompt p = a->prompt;
+    for (size_t i = 0; i < sizeof key / sizeof key[0]; i++) {
+        walk_key(a, key[i], 0);
+        walk_draw(a);
+    }
+    assert_int_equal(a->prompt, p);
 }
 
-static void resize(struct app *a, struct rng *r) {
-    size_t cols = 1 + rng_below(r, 160), rows = 1 + rng_below(r, 50);
-    if (rng_below(r, 3) == 0) cols = 100 + rng_below(r, 100);
+/* The end of what was typed is on the last line, before the cursor. */
+static void expect_end_on_screen(struct app *a, const char *end) {
+    size_t rows = frame_rows(a->frame), cols = frame_cols(a->frame), len = 0;
+    char line[1024];
+    if (rows < 2) return;
+    for (size_t c = 0; c < cols && len < sizeof line - 8; c++)
+        if (frame_cell(a->frame, rows - 1, c)->cp) len += text_encode(line + len, frame_cell(a->frame, rows - 1, c)->cp);
+    line[len] = 0;
+    if (!strstr(line, end)) fail_msg("'%s' is not in '%s'", end, line);
+}
+
+static void every_prompt_at(struct app *a, size_t cols, size_t rows, unsigned seen[]) {
+    static const enum action asks[] = { ACT_note, ACT_export, ACT_set_save, ACT_set_retrain, ACT_filter, ACT_palette, ACT_pick_path, ACT_search };
     assert_int_equal(app_resize(a, rows, cols), OK);
+    for (size_t p = 0; p < walk_place_count; p++)
+        for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++)
+            for (int ending = 0; ending < 3; ending++) {
+                walk_go_to(a, &walk_places[p]);
+                app_act(a, asks[i]);
+                walk_draw(a);
+                if (a->prompt == PROMPT_NONE) break;
+                seen[a->prompt]++;
+                type_much(a);
+                edit(a);
+                walk_key(a, 'u', INPUT_CTRL);
+                walk_draw(a);
+                /* Wiped, left by what it stands for, or taken: a path that leads nowhere. */
+                for (const char *t = "no/where/at/all/end"; *t; t++) walk_key(a, (unsigned char)*t, 0);
+                walk_draw(a);
+                expect_end_on_screen(a, "all/end▏");
+                if (ending == 0) walk_key(a, INPUT_ESC, 0);
+                else if (ending == 1) { walk_key(a, 'u', INPUT_CTRL); walk_key(a, INPUT_BACKSPACE, 0); }
+                else walk_key(a, INPUT_ENTER, 0);
+                assert_int_equal(a->prompt, PROMPT_NONE);
+                walk_draw(a);
+            }
 }
+
+static void what_is_typed_shows_its_end_at_any_size(void **state) {
+    (void)state;
+    static const size_t small[][2] = { { 20, 5 }, { 1, 1 }, { 40, 2 }, { 80, 24 } };
+    struct tui_options o = TUI_DEFAULTS;
+    struct app *a;
+    char note[512];
+    long live = mem_live();
+    o.db = path_of((struct large_db){ .train = 3, .gen = 2, .whole = 1, .k = 4 }, "typed.db");
+    assert_int_equal(app_open(&a, &o), OK);
+    assert_int_equal(app_resize(a, 24, 80), OK);
+    walk_draw(a);
+    if (!a->marks.count[SPLIT_TRAIN]) marks_toggle(a, (struct item_ref){ SPLIT_TRAIN, 1 });
+    for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) {
+        unsigned seen[PROMPT_NOTE + 1] = { 0 };
+        every_prompt_at(a, small[i][0], small[i][1], seen);
+        assert_true(seen[PROMPT_NOTE] && seen[PROMPT_EXPORT] && seen[PROMPT_SAVE] && seen[PROMPT_FILTER] && seen[PROMPT_PALETTE] &&
+                    seen[PROMPT_OPEN] && seen[PROMPT_SEARCH]);
+    }
+    /* Taken from the one cell too. */
+    note_read(a, (struct item_ref){ SPLIT_TRAIN, 0 }, note, sizeof note);
+    assert_string_equal(note, "no/where/at/all/end");
+    app_close(a);
+    assert_int_equal(mem_live(), live);
+}
+
+/* --- a walk --- */
 
 static void walk(const char *db, int read_only, size_t keys, uint64_t seed) {
     struct tui_options o = TUI_DEFAULTS;
@@ -177,24 +171,16 @@ static void walk(const char *db, int read_only, size_t keys, uint64_t seed) {
     assert_int_equal(app_open(&a, &o), OK);
     for (size_t i = 0; i < keys; i++) {
         uint32_t kind = rng_below(&r, 100);
-        if (kind == 0) resize(a, &r);
-        else if (kind < 4) click(a, &r);
-        else press(a, &r);
+        if (kind == 0) walk_resize(a, &r);
+        else if (kind < 4) walk_click(a, &r);
+        else walk_press(a, &r);
         /* Leaving is tried too, and one comes back. */
         a->done = 0;
         app_poll(a);
-        draw(a);
+        walk_draw(a);
     }
     app_close(a);
     assert_int_equal(mem_live(), live);
-}
-
-static uint64_t walk_seed(void) {
-    const char *text = getenv("WALK_SEED");
-    uint64_t seed = text ? strtoull(text, NULL, 10) : 5;
-    printf("# WALK_SEED=%llu\n", (unsigned long long)seed);
-    fflush(stdout);
-    return seed;
 }
 
 static void twenty_thousand_random_keys_on_the_demo(void **state) {
@@ -257,6 +243,7 @@ int main(void) {
         cmocka_unit_test(every_action_with_one_item),
         cmocka_unit_test(every_action_with_two_thousand_items),
         cmocka_unit_test(every_action_may_write),
+        cmocka_unit_test(what_is_typed_shows_its_end_at_any_size),
         cmocka_unit_test(twenty_thousand_random_keys_on_the_demo),
         cmocka_unit_test(and_some_thousand_where_they_write),
     };
