@@ -267,6 +267,16 @@ static void draw_nothing(struct app *a, struct frame *f, struct area in, int sid
     }
 }
 
+/* Eight pictures a side where they can be told apart, else fewer and larger ones. */
+static struct grid side_grid(const struct app *a, struct area in) {
+    struct grid g = draw_grid(a, in.rows, in.cols, 2, 14, 8);
+    for (size_t want = 6; g.image_rows < 4 && want >= 4; want -= 2) {
+        struct grid larger = draw_grid(a, in.rows, in.cols, 2, 14, want);
+        if (larger.image_rows > g.image_rows && larger.across >= 2) g = larger;
+    }
+    return g;
+}
+
 static void draw_side(struct app *a, struct frame *f, struct area in, int side) {
     char title[120];
     const struct row *r = row_of(a, side);
@@ -274,7 +284,7 @@ static void draw_side(struct app *a, struct frame *f, struct area in, int side) 
     enum style style = side == a->compare.active ? STYLE_FOCUS : STYLE_BORDER;
     struct area inner = boxed ? (struct area){ in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 }
                               : (struct area){ in.row + 1, in.col, in.rows > 1 ? in.rows - 1 : 0, in.cols };
-    struct grid g = draw_grid(a, inner.rows, inner.cols, 2, 14, 8);
+    struct grid g = side_grid(a, inner);
     int tiles = boxed && g.rows && g.across >= 2 && g.image_rows >= 3;
     size_t across = tiles ? g.across : 1, per = tiles ? g.rows * g.across : inner.rows, n = places(a);
     if (per == 0 || inner.cols == 0) return;

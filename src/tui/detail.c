@@ -43,7 +43,7 @@ static void find_numbers(struct app *a) {
         if (store_stat_get(a->store, &key, a->detail.ref.index, 1, &value, &present) != OK || !present) continue;
         struct detail_number *n = &a->detail.number[a->detail.numbers++];
         n->value = value;
-        snprintf(n->name, sizeof n->name, "%s", !strcmp(s->name, "self_influence") ? "self-infl." :
+        snprintf(n->name, sizeof n->name, "%s", !strcmp(s->name, "self_influence") ? "self-influence" :
                  !strcmp(s->name, "train_loss") ? "loss" : s->name);
         for (char *c = n->name; *c; c++)
             if (*c == '_') *c = ' ';
@@ -138,8 +138,9 @@ static void say(struct lines *l, enum style style, const char *name, const char 
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     if (!text[0]) return;
-    frame_text_in(l->f, l->row, l->col, 11, STYLE_DIM, name);
-    size_t used = draw_paragraph(l->f, l->row, l->col + 11, l->end - l->row, l->cols > 12 ? l->cols - 12 : 1, style, text);
+    size_t w = l->cols >= 44 ? 15 : 11;   /* "self-influence" whole, where there is room */
+    frame_text_in(l->f, l->row, l->col, w, STYLE_DIM, name);
+    size_t used = draw_paragraph(l->f, l->row, l->col + w, l->end - l->row, l->cols > w + 1 ? l->cols - w - 1 : 1, style, text);
     l->row += used ? used : 1;
 }
 
@@ -212,7 +213,7 @@ static void say_item(struct app *a, struct lines *l) {
 
 enum { NEAR_SPOT = 1 << 20 };   /* a spot's id: this plus the item */
 
-static const char *const near_name[] = { "nearest by pixels", "nearest by features" };
+static const char *const near_name[] = { "nearest by pixels: distance", "nearest by features: cosine" };
 
 static void near_value(char *out, size_t size, int by, double value) { snprintf(out, size, by ? "%.3f" : "%.4f", value); }
 

@@ -167,13 +167,13 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
     char scale[24] = "";
     if (s.scale) snprintf(scale, sizeof scale, " x 1e%d", s.scale);
     draw_score(text, s, (float)x->total[i]);
-    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_ACCENT, "mean      %s%s", text, scale);
+    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_ACCENT, "mean score   %s%s", text, scale);
     draw_score(text, s, (float)x->absolute[i]);
-    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_ACCENT, "mean size %s%s", text, scale);
+    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_ACCENT, "mean |score| %s%s", text, scale);
     snprintf(text, sizeof text, "%+.3g", x->total[i] * (double)x->queries);
-    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "total     %s", text);
+    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "total        %s", text);
     if (row < end && isfinite(a->overall.self[i]))
-        frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "self-infl. %.3f", a->overall.self[i]);
+        frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "self-influence %.3g", a->overall.self[i]);
     else if (row < end)
         frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "no self-influence: %s and %s", key_for(a, ACT_self), key_for(a, ACT_self_compute));
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "over %zu %s items", x->queries, split_name(a->overall.set.split));

@@ -3,6 +3,7 @@
 #include "app.h"
 
 #include "dtrak/mem.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <string.h>
@@ -114,15 +115,25 @@ static void draw_row(struct app *a, struct frame *f, struct area in, size_t at, 
     char id[32];
     int selected = at == a->pairs.cursor;
     item_ref_format(id, q);
-    if (h) draw_image(a, f, in.row, in.col, h, draw_image_cols(a, h), q);
+    if (h) draw_image(a, f, in.row, in.col + 1, h, draw_image_cols(a, h), q);
     frame_printf(f, in.row + h, in.col, tile - 1, selected ? STYLE_SELECTED : STYLE_NORMAL, "%s%s", selected ? ">" : " ", id);
     for (size_t k = 0; k < a->pairs.across && a->pairs.left + k < a->pairs.labels; k++) {
         const struct counterfactual *c = find(a, at, a->pairs.left + k);
-        size_t col = in.col + (k + 1) * tile;
+        size_t col = in.col + 1 + (k + 1) * tile;
         if (c) draw_after(a, f, in.row, col, h, tile, c);
         else frame_text_in(f, in.row + h, col, tile - 1, STYLE_DIM, "not made");
     }
     app_spot(a, in.row, in.col, h + 1, in.cols, at);
+}
+
+/* A column is as wide as its name where all of them fit so. */
+static size_t columns_least(const struct app *a, size_t cols) {
+    size_t least = cols < 36 ? 8 : 15, longest = least;
+    for (size_t k = 0; k < a->pairs.labels; k++) {
+        size_t w = text_width(a->pairs.label[k]);
+        if (w > longest) longest = w;
+    }
+    return (a->pairs.labels + 1) * (longest + 2) < cols ? longest : least;
 }
 
 void pairs_draw(struct app *a, struct frame *f, struct area in) {
@@ -131,7 +142,8 @@ void pairs_draw(struct app *a, struct frame *f, struct area in) {
     if (a->pairs.boxes && a->pairs.rows) { boxes_draw(a, f, in); return; }
     struct area inner = in;
     if (in.rows >= 5 && in.cols >= 20) {
-        if (in.cols < 80) snprintf(title, sizeof title, "before and without: %zu", a->pairs.rows);
+        if (a->pairs.rows == 0) snprintf(title, sizeof title, "before and without");
+        else if (in.cols < 80) snprintf(title, sizeof title, "before and without: %zu", a->pairs.rows);
         else snprintf(title, sizeof title, "before and without: %zu generated, with L2 distance and cosine of the pixels", a->pairs.rows);
         frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, title);
         inner = (struct area){ in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
@@ -147,16 +159,16 @@ void pairs_draw(struct app *a, struct frame *f, struct area in) {
     /* Every column where they fit, the pictures as tall as three rows of them allow. */
     size_t h = inner.rows >= 20 ? (inner.rows - 1) / 3 - 2 : inner.rows >= 8 ? inner.rows - 3 : 0;
     if (h > 14) h = 14;
-    while (h > 4 && (a->pairs.labels + 1) * (draw_image_cols(a, h) + 2) > inner.cols) h--;
-    size_t w = h ? draw_image_cols(a, h) : 0, least = inner.cols < 36 ? 8 : 15, tile = (w > least ? w : least) + 2;
+    while (h > 4 && (a->pairs.labels + 1) * (draw_image_cols(a, h) + 2) >= inner.cols) h--;
+    size_t w = h ? draw_image_cols(a, h) : 0, least = columns_least(a, inner.cols), tile = (w > least ? w : least) + 2;
     if (inner.rows < 2 || inner.cols < 4) return;
-    a->pairs.across = inner.cols / tile > 1 ? inner.cols / tile - 1 : 1;
+    a->pairs.across = (inner.cols - 1) / tile > 1 ? (inner.cols - 1) / tile - 1 : 1;
     if (a->pairs.left + a->pairs.across > a->pairs.labels) a->pairs.left = a->pairs.labels > a->pairs.across ? a->pairs.labels - a->pairs.across : 0;
     a->pairs.per_page = (inner.rows - 1) / (h + (h ? 2 : 1));
     if (a->pairs.per_page == 0) a->pairs.per_page = 1;
-    frame_text_in(f, inner.row, inner.col, tile - 1, STYLE_TITLE, "before");
+    frame_text_in(f, inner.row, inner.col + 1, tile - 1, STYLE_TITLE, "before");
     for (size_t k = 0; k < a->pairs.across && a->pairs.left + k < a->pairs.labels; k++)
-        frame_text_in(f, inner.row, inner.col + (k + 1) * tile, tile - 1, STYLE_TITLE, a->pairs.label[a->pairs.left + k]);
+        frame_text_in(f, inner.row, inner.col + 1 + (k + 1) * tile, tile - 1, STYLE_TITLE, a->pairs.label[a->pairs.left + k]);
     size_t top = a->pairs.cursor / a->pairs.per_page * a->pairs.per_page;
     for (size_t i = 0; i < a->pairs.per_page && top + i < a->pairs.rows; i++)
         draw_row(a, f, (struct area){ inner.row + 1 + i * (h + (h ? 2 : 1)), inner.col, h + 1, inner.cols }, top + i, h, tile);

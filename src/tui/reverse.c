@@ -175,9 +175,10 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
     }
     struct score_format s = draw_score_format(a->reverse.largest);
     draw_score(text, s, (float)(sum / (double)x->n));
-    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, s.scale ? "mean score %s x 1e%d" : "mean score %s", text, s.scale);
+    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, s.scale ? "mean score   %s x 1e%d" : "mean score   %s", text, s.scale);
     draw_score(text, s, (float)(size / (double)x->n));
-    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, s.scale ? "mean size %s x 1e%d" : "mean size %s", text, s.scale);
+    if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, s.scale ? "mean |score| %s x 1e%d" : "mean |score| %s", text, s.scale);
+    if (row < end && x->items >= 2) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "%-9s%5s%6s", "queries", "first", "last");
     for (size_t d = 0; d < 3 && depth[d] * 2 <= x->items; d++) {
         size_t first = 0, last = 0;
         for (size_t i = 0; i < x->n; i++) {
@@ -185,7 +186,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
             last += x->items - x->rank[i] < depth[d];
         }
         if (row < end)
-            frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "top %zu: %zu, last: %zu", depth[d], first, last);
+            frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "within %-3zu%4zu%6zu", depth[d], first, last);
     }
 }
 

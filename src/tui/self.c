@@ -292,14 +292,16 @@ static void draw_histogram(const struct report_self *r, struct frame *f, struct 
     if (in.cols > 14) frame_printf(f, bottom, in.col + in.cols - 4, 4, STYLE_DIM, "%.2f", high);
 }
 
-static void draw_study(struct app *a, struct frame *f, struct area in) {
+/* Returns how many rows it took. */
+static size_t draw_study(struct app *a, struct frame *f, struct area in) {
     const struct selfstudy *y = &a->self.list.study;
     size_t row = in.row, end = in.row + in.rows;
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "median %.3f  MAD %.3f", y->median, y->mad);
     if (row < end) frame_printf(f, row++, in.col, in.cols, y->outliers ? STYLE_WARN : STYLE_NORMAL, "%zu above %.3f", y->outliers, y->threshold);
-    if (row < end && isfinite(y->with_loss)) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "with loss %+.2f", y->with_loss);
-    if (row < end && isfinite(y->with_distance)) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "with distance %+.2f", y->with_distance);
-    if (row < end && y->labels > 1) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "by label %.1f%%", 100 * y->with_label);
+    if (row < end && isfinite(y->with_loss)) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "Spearman: loss %+.2f", y->with_loss);
+    if (row < end && isfinite(y->with_distance)) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "Spearman: distance %+.2f", y->with_distance);
+    if (row < end && y->labels > 1) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "label explains %.1f%%", 100 * y->with_label);
+    return row - in.row;
 }
 
 /* The selected item and its neighbours, in one row or, where they get larger so, in two. */
@@ -323,7 +325,8 @@ static void draw_selected(struct app *a, struct frame *f, struct area in) {
         facts_label(facts_of(a, other), label, sizeof label);
         const struct facts *mine = facts_of(a, ref), *its = facts_of(a, other);
         int differs = k && mine->label >= 0 && its->label >= 0 && mine->label != its->label;
-        frame_printf(f, row + h, col, each > 1 ? each - 1 : 1, STYLE_NORMAL, "%s", k ? strchr(id, ':') + 1 : "this");
+        if (tiles == 1) break;   /* the line above says it all */
+        frame_printf(f, row + h, col, each > 1 ? each - 1 : 1, STYLE_NORMAL, "%s", strchr(id, ':') + 1);
         frame_text_in(f, row + h + 1, col, each > 1 ? each - 1 : 1, differs ? STYLE_WARN : STYLE_DIM, label);
     }
     size_t row = in.row + 1 + deep * (h + 2);
@@ -331,7 +334,7 @@ static void draw_selected(struct app *a, struct frame *f, struct area in) {
         frame_printf(f, row, in.col, in.cols, x->distance < .02 ? STYLE_WARN : STYLE_NORMAL, "nearest at %.3f%s", x->distance,
                      x->distance < .02 ? ": a copy" : "");
     else if (row < in.row + in.rows)
-        frame_text_in(f, row, in.col, in.cols, STYLE_DIM, a->jobs ? "neighbours not looked for: r" : "neighbours not looked for");
+        frame_text_in(f, row, in.col, in.cols, STYLE_DIM, a->jobs ? "r finds its neighbours" : "neighbours not known");
     if (row + 1 < in.row + in.rows && isfinite(x->loss)) frame_printf(f, row + 1, in.col, in.cols, STYLE_NORMAL, "training loss %.4f", x->loss);
 }
 
@@ -342,9 +345,9 @@ static void draw_side(struct app *a, struct frame *f, struct area in) {
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, title);
     struct area inner = { in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
     if (a->self.list.n == 0) return;
-    size_t bars = inner.rows >= 26 ? 8 : inner.rows >= 18 ? 5 : 0, facts = 5;
+    size_t bars = inner.rows >= 26 ? 8 : inner.rows >= 18 ? 5 : 0;
     draw_histogram(&a->self.list, f, (struct area){ inner.row, inner.col, bars, inner.cols });
-    draw_study(a, f, (struct area){ inner.row + bars, inner.col, facts, inner.cols });
+    size_t facts = draw_study(a, f, (struct area){ inner.row + bars, inner.col, inner.rows - bars, inner.cols });
     if (inner.rows > bars + facts + 1)
         draw_selected(a, f, (struct area){ inner.row + bars + facts + 1, inner.col, inner.rows - bars - facts - 1, inner.cols });
 }

@@ -263,12 +263,14 @@ static void score_text(const struct app *a, char *out, size_t size, double x) {
 
 static void draw_labels(struct app *a, struct frame *f, size_t *row, struct area in) {
     const struct label_list *l = catalog_labels(a);
+    int any = 0;
     for (size_t i = 0; i < l->count && *row < in.row + in.rows; i++) {
         size_t n = 0;
         char name[80];
         for (size_t k = 0; k < a->set.tiles.n; k++)
             if (a->set.item[k] < a->catalog.count[SPLIT_TRAIN]) n += a->catalog.label.train[a->set.item[k]] == l->label[i].label;
         if (!n) continue;
+        if (!any++ && *row + 1 < in.row + in.rows) frame_text_in(f, (*row)++, in.col, in.cols, STYLE_DIM, "their labels");
         if (l->label[i].name[0]) snprintf(name, sizeof name, "%s", l->label[i].name);
         else snprintf(name, sizeof name, "label %d", l->label[i].label);
         frame_printf(f, (*row)++, in.col, in.cols, STYLE_DIM, "%5zu %s", n, name);
@@ -292,7 +294,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
         if (row < end) frame_text_in(f, row++, in.col, in.cols, STYLE_BOLD, name);
         if (s.has) {
             score_text(a, sum, sizeof sum, s.sum);
-            if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_ACCENT, "sum of scores %s", sum);
+            if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_ACCENT, in.cols < 24 ? "sum %s" : "sum of scores %s", sum);
             if (isfinite(s.se) && row < end) {
                 draw_error(sum, draw_score_format((float)fmax(fabs(s.sum), (double)a->row.largest)), s.se);
                 frame_printf(f, row++, in.col, in.cols, fabs(s.sum) > 2 * s.se ? STYLE_NORMAL : STYLE_WARN, "  %s%s", sum,
@@ -304,7 +306,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
                      !isfinite(s.z) ? "" : fabs(s.z) < 2 ? ": no more than random items would" : "");
             row += draw_paragraph(f, row, in.col, end > row ? end - row : 0, in.cols, STYLE_NORMAL, text);
             if (isfinite(s.z) && row < end)
-                frame_printf(f, row++, in.col, in.cols, fabs(s.z) < 2 ? STYLE_WARN : STYLE_GOOD, "%+.1f sd vs random", s.z);
+                frame_printf(f, row++, in.col, in.cols, fabs(s.z) < 2 ? STYLE_WARN : STYLE_GOOD, "%+.1f sd from random", s.z);
         } else if (a->set.tiles.n && row < end) {
             char none[64];
             snprintf(none, sizeof none, "no scores of this setting: %s computes them", key_for(a, ACT_ranking));
