@@ -8,7 +8,8 @@
  * (store_counterfactual.h), and the checker (store_check.h).
  *
  * One struct store per thread; a second one on the same file, from another
- * thread or process, works (writers wait for each other up to five seconds).
+ * thread or process, works (writers wait for each other up to five seconds,
+ * or as store_wait_longer() says).
  * Every function that writes is one transaction of its own, or joins the one
  * opened with store_begin() and then undoes only its own part when it fails.
  * A function that reads holds no transaction after it returned.
@@ -68,6 +69,10 @@ enum status store_open(struct store **out, const char *path, enum store_mode mod
 /* Rolls back an open transaction; the last writer to close leaves one whole
  * file.  NULL is fine. */
 void store_close(struct store *s);
+
+/* From now on waits a minute for other writers: work of hours must not end because
+ * one of them, or the whole machine, was slow for some seconds. */
+void store_wait_longer(struct store *s);
 
 int store_is_read_only(const struct store *s);
 const char *store_path(const struct store *s);   /* valid until store_close() */

@@ -413,6 +413,7 @@ static void work(void *ctx, size_t piece, size_t thread) {
     if (r->retrainer.cancel && atomic_load(r->retrainer.cancel))
         st = fail(ERR_CANCELLED, "stopped as asked; what was finished is kept");
     if (st == OK && !r->stores[thread]) st = store_open(&r->stores[thread], store_path(r->s), STORE_WRITE);
+    if (st == OK) store_wait_longer(r->stores[thread]);
     if (st == OK) st = one_network(r, r->stores[thread], w);
     if (st == ERR_MISSING) return;       /* another process has it */
     pthread_mutex_lock(&r->lock);
@@ -526,6 +527,7 @@ enum status pipeline_counterfactual(struct store *s, const struct counterfactual
     struct run r = { .s = s, .o = o, .progress = p, .protocol_text = BUF_INIT };
     if (summary) *summary = (struct counterfactual_summary){ 0 };
     pthread_mutex_init(&r.lock, NULL);
+    store_wait_longer(s);
     enum status st = run(&r);
     if (st == OK && summary) st = summarise(&r, summary);
     release(&r);

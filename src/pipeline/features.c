@@ -383,6 +383,7 @@ static enum status run(struct maker *m) {
 
 enum status pipeline_features(struct store *s, const struct features_options *o, const struct progress *p) {
     struct maker m = { .s = s, .o = o, .progress = p };
+    store_wait_longer(s);
     enum status st = run(&m);
     close_checkpoint(&m);
     checkpoint_list_free(&m.checkpoints);

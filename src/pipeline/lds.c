@@ -237,6 +237,7 @@ static void work(void *ctx, size_t piece, size_t thread) {
         return;
     }
     if (!r->stores[thread]) st = store_open(&r->stores[thread], r->retrainer.path, STORE_WRITE);
+    if (st == OK) store_wait_longer(r->stores[thread]);
     if (st == OK)
         st = task->evaluate ? one_evaluation(r, task, r->stores[thread])
                             : one_model(r, task, r->stores[thread], r->members + thread * r->n);
@@ -391,6 +392,7 @@ enum status pipeline_lds(struct store *s, const struct lds_options *o, const str
     struct run r = { .s = s, .o = o, .progress = p, .train_text = BUF_INIT, .eval_text = BUF_INIT };
     if (summary) *summary = (struct lds_summary){ 0 };
     pthread_mutex_init(&r.lock, NULL);
+    store_wait_longer(s);
     enum status st = run(&r);
     if (summary && (st == OK || st == ERR_CANCELLED)) {
         snprintf(r.reason, sizeof r.reason, "%s", fail_reason());

@@ -174,6 +174,7 @@ static enum status run(struct sampler *m) {
 
 enum status pipeline_sample(struct store *s, const struct sample_options *o, const struct progress *p) {
     struct sampler m = { .s = s, .o = o, .progress = p };
+    store_wait_longer(s);
     enum status st = run(&m);
     for (size_t i = 0; m.works && i < m.threads; i++) unet_work_free(m.works[i]);
     mem_free(m.works);

@@ -489,6 +489,7 @@ enum status pipeline_score(struct store *s, const struct score_options *o, const
     w->s = s;
     w->o = o;
     w->progress = p;
+    store_wait_longer(s);
     enum status st = run(w);
     linalg_set_threads(1);   /* what model code relies on */
     close_group(w);

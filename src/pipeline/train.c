@@ -333,6 +333,7 @@ static enum status run(struct run *r) {
 
 enum status pipeline_train(struct store *s, const struct train_options *o, const struct progress *p) {
     struct run r = { .s = s, .o = o, .progress = p, .loss = NAN };
+    store_wait_longer(s);
     enum status st = run(&r);
     trainer_free(r.trainer);
     unet_free(r.u);

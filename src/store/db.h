@@ -16,6 +16,7 @@ enum {
     DB_SCHEMA_VERSION = 7,
     DB_PAGE_BYTES = 16384,            /* a score row of 1000 items fills an eighth, not half of two */
     DB_BUSY_MS = 5000,
+    DB_BUSY_LONG_MS = 60000,
     DB_STATEMENTS = 256,
     DB_OPEN_FEATURES = 4             /* sets whose files are open */
 };

@@ -341,6 +341,8 @@ void store_close(struct store *s) {
     store_free(s);
 }
 
+void store_wait_longer(struct store *s) { sqlite3_busy_timeout(s->db, DB_BUSY_LONG_MS); }
+
 int store_is_read_only(const struct store *s) { return s->read_only; }
 const char *store_path(const struct store *s) { return s->path; }
 

@@ -253,6 +253,37 @@ static void a_locked_file_says_so_after_five_seconds(void **state) {
     close(ready[0]); close(ready[1]);
 }
 
+/* Another process holds the file for longer than a short wait, then lets go. */
+static void long_work_waits_for_a_slow_writer(void **state) {
+    (void)state;
+    const char *path = rig_path("slow.db");
+    int ready[2];
+    store_close(rig_project(path));
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char c = 0;
+        struct store *s;
+        int ok = store_open(&s, path, STORE_WRITE) == OK && store_begin(s) == OK;
+        if (write(ready[1], &c, 1) != 1) ok = 0;
+        sleep(7);
+        store_close(s);
+        _exit(ok ? 0 : 1);
+    }
+    char c;
+    struct store *s;
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    assert_int_equal(store_open(&s, path, STORE_WRITE), OK);
+    store_wait_longer(s);
+    assert_int_equal(store_mark_set(s, (struct item_ref){ SPLIT_GEN, 0 }, 1), OK);
+    int code;
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_int_equal(code, 0);
+    close(ready[0]);
+    close(ready[1]);
+    store_close(s);
+}
+
 static void a_file_that_cannot_be_written_browses(void **state) {
     (void)state;
     const char *path = rig_path("ro.db");
@@ -580,6 +611,7 @@ int main(void) {
         cmocka_unit_test_teardown(an_older_schema_is_migrated_and_keeps_its_rows, clear),
         cmocka_unit_test_teardown(an_older_schema_is_read_as_it_is, clear),
         cmocka_unit_test_teardown(a_locked_file_says_so_after_five_seconds, clear),
+        cmocka_unit_test_teardown(long_work_waits_for_a_slow_writer, clear),
         cmocka_unit_test_teardown(a_file_that_cannot_be_written_browses, clear),
         cmocka_unit_test_teardown(read_only_media_opens_without_a_log, clear),
         cmocka_unit_test_teardown(a_transaction_is_all_or_nothing, clear),
