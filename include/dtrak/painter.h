@@ -52,7 +52,8 @@ void paint_scale(unsigned char *rgb, size_t width, size_t height, const struct p
 /* Appends the bytes.  Sixel: one DCS, raster attributes, ends in ST.  Kitty: a
  * PNG in base64, bare.  iTerm2: one OSC 1337 with a PNG that fills its cells,
  * transparent where the picture does not reach.  Blocks and ASCII: fit.rows
- * lines of fit.cols cells separated by '\n', each ending in SGR 0.
+ * lines of fit.cols cells separated by '\n', in the colours of the line before until they
+ * change, SGR 0 at the end.
  * ERR_RANGE for an empty fit or a picture over PAINT_SIDE. */
 enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
                          const struct paint_how *how);

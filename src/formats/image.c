@@ -94,6 +94,11 @@ enum status image_convert(struct image *out, const struct image *in, size_t chan
     size_t count = in->width_px * in->height_px;
     if (channels == in->channels)
         memcpy(out->pixels, in->pixels, count * channels);
+    else if (channels == 4 && in->channels == 3)     /* the common one; a pixel at a time it took a fifth of reading a PNG */
+        for (size_t i = 0; i < count; i++) {
+            for (size_t c = 0; c < 3; c++) out->pixels[4 * i + c] = in->pixels[3 * i + c];
+            out->pixels[4 * i + 3] = 255;
+        }
     else
         for (size_t i = 0; i < count; i++)
             convert_pixel(out->pixels + i * channels, channels, in->pixels + i * in->channels,

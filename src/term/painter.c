@@ -138,16 +138,18 @@ static uint32_t colour_number(const unsigned char *p, enum colour_depth depth) {
     return depth == COLOUR_256 ? nearest_256(p) : nearest_16(p);
 }
 
-/* The SGR parameters of a colour; ground is 3 (text) or 4 (behind it). */
+/* The SGR parameters of a colour; ground is 3 (text) or 4 (behind it); UNSET: the terminal's own. */
+#define UNSET UINT32_MAX
+
 static void add_colour(struct buf *out, int ground, uint32_t n, enum colour_depth depth) {
-    if (depth == COLOUR_TRUE)
-        buf_printf(out, "\033[%d8;2;%u;%u;%um", ground, (unsigned)(n >> 16), (unsigned)(n >> 8 & 255),
-                   (unsigned)(n & 255));
+    if (n == UNSET)
+        buf_printf(out, "%d9", ground);
+    else if (depth == COLOUR_TRUE)
+        buf_printf(out, "%d8;2;%u;%u;%u", ground, (unsigned)(n >> 16), (unsigned)(n >> 8 & 255), (unsigned)(n & 255));
     else if (depth == COLOUR_256)
-        buf_printf(out, "\033[%d8;5;%um", ground, (unsigned)n);
+        buf_printf(out, "%d8;5;%u", ground, (unsigned)n);
     else
-        buf_printf(out, "\033[%um", (unsigned)(n < 8 ? (unsigned)ground * 10 + n
-                                                     : (unsigned)ground * 10 + 60 + n - 8));
+        buf_printf(out, "%u", (unsigned)(n < 8 ? (unsigned)ground * 10 + n : (unsigned)ground * 10 + 60 + n - 8));
 }
 
 static unsigned luminance(const unsigned char *p) {
@@ -158,12 +160,26 @@ static unsigned luminance(const unsigned char *p) {
 #define LOWER "\xE2\x96\x84"   /* U+2584 */
 #define FULL "\xE2\x96\x88"    /* U+2588 */
 
+/* The colours that the terminal has set. */
+struct grounds { uint32_t fg, bg; };
+
+/* One sequence for what changes. */
+static void set_grounds(struct buf *out, struct grounds *now, uint32_t fg, uint32_t bg, enum colour_depth depth) {
+    int new_fg = fg != now->fg, new_bg = bg != now->bg;
+    if (!new_fg && !new_bg) return;
+    buf_text(out, "\033[");
+    if (new_fg) add_colour(out, 3, fg, depth);
+    if (new_fg && new_bg) buf_text(out, ";");
+    if (new_bg) add_colour(out, 4, bg, depth);
+    buf_text(out, "m");
+    *now = (struct grounds){ fg, bg };
+}
+
 /* One line of half blocks from two rows of pixels; below is NULL after an odd
- * last one, whose cells then show the terminal's own background. */
-static void half_line(struct buf *out, const unsigned char *above, const unsigned char *below,
+ * last one, whose cells then show the terminal's own background.  Either half can be the
+ * text: the one that leaves more of the colours as they are. */
+static void half_line(struct buf *out, struct grounds *now, const unsigned char *above, const unsigned char *below,
                       size_t width, enum colour_depth depth) {
-    const uint32_t unset = UINT32_MAX;
-    uint32_t fg = unset, bg = unset;
     for (size_t x = 0; x < width; x++) {
         if (depth == COLOUR_MONO) {
             int a = luminance(above + 3 * x) > 127, b = below && luminance(below + 3 * x) > 127;
@@ -171,23 +187,32 @@ static void half_line(struct buf *out, const unsigned char *above, const unsigne
             continue;
         }
         uint32_t top = colour_number(above + 3 * x, depth);
-        uint32_t bottom = below ? colour_number(below + 3 * x, depth) : unset;
-        if (bottom != bg) { add_colour(out, 4, bottom, depth); bg = bottom; }
-        if (top == bottom) { buf_text(out, " "); continue; }
-        if (top != fg) { add_colour(out, 3, top, depth); fg = top; }
-        buf_text(out, UPPER);
+        uint32_t bottom = below ? colour_number(below + 3 * x, depth) : UNSET;
+        int kept_upper = (top == now->fg) + (bottom == now->bg), kept_lower = (bottom == now->fg) + (top == now->bg);
+        if (top == bottom && top == now->fg && top != now->bg) {
+            buf_text(out, FULL);
+        } else if (top == bottom) {
+            set_grounds(out, now, now->fg, top, depth);
+            buf_text(out, " ");
+        } else if (kept_lower > kept_upper && bottom != UNSET) {
+            set_grounds(out, now, bottom, top, depth);
+            buf_text(out, LOWER);
+        } else {
+            set_grounds(out, now, top, bottom, depth);
+            buf_text(out, UPPER);
+        }
     }
-    buf_text(out, "\033[m");
 }
 
 static void encode_half(struct buf *out, const unsigned char *rgb, const struct paint_fit *fit,
                         enum colour_depth depth) {
+    struct grounds now = { UNSET, UNSET };
     size_t stride = fit->width * 3;
     for (size_t y = 0; y < fit->height; y += 2) {
         if (y) buf_text(out, "\n");
-        half_line(out, rgb + y * stride, y + 1 < fit->height ? rgb + (y + 1) * stride : NULL,
-                  fit->width, depth);
+        half_line(out, &now, rgb + y * stride, y + 1 < fit->height ? rgb + (y + 1) * stride : NULL, fit->width, depth);
     }
+    buf_text(out, "\033[m");
 }
 
 static void encode_ascii(struct buf *out, const unsigned char *rgb, const struct paint_fit *fit) {
@@ -198,8 +223,8 @@ static void encode_ascii(struct buf *out, const unsigned char *rgb, const struct
             unsigned l = luminance(rgb + (y * fit->width + x) * 3);
             buf_add(out, &ramp[(l * (sizeof ramp - 2) + 127) / 255], 1);
         }
-        buf_text(out, "\033[m");
     }
+    buf_text(out, "\033[m");
 }
 
 /* The pixels of the picture in its place, to be mem_free()d. */
@@ -298,10 +323,10 @@ void paint_emit(struct buf *out, const char *bytes, size_t len, enum graphics pa
         else buf_add(out, bytes, len);
         return;
     }
-    while (len) {
+    for (size_t line = 0; len; line++) {
         const char *end = memchr(bytes, '\n', len);
         size_t n = end ? (size_t)(end - bytes) : len;
-        buf_printf(out, "\033[%zu;%zuH\033[m", ++row, col + 1);
+        buf_printf(out, "\033[%zu;%zuH%s", ++row, col + 1, line ? "" : "\033[m");
         buf_add(out, bytes, n);
         if (end) n++;
         bytes += n;

@@ -61,47 +61,79 @@ void paint_fit(struct paint_fit *fit, const struct paint_how *how, size_t width,
     fit->row = (rows - fit->rows) / 2;
 }
 
-/* Adds the source pixels in [x0, x1) x [y0, y1), by area, over black. */
-static void average(unsigned char *out, const struct picture *pic, double x0, double x1, double y0,
-                    double y1) {
-    double sum[3] = { 0, 0, 0 }, area = 0;
-    size_t xa = (size_t)x0, xb = least((size_t)ceil(x1), pic->width);
-    size_t ya = (size_t)y0, yb = least((size_t)ceil(y1), pic->height);
-    for (size_t y = ya; y < yb; y++) {
-        double dy = fmin(y1, (double)y + 1) - fmax(y0, (double)y);
-        for (size_t x = xa; x < xb; x++) {
-            double a = dy * (fmin(x1, (double)x + 1) - fmax(x0, (double)x));
-            const unsigned char *p = pic->rgba + (y * pic->width + x) * 4;
-            area += a;
-            a *= (double)p[3] / 255.0;
-            for (size_t c = 0; c < 3; c++) sum[c] += a * p[c];
-        }
-    }
-    for (size_t c = 0; c < 3; c++) out[c] = (unsigned char)(area > 0 ? sum[c] / area + 0.5 : 0);
+/* The source interval of output pixel i of n over a side of `side` pixels: as wide as its
+ * share, but at least one pixel.  A box one pixel wide over square pixels is linear
+ * interpolation, so one rule both shrinks and grows.  In units of which a source pixel has
+ * 2 n, so that it is exact. */
+struct interval { size_t from, to; };
+
+static struct interval interval(size_t i, size_t n, size_t side) {
+    size_t half = side > n ? side : n, centre = (2 * i + 1) * side;
+    return (struct interval){ centre > half ? centre - half : 0, least(centre + half, 2 * n * side) };
 }
 
-/* The source interval of output pixel i of n over a side of `side` pixels: as
- * wide as its share, but at least one pixel.  A box one pixel wide over square
- * pixels is linear interpolation, so one rule both shrinks and grows. */
-static void interval(double *from, double *to, size_t i, size_t n, size_t side) {
-    double share = (double)side / (double)n, half = fmax(share, 1) / 2;
-    double centre = ((double)i + 0.5) * share;
-    *from = fmax(centre - half, 0);
-    *to = fmin(centre + half, (double)side);
+/* How much of source pixel k, `unit` long, lies in it. */
+static uint32_t share(struct interval v, size_t k, size_t unit) {
+    size_t from = v.from > k * unit ? v.from : k * unit;
+    return (uint32_t)(least(v.to, (k + 1) * unit) - from);
+}
+
+static int is_opaque(const unsigned char *row, size_t width) {
+    unsigned char all = 255;
+    for (size_t x = 0; x < width; x++) all &= row[4 * x + 3];
+    return all == 255;
+}
+
+/* Adds weight times a row to sum[width][4], colours over black and 255 times as large.  The
+ * weights of a column come to 2 PAINT_SIDE at most, so a sum stays below 2^31. */
+static void add_row(uint32_t *sum, const unsigned char *row, size_t width, uint32_t weight) {
+    if (is_opaque(row, width)) {
+        for (size_t i = 0; i < 4 * width; i++) sum[i] += weight * 255 * row[i];
+        return;
+    }
+    for (size_t x = 0; x < width; x++)
+        for (size_t c = 0; c < 3; c++) sum[4 * x + c] += weight * row[4 * x + 3] * row[4 * x + c];
+}
+
+/* One row of output from the sums of its source rows, whose weights came to `high`. */
+static void average_row(unsigned char *out, size_t width, const uint32_t *sum, size_t source_width, size_t high) {
+    size_t unit = 2 * width;
+    for (size_t x = 0; x < width; x++) {
+        struct interval v = interval(x, width, source_width);
+        uint64_t all[3] = { 0, 0, 0 };
+        for (size_t k = v.from / unit; k * unit < v.to; k++) {
+            uint64_t w = share(v, k, unit);
+            for (size_t c = 0; c < 3; c++) all[c] += w * sum[4 * k + c];
+        }
+        double area = 255.0 * (double)high * (double)(v.to - v.from);
+        for (size_t c = 0; c < 3; c++) out[3 * x + c] = (unsigned char)((double)all[c] / area + 0.5);
+    }
+}
+
+static void repeat_pixels(unsigned char *rgb, size_t width, const struct picture *pic, size_t factor) {
+    size_t row = width * 3;
+    for (size_t y = 0; y < pic->height; y++) {
+        unsigned char *out = rgb + y * factor * row;
+        for (size_t x = 0; x < width; x++) {
+            const unsigned char *p = pic->rgba + (y * pic->width + x / factor) * 4;
+            for (size_t c = 0; c < 3; c++) out[3 * x + c] = (unsigned char)((p[c] * p[3] + 127) / 255);
+        }
+        for (size_t k = 1; k < factor; k++) memcpy(out + k * row, out, row);
+    }
 }
 
 void paint_scale(unsigned char *rgb, size_t width, size_t height, const struct picture *pic) {
-    size_t factor = width / pic->width;
-    int whole = factor >= 1 && width == factor * pic->width && height == factor * pic->height;
+    uint32_t sum[4 * PAINT_SIDE];
+    size_t factor = width / pic->width, unit = 2 * height;
+    if (factor >= 1 && width == factor * pic->width && height == factor * pic->height) {
+        repeat_pixels(rgb, width, pic, factor);
+        return;
+    }
     for (size_t y = 0; y < height; y++) {
-        double y0 = 0, y1 = 0;
-        interval(&y0, &y1, y, height, pic->height);
-        if (whole) { y0 = (double)(y / factor); y1 = y0 + 1; }
-        for (size_t x = 0; x < width; x++) {
-            double x0, x1;
-            interval(&x0, &x1, x, width, pic->width);
-            if (whole) { x0 = (double)(x / factor); x1 = x0 + 1; }
-            average(rgb + (y * width + x) * 3, pic, x0, x1, y0, y1);
-        }
+        struct interval v = interval(y, height, pic->height);
+        memset(sum, 0, 4 * pic->width * sizeof *sum);
+        for (size_t k = v.from / unit; k * unit < v.to; k++)
+            add_row(sum, pic->rgba + k * pic->width * 4, pic->width, share(v, k, unit));
+        average_row(rgb + y * width * 3, width, sum, pic->width, v.to - v.from);
     }
 }

@@ -5,9 +5,13 @@
  *   pictures draw sixel|half COLOURS FILE...   what is measured of this program: a process that
  *                       reads the files and writes a grid of six across to stdout
  *
- * Sixels beside chafa; half blocks beside both, since timg paints no sixels before 1.5.  Each runs on a pseudo-terminal with cells of 10 x 20 pixels, with boxes of 10 x 5 cells.
+ * Sixels beside chafa; half blocks beside both, since timg paints no sixels before 1.5.  Each
+ * runs on a pseudo-terminal with cells of 10 x 20 pixels, with boxes of 10 x 5 cells.
  * The picture error is measured where it does not matter how a program enlarges: what was
- * drawn is averaged down to the file's pixels (or, for larger files, both to 48 x 48). */
+ * drawn is averaged down to the file's pixels (or, for larger files, both to 48 x 48); the
+ * file is averaged down to half blocks.  timg and this program place the pictures in a grid, which takes moves
+ * of the cursor; chafa writes them one below the other.  So the moves are counted apart. */
+#include "../lib/blocks_decode.h"
 #include "../lib/large_db.h"
 #include "../lib/sixel_decode.h"
 #include "dtrak/image.h"
@@ -147,9 +151,9 @@ static double error_of(const struct sixel_image *drawn, const struct image *sour
     return sum / (double)(side * side * 3);
 }
 
-struct measured { double cpu_ms, each_ms, db; size_t bytes, width, height, pictures, total; };
+struct measured { double db; size_t bytes, width, height, pictures, total; };
 
-static void look(struct measured *m, const struct run *r, int large) {
+static void look_at_sixels(struct measured *m, const struct run *r, int large) {
     double sum = 0;
     m->total = r->len;
     for (size_t at = 0; at + 2 < r->len && m->pictures < COUNT;) {
@@ -170,6 +174,52 @@ static void look(struct measured *m, const struct run *r, int large) {
     m->db = m->pictures ? 10 * log10(255. * 255. / (sum / (double)m->pictures)) : NAN;
 }
 
+/* Bytes of text and colours, without moves of the cursor and what is said to the terminal. */
+static size_t without_moves(const char *s, size_t len) {
+    size_t n = 0;
+    for (size_t at = 0; at < len;) {
+        size_t end = at + 1;
+        if (s[at] == '\033' && end < len && s[end] == ']') {
+            while (end < len && s[end] != '\a' && s[end] != '\\') end++;
+            end++;
+        } else if (s[at] == '\033') {
+            while (++end < len && (unsigned char)s[end] < 0x40) {}
+            end++;
+            if (end <= len && s[end - 1] == 'm') n += end - at;
+        } else if (s[at] != '\r' && s[at] != '\n') n++;
+        at = end;
+    }
+    return n;
+}
+
+/* Where the pictures of a program stand, in cells. */
+struct layout { size_t across, row_step, col_step; };
+
+static void look_at_blocks(struct measured *m, const struct run *r, int large, const struct layout *l) {
+    enum { ROWS = COUNT * (BOX_ROWS + 1), COLS = ACROSS * (BOX_COLS + 1), W = BOX_COLS, H = 2 * BOX_ROWS };
+    static unsigned char screen[2 * ROWS * COLS * 3];
+    double sum = 0;
+    memset(screen, 0, sizeof screen);
+    m->total = r->len;
+    m->bytes = without_moves(r->out, r->len);
+    m->width = W;
+    m->height = H;
+    if (!blocks_decode(screen, ROWS, COLS, r->out, r->len)) return;
+    for (; m->pictures < COUNT; m->pictures++) {
+        size_t row = 2 * (m->pictures / l->across) * l->row_step, col = m->pictures % l->across * l->col_step;
+        unsigned char rgba[W * H * 4];
+        struct image source;
+        for (size_t i = 0; i < W * H; i++) {
+            memcpy(rgba + 4 * i, screen + ((row + i / W) * COLS + col + i % W) * 3, 3);
+            rgba[4 * i + 3] = 255;
+        }
+        need(image_read(&source, file[large][m->pictures], 3) == OK);
+        sum += error_of(&(struct sixel_image){ .width = W, .height = H, .rgba = rgba }, &source, W);
+        image_free(&source);
+    }
+    m->db = 10 * log10(255. * 255. / (sum / COUNT));
+}
+
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -181,15 +231,15 @@ static double median(double *v, size_t n) {
 }
 
 /* In boxes of 10 x 5 cells, sixels first. */
-struct tool { const char *name; int blocks; const char *words[12]; };
+struct tool { const char *name; int blocks; const char *words[12]; struct layout at; };
 
 static const struct tool tools[] = {
-    { "this program", 0, { self, "draw", "sixel", "0" } },
-    { "with 256 colours", 0, { self, "draw", "sixel", "256" } },
-    { "chafa", 0, { "chafa", "-f", "sixel", "-s", "10x5", "--animate=off" } },
-    { "this program", 1, { self, "draw", "half", "0" } },
-    { "chafa", 1, { "chafa", "-f", "symbols", "--symbols", "vhalf", "-c", "full", "-s", "10x5", "--animate=off" } },
-    { "timg", 1, { "timg", "-ph", "--grid=6x4", "-g", "60x24", "-U" } },
+    { "this program", 0, { self, "draw", "sixel", "0" }, { 0, 0, 0 } },
+    { "with 256 colours", 0, { self, "draw", "sixel", "256" }, { 0, 0, 0 } },
+    { "chafa", 0, { "chafa", "-f", "sixel", "-s", "10x5", "--animate=off" }, { 0, 0, 0 } },
+    { "this program", 1, { self, "draw", "half", "0" }, { ACROSS, BOX_ROWS + 1, BOX_COLS + 1 } },
+    { "chafa", 1, { "chafa", "-f", "symbols", "--symbols", "vhalf", "-c", "full", "-s", "10x5", "--animate=off" }, { 1, BOX_ROWS + 1, 0 } },
+    { "timg", 1, { "timg", "-ph", "--grid=6x4", "-g", "60x24", "-U" }, { ACROSS, BOX_ROWS, BOX_COLS } },
 };
 enum { TOOLS = sizeof tools / sizeof tools[0] };
 
@@ -215,7 +265,8 @@ static void compare(int large) {
         for (size_t i = 0; i < TOOLS; i++) {
             struct run r = run_tool(&tools[i], large, COUNT);
             all[i][round] = r.cpu_ms;
-            if (round == 0 && r.len) look(&m[i], &r, large);
+            if (round == 0 && r.len && tools[i].blocks) look_at_blocks(&m[i], &r, large, &tools[i].at);
+            else if (round == 0 && r.len) look_at_sixels(&m[i], &r, large);
             free(r.out);
             r = run_tool(&tools[i], large, 1);
             one[i][round] = r.cpu_ms;
@@ -224,16 +275,15 @@ static void compare(int large) {
     printf("24 pictures of %d px, drawn in boxes of 100 px:\n", large ? LARGE : 32);
     for (size_t i = 0; i < TOOLS; i++) {
         if (i == 0 || tools[i].blocks != tools[i - 1].blocks)
-            printf("  %-18s %10s %12s %10s%s\n", tools[i].blocks ? "half blocks" : "sixels", "process ms", "a picture ms", "bytes",
-                   tools[i].blocks ? "" : "    pixels       dB");
+            printf("  %-18s %10s %12s %10s %12s    pixels       dB\n", tools[i].blocks ? "half blocks" : "sixels", "process ms", "a picture ms",
+                   "bytes", tools[i].blocks ? "of the cells" : "of the DCS");
         if (m[i].total == 0) {
             printf("  %-18s not installed\n", tools[i].name);
             continue;
         }
         double whole = median(all[i], ROUNDS), single = median(one[i], ROUNDS);
-        printf("  %-18s %10.1f %12.2f %10zu", tools[i].name, whole, (whole - single) / (COUNT - 1), tools[i].blocks ? m[i].total : m[i].bytes);
-        if (!tools[i].blocks) printf(" %6zux%-3zu %8.2f%s", m[i].width, m[i].height, m[i].db, m[i].pictures == COUNT ? "" : "  (not every picture)");
-        printf("\n");
+        printf("  %-18s %10.1f %12.2f %10zu %12zu %6zux%-3zu %8.2f%s\n", tools[i].name, whole, (whole - single) / (COUNT - 1), m[i].total,
+               m[i].bytes, m[i].width, m[i].height, m[i].db, m[i].pictures == COUNT ? "" : "  (not every picture)");
     }
     fflush(stdout);
 }

@@ -2,7 +2,7 @@
 #include "dtrak/mem.h"
 #include "dtrak/painter.h"
 #include "dtrak/rng.h"
-#include "dtrak/text.h"
+#include "../lib/blocks_decode.h"
 #include "../lib/sixel_decode.h"
 
 #include <math.h>
@@ -168,42 +168,46 @@ static void scaling_keeps_squares_and_means(void **state) {
     assert_int_equal(rgb[6], 180);
 }
 
-/* Reads half-block text back to pixels; returns the number of lines. */
-static size_t read_blocks(const char *s, size_t len, enum colour_depth depth, unsigned char *rgb,
-                          size_t width) {
-    static const unsigned char level[6] = { 0, 95, 135, 175, 215, 255 };
-    unsigned char fg[3] = { 0 }, bg[3] = { 0 };
-    const char *end = s + len;
-    size_t x = 0, line = 0;
-    while (s < end) {
-        if (*s == '\n') { assert_int_equal(x, width); x = 0; line++; s++; continue; }
-        if (*s == '\033') {
-            unsigned a, b, c[3], n;
-            if (s[2] == 'm') { s += 3; continue; }
-            if (depth == COLOUR_TRUE) {
-                assert_int_equal(sscanf(s, "\033[%u;%u;%u;%u;%um", &a, &b, &c[0], &c[1], &c[2]), 5);
-                assert_int_equal(b, 2);
-            } else {
-                assert_int_equal(sscanf(s, "\033[%u;%u;%um", &a, &b, &n), 3);
-                assert_int_equal(b, 5);
-                assert_in_range(n, 16, 255);
-                for (unsigned i = 0, d = 36; i < 3; i++, d /= 6)
-                    c[i] = n >= 232 ? 8 + 10 * (n - 232) : level[(n - 16) / d % 6];
-            }
-            for (int i = 0; i < 3; i++) (a == 38 ? fg : bg)[i] = (unsigned char)c[i];
-            assert_true(a == 38 || a == 48);
-            s = strchr(s, 'm') + 1;
-            continue;
+/* The mean of a source by area in doubles, pixel by pixel: what the sums in whole numbers are to give. */
+static void by_area(double *out, const struct picture *pic, size_t x, size_t y, size_t w, size_t h) {
+    double sx = (double)pic->width / (double)w, sy = (double)pic->height / (double)h, area = 0;
+    double hx = fmax(sx, 1) / 2, hy = fmax(sy, 1) / 2, cx = ((double)x + .5) * sx, cy = ((double)y + .5) * sy;
+    out[0] = out[1] = out[2] = 0;
+    for (size_t j = 0; j < pic->height; j++)
+        for (size_t i = 0; i < pic->width; i++) {
+            double dx = fmin(cx + hx, (double)i + 1) - fmax(cx - hx, (double)i), dy = fmin(cy + hy, (double)j + 1) - fmax(cy - hy, (double)j);
+            if (dx <= 0 || dy <= 0) continue;
+            const unsigned char *p = pic->rgba + (j * pic->width + i) * 4;
+            for (size_t c = 0; c < 3; c++) out[c] += dx * dy * p[c] * p[3] / 255;
+            area += dx * dy;
         }
-        uint32_t cp;
-        s += text_decode(s, &cp);
-        assert_true(cp == ' ' || cp == 0x2580);
-        memcpy(rgb + (2 * line * width + x) * 3, cp == ' ' ? bg : fg, 3);
-        memcpy(rgb + ((2 * line + 1) * width + x) * 3, bg, 3);
-        x++;
+    for (size_t c = 0; c < 3; c++) out[c] /= area;
+}
+
+static void scaling_is_the_mean_by_area(void **state) {
+    (void)state;
+    static const size_t t[][4] = { { 50, 40, 13, 17 }, { 64, 64, 10, 10 }, { 9, 7, 40, 31 }, { 30, 5, 60, 3 }, { 5, 30, 5, 7 }, { 33, 1, 32, 1 } };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        unsigned char *rgba = photo(t[i][0], t[i][1]), rgb[60 * 60 * 3];
+        struct picture pic = { rgba, t[i][0], t[i][1] };
+        for (size_t k = 3; k < 4 * t[i][0] * t[i][1] && i % 2; k += 12) rgba[k] = (unsigned char)(k * 7);   /* partly clear */
+        paint_scale(rgb, t[i][2], t[i][3], &pic);
+        for (size_t y = 0; y < t[i][3]; y++)
+            for (size_t x = 0; x < t[i][2]; x++) {
+                double want[3];
+                by_area(want, &pic, x, y, t[i][2], t[i][3]);
+                for (size_t c = 0; c < 3; c++) assert_true(fabs(rgb[(y * t[i][2] + x) * 3 + c] - want[c]) <= .501);
+            }
+        free(rgba);
     }
-    assert_int_equal(x, width);
-    return line + 1;
+    /* The longest and brightest: the sums hold it. */
+    unsigned char *white = malloc((size_t)PAINT_SIDE * 3 * 4), one[3];
+    memset(white, 255, (size_t)PAINT_SIDE * 3 * 4);
+    paint_scale(one, 1, 1, &(struct picture){ white, 3, PAINT_SIDE });
+    assert_int_equal(one[0], 255);
+    paint_scale(one, 1, 1, &(struct picture){ white, PAINT_SIDE, 3 });
+    assert_int_equal(one[2], 255);
+    free(white);
 }
 
 /* In parts of a few thousand bytes, put together where they say they belong. */
@@ -261,13 +265,59 @@ static void half_blocks_read_back_as_the_picture(void **state) {
         assert_int_equal(fit.height, 20);
         assert_int_equal(fit.col, 2);
         assert_int_equal(paint_encode(&out, &pic, &fit, &how), OK);
-        assert_int_equal(read_blocks(out.data, out.len, depths[i], three, fit.width), 10);
+        memset(three, 0, sizeof three);
+        assert_int_equal(blocks_decode(three, 10, fit.width, out.data, out.len), 10 * fit.width);
         paint_scale(rgb, fit.width, fit.height, &pic);
         for (size_t k = 0; k < 400; k++) memcpy(back + 4 * k, three + 3 * k, 3);
         assert_true(psnr(back, rgb, 400) >= least_db[i]);
         buf_free(&out);
     }
     free(rgba);
+}
+
+static size_t count(const struct buf *out, const char *what) {
+    size_t n = 0;
+    for (const char *s = (const char *)out->data; (s = strstr(s, what)); s++) n++;
+    return n;
+}
+
+static void half_blocks_say_a_colour_once(void **state) {
+    (void)state;
+    /* Two colours, in columns: above and below, then the other way round, then alike. */
+    static const unsigned char one[4] = { 10, 20, 30, 255 }, two[4] = { 40, 50, 60, 255 };
+    static const char top[] = "121212122221", bottom[] = "212121212211";
+    unsigned char rgba[12 * 4 * 4], rgb[12 * 4 * 3] = { 0 };
+    for (size_t y = 0; y < 4; y++)
+        for (size_t x = 0; x < 12; x++) memcpy(rgba + (y * 12 + x) * 4, (y % 2 ? bottom : top)[x] == '1' ? one : two, 4);
+    struct picture pic = { rgba, 12, 4 };
+    struct paint_how how = { .painter = GRAPHICS_HALF, .depth = COLOUR_TRUE };
+    struct paint_fit fit = { .width = 12, .height = 4, .rows = 2, .cols = 12 };
+    struct buf out = BUF_INIT;
+    assert_int_equal(paint_encode(&out, &pic, &fit, &how), OK);
+    assert_int_equal(blocks_decode(rgb, 2, 12, out.data, out.len), 24);
+    for (size_t k = 0; k < 48; k++) assert_memory_equal(rgb + 3 * k, rgba + 4 * k, 3);
+    assert_int_equal(count(&out, "38;2;"), 1);    /* never anew: not for the lower half, not on a new line */
+    assert_true(count(&out, "48;2;") <= 2);
+    assert_int_equal(count(&out, "\033[m"), 1);
+    buf_free(&out);
+}
+
+/* What has an odd number of rows ends on the terminal's own colour. */
+static void half_blocks_leave_the_last_half_row(void **state) {
+    (void)state;
+    unsigned char rgba[3 * 3 * 4], rgb[3 * 4 * 3] = { 0 };
+    for (size_t i = 0; i < 9; i++)
+        for (size_t c = 0; c < 4; c++) rgba[4 * i + c] = c == 3 ? 255 : (unsigned char)(20 * i + 5 * c + 1);
+    struct picture pic = { rgba, 3, 3 };
+    struct paint_how how = { .painter = GRAPHICS_HALF, .depth = COLOUR_TRUE };
+    struct paint_fit fit = { .width = 3, .height = 3, .rows = 2, .cols = 3 };
+    struct buf out = BUF_INIT;
+    assert_int_equal(paint_encode(&out, &pic, &fit, &how), OK);
+    assert_int_equal(blocks_decode(rgb, 2, 3, out.data, out.len), 6);
+    for (size_t k = 0; k < 9; k++) assert_memory_equal(rgb + 3 * k, rgba + 4 * k, 3);
+    for (size_t k = 27; k < 36; k++) assert_int_equal(rgb[k], 0);
+    assert_int_equal(count(&out, ";49m"), 1);
+    buf_free(&out);
 }
 
 static void poor_terminals_get_plain_letters(void **state) {
@@ -307,7 +357,7 @@ static void emitted_lines_stand_below_each_other(void **state) {
     (void)state;
     struct buf out = BUF_INIT;
     paint_emit(&out, "ab\ncd\ne", 7, GRAPHICS_HALF, 4, 9, 1);
-    assert_string_equal(out.data, "\033[5;10H\033[mab\033[6;10H\033[mcd\033[7;10H\033[me");
+    assert_string_equal(out.data, "\033[5;10H\033[mab\033[6;10Hcd\033[7;10He");
     buf_clear(&out);
     paint_emit(&out, "\033Pq\n\033\\", 6, GRAPHICS_SIXEL, 0, 0, 1);
     assert_string_equal(out.data, "\033[1;1H\033Pq\n\033\\");
@@ -431,8 +481,11 @@ int main(void) {
         cmocka_unit_test(no_pixel_and_no_band_leaves_the_box),
         cmocka_unit_test(small_pictures_grow_by_whole_factors),
         cmocka_unit_test(scaling_keeps_squares_and_means),
+        cmocka_unit_test(scaling_is_the_mean_by_area),
         cmocka_unit_test(parts_of_a_sixel_make_the_whole),
         cmocka_unit_test(half_blocks_read_back_as_the_picture),
+        cmocka_unit_test(half_blocks_say_a_colour_once),
+        cmocka_unit_test(half_blocks_leave_the_last_half_row),
         cmocka_unit_test(poor_terminals_get_plain_letters),
         cmocka_unit_test(emitted_lines_stand_below_each_other),
         cmocka_unit_test(what_cannot_be_painted_is_refused),
