@@ -23,9 +23,9 @@ struct report_rankings {
 /* queries: "gen:0", "gen:3-7", "gen:all" (or "val:all") and "all" (both splits, as far as they
  * have scores in this setting), several with commas.  r says the setting and how many places;
  * its query is ignored.  Errors as report_ranking_load(); a named query without scores is an
- * error, one of "all" is left out. */
+ * error, one of "all" is left out; ERR_CANCELLED. */
 enum status report_rankings_load(struct report_rankings *out, struct store *s, const struct report_request *r,
-                                 const char *queries);
+                                 const char *queries, const struct progress *p);
 void report_rankings_free(struct report_rankings *r);   /* fine on a zeroed one */
 
 /* query,side,rank,item,label,score with a header line: what `import --from csv` reads. */

@@ -205,7 +205,7 @@ static enum status run_export(const struct args *a) {
     TRY(cli_feature_root(a));
     TRY(cli_open(&s, a->file[0], 0));
     enum status st = folders ? export_folders(a, s, &q) : OK;
-    if (st == OK && files) st = report_rankings_load(&r, s, &q, args_text(a, "query", "all"));
+    if (st == OK && files) st = report_rankings_load(&r, s, &q, args_text(a, "query", "all"), NULL);
     if (st == OK && files) st = export_files(a, s, &r);
     report_rankings_free(&r);
     return cli_close(s, st);

@@ -27,7 +27,7 @@ static enum status run_page(const struct args *a) {
     TRY(args_size(a, "bottom", 0, 1000, &q.bottom));
     if (!args_has(a, "force")) TRY(file_check_new(out));
     TRY(cli_open(&s, a->file[0], 0));
-    enum status st = report_rankings_load(&r, s, &q, args_text(a, "query", ""));
+    enum status st = report_rankings_load(&r, s, &q, args_text(a, "query", ""), NULL);
     if (st == OK) st = cli_page(s, &r, out, args_has(a, "force"));
     report_rankings_free(&r);
     return cli_close(s, st);

@@ -15,8 +15,10 @@ static int is_there(const struct report_rankings *r, struct item_ref q) {
     return 0;
 }
 
-static enum status add(struct report_rankings *r, struct store *s, const struct report_request *ask, struct item_ref q) {
+static enum status add(struct report_rankings *r, struct store *s, const struct report_request *ask, struct item_ref q,
+                       const struct progress *p) {
     struct report_request one = *ask;
+    TRY(progress_check(p));
     if (is_there(r, q)) return OK;
     if (r->count == r->room) {
         size_t room = r->room ? 2 * r->room : 16;
@@ -33,7 +35,7 @@ static enum status add(struct report_rankings *r, struct store *s, const struct 
 
 /* Every item of a split that has scores in the setting.  *there: the setting has any. */
 static enum status add_split(struct report_rankings *r, struct store *s, const struct report_request *ask, enum split split,
-                             int *there) {
+                             int *there, const struct progress *p) {
     struct report_request probe = *ask;
     struct report_ranking of;
     size_t count;
@@ -45,21 +47,22 @@ static enum status add_split(struct report_rankings *r, struct store *s, const s
     report_ranking_free(&of);
     *there = 1;
     for (size_t i = 0; i < count; i++) {
-        enum status st = add(r, s, ask, (struct item_ref){ split, i });
+        enum status st = add(r, s, ask, (struct item_ref){ split, i }, p);
         if (st == ERR_MISSING) r->left_out++;
         else TRY(st);
     }
     return OK;
 }
 
-static enum status add_all(struct report_rankings *r, struct store *s, const struct report_request *ask, unsigned splits) {
+static enum status add_all(struct report_rankings *r, struct store *s, const struct report_request *ask, unsigned splits,
+                           const struct progress *p) {
     static const enum split order[2] = { SPLIT_GEN, SPLIT_VAL };
     enum status first = OK;
     char why[400] = "";
     int there = 0;
     for (int i = 0; i < 2; i++) {
         if (!(splits & 1u << order[i])) continue;
-        enum status st = add_split(r, s, ask, order[i], &there);
+        enum status st = add_split(r, s, ask, order[i], &there, p);
         if (st != OK && st != ERR_MISSING) return st;
         if (st != OK && first == OK) {
             first = st;
@@ -69,24 +72,25 @@ static enum status add_all(struct report_rankings *r, struct store *s, const str
     return there ? OK : fail(first, "%s", why);
 }
 
-static enum status add_span(struct report_rankings *r, struct store *s, const struct report_request *ask, const char *word) {
+static enum status add_span(struct report_rankings *r, struct store *s, const struct report_request *ask, const char *word,
+                            const struct progress *p) {
     struct query_span x;
     TRY(query_span_parse(&x, word));
-    if (x.all) return add_all(r, s, ask, x.splits);
+    if (x.all) return add_all(r, s, ask, x.splits, p);
     enum split split = x.splits & 1u << SPLIT_GEN ? SPLIT_GEN : SPLIT_VAL;
-    for (size_t i = x.first; i <= x.last; i++) TRY(add(r, s, ask, (struct item_ref){ split, i }));
+    for (size_t i = x.first; i <= x.last; i++) TRY(add(r, s, ask, (struct item_ref){ split, i }, p));
     return OK;
 }
 
 enum status report_rankings_load(struct report_rankings *out, struct store *s, const struct report_request *r,
-                                 const char *queries) {
+                                 const char *queries, const struct progress *p) {
     enum status st = OK;
     *out = (struct report_rankings){ 0 };
     while (st == OK) {
         char word[64];
         size_t len = strcspn(queries, ",");
         snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1), queries);
-        st = add_span(out, s, r, word);
+        st = add_span(out, s, r, word, p);
         if (!queries[len]) break;
         queries += len + 1;
     }

@@ -66,8 +66,11 @@ static int may_go(struct app *a, const char *to) {
         jobs_wait(a->jobs, .2);
         now = jobs_snapshot(a->jobs);
     }
-    if (now.id == 0 && now.queued == 0) return 1;
-    if (now.id) snprintf(a->asked_text, sizeof a->asked_text, "A job runs: %s and stop it? Finished parts stay, %s resumes it.  %s yes  %s no", to,
+    int exports = a->exporting.task != NULL && !export_poll(a);
+    if (now.id == 0 && now.queued == 0 && !exports) return 1;
+    if (exports) snprintf(a->asked_text, sizeof a->asked_text, "A file is being written: %s and stop that?  %s yes  %s no", to,
+                          key_for(a, ACT_yes), key_for(a, ACT_no));
+    else if (now.id) snprintf(a->asked_text, sizeof a->asked_text, "A job runs: %s and stop it? Finished parts stay, %s resumes it.  %s yes  %s no", to,
                          key_for(a, ACT_jobs), key_for(a, ACT_yes), key_for(a, ACT_no));
     else snprintf(a->asked_text, sizeof a->asked_text, "Jobs are queued: %s? They stay in the queue.  %s yes  %s no", to,
                   key_for(a, ACT_yes), key_for(a, ACT_no));
@@ -185,6 +188,7 @@ int app_poll(struct app *a) {
 
     if (app_top(a) == &screen_picker && picker_poll(a)) changed = 1;
     if (!a->store) return changed;
+    if (a->exporting.task) { export_poll(a); changed = 1; }
     learn_rate(a, &now);
     if (now.ended != a->jobs_ended) { news_of_jobs(a, &now); changed = 1; }
     uint64_t surveys_ended = survey_ended(a->survey) + survey_ended(a->mapper);
@@ -319,6 +323,7 @@ static void type(struct app *a, const struct input_event *key) {
 
 static void cancel_running(struct app *a) {
     struct jobs_now now = jobs_snapshot(a->jobs);
+    if (export_cancel(a)) return;
     if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
     else if (now.id == 0) app_say(a, STYLE_NORMAL, "no job is running");
     else if (jobs_cancel(a->jobs, now.id) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());

@@ -35,8 +35,10 @@
 
 struct app;
 struct buf;
+struct export_work;
 struct listing;
 struct live;
+struct task;
 struct term;
 
 /* --- what the database holds (catalog.c); read at the start and when it changed --- */
@@ -356,6 +358,7 @@ struct app {
         size_t cursor, per_page, read;   /* read: files whose facts are known, from the first */
     } picker;
     struct item_ref noted;       /* what the note being typed is of */
+    struct { struct task *task; struct export_work *work; } exporting;   /* NULL: nothing is */
     int export_form;             /* of the last export: the ending of the next name */
     const char *question;
     char asked_text[160];        /* a question that was made up */
@@ -543,6 +546,11 @@ void export_begin(struct app *a);              /* asks for a name */
 void export_next_form(struct app *a);          /* the next ending in what is typed */
 size_t export_forms(const struct app *a, char *out, size_t size);   /* ".csv .json"; what the screen can be written as */
 void export_named(struct app *a, const char *path);
+int export_poll(struct app *a);                /* 1: an export has ended, and that was said */
+void export_finish(struct app *a);             /* waits for it */
+int export_cancel(struct app *a);              /* 0: none runs */
+const char *export_running(const struct app *a, double *part);   /* its path; NULL: none runs */
+void export_close(struct app *a);              /* stops it */
 enum status set_csv(struct app *a, struct buf *b);
 enum status reverse_list(struct app *a, struct listing *l);
 

@@ -4,6 +4,7 @@
 
 #include "dtrak/live.h"
 #include "dtrak/mem.h"
+#include "dtrak/task.h"
 
 #include <math.h>
 #include <string.h>
@@ -140,6 +141,7 @@ done:
 void app_close(struct app *a) {
     if (!a) return;
     app_disconnect(a);
+    export_close(a);
     jobs_close(a->jobs);
     live_close(a->live);
     survey_close(a->survey);
@@ -187,6 +189,7 @@ void app_disconnect(struct app *a) {
     live_on_change(a->live, NULL, NULL);
     survey_on_change(a->survey, NULL, NULL);
     survey_on_change(a->mapper, NULL, NULL);
+    task_on_change(a->exporting.task, NULL, NULL);
     pictures_close(a->pictures);
     a->pictures = NULL;
     a->term = NULL;

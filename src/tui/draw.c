@@ -216,6 +216,19 @@ static size_t draw_running(struct app *a, struct frame *f) {
     char percent[32] = "", rate[32] = "", eta[24] = "", text[160];
     size_t cols = frame_cols(f);
 
+    double exported = 0;
+    const char *path = export_running(a, &exported);
+    if (path) {    /* started last, and soon over */
+        const char *slash = strrchr(path, '/');
+        snprintf(now.title, sizeof now.title, "%.60s", slash ? slash + 1 : path);
+        now.id = 1;
+        now.what[0] = now.note[0] = 0;
+        now.done = exported;
+        now.total = 1;
+        now.per_s = 0;
+        now.eta_s = -1;
+        now.cancelling = 0;
+    }
     if (now.id == 0) return 0;
     double part = now.total > 0 ? now.done / now.total : NAN;
     if (now.total > 0) snprintf(percent, sizeof percent, " %3.0f%%", 100 * part);

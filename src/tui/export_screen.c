@@ -1,22 +1,23 @@
 /* export_screen.c - the e key: what a screen lists, as a file.
  *
- * The ending of the name says what is written.  A file that exists is never replaced. */
+ * The ending of the name says what is written.  A file that exists is never replaced.
+ * What is listed is taken along at once, and written by a thread while the screen goes on. */
 #include "app.h"
 
-#include "dtrak/file.h"
+#include "export_work.h"
+
 #include "dtrak/json.h"
 #include "dtrak/listing.h"
 #include "dtrak/mem.h"
 #include "dtrak/npy.h"
 #include "dtrak/ranking.h"
-#include "dtrak/rankings.h"
+#include "dtrak/task.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum form { FORM_CSV, FORM_JSON, FORM_NPY, FORM_PNG, FORM_HTML, FORMS };
 static const char *const ending[FORMS] = { ".csv", ".json", ".npy", ".png", ".html" };
 
 /* --- which forms, and a name to begin with --- */
@@ -96,6 +97,10 @@ static int has_list(struct app *a) {
 
 void export_begin(struct app *a) {
     char name[256];
+    if (a->exporting.task) {
+        app_say(a, STYLE_WARN, "%.160s is still being written; %s stops it", a->exporting.work->path, key_for(a, ACT_cancel));
+        return;
+    }
     if (!has_list(a)) return;
     suggest(a, ending[a->export_form], name, sizeof name);
     if (!has_form(a, form_of(name))) suggest(a, ending[FORM_CSV], name, sizeof name);
@@ -115,12 +120,9 @@ void export_next_form(struct app *a) {
 
 /* --- a ranking as it stands on the screen: any lambda, any filter --- */
 
-static enum status fill_entry(struct app *a, struct report_entry *e, const struct row *r, size_t place, size_t rank) {
-    e->rank = rank;
-    e->item = (struct item_ref){ SPLIT_TRAIN, r->order[place] };
-    e->score = r->score[e->item.index];
-    facts_label(facts_of(a, e->item), e->label, sizeof e->label);
-    return OK;
+static struct report_entry entry_of(const struct row *r, size_t place, size_t rank) {
+    uint32_t item = r->order[place];
+    return (struct report_entry){ .rank = rank, .item = { SPLIT_TRAIN, item }, .score = r->score[item] };
 }
 
 /* Of the row, as far as its filter lets through: `top` from above and `bottom` from below. */
@@ -157,59 +159,44 @@ static enum status take_row(struct app *a, const struct row *r, const struct set
     out->n_bottom = bottom;
     for (size_t i = 0; i < top; i++) {
         size_t place = r->list ? r->list[i] : i;
-        fill_entry(a, &out->top[i], r, place, place + 1);
+        out->top[i] = entry_of(r, place, place + 1);
     }
     for (size_t i = 0; i < bottom; i++) {
         size_t place = r->list ? r->list[n - 1 - i] : n - 1 - i;
-        fill_entry(a, &out->bottom[i], r, place, r->n - place);
+        out->bottom[i] = entry_of(r, place, r->n - place);
     }
     return OK;
 }
 
 static size_t places(const struct app *a) { return a->o.top ? a->o.top : 10; }
 
-static enum status encode(struct buf *b, struct image *im, enum status drawn) {
-    if (drawn == OK) drawn = image_encode_png(b, im);
-    image_free(im);
-    return drawn;
+static enum status take_ranking(struct app *a, struct export_work *w) {
+    int whole = w->form == FORM_CSV || w->form == FORM_JSON;
+    if (w->form == FORM_NPY) return npy_write(&w->bytes, NPY_F4, 1, &a->row.n, a->row.score);
+    w->what = EXPORT_RANKING;
+    return take_row(a, &a->row, &a->setting, whole ? SIZE_MAX : places(a), whole ? 0 : places(a), &w->pair.side[0]);
 }
 
-static enum status ranking_bytes(struct app *a, enum form f, struct buf *b) {
-    struct report_ranking r;
-    struct image im = { 0 };
-    int whole = f == FORM_CSV || f == FORM_JSON;
-    if (f == FORM_NPY) return npy_write(b, NPY_F4, 1, &a->row.n, a->row.score);
-    TRY(take_row(a, &a->row, &a->setting, whole ? SIZE_MAX : places(a), whole ? 0 : places(a), &r));
-    struct report_rankings one = { &r, 1, 1, 0 };
-    enum status st = OK;
-    if (f == FORM_CSV) report_ranking_csv(b, &r);
-    else if (f == FORM_JSON) report_ranking_json(b, &r);
-    else if (f == FORM_PNG) st = encode(b, &im, report_sheet_ranking(&im, a->store, &r));
-    else st = report_page_html(b, a->store, &one, NULL);
-    report_ranking_free(&r);
-    return st;
-}
-
-static enum status compare_bytes(struct app *a, enum form f, struct buf *b) {
-    struct report_comparison c;
-    struct image im[3] = { { 0 }, { 0 }, { 0 } };
-    size_t n = f == FORM_PNG ? places(a) : a->compare.measured.n;
-    enum status st = OK;
-    int left = a->compare.active != 0;   /* the left side is the other one when the right has the keys */
-    memset(&c, 0, sizeof c);
-    TRY(take_row(a, left ? &a->compare.row : &a->row, left ? &a->compare.setting : &a->setting, n, 0, &c.side[0]));
-    TRY_TO(take_row(a, left ? &a->row : &a->compare.row, left ? &a->setting : &a->compare.setting, n, 0, &c.side[1]));
-    c.measured = a->compare.measured;    /* borrowed */
-    if (f == FORM_CSV) report_comparison_csv(b, &c);
-    else if (f == FORM_JSON) report_comparison_json(b, &c);
-    for (int side = 0; side < 2 && f == FORM_PNG; side++) TRY_TO(report_sheet_ranking(&im[side], a->store, &c.side[side]));
-    if (f == FORM_PNG) st = encode(b, &im[2], report_sheet_stack(&im[2], &im[0], &im[1]));
-done:
-    for (int side = 0; side < 2; side++) {
-        image_free(&im[side]);
-        report_ranking_free(&c.side[side]);
+static enum status copy_comparison(struct comparison *out, const struct comparison *c) {
+    *out = *c;
+    for (int k = 0; k < 2; k++) out->order[k] = out->rank[k] = NULL;
+    for (int k = 0; k < 2; k++) {
+        out->order[k] = mem_array(c->n, sizeof *c->order[k]);
+        out->rank[k] = mem_array(c->n, sizeof *c->rank[k]);
+        if (!out->order[k] || !out->rank[k]) return fail(ERR_NOMEM, "export: out of memory");
+        memcpy(out->order[k], c->order[k], c->n * sizeof *c->order[k]);
+        memcpy(out->rank[k], c->rank[k], c->n * sizeof *c->rank[k]);
     }
-    return st;
+    return OK;
+}
+
+static enum status take_comparison(struct app *a, struct export_work *w) {
+    size_t n = w->form == FORM_PNG ? places(a) : a->compare.measured.n;
+    int left = a->compare.active != 0;   /* the left side is the other one when the right has the keys */
+    w->what = EXPORT_COMPARISON;
+    TRY(take_row(a, left ? &a->compare.row : &a->row, left ? &a->compare.setting : &a->setting, n, 0, &w->pair.side[0]));
+    TRY(take_row(a, left ? &a->row : &a->compare.row, left ? &a->setting : &a->compare.setting, n, 0, &w->pair.side[1]));
+    return copy_comparison(&w->pair.measured, &a->compare.measured);
 }
 
 /* --- lists of items --- */
@@ -272,63 +259,117 @@ static enum status list_here(struct app *a, struct listing *l) {
     return list_set(a, l);
 }
 
-/* As many as a picture holds; the rest is left out of it. */
-static enum status list_bytes(struct app *a, enum form f, struct buf *b) {
-    struct listing l;
-    struct image im = { 0 };
-    enum status st = list_here(a, &l);
-    if (st == OK && f == FORM_CSV) st = listing_csv(b, a->store, &l);
-    else if (st == OK && f == FORM_JSON) st = listing_json(b, a->store, &l);
-    else if (st == OK && f == FORM_NPY) st = listing_npy(b, a->store, &l);
-    else if (st == OK) {
-        if (l.count > LISTING_SHEET_MAX) l.count = LISTING_SHEET_MAX;
-        st = encode(b, &im, listing_sheet(&im, a->store, &l));
-    }
-    listing_free(&l);
-    return st;
-}
-
 /* The page of every item of the gallery that has scores in this setting. */
-static enum status gallery_page(struct app *a, struct buf *b) {
-    struct report_rankings all = { NULL, 0, 0, 0 };
-    struct report_request q = { .top = places(a), .bottom = places(a) };
-    struct buf queries = BUF_INIT;
-    char step[24], id[32];
+static enum status take_gallery_page(struct app *a, struct export_work *w) {
+    char id[32];
     const struct setting *t = &a->setting;
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, t->checkpoint);
-    q.method = method_name(t->method);
-    if (method_has_loss(t->method)) q.loss = loss_name(t->loss);
+    struct report_request *q = &w->request;
+    w->what = EXPORT_PAGE;
+    q->top = q->bottom = places(a);
+    q->method = method_name(t->method);
+    if (method_has_loss(t->method)) q->loss = loss_name(t->loss);
     if (method_has_checkpoint(t->method) && c) {
-        snprintf(step, sizeof step, "%zu", c->step);
-        q.checkpoint = step;
+        snprintf(w->step, sizeof w->step, "%zu", c->step);
+        q->checkpoint = w->step;
     }
-    if (method_has_lambda(t->method) && t->lambda[0]) q.lambda = t->lambda;
+    if (method_has_lambda(t->method) && t->lambda[0]) {
+        snprintf(w->lambda, sizeof w->lambda, "%s", t->lambda);
+        q->lambda = w->lambda;
+    }
     for (size_t i = 0; i < a->gallery.count; i++) {
         item_ref_format(id, (struct item_ref){ a->gallery.split, a->gallery.index[i] });
-        buf_printf(&queries, "%s%s", i ? "," : "", id);
+        buf_printf(&w->queries, "%s%s", i ? "," : "", id);
     }
-    enum status st = buf_status(&queries);
-    if (st == OK) st = report_rankings_load(&all, a->store, &q, queries.data);
-    if (st == OK) st = report_page_html(b, a->store, &all, NULL);
-    report_rankings_free(&all);
-    buf_free(&queries);
-    return st;
+    return buf_status(&w->queries);
 }
 
-static enum status bytes_of(struct app *a, enum form f, struct buf *b) {
+/* What the screen lists, as it is now. */
+static enum status take(struct app *a, struct export_work *w) {
     const struct screen *s = app_top(a);
-    if (s == &screen_ranking) return ranking_bytes(a, f, b);
-    if (s == &screen_compare) return compare_bytes(a, f, b);
-    if (s == &screen_gallery && f == FORM_HTML) return gallery_page(a, b);
-    if (s == &screen_set && f == FORM_CSV) return set_csv(a, b);
-    if (s == &screen_self && f == FORM_CSV) report_self_csv(b, &a->self.list, 0);
-    else if (s == &screen_self && f == FORM_JSON) report_self_json(b, &a->self.list, 0);
-    else return list_bytes(a, f, b);
-    return OK;
+    enum form f = w->form;
+    if (s == &screen_ranking) return take_ranking(a, w);
+    if (s == &screen_compare) return take_comparison(a, w);
+    if (s == &screen_gallery && f == FORM_HTML) return take_gallery_page(a, w);
+    if (s == &screen_set && f == FORM_CSV) return set_csv(a, &w->bytes);
+    if (s == &screen_self && f == FORM_CSV) report_self_csv(&w->bytes, &a->self.list, 0);
+    else if (s == &screen_self && f == FORM_JSON) report_self_json(&w->bytes, &a->self.list, 0);
+    else {
+        w->what = EXPORT_LISTING;
+        return list_here(a, &w->list);
+    }
+    return buf_status(&w->bytes);
+}
+
+/* --- writing it --- */
+
+enum { SOON_MS = 30 };   /* an export that is done within is never seen as one that runs */
+
+static void wake(void *ctx) { term_wake(ctx); }
+
+/* Has it ended?  Then that is said, when nothing is being typed. */
+int export_poll(struct app *a) {
+    if (!a->exporting.task || a->prompt != PROMPT_NONE || !task_wait(a->exporting.task, 0)) return 0;
+    struct export_work *w = a->exporting.work;
+    size_t len = w->bytes.len;
+    enum status st = task_end(a->exporting.task);
+    a->exporting.task = NULL;
+    a->exporting.work = NULL;
+    if (st == OK) app_say(a, STYLE_GOOD, "written: %.160s, %zu %s", w->path, len < 10000 ? len : (len + 500) / 1000, len < 10000 ? "bytes" : "kB");
+    else if (st == ERR_CANCELLED) app_say(a, STYLE_WARN, "stopped: %.160s was not written", w->path);
+    else app_say(a, STYLE_ERROR, "%s", fail_reason());
+    if (st == OK) a->export_form = (int)w->form;
+    export_work_free(w);
+    return 1;
+}
+
+/* For scripts, which act on what came of the key before. */
+void export_finish(struct app *a) {
+    while (a->exporting.task && a->prompt == PROMPT_NONE)
+        if (task_wait(a->exporting.task, 3600)) export_poll(a);
+}
+
+int export_cancel(struct app *a) {
+    if (!a->exporting.task) return 0;
+    task_cancel(a->exporting.task);
+    app_say(a, STYLE_NORMAL, "stopping the export of %.160s", a->exporting.work->path);
+    return 1;
+}
+
+const char *export_running(const struct app *a, double *part) {
+    if (!a->exporting.task) return NULL;
+    *part = task_part(a->exporting.task);
+    return a->exporting.work->path;
+}
+
+void export_close(struct app *a) {
+    task_cancel(a->exporting.task);
+    task_end(a->exporting.task);
+    export_work_free(a->exporting.work);
+    a->exporting.task = NULL;
+    a->exporting.work = NULL;
+}
+
+static void start(struct app *a, const char *path, enum form f) {
+    struct export_work *w = mem_array(1, sizeof *w);
+    enum status st = w ? OK : fail(ERR_NOMEM, "export: out of memory");
+    if (st == OK) {
+        snprintf(w->path, sizeof w->path, "%s", path);
+        w->form = f;
+        st = take(a, w);
+    }
+    if (st == OK) st = task_start(&a->exporting.task, a->o.db, export_work_run, w, a->term ? wake : NULL, a->term);
+    if (st != OK) {
+        app_say(a, STYLE_ERROR, "%s", fail_reason());
+        export_work_free(w);
+        return;
+    }
+    a->exporting.work = w;
+    task_wait(a->exporting.task, SOON_MS / 1e3);
+    if (!export_poll(a)) app_say(a, STYLE_NORMAL, "writing %.160s; %s stops it", path, key_for(a, ACT_cancel));
 }
 
 void export_named(struct app *a, const char *path) {
-    struct buf b = BUF_INIT;
     char forms[64];
     enum form f = form_of(path);
     if (!path[0]) { app_say(a, STYLE_NORMAL, "no name, so nothing was written"); return; }
@@ -342,12 +383,7 @@ void export_named(struct app *a, const char *path) {
         app_say(a, STYLE_WARN, "%.160s is there already and stays as it is: another name, please", path);
         return;
     }
-    if (!has_list(a)) return;
-    enum status st = bytes_of(a, f, &b);
-    if (st == OK) st = buf_status(&b);
-    if (st == OK) st = file_write_new(path, b.data, b.len);
-    if (st == OK) app_say(a, STYLE_GOOD, "written: %.160s, %zu %s", path, b.len < 10000 ? b.len : (b.len + 500) / 1000, b.len < 10000 ? "bytes" : "kB");
-    else app_say(a, STYLE_ERROR, "%s", fail_reason());
-    if (st == OK) a->export_form = f;
-    buf_free(&b);
+    if (!has_list(a) || app_look_at_file(a)) return;
+    if (a->is_replaced) app_say(a, STYLE_WARN, "another file has taken this database's place: nothing can be written of the old one");
+    else start(a, path, f);
 }

@@ -95,6 +95,7 @@ enum status script_run(struct app *a, const char *keys) {
             app_key(a, &key);
         }
         while (picker_poll(a)) {}
+        export_finish(a);
         app_poll(a);
     }
     return OK;

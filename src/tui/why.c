@@ -86,6 +86,7 @@ const char *key_why_not(const struct app *a, enum action k) {
     case ACT_mark: case ACT_note: case ACT_reverse: return why_not_marked(a, k);
     case ACT_cancel:
         now = jobs_snapshot(a->jobs);
+        if (a->exporting.task) return NULL;
         return no_job(a) ? no_job(a) : unless(now.id || now.queued, "no job is running");
     case ACT_self_compute: return no_job(a);
     case ACT_generate:

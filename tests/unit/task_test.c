@@ -1,0 +1,86 @@
+/* Work on a thread of its own: what it returns and says, how far it is, and that it stops. */
+#include "../lib/store_rig.h"
+#include "dtrak/task.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+static const char *database(void) {
+    const char *path = rig_path("task.db");
+    if (!rig_exists(path)) store_close(rig_project(path));
+    return path;
+}
+
+static enum status count_items(struct store *s, void *work, const struct progress *p) {
+    progress_report(p, 1, 2, "count", "");
+    return store_items_count(s, SPLIT_TRAIN, work);
+}
+
+static enum status refuse(struct store *s, void *work, const struct progress *p) {
+    (void)s, (void)work, (void)p;
+    return (fail)(ERR_RANGE, "not today");
+}
+
+static enum status for_ever(struct store *s, void *work, const struct progress *p) {
+    struct timespec nap = { 0, 1000000 };
+    atomic_int *begun = work;
+    (void)s;
+    atomic_store(begun, 1);
+    for (;;) {
+        TRY(progress_check(p));
+        nanosleep(&nap, NULL);
+    }
+}
+
+static void ring(void *ctx) { atomic_fetch_add((atomic_int *)ctx, 1); }
+
+static void it_reads_and_ends(void **state) {
+    struct task *t;
+    size_t n = 0;
+    atomic_int rings = 0;
+    (void)state;
+    assert_int_equal(task_start(&t, database(), count_items, &n, ring, &rings), OK);
+    assert_true(task_wait(t, 60));
+    assert_true(task_part(t) > .49 && task_part(t) < .51);
+    assert_int_equal(task_end(t), OK);
+    assert_int_equal(n, RIG_TRAIN);
+    assert_int_equal(atomic_load(&rings), 1);
+}
+
+static void a_failure_comes_over_with_its_reason(void **state) {
+    struct task *t;
+    (void)state;
+    assert_int_equal(task_start(&t, database(), refuse, NULL, NULL, NULL), OK);
+    (fail)(ERR_IO, "something else meanwhile");
+    assert_int_equal(task_end(t), ERR_RANGE);
+    assert_string_equal(fail_reason(), "not today");
+    assert_int_equal(task_start(&t, rig_path("nothing.db"), refuse, NULL, NULL, NULL), OK);
+    assert_int_not_equal(task_end(t), OK);
+    assert_non_null(strstr(fail_reason(), "nothing.db"));
+}
+
+static void it_stops(void **state) {
+    struct task *t;
+    atomic_int begun = 0, rings = 0;
+    (void)state;
+    assert_int_equal(task_start(&t, database(), for_ever, &begun, ring, &rings), OK);
+    while (!atomic_load(&begun)) assert_false(task_wait(t, .001));
+    task_on_change(t, NULL, NULL);
+    task_cancel(t);
+    assert_int_equal(task_end(t), ERR_CANCELLED);
+    assert_int_equal(atomic_load(&rings), 0);
+    assert_int_equal(task_end(NULL), OK);
+    rig_clear();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_reads_and_ends),
+        cmocka_unit_test(a_failure_comes_over_with_its_reason),
+        cmocka_unit_test(it_stops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
