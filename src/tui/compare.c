@@ -212,7 +212,8 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
     if (selected && keys) draw_selection(f, row, col, g, 1);
     else if (selected) frame_restyle(f, row, col, 1, g->tile_cols, STYLE_FOCUS);   /* the same place on the side without the keys */
     if (w + o < g->tile_cols) frame_text(f, line, col + w, selected && keys ? STYLE_SELECTED : style, other);
-    if (mark != ' ') frame_printf(f, line, col + g->tile_cols - 2, 1, selected && keys ? STYLE_SELECTED : STYLE_MARK, "%c", mark);
+    size_t last = g->tile_cols - 2, next = w + (o > 3 ? o : 3) + 2;   /* near its own item, not the one on the right */
+    if (mark != ' ') frame_printf(f, line, col + (next < last ? next : last), 1, selected && keys ? STYLE_SELECTED : STYLE_MARK, "%c", mark);
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at + (side ? SIDE : 0));
 }
 

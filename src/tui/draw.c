@@ -39,6 +39,11 @@ struct grid draw_grid(const struct app *a, size_t rows, size_t cols, size_t text
         if (n > most) { best = g; most = n; }
         if (n >= want) break;
     }
+    /* What is left over on the right goes to the columns, as far as they still read as one row. */
+    if (best.across) {
+        size_t more = (cols - best.across * best.tile_cols) / best.across;
+        best.tile_cols += more < 4 ? more : 4;
+    }
     return best;
 }
 

@@ -210,7 +210,10 @@ static void draw_table(struct app *a, struct frame *f, struct area in, const str
         int selected = i == a->evaluation.cursor;
         enum style style = selected ? STYLE_SELECTED : STYLE_NORMAL;
         setting_words(a, &a->catalog.scores.set[l[i].at], text, sizeof text);
-        if (selected) frame_fill(f, row, in.col + 1, 1, words + 16, style, ' ');
+        if (selected) {
+            frame_fill(f, row, in.col + 1, 1, words + 16, style, ' ');
+            frame_text(f, row, in.col + 1, style, ">");
+        }
         frame_text_in(f, row, in.col + 2, words, style, text);
         if (isfinite(x->se)) frame_printf(f, row, in.col + 2 + words, 15, style, "%6.1f ±%-5.1f", 100 * x->value, 100 * x->se);
         else frame_printf(f, row, in.col + 2 + words, 15, style, "%6.1f", 100 * x->value);

@@ -85,6 +85,7 @@ void palette_draw(struct app *a, struct frame *f) {
         const struct key_line *k = &l[top + i];
         enum style style = top + i == a->palette_at ? STYLE_SELECTED : STYLE_NORMAL;
         frame_fill(f, row + 1 + i, 1, 1, w - 2, style, ' ');
+        if (style == STYLE_SELECTED) frame_text(f, row + 1 + i, 1, style, ">");
         frame_text_in(f, row + 1 + i, 2, 9, style == STYLE_SELECTED ? style : STYLE_ACCENT, k->key);
         frame_text_in(f, row + 1 + i, 12, w > 14 ? w - 14 : 0, style, k->help);
         app_spot(a, row + 1 + i, 1, 1, w - 2, PALETTE_SPOT + top + i);

@@ -205,7 +205,7 @@ static void draw_one(struct app *a, struct frame *f, size_t row, struct area in,
 static void draw_selected(struct app *a, struct frame *f, struct area in) {
     const struct database_facts *d = &a->picker.list.one[a->picker.cursor];
     char text[512];
-    size_t row = in.row + 1, cols = in.cols - 3;
+    size_t row = in.row + 1, cols = in.cols - 3, end = in.row + in.rows - 1;
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, "selected");
     frame_text_in(f, row++, in.col + 2, cols, STYLE_BOLD, d->path);
     if (d->why_not[0]) {
@@ -214,9 +214,10 @@ static void draw_selected(struct app *a, struct frame *f, struct area in) {
     }
     if (!d->known) return;
     snprintf(text, sizeof text, "%s%s%s", d->name, d->origin[0] ? ", from " : "", d->origin);
-    frame_text_in(f, row++, in.col + 2, cols, STYLE_NORMAL, text);
+    size_t used = draw_paragraph(f, row, in.col + 2, end - row - 1, cols, STYLE_NORMAL, text);
+    row += used ? used : 1;
     snprintf(text, sizeof text, "%zu score set%s%s%s", d->score_sets, d->score_sets == 1 ? "" : "s", d->methods[0] ? ": " : "", d->methods);
-    frame_text_in(f, row, in.col + 2, cols, STYLE_NORMAL, text);
+    draw_paragraph(f, row, in.col + 2, end - row, cols, STYLE_NORMAL, text);
 }
 
 static void draw(struct app *a, struct frame *f, struct area in) {
@@ -224,6 +225,7 @@ static void draw(struct app *a, struct frame *f, struct area in) {
     char title[160];
     int boxed = in.rows >= 6 && in.cols >= 20;
     size_t below = in.rows >= 14 && in.cols >= 40 ? 5 : 0;
+    if (below && in.rows >= l->count + 3 + below + 4) below += 4;   /* room to say all of it */
     struct area list = { in.row, in.col, in.rows - below, in.cols };
     if (a->picker.folder) snprintf(title, sizeof title, "databases in %.120s: %zu", a->picker.folder, l->count);
     else snprintf(title, sizeof title, "databases: %zu", l->count);

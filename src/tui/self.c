@@ -227,7 +227,7 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
     item_ref_format(id, ref);
     facts_label(facts_of(a, ref), label, sizeof label);
     if (at == a->self.cursor) frame_fill(f, row, in.col, 1, in.cols, style, ' ');
-    frame_printf(f, row, in.col, in.cols, style, "%5zu %-12s %.3f%s  %s", at + 1, id, x->score, x->outlier ? " *" : "  ", label);
+    frame_printf(f, row, in.col, in.cols, style, "%s%5zu %-12s %.3f%s  %s", at == a->self.cursor ? ">" : " ", at + 1, id, x->score, x->outlier ? " *" : "  ", label);
     app_spot(a, row, in.col, 1, in.cols, at);
 }
 
@@ -309,27 +309,27 @@ static void draw_selected(struct app *a, struct frame *f, struct area in) {
     const struct report_self_item *x = &a->self.list.item[a->self.cursor];
     char id[32], label[80];
     struct item_ref ref = { SPLIT_TRAIN, x->item };
-    size_t tiles = x->neighbours + 1, two_rows = in.rows > 8 ? (in.rows - 4) / 2 - 2 : 0;
+    size_t tiles = x->neighbours + 1, words = tiles > 1 ? 2 : 0, two_rows = in.rows > 8 ? (in.rows - 4) / 2 - 2 : 0;
     size_t across = tiles == 4 && two_rows > draw_image_rows(a, in.cols > 7 ? in.cols / 4 - 1 : 1) ? 2 : tiles;
     size_t each = in.cols / across, h = draw_image_rows(a, each > 1 ? each - 1 : 1), deep = (tiles + across - 1) / across;
     item_ref_format(id, ref);
     facts_label(facts_of(a, ref), label, sizeof label);
     frame_printf(f, in.row, in.col, in.cols, STYLE_FOCUS, "%s %s", id, label);
     if (in.rows < 8) return;
-    if (deep * (h + 2) > in.rows - 4) h = (in.rows - 4) / deep - 2;
+    if (deep * (h + words) > in.rows - 4) h = (in.rows - 4) / deep - words;
     for (size_t k = 0; k < tiles; k++) {
         struct item_ref other = { SPLIT_TRAIN, k ? x->neighbour[k - 1] : x->item };
-        size_t col = in.col + k % across * each, row = in.row + 1 + k / across * (h + 2);
+        size_t col = in.col + k % across * each, row = in.row + 1 + k / across * (h + words);
         draw_image(a, f, row, col, h, draw_image_cols(a, h), other);
         item_ref_format(id, other);
         facts_label(facts_of(a, other), label, sizeof label);
         const struct facts *mine = facts_of(a, ref), *its = facts_of(a, other);
         int differs = k && mine->label >= 0 && its->label >= 0 && mine->label != its->label;
-        if (tiles == 1) break;   /* the line above says it all */
+        if (!words) break;   /* the line above says it all */
         frame_printf(f, row + h, col, each > 1 ? each - 1 : 1, STYLE_NORMAL, "%s", strchr(id, ':') + 1);
         frame_text_in(f, row + h + 1, col, each > 1 ? each - 1 : 1, differs ? STYLE_WARN : STYLE_DIM, label);
     }
-    size_t row = in.row + 1 + deep * (h + 2);
+    size_t row = in.row + 1 + deep * (h + words);
     if (row < in.row + in.rows && isfinite(x->distance))
         frame_printf(f, row, in.col, in.cols, x->distance < .02 ? STYLE_WARN : STYLE_NORMAL, "nearest at %.3f%s", x->distance,
                      x->distance < .02 ? ": a copy" : "");
