@@ -138,7 +138,8 @@ static void say(struct lines *l, enum style style, const char *name, const char 
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     if (!text[0]) return;
-    size_t w = l->cols >= 44 ? 15 : 11;   /* "self-influence" whole, where there is room */
+    size_t w = l->cols >= 60 ? 15 : 11;   /* the longest name whole, where its value still fits one line */
+    if (w < 15 && !strcmp(name, "self-influence")) name = "self-infl.";
     frame_text_in(l->f, l->row, l->col, w, STYLE_DIM, name);
     size_t used = draw_paragraph(l->f, l->row, l->col + w, l->end - l->row, l->cols > w + 1 ? l->cols - w - 1 : 1, style, text);
     l->row += used ? used : 1;
