@@ -6,6 +6,7 @@
 #include "dtrak/painter.h"
 #include "dtrak/mem.h"
 #include "inline.h"
+#include "palette.h"
 #include "squares.h"
 
 #include <limits.h>
@@ -22,7 +23,23 @@ static int append_sixel(char *data, int size, void *ctx) {
     return size;
 }
 
-/* rows of fit's picture, of which rgb is the first. */
+/* Every pixel in the nearest of the colours that were found: rgb becomes their numbers. */
+static void map_exactly(sixel_dither_t *dither, unsigned char *rgb, size_t width, size_t rows, unsigned slack) {
+    unsigned char colours[256 * 3];
+    struct palette p;
+    size_t n = (size_t)sixel_dither_get_num_of_palette_colors(dither);
+    memcpy(colours, sixel_dither_get_palette(dither), 3 * n);
+    for (size_t i = 0; i < 3 * n; i++) {      /* as they are sent, in hundredths */
+        unsigned hundredths = (colours[i] * 100u + 127) / 255;
+        colours[i] = (unsigned char)((hundredths * 255 + 50) / 100);
+    }
+    palette_init(&p, colours, n);
+    palette_map(&p, rgb, rgb, width, rows, colours, slack);
+    sixel_dither_set_palette(dither, colours);
+    sixel_dither_set_pixelformat(dither, SIXEL_PIXELFORMAT_PAL8);
+}
+
+/* rows of fit's picture, of which rgb is the first; the pixels are lost. */
 static enum status encode_sixel(struct buf *out, unsigned char *rgb, const struct paint_fit *fit, size_t rows,
                                 size_t colours, int is_grown) {
     enum status st = OK;
@@ -45,7 +62,8 @@ static enum status encode_sixel(struct buf *out, unsigned char *rgb, const struc
     /* Squares of one colour are better flat, and several times shorter so. */
     int is_flat = is_grown || (small && colours >= 64);
     sixel_dither_set_diffusion_type(dither, is_flat ? SIXEL_DIFFUSE_NONE : SIXEL_DIFFUSE_FS);
-    s = sixel_encode(rgb, w, h, 3, dither, output);   /* may change the pixels */
+    if (is_flat) map_exactly(dither, rgb, fit->width, rows, small ? SLACK : 0);
+    s = sixel_encode(rgb, w, h, is_flat ? 1 : 3, dither, output);
     if (SIXEL_FAILED(s)) goto failed;
     st = buf_status(out);
     goto done;
@@ -269,7 +287,7 @@ static enum status encode_cut(struct paint_part *parts, size_t *count, size_t *l
     unsigned char *rgb;
     size_t n = 0, height = rows * how->cell_h;
     enum status st = OK;
-    TRY(scaled(&rgb, pic, fit));     /* anew each time: libsixel changes them */
+    TRY(scaled(&rgb, pic, fit));     /* anew each time: encoding changes them */
     *longest = 0;
     for (size_t y = 0; st == OK && y < fit->height && n < PAINT_PARTS; y += height, n++) {
         size_t left = fit->height - y;

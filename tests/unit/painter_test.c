@@ -53,7 +53,8 @@ static void a_sixel_decodes_to_the_scaled_picture(void **state) {
         { 32, 32, 6, 12, 16, 22, 5000 },
         { 28, 28, 5, 10, 0, 29.5, 5000 },
         { 300, 200, 12, 40, 0, 31.5, 80000 }, /* shrunk a little, 256 colours */
-        { 500, 700, 6, 12, 0, 29, 8000 },
+        { 500, 700, 6, 12, 0, 30.5, 4300 },
+        { 500, 700, 6, 12, 256, 34.5, 11000 },
         { 80, 40, 12, 60, 0, 33, 20000 },     /* six times as large */
         { 75, 41, 12, 56, 0, 30.5, 90000 },  /* grown by a fraction: interpolated */
         { 32, 32, 20, 40, 0, 34, 20000 },    /* the same in the large view */
