@@ -41,13 +41,26 @@ static double difference(const struct vt_picture *p, unsigned key) {
     return sum / (96 * 96 * 3);
 }
 
+/* Where a box of the scene is. */
+static size_t box_row(unsigned i) { return 3 + i / 3 * 8; }
+static size_t box_col(unsigned i) { return 2 + i % 3 * 14; }
+
+/* How many boxes show what they should, and no picture of before. */
+static unsigned right_pictures(const struct vt *v, unsigned base) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < 6; i++) {
+        const struct vt_picture *pic = vt_picture_at(v, box_row(i), box_col(i) + 1);
+        n += pic && difference(pic, base + i) < 130;
+    }
+    return n;
+}
+
 /* Every box shows its own picture, and a picture of no other item is as near. */
 static void check_pictures(struct pty *p, unsigned base) {
     const struct vt *v = pty_screen(p);
-    const struct vt_picture *there[8];
-    for (int i = 0; i < 50 && vt_pictures(v, there, 8) < 6; i++) pty_settle(p, 100);   /* a busy machine */
+    for (int i = 0; i < 50 && right_pictures(v, base) < 6; i++) pty_settle(p, 100);   /* a busy machine */
     for (unsigned i = 0; i < 6; i++) {
-        size_t row = 3 + i / 3 * 8, col = 2 + i % 3 * 14;
+        size_t row = box_row(i), col = box_col(i);
         char label[32];
         size_t at_row, at_col;
         snprintf(label, sizeof label, "train:%u ", base + i);
@@ -452,14 +465,16 @@ static void pictures_wait_for_a_terminal_that_is_behind(void **state) {
     pty_settle(p, 300);
     check_pictures(p, 0);
     pty_become(p, PTY_SILENT);                       /* answers when this test does */
-    size_t drawn = vt_state(pty_screen(p)).pictures_drawn;
+    size_t drawn = vt_state(pty_screen(p)).pictures_drawn, bytes = pty_bytes(p);
     pty_keys(p, "n");
     assert_true(pty_wait_for(p, "train:11", 3000));
     pty_settle(p, 200);
-    assert_in_range(vt_state(pty_screen(p)).pictures_drawn - drawn, 1, 3);
+    /* How many pictures fit depends on the colours that the machine's speed allows. */
+    assert_in_range(vt_state(pty_screen(p)).pictures_drawn - drawn, 1, 5);
+    assert_in_range(pty_bytes(p) - bytes, 1, scene.ahead_bytes + 1500);   /* the rest is text */
     drawn = vt_state(pty_screen(p)).pictures_drawn;
     pty_keys(p, "t");                                /* text is never held back */
-    assert_true(pty_wait_for(p, "some text beside", 1000));
+    assert_true(pty_wait_for(p, "some text beside", 3000));
     assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, drawn);
     pty_keys(p, "\033[?62;4;22c");
     pty_settle(p, 200);
