@@ -36,7 +36,7 @@ static void traker_says_sizes_models_and_experiments(void **state) {
     assert_says("train set size");
     json_free(d);
     /* A path of another machine is not looked at; a name that leads out of the folder is none. */
-    d = doc("{\"a\": {\"num_targets\": 6, \"scores_path\": \"/root/x.mmap\", \"scores_finalized\": 1}, \"../b\": {\"num_targets\": 6},"
+    d = doc("{\"a\": {\"num_targets\": 6, \"scores_path\": \"/elsewhere/x.mmap\", \"scores_finalized\": 1}, \"../b\": {\"num_targets\": 6},"
             " \"/c\": {\"num_targets\": 6}, \"\": {\"num_targets\": 6}, \"d\": {\"num_targets\": -6}, \"e\": 3}");
     assert_int_equal(traker_experiment_at(&x, json_root(d), 0), 1);
     assert_true(!strcmp(x.name, "a") && x.targets == 6 && x.has_scores);
