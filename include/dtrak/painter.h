@@ -53,7 +53,8 @@ void paint_scale(unsigned char *rgb, size_t width, size_t height, const struct p
  * PNG in base64, bare.  iTerm2: one OSC 1337 with a PNG that fills its cells,
  * transparent where the picture does not reach.  Blocks and ASCII: fit.rows
  * lines of fit.cols cells separated by '\n', in the colours of the line before until they
- * change, SGR 0 at the end.
+ * change, SGR 0 at the end; with direct colours a channel is off by 1 of 255 at most, where
+ * that saves naming a colour.
  * ERR_RANGE for an empty fit or a picture over PAINT_SIDE. */
 enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
                          const struct paint_how *how);
@@ -81,7 +82,8 @@ enum status paint_index(struct paint_palette *p, size_t colours, const unsigned 
 enum status paint_sixel_indexed(struct buf *out, const unsigned char *index, size_t width, size_t height,
                                 const struct paint_palette *p);
 
-/* Appends what shows encoded bytes with their top left in cell (row, col), from 0.
+/* Appends what shows encoded bytes with their top left in cell (row, col), from 0, and all of
+ * their lines on the screen: lines go down by line feeds.
  * id: kitty's number of the picture, > 0; an older one of that number goes. */
 void paint_emit(struct buf *out, const char *bytes, size_t len, enum graphics painter,
                 size_t row, size_t col, unsigned id);

@@ -37,7 +37,7 @@ struct term_options {
     size_t cell_w, cell_h;       /* pixels of a cell when the user said so, else 0 */
     size_t colours;              /* sixel palette when the user said so, else 0 */
     int no_mouse;
-    int passthrough;             /* inside tmux: pictures go past it to the terminal outside */
+    int passthrough;             /* inside tmux: pictures go past it to the terminal outside, if they are pixels */
     int probe_ms;                /* deadline of the probe; 0: 1500 */
     size_t cache_bytes;          /* encoded pictures kept; 0: 32 MiB */
     size_t ahead_bytes;          /* of pictures, that the terminal has not said it has worked

@@ -1,10 +1,11 @@
-/* painter.c - pixels to bytes: sixel through libsixel, half blocks, ASCII, and
- * what is common to all painters.  See inline.c for kitty and iTerm2.
+/* painter.c - pixels to bytes: sixel through libsixel, and what is common to all
+ * painters.  See inline.c for kitty and iTerm2, blocks.c for half blocks and ASCII.
  *
  * Of libsixel only the palette, the output and sixel_encode() are used: its
  * readers of foreign bytes are where its security holes were. */
 #include "dtrak/painter.h"
 #include "dtrak/mem.h"
+#include "blocks.h"
 #include "inline.h"
 #include "palette.h"
 #include "squares.h"
@@ -111,140 +112,6 @@ static size_t squares_of(const struct picture *pic, const struct paint_fit *fit,
     return times;
 }
 
-static unsigned distance(const unsigned char *a, const unsigned char *b) {
-    unsigned sum = 0;
-    for (int c = 0; c < 3; c++) {
-        int d = a[c] - b[c];
-        sum += (unsigned)(d * d);
-    }
-    return sum;
-}
-
-/* The nearest of the 6x6x6 cube and the 24 greys; 0..15 vary with the user's theme. */
-static unsigned nearest_256(const unsigned char *p) {
-    static const unsigned char level[6] = { 0, 95, 135, 175, 215, 255 };
-    unsigned char cube[3], grey[3];
-    unsigned index[3];
-    for (int c = 0; c < 3; c++) {
-        unsigned i = p[c] < 48 ? 0u : p[c] < 115 ? 1u : ((unsigned)p[c] - 35) / 40;
-        index[c] = i;
-        cube[c] = level[i];
-    }
-    unsigned mean = ((unsigned)p[0] + p[1] + p[2]) / 3;
-    unsigned step = mean < 8 ? 0 : (mean - 3) / 10;
-    if (step > 23) step = 23;
-    memset(grey, (int)(8 + 10 * step), sizeof grey);
-    if (distance(p, grey) < distance(p, cube)) return 232 + step;
-    return 16 + 36 * index[0] + 6 * index[1] + index[2];
-}
-
-static unsigned nearest_16(const unsigned char *p) {
-    static const unsigned char xterm[16][3] = {
-        { 0, 0, 0 }, { 205, 0, 0 }, { 0, 205, 0 }, { 205, 205, 0 }, { 0, 0, 238 }, { 205, 0, 205 },
-        { 0, 205, 205 }, { 229, 229, 229 }, { 127, 127, 127 }, { 255, 0, 0 }, { 0, 255, 0 },
-        { 255, 255, 0 }, { 92, 92, 255 }, { 255, 0, 255 }, { 0, 255, 255 }, { 255, 255, 255 },
-    };
-    unsigned best = 0;
-    for (unsigned i = 1; i < 16; i++)
-        if (distance(p, xterm[i]) < distance(p, xterm[best])) best = i;
-    return best;
-}
-
-/* Red, green, blue as the terminal will see it: equal numbers, equal colours. */
-static uint32_t colour_number(const unsigned char *p, enum colour_depth depth) {
-    if (depth == COLOUR_TRUE) return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-    return depth == COLOUR_256 ? nearest_256(p) : nearest_16(p);
-}
-
-/* The SGR parameters of a colour; ground is 3 (text) or 4 (behind it); UNSET: the terminal's own. */
-#define UNSET UINT32_MAX
-
-static void add_colour(struct buf *out, int ground, uint32_t n, enum colour_depth depth) {
-    if (n == UNSET)
-        buf_printf(out, "%d9", ground);
-    else if (depth == COLOUR_TRUE)
-        buf_printf(out, "%d8;2;%u;%u;%u", ground, (unsigned)(n >> 16), (unsigned)(n >> 8 & 255), (unsigned)(n & 255));
-    else if (depth == COLOUR_256)
-        buf_printf(out, "%d8;5;%u", ground, (unsigned)n);
-    else
-        buf_printf(out, "%u", (unsigned)(n < 8 ? (unsigned)ground * 10 + n : (unsigned)ground * 10 + 60 + n - 8));
-}
-
-static unsigned luminance(const unsigned char *p) {
-    return (2126u * p[0] + 7152u * p[1] + 722u * p[2] + 5000) / 10000;
-}
-
-#define UPPER "\xE2\x96\x80"   /* U+2580 */
-#define LOWER "\xE2\x96\x84"   /* U+2584 */
-#define FULL "\xE2\x96\x88"    /* U+2588 */
-
-/* The colours that the terminal has set. */
-struct grounds { uint32_t fg, bg; };
-
-/* One sequence for what changes. */
-static void set_grounds(struct buf *out, struct grounds *now, uint32_t fg, uint32_t bg, enum colour_depth depth) {
-    int new_fg = fg != now->fg, new_bg = bg != now->bg;
-    if (!new_fg && !new_bg) return;
-    buf_text(out, "\033[");
-    if (new_fg) add_colour(out, 3, fg, depth);
-    if (new_fg && new_bg) buf_text(out, ";");
-    if (new_bg) add_colour(out, 4, bg, depth);
-    buf_text(out, "m");
-    *now = (struct grounds){ fg, bg };
-}
-
-/* One line of half blocks from two rows of pixels; below is NULL after an odd
- * last one, whose cells then show the terminal's own background.  Either half can be the
- * text: the one that leaves more of the colours as they are. */
-static void half_line(struct buf *out, struct grounds *now, const unsigned char *above, const unsigned char *below,
-                      size_t width, enum colour_depth depth) {
-    for (size_t x = 0; x < width; x++) {
-        if (depth == COLOUR_MONO) {
-            int a = luminance(above + 3 * x) > 127, b = below && luminance(below + 3 * x) > 127;
-            buf_text(out, a && b ? FULL : a ? UPPER : b ? LOWER : " ");
-            continue;
-        }
-        uint32_t top = colour_number(above + 3 * x, depth);
-        uint32_t bottom = below ? colour_number(below + 3 * x, depth) : UNSET;
-        int kept_upper = (top == now->fg) + (bottom == now->bg), kept_lower = (bottom == now->fg) + (top == now->bg);
-        if (top == bottom && top == now->fg && top != now->bg) {
-            buf_text(out, FULL);
-        } else if (top == bottom) {
-            set_grounds(out, now, now->fg, top, depth);
-            buf_text(out, " ");
-        } else if (kept_lower > kept_upper && bottom != UNSET) {
-            set_grounds(out, now, bottom, top, depth);
-            buf_text(out, LOWER);
-        } else {
-            set_grounds(out, now, top, bottom, depth);
-            buf_text(out, UPPER);
-        }
-    }
-}
-
-static void encode_half(struct buf *out, const unsigned char *rgb, const struct paint_fit *fit,
-                        enum colour_depth depth) {
-    struct grounds now = { UNSET, UNSET };
-    size_t stride = fit->width * 3;
-    for (size_t y = 0; y < fit->height; y += 2) {
-        if (y) buf_text(out, "\n");
-        half_line(out, &now, rgb + y * stride, y + 1 < fit->height ? rgb + (y + 1) * stride : NULL, fit->width, depth);
-    }
-    buf_text(out, "\033[m");
-}
-
-static void encode_ascii(struct buf *out, const unsigned char *rgb, const struct paint_fit *fit) {
-    static const char ramp[] = " .:-=+*#%@";
-    for (size_t y = 0; y < fit->height; y++) {
-        if (y) buf_text(out, "\n");
-        for (size_t x = 0; x < fit->width; x++) {
-            unsigned l = luminance(rgb + (y * fit->width + x) * 3);
-            buf_add(out, &ramp[(l * (sizeof ramp - 2) + 127) / 255], 1);
-        }
-    }
-    buf_text(out, "\033[m");
-}
-
 /* The pixels of the picture in its place, to be mem_free()d. */
 static enum status scaled(unsigned char **rgb, const struct picture *pic, const struct paint_fit *fit) {
     if (!fit->width || !fit->height || !pic->width || !pic->height || pic->width > PAINT_SIDE
@@ -273,8 +140,8 @@ enum status paint_encode(struct buf *out, const struct picture *pic, const struc
     case GRAPHICS_SIXEL: st = encode_sixel(out, rgb, fit, fit->height, how->colours, is_grown(pic, fit)); break;
     case GRAPHICS_KITTY: st = inline_kitty(out, rgb, fit); break;
     case GRAPHICS_ITERM2: st = inline_iterm2(out, rgb, fit, how); break;
-    case GRAPHICS_HALF: encode_half(out, rgb, fit, how->depth); break;
-    case GRAPHICS_ASCII: encode_ascii(out, rgb, fit); break;
+    case GRAPHICS_HALF: blocks_half(out, rgb, fit, how->depth); break;
+    case GRAPHICS_ASCII: blocks_ascii(out, rgb, fit); break;
     default: st = fail(ERR_RANGE, "picture: nothing paints with '%s'", graphics_name(how->painter));
     }
     mem_free(rgb);
@@ -341,13 +208,15 @@ void paint_emit(struct buf *out, const char *bytes, size_t len, enum graphics pa
         else buf_add(out, bytes, len);
         return;
     }
-    for (size_t line = 0; len; line++) {
+    buf_printf(out, "\033[%zu;%zuH\033[m", row + 1, col + 1);
+    for (;;) {
         const char *end = memchr(bytes, '\n', len);
         size_t n = end ? (size_t)(end - bytes) : len;
-        buf_printf(out, "\033[%zu;%zuH%s", ++row, col + 1, line ? "" : "\033[m");
         buf_add(out, bytes, n);
-        if (end) n++;
-        bytes += n;
-        len -= n;
+        if (!end) break;
+        if (col) buf_printf(out, "\n\033[%zuG", col + 1);   /* down, and to the column from wherever it is */
+        else buf_text(out, "\n\r");
+        bytes += n + 1;
+        len -= n + 1;
     }
 }

@@ -152,7 +152,7 @@ enum status term_open(struct term **out, const struct term_options *opt) {
     TRY_TO(open_pipe(t));
     TRY_TO(paint_cache_new(&t->cache, t->opt.cache_bytes ? t->opt.cache_bytes : CACHE_BYTES));
     probe_init(&t->probe);
-    if (!t->probe.in_tmux) t->opt.passthrough = 0;
+    if (!t->probe.in_tmux || !(t->opt.graphics == GRAPHICS_AUTO || graphics_is_pixels(t->opt.graphics))) t->opt.passthrough = 0;
     if (t->opt.passthrough) TRY_TO(find_way_past_tmux(t));
     input_init(&t->input);
     line_init(&t->line);

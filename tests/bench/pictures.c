@@ -27,6 +27,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { COUNT = 24, ACROSS = 6, ROUNDS = 9, BOX_COLS = 10, BOX_ROWS = 5, CELL_W = 10, CELL_H = 20, LARGE = 256 };
@@ -113,6 +114,10 @@ static struct run run(char *const argv[]) {
     int fd, status;
     pid_t pid = forkpty(&fd, NULL, NULL, &w);
     if (pid == 0) {
+        struct termios as_written;      /* no line feed becomes two bytes */
+        if (tcgetattr(1, &as_written) != 0) _exit(127);
+        as_written.c_oflag &= ~(tcflag_t)OPOST;
+        tcsetattr(1, TCSANOW, &as_written);
         setenv("TERM", "xterm-256color", 1);
         unsetenv("TMUX");
         execvp(argv[0], argv);

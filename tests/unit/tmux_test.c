@@ -134,6 +134,17 @@ static void outside_tmux_nothing_is_wrapped(void **state) {
     quit(p);
 }
 
+/* Characters are tmux's own business. */
+static void half_blocks_do_not_go_past_tmux(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_HALF, .passthrough = 1 };
+    struct pty *p = start(&scene, PTY_TMUX);
+    assert_true(pty_wait_for(p, "\u2580", 5000));
+    pty_settle(p, 300);
+    assert_int_equal(vt_state(pty_screen(p)).passed, 0);
+    quit(p);
+}
+
 static int run_in_screen(void *scene) {
     setenv("TERM", "screen-256color", 1);
     setenv("STY", "1234.pts-0.host", 1);
@@ -188,6 +199,7 @@ int main(void) {
         cmocka_unit_test(a_row_is_one_sixel_where_tmux_has_them),
         cmocka_unit_test(sixels_go_past_tmux_when_asked_for),
         cmocka_unit_test(outside_tmux_nothing_is_wrapped),
+        cmocka_unit_test(half_blocks_do_not_go_past_tmux),
         cmocka_unit_test(gnu_screen_gets_half_blocks_and_no_kitty_question),
         cmocka_unit_test(what_tmux_says_of_its_pane_is_read),
         cmocka_unit_test(wrapping_doubles_every_escape),
