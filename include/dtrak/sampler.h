@@ -3,7 +3,7 @@
  * The first latent and, with eta > 0, the later noise of a sample are keyed on
  * its seed, and samples of a batch do not touch each other: the same seed and
  * weights give the same picture whatever else is drawn.
- * Checked against: tests/unit/pipeline_test.c, tests/cli/small.sh. */
+ * Checked against: tests/unit/train_test.c, tests/cli/small.sh. */
 #ifndef DTRAK_SAMPLER_H
 #define DTRAK_SAMPLER_H
 

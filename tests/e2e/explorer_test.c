@@ -274,12 +274,6 @@ static void a_killed_computation_is_offered_again_and_goes_on(void **state) {
     free(ranked[1]);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct rlimit no_core = { 0, 0 };
     const struct CMUnitTest tests[] = {
@@ -294,5 +288,5 @@ int main(void) {
         cmocka_unit_test(a_killed_computation_is_offered_again_and_goes_on),
     };
     setrlimit(RLIMIT_CORE, &no_core);
-    return cmocka_run_group_tests_name("explorer", tests, NULL, clear);
+    return cmocka_run_group_tests_name("explorer", tests, NULL, rig_end);
 }

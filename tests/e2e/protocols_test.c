@@ -190,12 +190,6 @@ static void a_crash_in_a_picture_ends_the_picture(void **state) {
     assert_true(within > 0);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_tmux_with_sixels_every_picture_is_there),
@@ -204,5 +198,5 @@ int main(void) {
         cmocka_unit_test(a_storm_of_sizes_does_no_harm),
         cmocka_unit_test(a_crash_in_a_picture_ends_the_picture),
     };
-    return cmocka_run_group_tests_name("protocols", tests, NULL, clear);
+    return cmocka_run_group_tests_name("protocols", tests, NULL, rig_end);
 }

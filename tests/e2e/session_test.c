@@ -263,12 +263,6 @@ static void the_config_file_of_the_user_is_read(void **state) {
     free(text);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_another_process_writes_shows_without_a_key),
@@ -278,5 +272,5 @@ int main(void) {
         cmocka_unit_test(the_next_start_shows_what_was_shown_last),
         cmocka_unit_test(the_config_file_of_the_user_is_read),
     };
-    return cmocka_run_group_tests_name("session", tests, NULL, clear);
+    return cmocka_run_group_tests_name("session", tests, NULL, rig_end);
 }

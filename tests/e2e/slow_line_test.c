@@ -206,12 +206,6 @@ static void a_terminal_that_falls_silent_does_not_stop_it(void **state) {
     explore_quit(p);
 }
 
-static int leave_at_once(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 /* Answers that come after the end would be typed into the shell. */
 static void no_answer_is_left_for_the_shell(void **state) {
     (void)state;
@@ -237,5 +231,5 @@ int main(void) {
         cmocka_unit_test(a_terminal_that_falls_silent_does_not_stop_it),
         cmocka_unit_test(no_answer_is_left_for_the_shell),
     };
-    return cmocka_run_group_tests_name("slow_line", tests, NULL, leave_at_once);
+    return cmocka_run_group_tests_name("slow_line", tests, NULL, rig_end);
 }

@@ -1,37 +1,52 @@
+/* store_rig.c - databases for tests.  See store_rig.h. */
 #include "store_rig.h"
 
+#include "dtrak/mem.h"
+
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <dirent.h>
 #include <cmocka.h>
 #include <sqlite3.h>
 
 static char folder[64];
 
+const char *rig_folder(void) {
+    if (!folder[0]) {
+        snprintf(folder, sizeof folder, "/tmp/dtrak-test-XXXXXX");
+        assert_non_null(mkdtemp(folder));
+    }
+    return folder;
+}
+
 const char *rig_path(const char *name) {
     static char paths[16][160];
     static int next;
-    if (!folder[0]) {
-        snprintf(folder, sizeof folder, "/tmp/dtrak-store-XXXXXX");
-        assert_non_null(mkdtemp(folder));
-    }
     char *p = paths[next++ % 16];
-    snprintf(p, sizeof paths[0], "%s/%s", folder, name);
+    snprintf(p, sizeof paths[0], "%s/%s", rig_folder(), name);
     return p;
 }
 
+static int take_away(const char *path, const struct stat *st, int type, struct FTW *at) {
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
 void rig_clear(void) {
-    if (!folder[0]) return;
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) unlink(rig_path(e->d_name));
-    if (d) closedir(d);
-    rmdir(folder);
+    if (folder[0]) nftw(folder, take_away, 8, FTW_DEPTH | FTW_PHYS);
     folder[0] = 0;
+}
+
+int rig_end(void **state) {
+    (void)state;
+    rig_clear();
+    if (mem_live() == 0) return 0;
+    print_error("%ld blocks of memory are left\n", mem_live());
+    return -1;
 }
 
 int rig_exists(const char *path) { return access(path, F_OK) == 0; }
@@ -114,4 +129,12 @@ struct feature_identity rig_identity(struct store *s, enum split split) {
     memcpy(f.checkpoint_sha256, l.checkpoint[0].sha256, sizeof f.checkpoint_sha256);
     checkpoint_list_free(&l);
     return f;
+}
+
+struct feature_set rig_features(struct store *s, const struct feature_identity *id, size_t rows, const float *values) {
+    struct feature_set set;
+    enum status st = store_feature_set_ensure(s, id, rows, rows, NULL, NULL, &set);
+    if (st == OK) st = store_feature_block_put(s, &set, 0, values);
+    if (st != OK) fail_msg("%s", fail_reason());
+    return set;
 }

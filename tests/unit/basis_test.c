@@ -6,8 +6,9 @@
 #include "dtrak/ridge.h"
 #include "dtrak/rng.h"
 #include "dtrak/store.h"
+#include "../lib/status.h"
+#include "../lib/stopper.h"
 #include "../lib/store_rig.h"
-#include "../lib/near.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -17,23 +18,14 @@
 
 enum { K_MAX = 700 };
 
-static void ok(enum status st) {
-    if (st == OK) return;
-    print_error("%s\n", fail_reason());
-    _fail(__FILE__, __LINE__);
-}
-
 /* Whatever values: the items of the rig, k features each. */
 static struct feature_set add_features(struct store *s, enum split split, size_t rows, size_t k) {
     static float values[RIG_TRAIN * K_MAX];
     struct feature_identity id = rig_identity(s, split);
-    struct feature_set set;
     id.k = k;
     id.float32 = 1;
     rng_normal(values, rows * k, 9, RNG_TEST, (uint32_t)split, 0);
-    ok(store_feature_set_ensure(s, &id, rows, rows, NULL, NULL, &set));
-    ok(store_feature_block_put(s, &set, 0, values));
-    return set;
+    return rig_features(s, &id, rows, values);
 }
 
 static struct feature_set world(struct store **s, const char *name, size_t k) {
@@ -143,16 +135,6 @@ static void scores_with_it_are_those_without(void **state) {
     }
 }
 
-struct stopper { atomic_int cancel; int reports, at; };
-static void stop_at(void *ctx, double done, double total, const char *what, const char *note) {
-    struct stopper *s = ctx;
-    (void)done;
-    (void)total;
-    (void)what;
-    (void)note;
-    if (++s->reports == s->at) atomic_store(&s->cancel, 1);
-}
-
 static void panels_that_are_finished_stay(void **state) {
     (void)state;
     struct store *s;
@@ -163,9 +145,8 @@ static void panels_that_are_finished_stay(void **state) {
     ok(store_basis_ensure(s, train.id, RIG_TRAIN, K_MAX, 7, NULL, &b));   /* more panels than it would make */
     size_t panels = (RIG_TRAIN + 6) / 7, runs = 0;
     for (;; runs++) {
-        struct stopper stop = { .at = 2 };
-        struct progress p = { stop_at, &stop, &stop.cancel };
-        enum status st = make(s, &p);
+        struct stopper stop = { .at_report = 2 };
+        enum status st = make(s, stopper_progress(&stop));
         if (st == OK) break;
         assert_int_equal(st, ERR_CANCELLED);
         ok(store_basis_panels_missing(s, &b, &missing));
@@ -298,12 +279,6 @@ static void every_allocation_may_fail_and_nothing_leaks(void **state) {
     store_close(s);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_the_decomposition_in_either_form),
@@ -314,5 +289,5 @@ int main(void) {
         cmocka_unit_test(what_does_not_fit_is_said_before_it_starts),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
     };
-    return cmocka_run_group_tests(tests, NULL, clear);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

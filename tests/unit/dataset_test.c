@@ -4,8 +4,8 @@
 
 #include "../../src/formats/dataset_parts.h"
 #include "../lib/hostile.h"
+#include "../lib/store_rig.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -17,45 +17,8 @@
 
 #include <cmocka.h>
 
-/* A directory of its own for each test, removed with all it holds. */
-static char root[64];
-
-static int make_root(void **state) {
-    (void)state;
-    strcpy(root, "/tmp/dtrak-dataset-XXXXXX");
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static void remove_tree(const char *path) {
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char child[512];
-        struct stat sb;
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        if (snprintf(child, sizeof child, "%s/%s", path, e->d_name) >= (int)sizeof child) continue;
-        if (lstat(child, &sb) == 0 && S_ISDIR(sb.st_mode)) remove_tree(child);
-        else unlink(child);
-    }
-    if (d) closedir(d);
-    rmdir(path);
-}
-
-static int drop_root(void **state) {
-    (void)state;
-    remove_tree(root);
-    return mem_live() == 0 ? 0 : -1;
-}
-
-static const char *in_root(const char *name) {
-    static char path[4][256];
-    static int next;
-    char *p = path[next = (next + 1) % 4];
-    snprintf(p, 256, "%s/%s", root, name);
-    return p;
-}
-
 static void put(const char *name, const void *bytes, size_t len) {
-    if (file_write(in_root(name), bytes, len) != OK) fail_msg("%s", fail_reason());
+    if (file_write(rig_path(name), bytes, len) != OK) fail_msg("%s", fail_reason());
 }
 
 static void reason_has(const char *text) {
@@ -82,7 +45,7 @@ static void idx_pairs_read_as_train_and_test(void **state) {
     char id[32];
     put_idx("fashion-i", "l", 20, 0);
     put_idx("ti", "tl", 3, 100);
-    if (dataset_open_idx(&ds, in_root("fashion-i"), in_root("l"), in_root("ti"), in_root("tl")))
+    if (dataset_open_idx(&ds, rig_path("fashion-i"), rig_path("l"), rig_path("ti"), rig_path("tl")))
         fail_msg("%s", fail_reason());
     const struct dataset_info *info = dataset_info(ds);
     assert_int_equal(info->count, 23);
@@ -115,13 +78,13 @@ static void gzip_is_undone_on_the_way(void **state) {
     unsigned char *gz = hostile_file(&len, "tests/fuzz/corpus-gzip/images");
     put("i.gz", gz, len);
     put("l", labels, sizeof labels);
-    assert_int_equal(dataset_open_idx(&ds, in_root("i.gz"), in_root("l"), NULL, NULL), OK);
+    assert_int_equal(dataset_open_idx(&ds, rig_path("i.gz"), rig_path("l"), NULL, NULL), OK);
     assert_int_equal(dataset_pixels(ds, 2, px), OK);
     assert_int_equal(px[7], 23);
     assert_string_equal(dataset_label_name(ds, 9), "9");
     dataset_free(ds);
     put("i.gz", gz, len - 5);
-    assert_int_equal(dataset_open_idx(&ds, in_root("i.gz"), in_root("l"), NULL, NULL), ERR_FORMAT);
+    assert_int_equal(dataset_open_idx(&ds, rig_path("i.gz"), rig_path("l"), NULL, NULL), ERR_FORMAT);
     reason_has("i.gz");
     mem_free(gz);
 }
@@ -131,14 +94,14 @@ static void idx_files_that_disagree_are_refused(void **state) {
     struct dataset *ds;
     put_idx("i4", "l4", 4, 0);
     put_idx("i5", "l5", 5, 0);
-    assert_int_equal(dataset_open_idx(&ds, in_root("i4"), in_root("l5"), NULL, NULL), ERR_FORMAT);
+    assert_int_equal(dataset_open_idx(&ds, rig_path("i4"), rig_path("l5"), NULL, NULL), ERR_FORMAT);
     reason_has("5 labels");
-    assert_int_equal(dataset_open_idx(&ds, in_root("l4"), in_root("i4"), NULL, NULL), ERR_FORMAT);
+    assert_int_equal(dataset_open_idx(&ds, rig_path("l4"), rig_path("i4"), NULL, NULL), ERR_FORMAT);
     reason_has("l4");
-    assert_int_equal(dataset_open_idx(&ds, in_root("i4"), in_root("none"), NULL, NULL), ERR_MISSING);
-    assert_int_equal(dataset_open_idx(&ds, in_root("i4"), root, NULL, NULL), ERR_FORMAT);
+    assert_int_equal(dataset_open_idx(&ds, rig_path("i4"), rig_path("none"), NULL, NULL), ERR_MISSING);
+    assert_int_equal(dataset_open_idx(&ds, rig_path("i4"), rig_folder(), NULL, NULL), ERR_FORMAT);
     reason_has("directory");
-    assert_int_equal(dataset_open_idx(&ds, in_root("i4"), in_root("l4"), in_root("i5"), NULL),
+    assert_int_equal(dataset_open_idx(&ds, rig_path("i4"), rig_path("l4"), rig_path("i5"), NULL),
                      ERR_RANGE);
     assert_null(ds);
 }
@@ -193,7 +156,7 @@ static void cifar_planes_become_interleaved_pixels(void **state) {
     put_batch("data_batch_1.bin", 12, 0);
     put_batch("data_batch_2.bin", 3, 0);
     put_batch("test_batch.bin", 2, 0);
-    if (dataset_open_cifar(&ds, root) != OK) fail_msg("%s", fail_reason());
+    if (dataset_open_cifar(&ds, rig_folder()) != OK) fail_msg("%s", fail_reason());
     assert_true(dataset_info(ds)->train == 15 && dataset_info(ds)->test == 2);
     assert_int_equal(dataset_info(ds)->channels, 3);
     assert_int_equal(dataset_pixels(ds, 14, px), OK);
@@ -203,30 +166,30 @@ static void cifar_planes_become_interleaved_pixels(void **state) {
     dataset_free(ds);
     static const char meta[] = "a\nb\r\nc\nd\ne\nf\ng\nh\ni\njay\n\n";
     put("batches.meta.txt", meta, sizeof meta - 1);
-    assert_int_equal(dataset_open_cifar(&ds, root), OK);
+    assert_int_equal(dataset_open_cifar(&ds, rig_folder()), OK);
     assert_string_equal(dataset_label_name(ds, 1), "b");
     assert_string_equal(dataset_label_name(ds, 9), "jay");
     dataset_free(ds);
     put("batches.meta.txt", meta, 6);
-    assert_int_equal(dataset_open_cifar(&ds, root), ERR_FORMAT);
+    assert_int_equal(dataset_open_cifar(&ds, rig_folder()), ERR_FORMAT);
     reason_has("class names");
 }
 
 static void bad_cifar_batches_are_refused(void **state) {
     (void)state;
     struct dataset *ds;
-    assert_int_equal(dataset_open_cifar(&ds, root), ERR_MISSING);
+    assert_int_equal(dataset_open_cifar(&ds, rig_folder()), ERR_MISSING);
     reason_has("data_batch_1.bin");
     put_batch("data_batch_1.bin", 2, 1);
-    assert_int_equal(dataset_open_cifar(&ds, root), ERR_FORMAT);
+    assert_int_equal(dataset_open_cifar(&ds, rig_folder()), ERR_FORMAT);
     reason_has("6145 bytes");
     put_batch("data_batch_1.bin", 2, 0);
     put_batch("data_batch_3.bin", 2, 0);
-    assert_int_equal(dataset_open_cifar(&ds, root), ERR_FORMAT);
+    assert_int_equal(dataset_open_cifar(&ds, rig_folder()), ERR_FORMAT);
     reason_has("data_batch_2.bin is missing");
     unsigned char wrong[RECORD] = { 10 };
     put("data_batch_2.bin", wrong, sizeof wrong);
-    assert_int_equal(dataset_open_cifar(&ds, root), ERR_FORMAT);
+    assert_int_equal(dataset_open_cifar(&ds, rig_folder()), ERR_FORMAT);
     reason_has("label 10");
     assert_int_equal(dataset_open_cifar(&ds, "/nonexistent"), ERR_MISSING);
 }
@@ -254,7 +217,7 @@ static void each_row_of_a_strip_is_a_picture(void **state) {
     put_strip("test_batch.png", 1024, 1, 90);
     put("train_lables.json", "[0,1,2,7,9]", 11);
     put("test_lables.json", "[8]", 3);
-    if (dataset_open_strips(&ds, root) != OK) fail_msg("%s", fail_reason());
+    if (dataset_open_strips(&ds, rig_folder()) != OK) fail_msg("%s", fail_reason());
     assert_true(dataset_info(ds)->train == 5 && dataset_info(ds)->test == 1);
     assert_int_equal(dataset_pixels(ds, 4, px), OK);
     for (size_t i = 0; i < 3072; i++) assert_int_equal(px[i], (51 + i) & 255);
@@ -275,20 +238,20 @@ static void strips_and_labels_that_disagree_are_refused(void **state) {
         { "[0,1,2", NULL, "train_lables.json" }, { "[0,1,2]", "[1]", "test_batch.png" },
     };
     put_strip("data_batch_1.png", 1024, 3, 0);
-    assert_int_equal(dataset_open_strips(&ds, root), ERR_MISSING);
+    assert_int_equal(dataset_open_strips(&ds, rig_folder()), ERR_MISSING);
     reason_has("train_lables.json");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put("train_lables.json", bad[i].labels, strlen(bad[i].labels));
         if (bad[i].test) put("test_lables.json", bad[i].test, strlen(bad[i].test));
-        assert_int_not_equal(dataset_open_strips(&ds, root), OK);
+        assert_int_not_equal(dataset_open_strips(&ds, rig_folder()), OK);
         reason_has(bad[i].reason);
     }
     put_strip("test_batch.png", 1000, 1, 0);
-    assert_int_equal(dataset_open_strips(&ds, root), ERR_FORMAT);
+    assert_int_equal(dataset_open_strips(&ds, rig_folder()), ERR_FORMAT);
     reason_has("1000x1 pixels; a strip is 1024 wide");
     put("test_lables.json", "[1,2]", 5);
     put_strip("test_batch.png", 1024, 1, 0);
-    assert_int_equal(dataset_open_strips(&ds, root), ERR_FORMAT);
+    assert_int_equal(dataset_open_strips(&ds, rig_folder()), ERR_FORMAT);
     reason_has("1 images; test_lables.json has 2");
 }
 
@@ -306,17 +269,17 @@ static void put_flat(const char *name, size_t w, size_t h, unsigned char value) 
 }
 
 static void make_folders(void) {
-    mkdir(in_root("b"), 0700);
-    mkdir(in_root("b-c"), 0700);
-    mkdir(in_root("b/deep"), 0700);
+    mkdir(rig_path("b"), 0700);
+    mkdir(rig_path("b-c"), 0700);
+    mkdir(rig_path("b/deep"), 0700);
     put_flat("b-c/1.png", 20, 10, 30);
     put_flat("b/2.PNG", 8, 8, 20);
     put_flat("b/deep/1.png", 9, 12, 10);
     put_flat("top.png", 8, 8, 40);
     put("b/notes.txt", "x", 1);
     put("b/.hidden.png", "x", 1);
-    assert_int_equal(symlink("..", in_root("b/loop")), 0);
-    assert_int_equal(symlink("2.PNG", in_root("b/link.png")), 0);
+    assert_int_equal(symlink("..", rig_path("b/loop")), 0);
+    assert_int_equal(symlink("2.PNG", rig_path("b/link.png")), 0);
 }
 
 static void a_folder_is_listed_in_a_stable_order_and_says_what_it_skipped(void **state) {
@@ -328,7 +291,7 @@ static void a_folder_is_listed_in_a_stable_order_and_says_what_it_skipped(void *
     struct dataset *ds;
     unsigned char px[4 * 4 * 3];
     make_folders();
-    if (dataset_open_folder(&ds, root, 4, IMAGE_MITCHELL) != OK) fail_msg("%s", fail_reason());
+    if (dataset_open_folder(&ds, rig_folder(), 4, IMAGE_MITCHELL) != OK) fail_msg("%s", fail_reason());
     const struct dataset_info *info = dataset_info(ds);
     assert_int_equal(info->count, 5);
     assert_int_equal(info->skipped, 3);
@@ -353,31 +316,31 @@ static void pictures_of_other_sizes_need_a_size(void **state) {
     struct dataset *ds;
     unsigned char px[8 * 8 * 3];
     make_folders();
-    assert_int_equal(dataset_open_folder(&ds, root, 0, IMAGE_BOX), OK);
+    assert_int_equal(dataset_open_folder(&ds, rig_folder(), 0, IMAGE_BOX), OK);
     assert_int_equal(dataset_info(ds)->width_px, 8);
     assert_int_equal(dataset_pixels(ds, 0, px), OK);
     assert_int_equal(dataset_pixels(ds, 1, px), ERR_FORMAT);
     reason_has("b/deep/1.png: 9x12");
     dataset_free(ds);
     put("b/2.PNG", "no picture", 10);
-    assert_int_equal(dataset_open_folder(&ds, root, 0, IMAGE_BOX), ERR_FORMAT);
+    assert_int_equal(dataset_open_folder(&ds, rig_folder(), 0, IMAGE_BOX), ERR_FORMAT);
     reason_has("b/2.PNG");
-    mkdir(in_root("empty"), 0700);
-    assert_int_equal(dataset_open_folder(&ds, in_root("empty"), 4, IMAGE_BOX), ERR_FORMAT);
+    mkdir(rig_path("empty"), 0700);
+    assert_int_equal(dataset_open_folder(&ds, rig_path("empty"), 4, IMAGE_BOX), ERR_FORMAT);
     reason_has("no .png");
-    assert_int_equal(dataset_open_folder(&ds, in_root("none"), 4, IMAGE_BOX), ERR_MISSING);
+    assert_int_equal(dataset_open_folder(&ds, rig_path("none"), 4, IMAGE_BOX), ERR_MISSING);
 }
 
 static void folders_nested_too_deep_are_refused(void **state) {
     (void)state;
     struct dataset *ds;
     char path[256];
-    snprintf(path, sizeof path, "%s", root);
+    snprintf(path, sizeof path, "%s", rig_folder());
     for (int i = 0; i < 18; i++) {
         strcat(path, "/d");
         mkdir(path, 0700);
     }
-    assert_int_equal(dataset_open_folder(&ds, root, 4, IMAGE_BOX), ERR_FORMAT);
+    assert_int_equal(dataset_open_folder(&ds, rig_folder(), 4, IMAGE_BOX), ERR_FORMAT);
     reason_has("deeper than 16");
 }
 
@@ -385,10 +348,10 @@ static void folders_nested_too_deep_are_refused(void **state) {
 
 static enum status open_kind(struct dataset **ds, int kind) {
     if (kind == 0)
-        return dataset_open_idx(ds, in_root("i"), in_root("l"), in_root("i"), in_root("l"));
-    if (kind == 1) return dataset_open_cifar(ds, root);
-    if (kind == 2) return dataset_open_strips(ds, root);
-    return dataset_open_folder(ds, root, 0, IMAGE_BOX);
+        return dataset_open_idx(ds, rig_path("i"), rig_path("l"), rig_path("i"), rig_path("l"));
+    if (kind == 1) return dataset_open_cifar(ds, rig_folder());
+    if (kind == 2) return dataset_open_strips(ds, rig_folder());
+    return dataset_open_folder(ds, rig_folder(), 0, IMAGE_BOX);
 }
 
 static void every_allocation_may_fail_and_nothing_leaks(void **state) {
@@ -417,22 +380,22 @@ static void every_allocation_may_fail_and_nothing_leaks(void **state) {
     }
 }
 
-#define IN_ROOT(f) cmocka_unit_test_setup_teardown(f, make_root, drop_root)
+#define IN_A_FOLDER(f) cmocka_unit_test_teardown(f, rig_end)   /* of its own */
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        IN_ROOT(idx_pairs_read_as_train_and_test),
-        IN_ROOT(gzip_is_undone_on_the_way),
-        IN_ROOT(idx_files_that_disagree_are_refused),
-        IN_ROOT(short_damaged_and_starved_idx_is_refused),
-        IN_ROOT(cifar_planes_become_interleaved_pixels),
-        IN_ROOT(bad_cifar_batches_are_refused),
-        IN_ROOT(each_row_of_a_strip_is_a_picture),
-        IN_ROOT(strips_and_labels_that_disagree_are_refused),
-        IN_ROOT(a_folder_is_listed_in_a_stable_order_and_says_what_it_skipped),
-        IN_ROOT(pictures_of_other_sizes_need_a_size),
-        IN_ROOT(folders_nested_too_deep_are_refused),
-        IN_ROOT(every_allocation_may_fail_and_nothing_leaks),
+        IN_A_FOLDER(idx_pairs_read_as_train_and_test),
+        IN_A_FOLDER(gzip_is_undone_on_the_way),
+        IN_A_FOLDER(idx_files_that_disagree_are_refused),
+        IN_A_FOLDER(short_damaged_and_starved_idx_is_refused),
+        IN_A_FOLDER(cifar_planes_become_interleaved_pixels),
+        IN_A_FOLDER(bad_cifar_batches_are_refused),
+        IN_A_FOLDER(each_row_of_a_strip_is_a_picture),
+        IN_A_FOLDER(strips_and_labels_that_disagree_are_refused),
+        IN_A_FOLDER(a_folder_is_listed_in_a_stable_order_and_says_what_it_skipped),
+        IN_A_FOLDER(pictures_of_other_sizes_need_a_size),
+        IN_A_FOLDER(folders_nested_too_deep_are_refused),
+        IN_A_FOLDER(every_allocation_may_fail_and_nothing_leaks),
     };
     return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);
 }

@@ -7,26 +7,14 @@
 #include "dtrak/npy.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/store.h"
+#include "../lib/status.h"
 #include "../lib/store_rig.h"
-#include "../lib/near.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { COLS = 5 };
 static const size_t items[SPLIT_COUNT] = { RIG_TRAIN, RIG_VAL, RIG_GEN };
-
-static void ok(enum status st) {
-    if (st == OK) return;
-    print_error("%s\n", fail_reason());
-    _fail(__FILE__, __LINE__);
-}
-
-static void refused(enum status got, enum status want, const char *says) {
-    assert_int_equal(got, want);
-    if (!strstr(fail_reason(), says)) print_error("'%s' lacks '%s'\n", fail_reason(), says);
-    assert_non_null(strstr(fail_reason(), says));
-}
 
 /* Values that float16 holds exactly. */
 static double value(size_t split, size_t row, size_t col) {
@@ -221,12 +209,6 @@ static void every_allocation_may_fail_and_nothing_leaks(void **state) {
     store_close(s);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_three_types_are_stored_as_they_are),
@@ -235,5 +217,5 @@ int main(void) {
         cmocka_unit_test(damage_is_told),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
     };
-    return cmocka_run_group_tests(tests, NULL, clear);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

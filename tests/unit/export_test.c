@@ -151,7 +151,6 @@ static void it_says_so_when_the_line_is_free(void **state) {
     wait_for_it(a);
     assert_int_equal(files("later.html"), 1);
     app_close(a);
-    rig_clear();
 }
 
 int main(void) {
@@ -160,5 +159,5 @@ int main(void) {
         cmocka_unit_test(a_stopped_one_leaves_nothing),
         cmocka_unit_test(it_says_so_when_the_line_is_free),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

@@ -13,13 +13,11 @@
 
 enum { K = 6, LONG = 65536 };
 
-/* `value` numbers in a whole set of the split. */
+/* Whatever numbers in a whole set of the split. */
 static void add(struct store *s, struct feature_identity id, size_t rows) {
-    struct feature_set set;
     float x[RIG_TRAIN * K];
     for (size_t i = 0; i < rows * K; i++) x[i] = rig_value(i, (size_t)id.split);
-    assert_int_equal(store_feature_set_ensure(s, &id, rows, 64, NULL, NULL, &set), OK);
-    assert_int_equal(store_feature_block_put(s, &set, 0, x), OK);
+    rig_features(s, &id, rows, x);
 }
 
 static struct feature_identity gen_like(struct store *s, enum projection_kind kind, uint64_t seed, size_t nonzeros) {
@@ -87,15 +85,13 @@ static void rows_of_65536_come_back(int float32, double relative) {
     enum { ROWS = 3 };
     struct store *s = rig_project(rig_path("long.db"));
     struct feature_identity id = rig_identity(s, SPLIT_GEN);
-    struct feature_set set;
     float *x = mem_array(ROWS * LONG, sizeof *x), *y = mem_array(ROWS * LONG, sizeof *y);
     assert_true(x && y);
     id.k = LONG;
     id.float32 = float32;
     rng_normal(x, ROWS * LONG, 1, RNG_TEST, 0, 0);
     for (size_t i = 0; i < ROWS * LONG; i++) x[i] = ldexpf(x[i] * (i % 4099 ? 1 : 1000), (int)(i / LONG) * 40 - 40);
-    assert_int_equal(store_feature_set_ensure(s, &id, ROWS, ROWS, NULL, NULL, &set), OK);
-    assert_int_equal(store_feature_block_put(s, &set, 0, x), OK);
+    struct feature_set set = rig_features(s, &id, ROWS, x);
     assert_int_equal(store_features_read(s, &set, 0, ROWS, y), OK);
     for (size_t r = 0; r < ROWS; r++) {
         double error = 0, norm = 0, largest = 0;
@@ -113,24 +109,17 @@ static void rows_of_65536_come_back(int float32, double relative) {
     mem_free(x);
     mem_free(y);
     store_close(s);
-    rig_clear();
 }
 
 static void long_float16_rows_keep_eleven_bits(void **state) { (void)state; rows_of_65536_come_back(0, 0x1p-11); }
 static void long_float32_rows_are_exact(void **state) { (void)state; rows_of_65536_come_back(1, 0); }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(two_projections_are_refused_with_both_named, clear),
-        cmocka_unit_test_teardown(other_sizes_and_versions_are_refused_too, clear),
-        cmocka_unit_test_teardown(long_float16_rows_keep_eleven_bits, clear),
-        cmocka_unit_test_teardown(long_float32_rows_are_exact, clear),
+        cmocka_unit_test_teardown(two_projections_are_refused_with_both_named, rig_end),
+        cmocka_unit_test_teardown(other_sizes_and_versions_are_refused_too, rig_end),
+        cmocka_unit_test_teardown(long_float16_rows_keep_eleven_bits, rig_end),
+        cmocka_unit_test_teardown(long_float32_rows_are_exact, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

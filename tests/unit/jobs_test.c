@@ -369,12 +369,6 @@ static void pictures_come_and_bad_ones_say_so(void **state) {
     assert_int_equal(back.index, 3000);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_run_in_order_and_report),
@@ -390,5 +384,5 @@ int main(void) {
         cmocka_unit_test(hostile_parameters_are_refused_in_words),
         cmocka_unit_test(pictures_come_and_bad_ones_say_so),
     };
-    return cmocka_run_group_tests(tests, NULL, clear);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

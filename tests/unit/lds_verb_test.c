@@ -1,79 +1,30 @@
 /* lds_verb_test.c - retraining on subsets: the same numbers whoever trains, however often it was
  * stopped, on however many threads; what cannot be mixed is refused. */
-#include "dtrak/image.h"
 #include "dtrak/lds_verb.h"
-#include "dtrak/mem.h"
 #include "dtrak/pipeline.h"
-#include "dtrak/rng.h"
 #include "dtrak/store.h"
 #include "dtrak/subset.h"
-#include "../lib/near.h"
+#include "../lib/small_study.h"
+#include "../lib/status.h"
+#include "../lib/stopper.h"
+#include "../lib/store_rig.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { N = 25, SIDE = 8, D = SIDE * SIDE, VAL = 5, GEN = 3, SUBSETS = 4 };
-
-static char dir[] = "/tmp/dtrak-lds-XXXXXX";
-static const char *path(const char *name) {
-    static char buffers[4][64];
-    static int next;
-    char *p = buffers[next++ % 4];
-    snprintf(p, sizeof buffers[0], "%s/%s", dir, name);
-    return p;
-}
-
-#define die(...) do { print_error(__VA_ARGS__); _fail(__FILE__, __LINE__); } while (0)
-static void ok(enum status st) { if (st != OK) die("%s", fail_reason()); }
-static void refused(enum status got, enum status want, const char *text) {
-    if (got != want || !strstr(fail_reason(), text)) die("status %d, said '%s', expected '%s'", (int)got, fail_reason(), text);
-}
-
-static void add_images(struct store *s, enum split split, size_t count, unsigned variant) {
-    struct item items[N];
-    struct buf png[N];
-    const void *images[N];
-    struct rng r = rng_at(variant, RNG_TEST, split, 0);
-    for (size_t i = 0; i < count; i++) {
-        struct image im;
-        ok(image_new(&im, SIDE, SIDE, 1));
-        for (size_t j = 0; j < D; j++) im.pixels[j] = (unsigned char)(rng_u32(&r) % 2 ? 20 * (i % 5) + j : 200);
-        png[i] = (struct buf)BUF_INIT;
-        ok(image_encode_png(&png[i], &im));
-        image_free(&im);
-        images[i] = png[i].data;
-        items[i] = (struct item){ .label = (int)(i % 2), .label_name = i % 2 ? "odd" : "even", .width_px = SIDE,
-                                  .height_px = SIDE, .image_bytes = png[i].len };
-    }
-    ok(store_items_add(s, split, items, images, count, NULL));
-    for (size_t i = 0; i < count; i++) buf_free(&png[i]);
-}
+enum { N = 25, SIDE = 8, VAL = 5, GEN = 3, SUBSETS = 4 };
 
 /* A trained project; variants differ in their training images, or in their generated ones. */
 static struct store *new_project(const char *name, unsigned train, unsigned gen) {
-    struct store *s;
-    struct project p = { .name = "test", .width = SIDE, .height = SIDE, .channels = 1, .patch = 2,
-                         .value_low = -1, .value_high = 1 };
-    struct train_options o = TRAIN_DEFAULTS;
-    o.levels = 2;
-    o.width[0] = 8;
-    o.width[1] = 16;
-    o.steps = 10;
-    o.batch = 6;
-    o.lr = 2e-3;
-    o.ema = .9;
+    const struct study pictures = { .width = SIDE, .height = SIDE, .patch = 2, .items = { N, VAL, 0 }, .variant = train };
+    const struct study generated = { .width = SIDE, .height = SIDE, .variant = gen };
+    struct train_options o = study_training();
+    struct store *s = study_new(name, &pictures);
     o.seed = 5;
-    o.threads = 1;
-    ok(store_create(&s, path(name)));
-    ok(store_project_set(s, &p));
-    add_images(s, SPLIT_TRAIN, N, train);
-    add_images(s, SPLIT_VAL, VAL, 7);
-    ok(store_publish(s));
     ok(pipeline_train(s, &o, NULL));
-    add_images(s, SPLIT_GEN, GEN, gen);
+    study_add(s, &generated, SPLIT_GEN, 0, GEN);
     return s;
 }
 
@@ -92,8 +43,8 @@ static char *exported(struct store *s) {
     static int next;
     char *out = text[next++ % 2];
     FILE *f;
-    ok(pipeline_lds_export(s, NULL, path("out.tsv"), NULL));
-    f = fopen(path("out.tsv"), "r");
+    ok(pipeline_lds_export(s, NULL, rig_path("out.tsv"), NULL));
+    f = fopen(rig_path("out.tsv"), "r");
     assert_non_null(f);
     out[fread(out, 1, sizeof text[0] - 1, f)] = 0;
     fclose(f);
@@ -148,16 +99,8 @@ static void the_models_that_are_asked_for_are_trained_and_evaluated(void **state
     assert_int_equal(strncmp(exported(s), whole, (size_t)(strstr(whole, "\nend\t") - whole)), 0);
     store_close(s);
     size_t problems;
-    ok(store_check(path("whole.db"), NULL, NULL, NULL, &problems));
+    ok(store_check(rig_path("whole.db"), NULL, NULL, NULL, &problems));
     assert_int_equal(problems, 0);
-}
-
-/* Stops after some reports, counted over calls. */
-struct stopper { atomic_int cancel; size_t left; };
-static void count_down(void *ctx, double done, double total, const char *what, const char *note) {
-    (void)done; (void)total; (void)what; (void)note;
-    struct stopper *s = ctx;
-    if (s->left && !--s->left) atomic_store(&s->cancel, 1);
 }
 
 static void stopped_at_any_step_it_ends_with_the_same_bits(void **state) {
@@ -169,11 +112,10 @@ static void stopped_at_any_step_it_ends_with_the_same_bits(void **state) {
     o.threads = 1;
     o.save_every_s = 0;
     for (size_t after = 4;; after += 3) {
-        struct stopper stop = { 0, after };
-        struct progress p = { count_down, &stop, &stop.cancel };
-        enum status st = pipeline_lds(s, &o, &p, &m);
+        struct stopper stop = { .at_report = after };
+        enum status st = pipeline_lds(s, &o, stopper_progress(&stop), &m);
         store_close(s);
-        ok(store_open(&s, path("stopped.db"), STORE_WRITE));
+        ok(store_open(&s, rig_path("stopped.db"), STORE_WRITE));
         if (st == OK) break;
         assert_int_equal(st, ERR_CANCELLED);
         assert_int_equal(m.elsewhere, 0);    /* the lease was given back */
@@ -197,18 +139,18 @@ static void parts_done_elsewhere_come_together(void **state) {
     o.only[0].first = 2;
     o.only[0].last = 3;
     ok(pipeline_lds(b, &o, NULL, NULL));
-    ok(pipeline_lds_export(b, &o, path("b.tsv"), &models));
+    ok(pipeline_lds_export(b, &o, rig_path("b.tsv"), &models));
     assert_int_equal(models, 2);
     store_close(b);
-    ok(pipeline_merge(c, path("a.db"), NULL, &n));
+    ok(pipeline_merge(c, rig_path("a.db"), NULL, &n));
     assert_int_equal(n.added, 4);
-    ok(pipeline_lds_import(c, path("b.tsv"), &n));
+    ok(pipeline_lds_import(c, rig_path("b.tsv"), &n));
     assert_int_equal(n.added, 2);
-    ok(pipeline_lds_import(c, path("b.tsv"), &n));
+    ok(pipeline_lds_import(c, rig_path("b.tsv"), &n));
     assert_int_equal(n.added, 0);
     assert_int_equal(n.same, 2);
     assert_string_equal(exported(c), whole);
-    ok(pipeline_merge(a, path("b.db"), NULL, &n));
+    ok(pipeline_merge(a, rig_path("b.db"), NULL, &n));
     assert_string_equal(exported(a), whole);
     store_close(a);
     store_close(c);
@@ -220,17 +162,17 @@ static void what_does_not_belong_together_is_refused(void **state) {
     struct lds_options o = options();
     struct merge_counts n;
     struct lds_summary m;
-    refused(pipeline_lds_import(items, path("b.tsv"), &n), ERR_RANGE, "its training items are not those");
-    refused(pipeline_merge(items, path("a.db"), NULL, &n), ERR_RANGE, "its training items are not those");
-    refused(pipeline_lds_import(gen, path("b.tsv"), &n), ERR_RANGE, "its gen items are not those");
-    refused(pipeline_merge(s, path("gen.db"), NULL, &n), ERR_MISSING, "no network has been retrained there");
+    refused(pipeline_lds_import(items, rig_path("b.tsv"), &n), ERR_RANGE, "its training items are not those");
+    refused(pipeline_merge(items, rig_path("a.db"), NULL, &n), ERR_RANGE, "its training items are not those");
+    refused(pipeline_lds_import(gen, rig_path("b.tsv"), &n), ERR_RANGE, "its gen items are not those");
+    refused(pipeline_merge(s, rig_path("gen.db"), NULL, &n), ERR_MISSING, "no network has been retrained there");
     o.subsets = 1;
     o.second_seed = 0;
     o.same_epochs = 1;
     ok(pipeline_lds(s, &o, NULL, &m));
     assert_int_equal(m.steps, 6);            /* 10 x 13 / 25, rounded up */
-    refused(pipeline_lds_import(s, path("b.tsv"), &n), ERR_RANGE, "train.same epochs/steps");
-    refused(pipeline_merge(s, path("a.db"), NULL, &n), ERR_RANGE, "train.same epochs/steps");
+    refused(pipeline_lds_import(s, rig_path("b.tsv"), &n), ERR_RANGE, "train.same epochs/steps");
+    refused(pipeline_merge(s, rig_path("a.db"), NULL, &n), ERR_RANGE, "train.same epochs/steps");
     o.timesteps = 8;
     refused(pipeline_lds(s, &o, NULL, &m), ERR_RANGE, "weights were not kept");
     o.timesteps = 7;
@@ -280,7 +222,7 @@ static void a_diverged_model_is_kept_marked_and_not_trained_again(void **state) 
     /* It travels as such. */
     struct store *t = new_project("nan2.db", 1, 1);
     struct merge_counts n;
-    ok(pipeline_lds_import(t, path("out.tsv"), &n));
+    ok(pipeline_lds_import(t, rig_path("out.tsv"), &n));
     assert_int_equal(n.added, 2);
     char *was = exported(s);
     assert_string_equal(exported(t), was);
@@ -336,7 +278,7 @@ static void a_file_that_is_cut_or_changed_is_refused_whole(void **state) {
     char *text = malloc(len + 2);
     assert_non_null(text);
     for (size_t i = 0; i < len + 40; i++) {
-        FILE *f = fopen(path("bad.tsv"), "w");
+        FILE *f = fopen(rig_path("bad.tsv"), "w");
         memcpy(text, whole, len + 1);
         size_t keep = i < 40 ? len * i / 40 : len;
         /* Every 40th of the file cut; then single bytes of the numbers and names replaced. */
@@ -344,7 +286,7 @@ static void a_file_that_is_cut_or_changed_is_refused_whole(void **state) {
         fwrite(text, 1, keep, f);
         fclose(f);
         if (i > 400) break;
-        enum status st = pipeline_lds_import(s, path("bad.tsv"), &n);
+        enum status st = pipeline_lds_import(s, rig_path("bad.tsv"), &n);
         if (st != OK) refusals++;
         assert_true(st == OK || st == ERR_FORMAT || st == ERR_RANGE || st == ERR_NUMERIC);
         struct protocol_list l;
@@ -358,17 +300,6 @@ static void a_file_that_is_cut_or_changed_is_refused_whole(void **state) {
     store_close(s);
 }
 
-static int start(void **state) {
-    (void)state;
-    return mkdtemp(dir) ? 0 : -1;
-}
-static int end(void **state) {
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_models_that_are_asked_for_are_trained_and_evaluated),
@@ -380,5 +311,5 @@ int main(void) {
         cmocka_unit_test(a_model_that_another_process_trains_is_left_to_it),
         cmocka_unit_test(a_file_that_is_cut_or_changed_is_refused_whole),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

@@ -21,10 +21,8 @@ static int start(void **state) {
 }
 
 static int stop(void **state) {
-    (void)state;
     store_close(store);
-    rig_clear();
-    return 0;
+    return rig_end(state);
 }
 
 /* train:5, train:2 and train:7 with a number, one of them unknown. */

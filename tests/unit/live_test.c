@@ -1,5 +1,6 @@
 /* Ridge scores at any lambda against the explicit formula, from features and
  * from a stored kernel. */
+#include "../lib/by_elimination.h"
 #include "../lib/store_rig.h"
 #include "dtrak/live.h"
 #include "dtrak/mem.h"
@@ -17,41 +18,27 @@ enum { K = 6 };
 
 static float phi[RIG_TRAIN][K], g[RIG_GEN][K];
 
-static void put(struct store *s, enum split split, size_t rows, const float *values, struct feature_set *set) {
-    struct feature_identity id = rig_identity(s, split);
-    id.float32 = 1;
-    assert_int_equal(store_feature_set_ensure(s, &id, rows, 64, NULL, NULL, set), OK);
-    assert_int_equal(store_feature_block_put(s, set, 0, values), OK);
-}
-
 /* A database with features of square at the last checkpoint and a score set made of
  * them; with_kernel: the products are stored and the features dropped. */
 static int64_t world(const char *path, int with_kernel) {
     struct store *s = rig_project(path);
-    struct feature_set train, gen;
+    struct feature_identity id[2] = { rig_identity(s, SPLIT_TRAIN), rig_identity(s, SPLIT_GEN) };
     struct score_set set = { .method = "trak", .loss = "square", .split = SPLIT_GEN, .timesteps = 10, .k = K,
                              .lambda_spec = "auto", .mantissa_bits = 24, .n = RIG_TRAIN, .rows = RIG_GEN,
                              .lambda_rel = NAN, .lambda_abs = NAN, .d_eff = NAN, .version = 1, .checkpoints = 1 };
     for (size_t i = 0; i < RIG_TRAIN * K; i++) phi[i / K][i % K] = rig_value(i, 1);
     for (size_t i = 0; i < RIG_GEN * K; i++) g[i / K][i % K] = rig_value(i, 2);
-    put(s, SPLIT_TRAIN, RIG_TRAIN, phi[0], &train);
-    put(s, SPLIT_GEN, RIG_GEN, g[0], &gen);
+    id[0].float32 = id[1].float32 = 1;
+    struct feature_set train = rig_features(s, &id[0], RIG_TRAIN, phi[0]), gen = rig_features(s, &id[1], RIG_GEN, g[0]);
     set.checkpoint[0] = train.checkpoint;
     assert_int_equal(store_score_set_ensure(s, &set, NULL, &set), OK);
     if (with_kernel) {
         static double gram[RIG_TRAIN * (RIG_TRAIN + 1) / 2], cross[RIG_GEN * RIG_TRAIN];
         size_t at = 0;
         for (size_t i = 0; i < RIG_TRAIN; i++)
-            for (size_t j = i; j < RIG_TRAIN; j++, at++) {
-                gram[at] = 0;
-                for (size_t k = 0; k < K; k++) gram[at] += (double)phi[i][k] * (double)phi[j][k];
-            }
+            for (size_t j = i; j < RIG_TRAIN; j++, at++) gram[at] = dot_product(phi[i], phi[j], K);
         for (size_t q = 0; q < RIG_GEN; q++)
-            for (size_t j = 0; j < RIG_TRAIN; j++) {
-                double x = 0;
-                for (size_t k = 0; k < K; k++) x += (double)g[q][k] * (double)phi[j][k];
-                cross[q * RIG_TRAIN + j] = x;
-            }
+            for (size_t j = 0; j < RIG_TRAIN; j++) cross[q * RIG_TRAIN + j] = dot_product(g[q], phi[j], K);
         assert_int_equal(store_kernel_put(s, train.id, KERNEL_GRAM, SPLIT_TRAIN, RIG_TRAIN, RIG_TRAIN, 1, gram), OK);
         assert_int_equal(store_kernel_put(s, train.id, KERNEL_CROSS, SPLIT_GEN, RIG_GEN, RIG_TRAIN, 1, cross), OK);
         assert_int_equal(store_feature_blocks_drop(s, train.id), OK);
@@ -61,23 +48,8 @@ static int64_t world(const char *path, int with_kernel) {
     return set.id;
 }
 
-/* x = (Phi^T Phi + lambda I)^-1 g, by elimination. */
 static void solve(double x[K], const float *query, double lambda) {
-    double a[K][K + 1];
-    for (size_t i = 0; i < K; i++) {
-        for (size_t j = 0; j < K; j++) {
-            a[i][j] = i == j ? lambda : 0;
-            for (size_t n = 0; n < RIG_TRAIN; n++) a[i][j] += (double)phi[n][i] * (double)phi[n][j];
-        }
-        a[i][K] = (double)query[i];
-    }
-    for (size_t p = 0; p < K; p++)
-        for (size_t i = 0; i < K; i++) {
-            if (i == p) continue;
-            double f = a[i][p] / a[p][p];
-            for (size_t j = p; j <= K; j++) a[i][j] -= f * a[p][j];
-        }
-    for (size_t i = 0; i < K; i++) x[i] = a[i][K] / a[i][i];
+    ridge_by_elimination(x, phi[0], RIG_TRAIN, K, K, lambda, query);
 }
 
 static int wait_for(struct live *l, const struct live_request *r, float **score, size_t *n, double *rel, double *absolute) {
@@ -119,8 +91,7 @@ static void check_all(const char *path, int64_t set, size_t decompose_below) {
             solve(x, g[q], absolute);
             for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)score[i]));
             for (size_t i = 0; i < n; i++) {
-                double want = 0;
-                for (size_t k = 0; k < K; k++) want += x[k] * (double)phi[i][k];
+                double want = dot_solution(x, phi[i], K);
                 assert_true(fabs(want - (double)score[i]) < (decompose_below ? 1e-6 : 2e-5) * largest);   /* float32; steps: 1e-5 */
             }
             mem_free(score);
@@ -183,13 +154,12 @@ static void a_stored_basis_comes_first(void **state) {
     struct live_request r = { set, { SPLIT_GEN, 1 }, { LAMBDA_RELATIVE, .1 } };
     float *score = NULL;
     size_t n;
-    double rel, absolute, x[K], want = 0;
+    double rel, absolute, x[K];
     assert_int_equal(live_open(&l, path, NULL, NULL), OK);
     live_decompose_below(l, 0);
     assert_int_equal(wait_for(l, &r, &score, &n, &rel, &absolute), 1);
     solve(x, g[1], absolute);
-    for (size_t k = 0; k < K; k++) want += x[k] * (double)phi[0][k];
-    assert_true(fabs((double)score[0]) < 1e-3 * fabs(want));
+    assert_true(fabs((double)score[0]) < 1e-3 * fabs(dot_solution(x, phi[0], K)));
     mem_free(score);
     live_close(l);
 }
@@ -217,12 +187,6 @@ static void what_is_missing_is_said_and_may_come_later(void **state) {
     live_close(l);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_features_it_is_the_explicit_formula),
@@ -232,5 +196,5 @@ int main(void) {
         cmocka_unit_test(a_stored_basis_comes_first),
         cmocka_unit_test(what_is_missing_is_said_and_may_come_later),
     };
-    return cmocka_run_group_tests(tests, NULL, clear);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

@@ -6,8 +6,8 @@
 #include "dtrak/model_folder.h"
 #include "dtrak/network.h"
 #include "dtrak/scheduler.h"
+#include "../lib/store_rig.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -231,10 +231,9 @@ static void a_stored_config_survives_with_its_schedule(void **state) {
 
 /* --- weights that are wrong in one way --- */
 
-static char *temp_dir(void) {
-    static char dir[64];
-    snprintf(dir, sizeof dir, "/tmp/dtrak-model-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+static const char *new_folder(void) {
+    const char *dir = rig_path("model");
+    assert_int_equal(mkdir(dir, 0700), 0);
     return dir;
 }
 
@@ -245,18 +244,6 @@ static void put(const char *dir, const char *name, const void *bytes, size_t len
 }
 
 static void put_text(const char *dir, const char *name, const char *text) { put(dir, name, text, strlen(text)); }
-
-static void remove_dir(const char *dir) {
-    DIR *d = opendir(dir);
-    assert_non_null(d);
-    for (struct dirent *e; (e = readdir(d));) {
-        char path[600];
-        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.') unlink(path);
-    }
-    closedir(d);
-    rmdir(dir);
-}
 
 static void refused(const char *dir, const char *reason) {
     struct model_folder m;
@@ -321,7 +308,7 @@ static void a_tensor_that_is_wrong_is_named(void **state) {
         must(safetensors_write(&b, a.t, a.n, NULL, 0));
         mem_free(a.t);
         mem_free(values);
-        const char *dir = temp_dir();
+        const char *dir = new_folder();
         put(dir, "config.json", config, config_len);
         put(dir, "diffusion_pytorch_model.safetensors", b.data, b.len);
         buf_free(&b);
@@ -330,7 +317,7 @@ static void a_tensor_that_is_wrong_is_named(void **state) {
         if (!reason) must(st);
         else if (st == OK || !strstr(fail_reason(), reason)) fail_msg("expected '%s', got %d '%s'", reason, (int)st, fail_reason());
         model_folder_free(&m);
-        remove_dir(dir);
+        rig_clear();
     }
     safetensors_free(s);
     mem_free(bytes);
@@ -344,7 +331,7 @@ static void what_is_no_model_folder_is_said(void **state) {
     size_t len, config_len;
     must(file_read(&bytes, &len, MODELS "plain/diffusion_pytorch_model.safetensors", 1 << 20));
     must(file_read(&config, &config_len, MODELS "plain/config.json", 1 << 20));
-    const char *dir = temp_dir();
+    const char *dir = new_folder();
     char no_dir[80];
     snprintf(no_dir, sizeof no_dir, "%s/none", dir);
     struct model_folder m;
@@ -379,7 +366,7 @@ static void what_is_no_model_folder_is_said(void **state) {
     model_folder_free(&m);
     put_text(dir, "scheduler_config.json", "{\"prediction_type\": \"sample\"}");
     refused(dir, "prediction_type");
-    remove_dir(dir);
+    rig_clear();
     mem_free(bytes);
     mem_free(config);
     assert_int_equal(mem_live(), 0);

@@ -7,48 +7,26 @@
 #include "dtrak/nda_picture.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/store.h"
-#include "../lib/near.h"
+#include "../lib/small_study.h"
+#include "../lib/status.h"
+#include "../lib/stopper.h"
 #include "../lib/store_rig.h"
 
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { N = 13, GEN = 3, W = 9, H = 7, C = 3, D = C * W * H };
 
-#define die(...) do { print_error(__VA_ARGS__); _fail(__FILE__, __LINE__); } while (0)
-static void ok(enum status st) { if (st != OK) die("%s\n", fail_reason()); }
-static void refused(enum status got, enum status want, const char *text) {
-    if (got != want || !strstr(fail_reason(), text)) die("status %d, said '%s', expected '%s'\n", (int)got, fail_reason(), text);
-}
-
 /* gen:1 and train:4 are the same picture. */
-static void add_images(struct store *s, enum split split, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        struct image im;
-        struct buf png = BUF_INIT;
-        size_t same = (split == SPLIT_GEN && i == 1) || (split == SPLIT_TRAIN && i == 4) ? 77 : i * 5 + (size_t)split;
-        ok(image_new(&im, W, H, C));
-        for (size_t j = 0; j < D; j++) im.pixels[j] = (unsigned char)(128 + 120 * rig_value(same * D + j, 3));
-        ok(image_encode_png(&png, &im));
-        const void *bytes = png.data;
-        struct item item = { .label_name = "x", .width_px = W, .height_px = H, .image_bytes = png.len };
-        ok(store_items_add(s, split, &item, &bytes, 1, NULL));
-        image_free(&im);
-        buf_free(&png);
-    }
+static void draw(unsigned char *pixels, const struct study *y, enum split split, size_t item) {
+    int is_copy = (split == SPLIT_GEN && item == 1) || (split == SPLIT_TRAIN && item == 4);
+    size_t number = is_copy ? 77 : item * 5 + (size_t)split;
+    (void)y;
+    for (size_t j = 0; j < D; j++) pixels[j] = (unsigned char)(128 + 120 * rig_value(number * D + j, 3));
 }
 
 static struct store *world(void) {
-    struct store *s;
-    struct project p = { .name = "test", .width = W, .height = H, .channels = C, .patch = 1, .value_low = -1, .value_high = 1 };
-    remove(rig_path("maps.db"));
-    ok(store_create(&s, rig_path("maps.db")));
-    ok(store_project_set(s, &p));
-    add_images(s, SPLIT_TRAIN, N);
-    add_images(s, SPLIT_GEN, GEN);
-    ok(store_publish(s));
-    return s;
+    static const struct study study = { .width = W, .height = H, .channels = C, .items = { N, 0, GEN }, .draw = draw };
+    return study_new("maps.db", &study);
 }
 
 /* The maps by nda.h, over positions, mean over the timesteps. */
@@ -144,34 +122,22 @@ static void a_copy_explains_nearly_all_and_is_used_where_it_explains(void **stat
     store_close(s);
 }
 
-struct stopper { atomic_int cancel; double at; double last; };
-static void stop_at(void *ctx, double done, double total, const char *what, const char *note) {
-    (void)total; (void)what; (void)note;
-    struct stopper *s = ctx;
-    s->last = done;
-    if (done >= s->at) atomic_store(&s->cancel, 1);
-}
-
 static void what_is_made_stays_when_it_is_stopped(void **state) {
     (void)state;
     struct store *s = world();
     struct nda_query *q, *whole;
     struct nda_map m, want;
     struct nda_map_options o = { 3, NULL, 0 };
-    struct stopper stop = { 0, 2, 0 };
-    struct progress p = { stop_at, &stop, &stop.cancel };
+    struct stopper stop = { .at_done = 2 }, never = { 0 }, at_once = { .at_report = 1 };
     ok(nda_query_new(&q, s, (struct item_ref){ SPLIT_GEN, 0 }, &o));
     ok(nda_query_new(&whole, s, (struct item_ref){ SPLIT_GEN, 0 }, &o));
     assert_true(nda_query_is(q, (struct item_ref){ SPLIT_GEN, 0 }) && !nda_query_is(q, (struct item_ref){ SPLIT_GEN, 1 }));
-    assert_int_equal(pipeline_nda_map(&m, q, s, 1, NULL, &p), ERR_CANCELLED);
-    atomic_store(&stop.cancel, 0);
-    stop.at = 99;
-    ok(pipeline_nda_map(&m, q, s, 1, NULL, &p));
+    assert_int_equal(pipeline_nda_map(&m, q, s, 1, NULL, stopper_progress(&stop)), ERR_CANCELLED);
+    ok(pipeline_nda_map(&m, q, s, 1, NULL, stopper_progress(&never)));
     ok(pipeline_nda_map(&want, whole, s, 1, NULL, NULL));
     assert_memory_equal(m.query_map, want.query_map, W * H * sizeof *m.query_map);
     nda_map_free(&m);
-    stop.at = -1;   /* all is there: nothing is left to stop */
-    ok(pipeline_nda_map(&m, q, s, 2, NULL, &p));
+    ok(pipeline_nda_map(&m, q, s, 2, NULL, stopper_progress(&at_once)));   /* all is there: nothing is left to stop */
     nda_map_free(&m);
     nda_map_free(&want);
     nda_query_free(q);
@@ -247,12 +213,6 @@ static void nonsense_is_refused(void **state) {
     assert_int_equal(mem_live(), 0);
 }
 
-static int clean(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_are_those_of_the_images),
@@ -262,5 +222,5 @@ int main(void) {
         cmocka_unit_test(the_overlay_shows_where),
         cmocka_unit_test(nonsense_is_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

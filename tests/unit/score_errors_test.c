@@ -1,7 +1,6 @@
 /* score_errors_test.c - error bars of `score --errors`: against ridges written out in float64, one for
  * every block left out and every projection; and the rows in which they are kept. */
 #include "dtrak/errorbars.h"
-#include "dtrak/image.h"
 #include "dtrak/mem.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/slim.h"
@@ -9,38 +8,19 @@
 #include "dtrak/store_drop.h"
 #include "dtrak/store_error.h"
 #include "dtrak/trust.h"
-#include "../lib/near.h"
+#include "../lib/by_elimination.h"
+#include "../lib/small_study.h"
+#include "../lib/status.h"
+#include "../lib/stopper.h"
 #include "../lib/store_rig.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { N = 19, GEN = 11, VAL = 2, SIDE = 4, D = SIDE * SIDE, K = 5, B = 4, SEEDS = 3 };
+enum { N = 19, GEN = 11, VAL = 2, SIDE = 4, K = 5, B = 4, SEEDS = 3 };
 
-static const size_t items[SPLIT_COUNT] = { N, VAL, GEN };
+static const struct study study = { .width = SIDE, .height = SIDE, .items = { N, VAL, GEN } };
 static float feature[SEEDS][B][SPLIT_COUNT][N][K];   /* seed 0 in blocks; others in block 0 */
-
-#define die(...) do { print_error(__VA_ARGS__); _fail(__FILE__, __LINE__); } while (0)
-static void ok(enum status st) { if (st != OK) die("%s\n", fail_reason()); }
-static void refused(enum status got, enum status want, const char *text) {
-    if (got != want || !strstr(fail_reason(), text)) die("status %d, said '%s', expected '%s'\n", (int)got, fail_reason(), text);
-}
-
-static void add_items(struct store *s, enum split split) {
-    for (size_t i = 0; i < items[split]; i++) {
-        struct image im;
-        struct buf png = BUF_INIT;
-        ok(image_new(&im, SIDE, SIDE, 1));
-        for (size_t j = 0; j < D; j++) im.pixels[j] = (unsigned char)(rig_value(i * D + j, 10 + (size_t)split) * 127 + 128);
-        ok(image_encode_png(&png, &im));
-        const void *bytes = png.data;
-        struct item item = { .label_name = "x", .width_px = SIDE, .height_px = SIDE, .image_bytes = png.len };
-        ok(store_items_add(s, split, &item, &bytes, 1, NULL));
-        image_free(&im);
-        buf_free(&png);
-    }
-}
 
 /* Block b is a common part plus noise of its own; other seeds another common part. */
 static void make_features(void) {
@@ -52,16 +32,8 @@ static void make_features(void) {
 }
 
 static struct store *world(const char *name) {
-    struct store *s;
-    struct project p = { .name = "test", .width = SIDE, .height = SIDE, .channels = 1, .patch = 1, .value_low = -1, .value_high = 1 };
-    struct checkpoint c = { .step = 400, .percent = 100, .train_loss = NAN, .config = "{}" };
-    int64_t id;
-    remove(rig_path(name));
-    ok(store_create(&s, rig_path(name)));
-    ok(store_project_set(s, &p));
-    for (int q = 0; q < SPLIT_COUNT; q++) add_items(s, (enum split)q);
-    ok(store_publish(s));
-    ok(store_checkpoint_add(s, &c, "weights", 7, &id));
+    struct store *s = study_new(name, &study);
+    study_checkpoint(s, 400, 100);
     make_features();
     return s;
 }
@@ -69,7 +41,6 @@ static struct store *world(const char *name) {
 static void add_features(struct store *s, size_t seed, size_t parts) {
     for (int q = 0; q < SPLIT_COUNT; q++) {
         struct feature_identity id = rig_identity(s, (enum split)q);
-        struct feature_set set;
         float rows[B * N * K];
         id.k = K;
         id.timesteps = 8;
@@ -77,9 +48,8 @@ static void add_features(struct store *s, size_t seed, size_t parts) {
         id.parts = parts;
         id.projection_seed = 42 + seed;
         snprintf(id.loss, sizeof id.loss, "square");
-        for (size_t b = 0; b < parts; b++) memcpy(rows + b * items[q] * K, feature[seed][b][q], items[q] * K * sizeof(float));
-        ok(store_feature_set_ensure(s, &id, items[q], N, NULL, NULL, &set));
-        ok(store_feature_block_put(s, &set, 0, rows));
+        for (size_t b = 0; b < parts; b++) memcpy(rows + b * study.items[q] * K, feature[seed][b][q], study.items[q] * K * sizeof(float));
+        rig_features(s, &id, study.items[q], rows);
     }
 }
 
@@ -87,7 +57,7 @@ static void add_features(struct store *s, size_t seed, size_t parts) {
 
 /* Means over the blocks but `skip` (B: none); of another seed its only one. */
 static void mean_features(double out[][K], size_t seed, enum split split, size_t skip) {
-    for (size_t i = 0; i < items[split]; i++)
+    for (size_t i = 0; i < study.items[split]; i++)
         for (size_t j = 0; j < K; j++) {
             double sum = 0, used = 0;
             for (size_t b = 0; b < (seed ? 1 : B); b++) {
@@ -99,20 +69,11 @@ static void mean_features(double out[][K], size_t seed, enum split split, size_t
         }
 }
 
-/* x [K] = (C + l I)^-1 y, by elimination. */
+/* x [K] = (C + l I)^-1 y */
 static void solve(double x[K], double C[K][K], double l, const double *y) {
-    double A[K][K + 1];
-    for (size_t i = 0; i < K; i++) {
-        for (size_t j = 0; j < K; j++) A[i][j] = C[i][j] + (i == j ? l : 0);
-        A[i][K] = y[i];
-    }
-    for (size_t c = 0; c < K; c++)
-        for (size_t i = 0; i < K; i++) {
-            if (i == c) continue;
-            double f = A[i][c] / A[c][c];
-            for (size_t j = c; j <= K; j++) A[i][j] -= f * A[c][j];
-        }
-    for (size_t c = 0; c < K; c++) x[c] = A[c][K] / A[c][c];
+    double A[K][K];
+    for (size_t i = 0; i < K * K; i++) A[i / K][i % K] = C[i / K][i % K] + (i / K == i % K ? l : 0);
+    solve_by_elimination(x, A[0], y, K);
 }
 
 static double dimension(double C[K][K], double l) {
@@ -254,22 +215,14 @@ static void errors_are_those_of_refits_without_a_block_and_of_other_projections(
     store_close(s);
 }
 
-struct stopper { atomic_int cancel; int calls; };
-static void stop_soon(void *ctx, double done, double total, const char *what, const char *note) {
-    (void)total; (void)note;
-    struct stopper *s = ctx;
-    if (!strcmp(what, "error bars") && done > 7 && s->calls++ == 0) atomic_store(&s->cancel, 1);
-}
-
 static void a_run_that_was_stopped_goes_on_and_a_copy_without_features_has_them(void **state) {
     (void)state;
     struct store *s = world("stopped.db");
     struct score_options o = options();
-    struct stopper stop = { 0, 0 };
-    struct progress p = { stop_soon, &stop, &stop.cancel };
+    struct stopper stop = { .phase = "error bars", .at_done = 8 };
     o.splits = 1u << SPLIT_GEN;
     add_features(s, 0, B);
-    assert_int_equal(pipeline_score(s, &o, &p), ERR_CANCELLED);
+    assert_int_equal(pipeline_score(s, &o, stopper_progress(&stop)), ERR_CANCELLED);
     assert_int_equal(rig_number(rig_path("stopped.db"), "SELECT count(*) FROM error_row"), 8);
     ok(pipeline_score(s, &o, NULL));
     check(s, 1, 0);
@@ -401,12 +354,6 @@ static void error_bars_follow_their_queries(void **state) {
     assert_int_equal(problems, 0);
 }
 
-static int clean(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_those_of_refits_without_a_block_and_of_other_projections),
@@ -416,5 +363,5 @@ int main(void) {
         cmocka_unit_test(error_bars_follow_their_queries),
         cmocka_unit_test(a_damaged_row_is_said),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

@@ -1,7 +1,5 @@
 /* score_methods_test.c - the verb `score` for methods that are not one product or one ridge:
  * means over checkpoints, das, nda. */
-#include "dtrak/buf.h"
-#include "dtrak/image.h"
 #include "dtrak/items.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
@@ -9,39 +7,19 @@
 #include "dtrak/pipeline.h"
 #include "dtrak/ranking.h"
 #include "dtrak/store.h"
+#include "../lib/by_elimination.h"
+#include "../lib/small_study.h"
+#include "../lib/status.h"
+#include "../lib/stopper.h"
 #include "../lib/store_rig.h"
-#include "../lib/near.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { N = 23, GEN = 7, VAL = 3, SIDE = 6, D = SIDE * SIDE, K = 9, CHECKPOINTS = 2 };
 
-static const size_t items[SPLIT_COUNT] = { N, VAL, GEN };
-static unsigned char pixels[SPLIT_COUNT][N][D];
+static const struct study study = { .width = SIDE, .height = SIDE, .patch = 2, .items = { N, VAL, GEN } };
 static float feature[CHECKPOINTS][SPLIT_COUNT][N][K];
-
-static void ok(enum status st) {
-    if (st == OK) return;
-    print_error("%s\n", fail_reason());
-    _fail(__FILE__, __LINE__);
-}
-
-static void add_items(struct store *s, enum split split) {
-    for (size_t i = 0; i < items[split]; i++) {
-        struct image im;
-        struct buf png = BUF_INIT;
-        ok(image_new(&im, SIDE, SIDE, 1));
-        for (size_t j = 0; j < D; j++)
-            im.pixels[j] = pixels[split][i][j] = (unsigned char)(rig_value(i * D + j, 10 + (size_t)split) * 127 + 128);
-        ok(image_encode_png(&png, &im));
-        const void *bytes = png.data;
-        struct item item = { .label_name = "x", .width_px = SIDE, .height_px = SIDE, .image_bytes = png.len };
-        ok(store_items_add(s, split, &item, &bytes, 1, NULL));
-        image_free(&im);
-        buf_free(&png);
-    }
-}
 
 static struct checkpoint_list checkpoints(struct store *s) {
     struct checkpoint_list l;
@@ -53,31 +31,20 @@ static void add_features(struct store *s, size_t c, const char *loss, uint64_t p
     struct checkpoint_list l = checkpoints(s);
     for (int q = 0; q < SPLIT_COUNT; q++) {
         struct feature_identity id = rig_identity(s, (enum split)q);
-        struct feature_set set;
         id.k = K;
         id.float32 = 1;
         id.projection_seed = projection_seed;
         memcpy(id.checkpoint_sha256, l.checkpoint[c].sha256, sizeof id.checkpoint_sha256);
         snprintf(id.loss, sizeof id.loss, "%s", loss);
-        ok(store_feature_set_ensure(s, &id, items[q], N, NULL, NULL, &set));
-        ok(store_feature_block_put(s, &set, 0, feature[c][q][0]));
+        rig_features(s, &id, study.items[q], feature[c][q][0]);
     }
     checkpoint_list_free(&l);
 }
 
 static struct store *world(const char *name) {
-    struct store *s;
-    struct project p = { .name = "test", .width = SIDE, .height = SIDE, .channels = 1, .patch = 2,
-                         .value_low = -1, .value_high = 1 };
-    int64_t id;
-    remove(rig_path(name));
-    ok(store_create(&s, rig_path(name)));
-    ok(store_project_set(s, &p));
-    for (int q = 0; q < SPLIT_COUNT; q++) add_items(s, (enum split)q);
-    ok(store_publish(s));
+    struct store *s = study_new(name, &study);
     for (size_t c = 0; c < CHECKPOINTS; c++) {
-        struct checkpoint k = { .step = 400 * (c + 1), .percent = 50 * (double)(c + 1), .train_loss = NAN, .config = "{}" };
-        ok(store_checkpoint_add(s, &k, c ? "weights" : "heights", 7, &id));
+        study_checkpoint(s, 400 * (c + 1), 50 * (double)(c + 1));
         for (size_t q = 0; q < SPLIT_COUNT; q++)
             for (size_t i = 0; i < N * K; i++) feature[c][q][i / K][i % K] = rig_value(i, 20 + 3 * c + q);
     }
@@ -88,14 +55,8 @@ static struct score_set find_set(struct store *s, const char *method, const char
     struct score_set set;
     struct score_query q = { method, loss, checkpoint, split, NULL, 0, 0 };
     ok(store_score_set_find(s, &q, &set));
-    assert_int_equal(set.rows_done, items[split]);
+    assert_int_equal(set.rows_done, study.items[split]);
     return set;
-}
-
-static double dot(const float *a, const float *b) {
-    double sum = 0;
-    for (size_t i = 0; i < K; i++) sum += (double)a[i] * (double)b[i];
-    return sum;
 }
 
 /* --- over checkpoints --- */
@@ -115,7 +76,7 @@ static void tracin_and_gas_are_means_over_checkpoints(void **state) {
         assert_true(tracin.checkpoint[0] < tracin.checkpoint[1]);
         assert_int_equal(tracin.timesteps, 10);
         assert_int_equal(tracin.k, K);
-        for (size_t q = 0; q < items[split]; q++) {
+        for (size_t q = 0; q < study.items[split]; q++) {
             float a[N], b[N];
             ok(store_score_read(s, &tracin, q, a));
             ok(store_score_read(s, &gas, q, b));
@@ -123,8 +84,8 @@ static void tracin_and_gas_are_means_over_checkpoints(void **state) {
                 double products = 0, cosines = 0;
                 for (size_t c = 0; c < CHECKPOINTS; c++) {
                     const float *g = feature[c][split][q], *phi = feature[c][SPLIT_TRAIN][n];
-                    products += dot(g, phi) / CHECKPOINTS;
-                    cosines += dot(g, phi) / sqrt(dot(g, g) * dot(phi, phi)) / CHECKPOINTS;
+                    products += dot_product(g, phi, K) / CHECKPOINTS;
+                    cosines += dot_product(g, phi, K) / sqrt(dot_product(g, g, K) * dot_product(phi, phi, K)) / CHECKPOINTS;
                 }
                 assert_near((double)a[n], products, 1e-6, 1e-6);
                 assert_near((double)b[n], cosines, 1e-6, 1e-6);
@@ -167,31 +128,21 @@ static void an_ensemble_is_the_mean_of_its_models(void **state) {
     store_close(s);
 }
 
-static void count_reports(void *ctx, double done, double total, const char *what, const char *note) {
-    double *last = ctx;
-    (void)note;
-    if (strcmp(what, "scores") != 0) return;
-    assert_true(done <= total);
-    last[0] = done;
-    last[1] = total;
-}
-
 static void a_second_run_makes_only_what_is_missing(void **state) {
     (void)state;
     struct store *s = world("again.db");
     struct score_options o = SCORE_DEFAULTS;
     struct score_set_list before, after;
-    double last[2] = { 0, 0 };
-    struct progress p = { count_reports, last, NULL };
+    struct stopper last[3] = { { .phase = "scores" }, { .phase = "scores" }, { .phase = "scores" } };
     for (size_t c = 0; c < CHECKPOINTS; c++) add_features(s, c, "simple", 42);
     o.methods = "tracin,nda";
     o.checkpoints = "all";
     o.nda.patch = 3;
     o.nda.at = "500";
-    ok(pipeline_score(s, &o, &p));
-    assert_true(last[0] == 4 * (GEN + VAL) && last[1] == last[0]);   /* grad-dot twice, tracin, nda */
+    ok(pipeline_score(s, &o, stopper_progress(&last[0])));
+    assert_true(last[0].done == 4 * (GEN + VAL) && last[0].total == last[0].done);   /* grad-dot twice, tracin, nda */
     ok(store_score_sets_list(s, &before));
-    ok(pipeline_score(s, &o, &p));
+    ok(pipeline_score(s, &o, stopper_progress(&last[1])));
     ok(store_score_sets_list(s, &after));
     assert_int_equal(before.count, after.count);
     score_set_list_free(&before);
@@ -208,7 +159,7 @@ static void a_second_run_makes_only_what_is_missing(void **state) {
     }
     ok(store_open(&s, rig_path("again.db"), STORE_WRITE));
     assert_int_equal(store_score_read(s, &tracin, 5, is), ERR_MISSING);
-    ok(pipeline_score(s, &o, &p));
+    ok(pipeline_score(s, &o, stopper_progress(&last[2])));
     ok(store_score_read(s, &tracin, 5, is));
     assert_memory_equal(was, is, sizeof was);
     store_close(s);
@@ -313,15 +264,20 @@ static void nda_is_that_of_the_images(void **state) {
     o.methods = "nda";
     o.nda = (struct score_nda){ 4, 2, 0.25, 3, "150,600", 9 };
     ok(pipeline_score(s, &o, NULL));
-    for (size_t i = 0; i < N * D; i++) train[i] = (float)(pixels[SPLIT_TRAIN][i / D][i % D] / 127.5 - 1);
+    unsigned char pixels[D];
+    for (size_t i = 0; i < N * D; i++) {
+        if (i % D == 0) study_pixels(pixels, &study, SPLIT_TRAIN, i / D);
+        train[i] = (float)(pixels[i % D] / 127.5 - 1);
+    }
     for (int split = SPLIT_VAL; split < SPLIT_COUNT; split++) {
         struct score_set set = find_set(s, "nda", "", 0, (enum split)split);
         assert_string_equal(set.params, "{\"low\":-1,\"high\":1,\"patch\":4,\"down_patch\":2,\"alpha\":0.25,\"topk\":3,"
                             "\"noise_seed\":9,\"at\":[150,600]}");
-        for (size_t q = 0; q < items[split]; q++) {
+        for (size_t q = 0; q < study.items[split]; q++) {
             double want[N];
             float row[N];
-            for (size_t j = 0; j < D; j++) query[j] = (float)(pixels[split][q][j] / 127.5 - 1);
+            study_pixels(pixels, &study, (enum split)split, q);
+            for (size_t j = 0; j < D; j++) query[j] = (float)(pixels[j] / 127.5 - 1);
             for (size_t t = 0; t < 2; t++) items_noise(noise + t * D, D, 9, (enum split)split, q, at[t], 0);
             ok(nda_attribute(want, &plan, query, noise, &rows, NULL, NULL));
             ok(store_score_read(s, &set, q, row));
@@ -387,12 +343,6 @@ static void every_allocation_may_fail_and_nothing_leaks(void **state) {
     store_close(s);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tracin_and_gas_are_means_over_checkpoints),
@@ -405,5 +355,5 @@ int main(void) {
         cmocka_unit_test(nonsense_is_refused_before_anything_is_made),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
     };
-    return cmocka_run_group_tests(tests, NULL, clear);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

@@ -1,45 +1,25 @@
 /* score_subsets_test.c - scores out of retrained networks, and trak with every loss: what is stored against
  * formulas in float64, with sizes that are all different; and what the report makes of the former. */
 #include "dtrak/datamodel.h"
-#include "dtrak/image.h"
 #include "dtrak/lds_report.h"
 #include "dtrak/loss.h"
 #include "dtrak/mem.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/stats.h"
 #include "dtrak/store.h"
-#include "../lib/near.h"
+#include "../lib/by_elimination.h"
+#include "../lib/small_study.h"
+#include "../lib/status.h"
 #include "../lib/store_rig.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { N = 17, GEN = 9, VAL = 4, FIRST = 2, Q = 7, M = 14, K = 6, SIDE = 4, D = SIDE * SIDE };
+enum { N = 17, GEN = 9, VAL = 4, FIRST = 2, Q = 7, M = 14, K = 6, SIDE = 4 };
 
-#define die(...) do { print_error(__VA_ARGS__); _fail(__FILE__, __LINE__); } while (0)
-static void ok(enum status st) { if (st != OK) die("%s\n", fail_reason()); }
-static void refused(enum status got, enum status want, const char *text) {
-    if (got != want || !strstr(fail_reason(), text)) die("status %d, said '%s', expected '%s'\n", (int)got, fail_reason(), text);
-}
-
-static const size_t items[SPLIT_COUNT] = { N, VAL, GEN };
+static const struct study study = { .width = SIDE, .height = SIDE, .items = { N, VAL, GEN } };
 static unsigned char mask[M][N];
 static double loss_of[M][2][Q];            /* by seed: the mean of the two halves of the timesteps */
-
-static void add_items(struct store *s, enum split split) {
-    for (size_t i = 0; i < items[split]; i++) {
-        struct image im;
-        struct buf png = BUF_INIT;
-        ok(image_new(&im, SIDE, SIDE, 1));
-        for (size_t j = 0; j < D; j++) im.pixels[j] = (unsigned char)(rig_value(i * D + j, 10 + (size_t)split) * 127 + 128);
-        ok(image_encode_png(&png, &im));
-        const void *bytes = png.data;
-        struct item item = { .label_name = "x", .width_px = SIDE, .height_px = SIDE, .image_bytes = png.len };
-        ok(store_items_add(s, split, &item, &bytes, 1, NULL));
-        image_free(&im);
-        buf_free(&png);
-    }
-}
 
 /* A network on subset `index`: its loss falls with who is in. */
 static void add_model(struct store *s, int64_t train, int64_t eval, size_t index, size_t seed, enum subset_state state) {
@@ -61,16 +41,9 @@ static void add_model(struct store *s, int64_t train, int64_t eval, size_t index
 
 /* Outputs of gen:2 .. gen:8 from `models` subsets, each with two seeds. */
 static struct store *world(const char *name, size_t models) {
-    struct store *s;
-    struct project p = { .name = "test", .width = SIDE, .height = SIDE, .channels = 1, .patch = 1, .value_low = -1, .value_high = 1 };
-    struct checkpoint c = { .step = 400, .percent = 100, .train_loss = NAN, .config = "{}" };
-    int64_t id, train, eval;
-    remove(rig_path(name));
-    ok(store_create(&s, rig_path(name)));
-    ok(store_project_set(s, &p));
-    for (int q = 0; q < SPLIT_COUNT; q++) add_items(s, (enum split)q);
-    ok(store_publish(s));
-    ok(store_checkpoint_add(s, &c, "weights", 7, &id));
+    struct store *s = study_new(name, &study);
+    int64_t train, eval;
+    study_checkpoint(s, 400, 100);
     for (size_t i = 0; i < M * N; i++) mask[i / N][i % N] = rig_value(i, 91) > 0;
     ok(store_protocol_ensure(s, PROTOCOL_TRAIN, "{\"version\":1,\"items\":\"x\",\"n\":17,\"draw\":{\"seed\":0},\"train\":{\"steps\":5}}", &train));
     ok(store_protocol_ensure(s, PROTOCOL_EVAL, "{\"version\":1,\"timesteps\":10,\"gen\":{\"first\":2,\"count\":7,\"items\":\"x\"}}", &eval));
@@ -242,22 +215,22 @@ static void a_constant_prediction_counts_as_nothing(void **state) {
 
 /* --- trak with every loss --- */
 
-static float feature_of(size_t loss, size_t split, size_t i, size_t j) { return rig_value(i * K + j, 300 + 10 * loss + split); }
+static void features_of(float *rows, size_t loss, size_t split) {
+    for (size_t i = 0; i < study.items[split] * K; i++) rows[i] = rig_value(i, 300 + 10 * loss + split);
+}
 
 static void every_loss_is_scored_from_its_own_features(void **state) {
     (void)state;
     struct store *s = world("losses.db", 0);
+    float phi[N * K], g[N * K];
     for (size_t l = 0; l < LOSS_COUNT; l++)
         for (int q = 0; q < SPLIT_COUNT; q++) {
             struct feature_identity id = rig_identity(s, (enum split)q);
-            struct feature_set set;
-            float rows[N * K];
             id.k = K;
             id.float32 = 1;
             snprintf(id.loss, sizeof id.loss, "%s", loss_name((enum loss)l));
-            for (size_t i = 0; i < items[q] * K; i++) rows[i] = feature_of(l, (size_t)q, i / K, i % K);
-            ok(store_feature_set_ensure(s, &id, items[q], N, NULL, NULL, &set));
-            ok(store_feature_block_put(s, &set, 0, rows));
+            features_of(phi, l, (size_t)q);
+            rig_features(s, &id, study.items[q], phi);
         }
     struct score_options o = options("trak");
     o.losses = (1u << LOSS_COUNT) - 1;
@@ -270,39 +243,18 @@ static void every_loss_is_scored_from_its_own_features(void **state) {
             struct score_query q = { "trak", loss_name((enum loss)l), c.checkpoint[0].id, (enum split)split, NULL, 0, 0 };
             struct score_set set;
             ok(store_score_set_find(s, &q, &set));
-            for (size_t m = 0; m < items[split]; m++) {
-                double A[K][K + 1], x[K];
+            features_of(phi, l, SPLIT_TRAIN);
+            features_of(g, l, (size_t)split);
+            for (size_t m = 0; m < study.items[split]; m++) {
+                double x[K];
                 float row[N];
-                for (size_t a = 0; a < K; a++) {
-                    for (size_t b = 0; b < K; b++) {
-                        A[a][b] = a == b ? .7 : 0;
-                        for (size_t n = 0; n < N; n++) A[a][b] += (double)feature_of(l, 0, n, a) * (double)feature_of(l, 0, n, b);
-                    }
-                    A[a][K] = (double)feature_of(l, (size_t)split, m, a);
-                }
-                for (size_t e = 0; e < K; e++)
-                    for (size_t a = 0; a < K; a++) {
-                        if (a == e) continue;
-                        double f = A[a][e] / A[e][e];
-                        for (size_t b = e; b <= K; b++) A[a][b] -= f * A[e][b];
-                    }
-                for (size_t a = 0; a < K; a++) x[a] = A[a][K] / A[a][a];
+                ridge_by_elimination(x, phi, N, K, K, .7, g + m * K);
                 ok(store_score_read(s, &set, m, row));
-                for (size_t n = 0; n < N; n++) {
-                    double want = 0;
-                    for (size_t a = 0; a < K; a++) want += x[a] * (double)feature_of(l, 0, n, a);
-                    assert_near(row[n], want, 1e-6, 1e-6);
-                }
+                for (size_t n = 0; n < N; n++) assert_near(row[n], dot_solution(x, phi + n * K, K), 1e-6, 1e-6);
             }
         }
     checkpoint_list_free(&c);
     store_close(s);
-}
-
-static int clean(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
 }
 
 int main(void) {
@@ -313,5 +265,5 @@ int main(void) {
         cmocka_unit_test(a_constant_prediction_counts_as_nothing),
         cmocka_unit_test(every_loss_is_scored_from_its_own_features),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

@@ -1,53 +1,24 @@
 /* score_test.c - the verb `score` against the explicit formulas, from features, from a
  * kernel and from pixels; stopped and resumed; what is missing is said. */
-#include "dtrak/buf.h"
-#include "dtrak/image.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
 #include "dtrak/pipeline.h"
-#include "dtrak/rng.h"
 #include "dtrak/store.h"
+#include "../lib/by_elimination.h"
+#include "../lib/small_study.h"
+#include "../lib/status.h"
+#include "../lib/stopper.h"
 #include "../lib/store_rig.h"
-#include "../lib/near.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { N = 40, GEN = 37, VAL = 5, SIDE = 4, D = SIDE * SIDE, K_MAX = 64, QUERIES = GEN + VAL };
 
-static unsigned char pixels[SPLIT_COUNT][N][D];
+static const struct study study = { .width = SIDE, .height = SIDE, .patch = 2, .items = { N, VAL, GEN } };
 static float phi[N][K_MAX], g[SPLIT_COUNT][GEN][K_MAX];
-static const size_t items[SPLIT_COUNT] = { N, VAL, GEN };
 
-#define assert_says(text) assert_non_null(strstr(fail_reason(), text))
-
-/* near.h undefines cmocka's fail, which fail_msg needs. */
-static void ok(enum status st) {
-    if (st == OK) return;
-    print_error("%s\n", fail_reason());
-    _fail(__FILE__, __LINE__);
-}
-
-static void add_items(struct store *s, enum split split, size_t count) {
-    struct item item[N];
-    struct buf png[N];
-    const void *images[N];
-    for (size_t i = 0; i < count; i++) {
-        struct image im;
-        ok(image_new(&im, SIDE, SIDE, 1));
-        for (size_t j = 0; j < D; j++)
-            im.pixels[j] = pixels[split][i][j] = (unsigned char)(rig_value(i * D + j, 10 + (size_t)split) * 127 + 128);
-        png[i] = (struct buf)BUF_INIT;
-        ok(image_encode_png(&png[i], &im));
-        image_free(&im);
-        images[i] = png[i].data;
-        item[i] = (struct item){ .label = 0, .label_name = "x", .width_px = SIDE, .height_px = SIDE, .image_bytes = png[i].len };
-    }
-    ok(store_items_add(s, split, item, images, count, NULL));
-    for (size_t i = 0; i < count; i++) buf_free(&png[i]);
-}
-
+/* Their first blocks, of 16 rows each. */
 static void add_features(struct store *s, enum split split, const char *loss, size_t k, size_t timesteps, size_t blocks) {
     struct feature_identity id = rig_identity(s, split);
     struct feature_set set;
@@ -56,9 +27,9 @@ static void add_features(struct store *s, enum split split, const char *loss, si
     id.timesteps = timesteps;
     id.float32 = 1;
     snprintf(id.loss, sizeof id.loss, "%s", loss);
-    ok(store_feature_set_ensure(s, &id, items[split], 16, NULL, NULL, &set));
-    for (size_t b = 0; b < blocks && b * 16 < items[split]; b++) {
-        size_t count = items[split] - b * 16 < 16 ? items[split] - b * 16 : 16;
+    ok(store_feature_set_ensure(s, &id, study.items[split], 16, NULL, NULL, &set));
+    for (size_t b = 0; b < blocks && b * 16 < study.items[split]; b++) {
+        size_t left = study.items[split] - b * 16, count = left < 16 ? left : 16;
         for (size_t i = 0; i < count; i++)
             memcpy(rows + i * k, split == SPLIT_TRAIN ? phi[b * 16 + i] : g[split][b * 16 + i], k * sizeof *rows);
         ok(store_feature_block_put(s, &set, b, rows));
@@ -71,18 +42,8 @@ static void add_all_features(struct store *s, const char *loss, size_t k) {
 
 /* A project with real pictures, one checkpoint, and no features. */
 static struct store *world(const char *name) {
-    struct store *s;
-    const char *path = rig_path(name);
-    struct project p = { .name = "test", .width = SIDE, .height = SIDE, .channels = 1, .patch = 2,
-                         .value_low = -1, .value_high = 1 };
-    struct checkpoint c = { .step = 800, .percent = 100, .train_loss = NAN, .config = "{}" };
-    int64_t id;
-    remove(path);
-    ok(store_create(&s, path));
-    ok(store_project_set(s, &p));
-    for (int q = 0; q < SPLIT_COUNT; q++) add_items(s, (enum split)q, items[q]);
-    ok(store_publish(s));
-    ok(store_checkpoint_add(s, &c, "weights", 7, &id));
+    struct store *s = study_new(name, &study);
+    study_checkpoint(s, 800, 100);
     for (size_t i = 0; i < N * K_MAX; i++) phi[i / K_MAX][i % K_MAX] = rig_value(i, 1);
     for (size_t i = 0; i < GEN * K_MAX; i++)
         for (size_t q = 0; q < SPLIT_COUNT; q++) g[q][i / K_MAX][i % K_MAX] = rig_value(i, 2 + q);
@@ -101,49 +62,32 @@ static struct score_set find_set(struct store *s, const char *method, const char
 
 /* --- the formulas, on their own --- */
 
-static double dot(const float *a, const float *b, size_t k) {
-    double sum = 0;
-    for (size_t i = 0; i < k; i++) sum += (double)a[i] * (double)b[i];
-    return sum;
+static double leverage(size_t n, size_t k, double lambda) {
+    double x[K_MAX];
+    ridge_by_elimination(x, phi[0], N, K_MAX, k, lambda, phi[n]);
+    return dot_solution(x, phi[n], k);
 }
 
-/* x = (Phi^T Phi + lambda I)^-1 v by Gauss-Jordan elimination. */
-static void solve(double *x, const float *v, size_t k, double lambda) {
-    static double A[K_MAX][K_MAX + 1];
-    for (size_t a = 0; a < k; a++) {
-        for (size_t b = 0; b < k; b++) {
-            A[a][b] = a == b ? lambda : 0;
-            for (size_t n = 0; n < N; n++) A[a][b] += (double)phi[n][a] * (double)phi[n][b];
-        }
-        A[a][k] = (double)v[a];
-    }
-    for (size_t c = 0; c < k; c++)
-        for (size_t i = 0; i < k; i++) {
-            if (i == c) continue;
-            double f = A[i][c] / A[c][c];
-            for (size_t j = c; j <= k; j++) A[i][j] -= f * A[c][j];
-        }
-    for (size_t a = 0; a < k; a++) x[a] = A[a][k] / A[a][a];
-}
-
-static double ridge_score(const float *query, size_t n, size_t k, double lambda) {
-    double x[K_MAX], sum = 0;
-    solve(x, query, k, lambda);
-    for (size_t a = 0; a < k; a++) sum += x[a] * (double)phi[n][a];
-    return sum;
-}
-
-static double expected(enum method m, const float *query, size_t n, size_t k, double lambda) {
+static double length_of_solution(size_t n, size_t k, double lambda) {
     double x[K_MAX], size = 0;
-    switch (m) {
-    case METHOD_GRAD_DOT: return dot(query, phi[n], k);
-    case METHOD_GRAD_COS: return dot(query, phi[n], k) / sqrt(dot(query, query, k) * dot(phi[n], phi[n], k));
-    case METHOD_RENORM_IF: return ridge_score(query, n, k, lambda) / sqrt(dot(phi[n], phi[n], k));
-    case METHOD_RELATIVE_IF:
-        solve(x, phi[n], k, lambda);
-        for (size_t a = 0; a < k; a++) size += x[a] * x[a];
-        return ridge_score(query, n, k, lambda) / sqrt(size);
-    default: return ridge_score(query, n, k, lambda);
+    ridge_by_elimination(x, phi[0], N, K_MAX, k, lambda, phi[n]);
+    for (size_t a = 0; a < k; a++) size += x[a] * x[a];
+    return sqrt(size);
+}
+
+/* A query's scores of every training item. */
+static void expected(double want[N], enum method m, const float *query, size_t k, double lambda) {
+    double x[K_MAX];
+    ridge_by_elimination(x, phi[0], N, K_MAX, k, lambda, query);
+    for (size_t n = 0; n < N; n++) {
+        double product = dot_product(query, phi[n], k), ridge = dot_solution(x, phi[n], k), size = dot_product(phi[n], phi[n], k);
+        switch (m) {
+        case METHOD_GRAD_DOT: want[n] = product; break;
+        case METHOD_GRAD_COS: want[n] = product / sqrt(dot_product(query, query, k) * size); break;
+        case METHOD_RENORM_IF: want[n] = ridge / sqrt(size); break;
+        case METHOD_RELATIVE_IF: want[n] = ridge / length_of_solution(n, k, lambda); break;
+        default: want[n] = ridge;
+        }
     }
 }
 
@@ -157,38 +101,27 @@ static void check_all(struct store *s, const char *loss, size_t k) {
             enum method m = all_methods[i];
             struct score_set set = find_set(s, method_name(m), loss, (enum split)q);
             float row[N];
-            assert_int_equal(set.rows_done, items[q]);
+            assert_int_equal(set.rows_done, study.items[q]);
             assert_int_equal(set.n, N);
             assert_int_equal(set.k, k);
             if (method_has_lambda(m)) {
                 double trace = 0, part = 0;
-                for (size_t n = 0; n < N; n++) trace += dot(phi[n], phi[n], k);
-                for (size_t n = 0; n < N; n++) part += ridge_score(phi[n], n, k, set.lambda_abs);
+                for (size_t n = 0; n < N; n++) trace += dot_product(phi[n], phi[n], k);
+                for (size_t n = 0; n < N; n++) part += leverage(n, k, set.lambda_abs);
                 assert_near(set.lambda_abs, set.lambda_rel * trace / N, 0, 1e-9);
                 assert_near(set.d_eff, part, 1e-8, 0);
                 assert_near(set.d_eff, (double)(k < N ? k : N) / 4, 1e-8, 0);   /* the rule behind auto */
             }
-            for (size_t query = 0; query < items[q]; query += 3) {
+            for (size_t query = 0; query < study.items[q]; query += 3) {
+                double want[N];
+                expected(want, m, g[q][query], k, set.lambda_abs);
                 ok(store_score_read(s, &set, query, row));
-                for (size_t n = 0; n < N; n++)
-                    assert_near((double)row[n], expected(m, g[q][query], n, k, set.lambda_abs), 1e-6, 1e-6);
+                for (size_t n = 0; n < N; n++) assert_near((double)row[n], want[n], 1e-6, 1e-6);
             }
         }
 }
 
 /* --- the claims --- */
-
-struct stopper { atomic_int cancel; int reports, at; double done, total; };
-static void stop_at(void *ctx, double done, double total, const char *what, const char *note) {
-    struct stopper *s = ctx;
-    (void)note;
-    if (strcmp(what, "scores") == 0) {
-        assert_true(done >= s->done && done <= total);
-        s->done = done;
-        s->total = total;
-    }
-    if (++s->reports == s->at) atomic_store(&s->cancel, 1);
-}
 
 static void scores_are_those_of_the_formulas_in_either_form(void **state) {
     (void)state;
@@ -208,12 +141,12 @@ static void scores_are_those_of_the_formulas_in_either_form(void **state) {
 /* The row's length of error against the formulas, over the length of the row. */
 static double row_error(struct store *s, const struct score_set *set, enum method m, size_t query) {
     float row[N];
-    double error = 0, size = 0;
+    double error = 0, size = 0, want[N];
     ok(store_score_read(s, set, query, row));
+    expected(want, m, g[set->split][query], set->k, set->lambda_abs);
     for (size_t n = 0; n < N; n++) {
-        double want = expected(m, g[set->split][query], n, set->k, set->lambda_abs);
-        error += ((double)row[n] - want) * ((double)row[n] - want);
-        size += want * want;
+        error += ((double)row[n] - want[n]) * ((double)row[n] - want[n]);
+        size += want[n] * want[n];
     }
     return sqrt(error / size);
 }
@@ -284,15 +217,14 @@ static void only_the_queries_asked_for_are_scored(void **state) {
     for (int krylov = 0; krylov < 2; krylov++) {
         struct store *s = world("picked.db");
         struct score_options o = SCORE_DEFAULTS;
-        struct stopper end = { 0 };
-        struct progress p = { stop_at, &end, NULL };
+        struct stopper end = { .phase = "scores" };
         add_all_features(s, "square", 64);
         o.methods = "trak,grad-dot";
         o.losses = 1u << LOSS_SQUARE;
         o.self_influence = 0;
         o.solver = krylov ? SOLVER_KRYLOV : SOLVER_DIRECT;
         o.queries = "gen:5-7,gen:20,val:1";
-        ok(pipeline_score(s, &o, &p));
+        ok(pipeline_score(s, &o, stopper_progress(&end)));
         assert_true(end.done == 10 && end.total == 10);
         for (int m = 0; m < 2; m++) {
             struct score_set set = find_set(s, m ? "grad-dot" : "trak", "square", SPLIT_GEN);
@@ -340,7 +272,7 @@ static void leverages_of_the_training_items_are_kept(void **state) {
     struct stat_key key = { "self_influence", l.set[0].key, set.checkpoint[0], SPLIT_TRAIN };
     ok(store_stat_get(s, &key, 0, N, h, &present));
     assert_int_equal(present, N);
-    for (size_t n = 0; n < N; n++) assert_near(h[n], ridge_score(phi[n], n, 64, set.lambda_abs), 1e-9, 0);
+    for (size_t n = 0; n < N; n++) assert_near(h[n], leverage(n, 64, set.lambda_abs), 1e-9, 0);
     stat_set_list_free(&l);
     store_close(s);
 }
@@ -401,12 +333,15 @@ static void pixels_need_no_network(void **state) {
     struct score_set cosine = find_set(s, "pixel-cos", "", SPLIT_GEN), product = find_set(s, "pixel-dot", "", SPLIT_GEN);
     for (size_t q = 0; q < GEN; q += 5) {
         float c[N], p[N];
+        unsigned char query[D], item[D];
+        study_pixels(query, &study, SPLIT_GEN, q);
         ok(store_score_read(s, &cosine, q, c));
         ok(store_score_read(s, &product, q, p));
         for (size_t n = 0; n < N; n++) {
             double xy = 0, xx = 0, yy = 0;
+            study_pixels(item, &study, SPLIT_TRAIN, n);
             for (size_t j = 0; j < D; j++) {
-                double x = pixels[SPLIT_GEN][q][j] / 127.5 - 1, y = pixels[SPLIT_TRAIN][n][j] / 127.5 - 1;
+                double x = query[j] / 127.5 - 1, y = item[j] / 127.5 - 1;
                 xy += x * y;
                 xx += x * x;
                 yy += y * y;
@@ -423,20 +358,18 @@ static void pixels_need_no_network(void **state) {
 static void a_stopped_run_goes_on_to_the_same_scores(void **state) {
     (void)state;
     int stopped = 0;
-    for (int at = 1;; at++) {
+    for (size_t at = 1;; at++) {
         struct store *s = world("stop.db");
         struct score_options o = SCORE_DEFAULTS;
-        struct stopper stop = { .at = at };
-        struct progress p = { stop_at, &stop, &stop.cancel };
+        struct stopper stop = { .phase = "scores", .at_report = at };
         add_all_features(s, "square", 64);
         o.methods = ALL;
         o.losses = 1u << LOSS_SQUARE;
-        enum status st = pipeline_score(s, &o, &p);
+        enum status st = pipeline_score(s, &o, stopper_progress(&stop));
         if (st == ERR_CANCELLED) {
             stopped++;
-            struct stopper again = { 0 };
-            p = (struct progress){ stop_at, &again, NULL };
-            ok(pipeline_score(s, &o, &p));
+            struct stopper again = { .phase = "scores" };
+            ok(pipeline_score(s, &o, stopper_progress(&again)));
             assert_true(again.done == 5 * QUERIES && again.total == 5 * QUERIES);
         } else {
             ok(st);
@@ -555,12 +488,6 @@ static void every_allocation_may_fail_and_nothing_leaks(void **state) {
     store_close(s);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_those_of_the_formulas_in_either_form),
@@ -578,5 +505,5 @@ int main(void) {
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
     };
-    return cmocka_run_group_tests(tests, NULL, clear);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

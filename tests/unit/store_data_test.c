@@ -509,28 +509,22 @@ static void every_allocation_may_fail_and_nothing_leaks(void **state) {
     assert_true(n > 10);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return mem_live() != 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(float16_rows_keep_eleven_bits, clear),
-        cmocka_unit_test_teardown(float32_rows_are_exact, clear),
-        cmocka_unit_test_teardown(extreme_feature_rows_survive_float16, clear),
-        cmocka_unit_test_teardown(sets_of_another_identity_never_mix, clear),
-        cmocka_unit_test_teardown(a_grown_split_reopens_only_the_last_block, clear),
-        cmocka_unit_test_teardown(parts_are_kept_apart_and_read_as_their_mean, clear),
-        cmocka_unit_test_teardown(kernels_outlive_the_blocks, clear),
-        cmocka_unit_test_teardown(rounding_is_within_half_a_unit, clear),
-        cmocka_unit_test_teardown(a_row_round_trips_exactly_in_either_format, clear),
-        cmocka_unit_test_teardown(scores_come_back_and_missing_rows_are_known, clear),
-        cmocka_unit_test_teardown(rankings_break_ties_by_the_lower_index, clear),
-        cmocka_unit_test_teardown(a_screen_finds_the_set_it_asks_for, clear),
-        cmocka_unit_test_teardown(statistics_are_arrays_over_a_split, clear),
-        cmocka_unit_test_teardown(every_allocation_may_fail_and_nothing_leaks, clear),
+        cmocka_unit_test_teardown(float16_rows_keep_eleven_bits, rig_end),
+        cmocka_unit_test_teardown(float32_rows_are_exact, rig_end),
+        cmocka_unit_test_teardown(extreme_feature_rows_survive_float16, rig_end),
+        cmocka_unit_test_teardown(sets_of_another_identity_never_mix, rig_end),
+        cmocka_unit_test_teardown(a_grown_split_reopens_only_the_last_block, rig_end),
+        cmocka_unit_test_teardown(parts_are_kept_apart_and_read_as_their_mean, rig_end),
+        cmocka_unit_test_teardown(kernels_outlive_the_blocks, rig_end),
+        cmocka_unit_test_teardown(rounding_is_within_half_a_unit, rig_end),
+        cmocka_unit_test_teardown(a_row_round_trips_exactly_in_either_format, rig_end),
+        cmocka_unit_test_teardown(scores_come_back_and_missing_rows_are_known, rig_end),
+        cmocka_unit_test_teardown(rankings_break_ties_by_the_lower_index, rig_end),
+        cmocka_unit_test_teardown(a_screen_finds_the_set_it_asks_for, rig_end),
+        cmocka_unit_test_teardown(statistics_are_arrays_over_a_split, rig_end),
+        cmocka_unit_test_teardown(every_allocation_may_fail_and_nothing_leaks, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,19 +5,15 @@
 #include "../../src/store/db.h"
 #include "dtrak/mem.h"
 
+#include "../lib/status.h"
+
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
-#undef fail
 
 enum { K = 6, WIDE = 9, HEAD = 10 };   /* numbers used, numbers in a row of the file, bytes before the first */
-
-#define assert_says(text) assert_non_null(strstr(fail_reason(), text))
 
 /* Whole numbers below 128: exact in every type. */
 static float number(size_t row, size_t j) { return (float)((row * 31 + j * 7) % 127 + 1) * (j % 2 ? -1 : 1); }
@@ -208,20 +204,14 @@ static void every_allocation_may_fail_and_nothing_leaks(void **state) {
     assert_int_equal(mem_live(), 0);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(rows_of_every_type_come_from_where_they_stand, clear),
-        cmocka_unit_test_teardown(an_order_says_which_item_each_row_is, clear),
-        cmocka_unit_test_teardown(a_file_that_changes_while_it_is_open_is_noticed, clear),
-        cmocka_unit_test_teardown(deleting_a_set_forgets_its_files, clear),
-        cmocka_unit_test_teardown(what_a_database_says_of_files_is_checked, clear),
-        cmocka_unit_test_teardown(every_allocation_may_fail_and_nothing_leaks, clear),
+        cmocka_unit_test_teardown(rows_of_every_type_come_from_where_they_stand, rig_end),
+        cmocka_unit_test_teardown(an_order_says_which_item_each_row_is, rig_end),
+        cmocka_unit_test_teardown(a_file_that_changes_while_it_is_open_is_noticed, rig_end),
+        cmocka_unit_test_teardown(deleting_a_set_forgets_its_files, rig_end),
+        cmocka_unit_test_teardown(what_a_database_says_of_files_is_checked, rig_end),
+        cmocka_unit_test_teardown(every_allocation_may_fail_and_nothing_leaks, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -404,23 +404,17 @@ static void two_processes_never_run_one_job_twice(void **state) {
     assert_false(rig_exists(rig_path("race.db-wal")));
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return mem_live() != 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(a_killed_writer_loses_at_most_the_block_in_hand, clear),
-        cmocka_unit_test_teardown(a_sound_database_has_no_problems, clear),
-        cmocka_unit_test_teardown(a_flipped_bit_is_named_by_check_and_by_read, clear),
-        cmocka_unit_test_teardown(rows_that_do_not_fit_are_named, clear),
-        cmocka_unit_test_teardown(a_damaged_page_is_a_problem_and_not_a_crash, clear),
-        cmocka_unit_test_teardown(text_from_a_database_is_escaped_in_messages, clear),
-        cmocka_unit_test_teardown(a_job_goes_through_its_states, clear),
-        cmocka_unit_test_teardown(an_expired_lease_is_an_interruption_anyone_may_take, clear),
-        cmocka_unit_test_teardown(two_processes_never_run_one_job_twice, clear),
+        cmocka_unit_test_teardown(a_killed_writer_loses_at_most_the_block_in_hand, rig_end),
+        cmocka_unit_test_teardown(a_sound_database_has_no_problems, rig_end),
+        cmocka_unit_test_teardown(a_flipped_bit_is_named_by_check_and_by_read, rig_end),
+        cmocka_unit_test_teardown(rows_that_do_not_fit_are_named, rig_end),
+        cmocka_unit_test_teardown(a_damaged_page_is_a_problem_and_not_a_crash, rig_end),
+        cmocka_unit_test_teardown(text_from_a_database_is_escaped_in_messages, rig_end),
+        cmocka_unit_test_teardown(a_job_goes_through_its_states, rig_end),
+        cmocka_unit_test_teardown(an_expired_lease_is_an_interruption_anyone_may_take, rig_end),
+        cmocka_unit_test_teardown(two_processes_never_run_one_job_twice, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

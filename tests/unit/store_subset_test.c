@@ -1,17 +1,10 @@
 /* store_subset_test.c - retrained networks, what was measured, counterfactuals and lists, as stored. */
 #include "dtrak/mem.h"
 #include "dtrak/store.h"
-#include "../lib/near.h"
+#include "../lib/status.h"
 #include "../lib/store_rig.h"
 
 #include <string.h>
-
-#define die(...) do { print_error(__VA_ARGS__); _fail(__FILE__, __LINE__); } while (0)
-static void ok(enum status st) { if (st != OK) die("%s", fail_reason()); }
-static void refused(enum status got, enum status want, const char *text) {
-    if (got != want || !strstr(fail_reason(), text)) die("status %d, said '%s', expected '%s'", (int)got, fail_reason(), text);
-}
-static int clear(void **state) { (void)state; rig_clear(); return 0; }
 
 enum { Q = 3 };
 
@@ -268,13 +261,13 @@ static void measurements_are_replaced_and_verified(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(protocols_are_told_apart_by_kind_and_text, clear),
-        cmocka_unit_test_teardown(a_model_is_kept_whole_or_not_at_all, clear),
-        cmocka_unit_test_teardown(damage_is_named, clear),
-        cmocka_unit_test_teardown(a_lease_can_be_given_back_and_taken, clear),
-        cmocka_unit_test_teardown(lists_keep_their_order_and_are_replaced, clear),
-        cmocka_unit_test_teardown(counterfactuals_come_back_in_order, clear),
-        cmocka_unit_test_teardown(measurements_are_replaced_and_verified, clear),
+        cmocka_unit_test_teardown(protocols_are_told_apart_by_kind_and_text, rig_end),
+        cmocka_unit_test_teardown(a_model_is_kept_whole_or_not_at_all, rig_end),
+        cmocka_unit_test_teardown(damage_is_named, rig_end),
+        cmocka_unit_test_teardown(a_lease_can_be_given_back_and_taken, rig_end),
+        cmocka_unit_test_teardown(lists_keep_their_order_and_are_replaced, rig_end),
+        cmocka_unit_test_teardown(counterfactuals_come_back_in_order, rig_end),
+        cmocka_unit_test_teardown(measurements_are_replaced_and_verified, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

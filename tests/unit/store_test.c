@@ -594,33 +594,27 @@ static void every_allocation_may_fail_and_nothing_leaks(void **state) {
     assert_true(n > 10);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return mem_live() != 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(a_database_not_published_leaves_nothing, clear),
-        cmocka_unit_test_teardown(an_existing_file_is_never_replaced, clear),
-        cmocka_unit_test_teardown(a_clean_close_leaves_one_whole_file, clear),
-        cmocka_unit_test_teardown(what_is_not_a_database_is_said_in_words, clear),
-        cmocka_unit_test_teardown(a_truncated_file_is_refused_with_its_sizes, clear),
-        cmocka_unit_test_teardown(another_program_and_a_newer_schema_are_refused, clear),
-        cmocka_unit_test_teardown(an_older_schema_is_migrated_and_keeps_its_rows, clear),
-        cmocka_unit_test_teardown(an_older_schema_is_read_as_it_is, clear),
-        cmocka_unit_test_teardown(a_locked_file_says_so_after_five_seconds, clear),
-        cmocka_unit_test_teardown(long_work_waits_for_a_slow_writer, clear),
-        cmocka_unit_test_teardown(a_file_that_cannot_be_written_browses, clear),
-        cmocka_unit_test_teardown(read_only_media_opens_without_a_log, clear),
-        cmocka_unit_test_teardown(a_transaction_is_all_or_nothing, clear),
-        cmocka_unit_test_teardown(items_come_back_as_they_went_in, clear),
-        cmocka_unit_test_teardown(items_are_named_by_split_and_number, clear),
-        cmocka_unit_test_teardown(checkpoints_have_names, clear),
-        cmocka_unit_test_teardown(the_training_state_is_replaced_as_a_whole, clear),
-        cmocka_unit_test_teardown(a_backup_of_a_live_database_is_whole, clear),
-        cmocka_unit_test_teardown(every_allocation_may_fail_and_nothing_leaks, clear),
+        cmocka_unit_test_teardown(a_database_not_published_leaves_nothing, rig_end),
+        cmocka_unit_test_teardown(an_existing_file_is_never_replaced, rig_end),
+        cmocka_unit_test_teardown(a_clean_close_leaves_one_whole_file, rig_end),
+        cmocka_unit_test_teardown(what_is_not_a_database_is_said_in_words, rig_end),
+        cmocka_unit_test_teardown(a_truncated_file_is_refused_with_its_sizes, rig_end),
+        cmocka_unit_test_teardown(another_program_and_a_newer_schema_are_refused, rig_end),
+        cmocka_unit_test_teardown(an_older_schema_is_migrated_and_keeps_its_rows, rig_end),
+        cmocka_unit_test_teardown(an_older_schema_is_read_as_it_is, rig_end),
+        cmocka_unit_test_teardown(a_locked_file_says_so_after_five_seconds, rig_end),
+        cmocka_unit_test_teardown(long_work_waits_for_a_slow_writer, rig_end),
+        cmocka_unit_test_teardown(a_file_that_cannot_be_written_browses, rig_end),
+        cmocka_unit_test_teardown(read_only_media_opens_without_a_log, rig_end),
+        cmocka_unit_test_teardown(a_transaction_is_all_or_nothing, rig_end),
+        cmocka_unit_test_teardown(items_come_back_as_they_went_in, rig_end),
+        cmocka_unit_test_teardown(items_are_named_by_split_and_number, rig_end),
+        cmocka_unit_test_teardown(checkpoints_have_names, rig_end),
+        cmocka_unit_test_teardown(the_training_state_is_replaced_as_a_whole, rig_end),
+        cmocka_unit_test_teardown(a_backup_of_a_live_database_is_whole, rig_end),
+        cmocka_unit_test_teardown(every_allocation_may_fail_and_nothing_leaks, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,29 +5,22 @@
  * What threads do to each other shows under `make tsan` and `make sanitize`.
  * WALK_SEED=N walks elsewhere, STORM_ROUNDS=N longer. */
 #include "../lib/app_walk.h"
+#include "../lib/small_study.h"
+#include "../lib/status.h"
 #include "../lib/store_rig.h"
-#include "dtrak/image.h"
 #include "dtrak/lds_verb.h"
 #include "dtrak/live.h"
 #include "dtrak/mem.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/store_check.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { TRAIN = 24, VAL = 3, GEN = 4, SIDE = 8, SUBSETS = 6, ROUNDS = 8, STEPS = 150 };
-
-static void ok(enum status st) {
-    if (st != OK) fail_msg("%s", fail_reason());
-}
 
 static void nap(long us) {
     struct timespec t = { us / 1000000, us % 1000000 * 1000 };
@@ -36,51 +29,17 @@ static void nap(long us) {
 
 /* --- a database in which everything can be computed, in moments --- */
 
-static void add_images(struct store *s, enum split split, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        struct image im;
-        struct buf png = BUF_INIT;
-        ok(image_new(&im, SIDE, SIDE, 1));
-        for (size_t j = 0; j < SIDE * SIDE; j++) im.pixels[j] = (unsigned char)(128 + 100 * rig_value(i * SIDE + j / 5, 3 + (size_t)split));
-        ok(image_encode_png(&png, &im));
-        const void *bytes = png.data;
-        struct item item = { .label = (int)(i % 2), .label_name = i % 2 ? "odd" : "even", .width_px = SIDE, .height_px = SIDE,
-                             .image_bytes = png.len };
-        ok(store_items_add(s, split, &item, &bytes, 1, NULL));
-        image_free(&im);
-        buf_free(&png);
-    }
-}
-
-static void train(struct store *s) {
-    struct train_options t = TRAIN_DEFAULTS;
-    t.levels = 2;
-    t.width[0] = 8;
-    t.width[1] = 16;
-    t.steps = 10;
-    t.batch = 6;
-    t.lr = 2e-3;
-    t.threads = 1;
-    t.checkpoints[0] = .5;
-    t.checkpoints[1] = 1;
-    t.n_checkpoints = 2;
-    ok(pipeline_train(s, &t, NULL));
-}
-
 /* Features and scores of one setting, networks retrained on subsets: the rest is for the storm. */
-static void make_world(const char *path) {
-    struct store *s;
-    struct project p = { .name = "storm", .width = SIDE, .height = SIDE, .channels = 1, .patch = 2, .value_low = -1, .value_high = 1 };
+static void make_world(const char *name) {
+    static const struct study pictures = { .width = SIDE, .height = SIDE, .patch = 2, .items = { TRAIN, VAL, 0 } };
+    struct store *s = study_new(name, &pictures);
+    struct train_options train = study_training();
     struct sample_options sample = SAMPLE_DEFAULTS;
     struct features_options features = FEATURES_DEFAULTS;
     struct score_options score = SCORE_DEFAULTS;
     struct lds_options lds = LDS_DEFAULTS;
-    ok(store_create(&s, path));
-    ok(store_project_set(s, &p));
-    add_images(s, SPLIT_TRAIN, TRAIN);
-    add_images(s, SPLIT_VAL, VAL);
-    ok(store_publish(s));
-    train(s);
+    study_halves(&train);
+    ok(pipeline_train(s, &train, NULL));
     sample.count = GEN;
     sample.steps = 5;
     sample.threads = 1;
@@ -238,7 +197,7 @@ static void jobs_finish_while_screens_close(void **state) {
     uint64_t seed = walk_seed();
     snprintf(db, sizeof db, "%s", rig_path("storm.db"));
     snprintf(other, sizeof other, "%s", rig_path("other.db"));
-    make_world(db);
+    make_world("storm.db");
     store_close(rig_project(other));
     long live = mem_live();
     struct storm s = { .news = 0 };

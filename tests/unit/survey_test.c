@@ -80,7 +80,6 @@ static void an_item_is_ranked_in_every_query_that_has_scores(void **state) {
     assert_int_equal(ask(s, &r, &x), -1);
     assert_non_null(strstr(fail_reason(), "training items only"));
     survey_close(s);
-    rig_clear();
 }
 
 static void totals_are_means_over_the_queries(void **state) {
@@ -105,7 +104,6 @@ static void totals_are_means_over_the_queries(void **state) {
     }
     survey_answer_free(&x);
     survey_close(s);
-    rig_clear();
 }
 
 static double cosine(size_t a, enum split split, size_t b) {
@@ -177,7 +175,6 @@ static void neighbours_by_features_are_those_of_a_plain_loop(void **state) {
         }
         survey_close(s);
     }
-    rig_clear();
 }
 
 static void asking_for_many_in_a_row_ends_with_the_last(void **state) {
@@ -199,15 +196,14 @@ static void asking_for_many_in_a_row_ends_with_the_last(void **state) {
     assert_int_equal(ask(s, &r, &x), -1);
     survey_close(s);
     assert_int_equal(mem_live(), live);
-    rig_clear();
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_item_is_ranked_in_every_query_that_has_scores),
-        cmocka_unit_test(totals_are_means_over_the_queries),
-        cmocka_unit_test(neighbours_by_features_are_those_of_a_plain_loop),
-        cmocka_unit_test(asking_for_many_in_a_row_ends_with_the_last),
+        cmocka_unit_test_teardown(an_item_is_ranked_in_every_query_that_has_scores, rig_end),
+        cmocka_unit_test_teardown(totals_are_means_over_the_queries, rig_end),
+        cmocka_unit_test_teardown(neighbours_by_features_are_those_of_a_plain_loop, rig_end),
+        cmocka_unit_test_teardown(asking_for_many_in_a_row_ends_with_the_last, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -307,12 +307,6 @@ static void running_out_of_memory_while_opening_is_an_error_and_leaks_nothing(vo
     assert_true(n < 400);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_ranking_is_that_of_the_stored_row),
@@ -329,5 +323,5 @@ int main(void) {
         cmocka_unit_test(five_thousand_random_keys_on_each_size_do_no_harm),
         cmocka_unit_test(running_out_of_memory_while_opening_is_an_error_and_leaks_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, clear);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }
