@@ -4,7 +4,8 @@
 #include <string.h>
 
 struct blocks {
-    unsigned char *rgb, fg[3], bg[3];
+    unsigned char *rgb;
+    struct blocks_pen pen;
     size_t rows, cols, row, col, saved_row, saved_col, cells;
 };
 
@@ -15,21 +16,25 @@ static void indexed(unsigned char *rgb, unsigned n) {
     }
 }
 
-static void colours(struct blocks *b, const unsigned *v, size_t n) {
+static void set(struct blocks_pen *pen, unsigned parameter, const unsigned char *rgb) {
+    int is_text = (parameter >= 30 && parameter < 40) || (parameter >= 90 && parameter < 100);
+    memcpy(is_text ? pen->fg : pen->bg, rgb, 3);
+    *(is_text ? &pen->has_fg : &pen->has_bg) = parameter == 38 || parameter == 48;
+}
+
+void blocks_sgr(struct blocks_pen *pen, const unsigned *v, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        unsigned char *to = v[i] / 10 == 3 ? b->fg : b->bg;
-        if (v[i] == 0) {
-            memset(b->fg, 0, 3);
-            memset(b->bg, 0, 3);
-        } else if (v[i] == 39 || v[i] == 49) {
-            memset(to, 0, 3);
-        } else if ((v[i] == 38 || v[i] == 48) && i + 4 < n && v[i + 1] == 2) {
-            for (size_t c = 0; c < 3; c++) to[c] = (unsigned char)v[i + 2 + c];
+        unsigned char rgb[3] = { 0 };
+        unsigned what = v[i];
+        if (what == 0) memset(pen, 0, sizeof *pen);
+        if ((what == 38 || what == 48) && i + 4 < n && v[i + 1] == 2) {
+            for (size_t c = 0; c < 3; c++) rgb[c] = (unsigned char)v[i + 2 + c];
             i += 4;
-        } else if ((v[i] == 38 || v[i] == 48) && i + 2 < n && v[i + 1] == 5) {
-            indexed(to, v[i + 2]);
+        } else if ((what == 38 || what == 48) && i + 2 < n && v[i + 1] == 5) {
+            indexed(rgb, v[i + 2]);
             i += 2;
         }
+        if ((what >= 30 && what < 50) || (what >= 90 && what < 108)) set(pen, what, rgb);
     }
 }
 
@@ -54,7 +59,7 @@ static size_t sequence(struct blocks *b, const char *s, size_t len) {
     if (at == len) return len;
     size_t by = v[0] ? v[0] : 1;
     switch (s[at]) {
-    case 'm': colours(b, v, n); break;
+    case 'm': blocks_sgr(&b->pen, v, n); break;
     case 'H': b->row = by - 1; b->col = v[1] ? v[1] - 1 : 0; break;
     case 'A': b->row = back(b->row, by); break;
     case 'B': b->row += by; break;
@@ -67,8 +72,8 @@ static size_t sequence(struct blocks *b, const char *s, size_t len) {
 
 static void cell(struct blocks *b, int upper, int lower) {
     if (b->row < b->rows && b->col < b->cols) {
-        memcpy(b->rgb + (2 * b->row * b->cols + b->col) * 3, upper ? b->fg : b->bg, 3);
-        memcpy(b->rgb + ((2 * b->row + 1) * b->cols + b->col) * 3, lower ? b->fg : b->bg, 3);
+        memcpy(b->rgb + (2 * b->row * b->cols + b->col) * 3, upper ? b->pen.fg : b->pen.bg, 3);
+        memcpy(b->rgb + ((2 * b->row + 1) * b->cols + b->col) * 3, lower ? b->pen.fg : b->pen.bg, 3);
     }
     b->col++;
     b->cells++;

@@ -4,6 +4,11 @@
 
 #include <stddef.h>
 
+/* What SGR has set: colours, or the terminal's own (has_ is 0), which are unknown here like
+ * those below 16. */
+struct blocks_pen { unsigned char fg[3], bg[3]; int has_fg, has_bg; };
+void blocks_sgr(struct blocks_pen *pen, const unsigned *parameters, size_t n);
+
 /* Writes what a terminal with direct colours would show of bytes that begin at its top left:
  * rgb[2 * rows][cols][3], an upper and a lower half of each cell; what was not painted stays as it was.
  * Knows U+2580, U+2584, U+2588, spaces, SGR with direct colours and those from 16 to 255 of

@@ -53,13 +53,14 @@ void pty_keys(struct pty *p, const char *bytes) {
 static void answer(void *ctx, const char *q) {
     struct pty *p = ctx;
     char text[64];
+    int plain = p->kind == PTY_PLAIN || p->kind == PTY_DIRECT;
     int poor = p->kind == PTY_SIXEL_16, full = p->kind == PTY_SIXEL || poor, kitty = p->kind == PTY_KITTY, iterm2 = p->kind == PTY_ITERM2;
     if (p->kind == PTY_SILENT) return;
     if (strcmp(q, "c") == 0) {
         pty_keys(p, full || p->kind == PTY_SIXEL_BARE ? "\033[?62;4;22c"
                     : p->kind == PTY_TMUX_SIXEL       ? "\033[?1;2;4c"
                     : p->kind == PTY_TMUX             ? "\033[?1;2c" : "\033[?62;22c");
-    } else if (strcmp(q, "16t") == 0 && (full || kitty || iterm2 || p->kind == PTY_PLAIN)) {
+    } else if (strcmp(q, "16t") == 0 && (full || kitty || iterm2 || plain)) {
         snprintf(text, sizeof text, "\033[6;%zu;%zut", p->cell_h, p->cell_w);
         pty_keys(p, text);
     } else if (strcmp(q, "14t") == 0 && full) {
@@ -123,6 +124,7 @@ static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_
         setenv("TERM", "xterm-256color", 1);
         unsetenv("TMUX");
         unsetenv("COLORTERM");
+        if (kind == PTY_DIRECT) setenv("COLORTERM", "truecolor", 1);
         unsetenv("TERM_PROGRAM");
         unsetenv("LC_TERMINAL");
         if (kind == PTY_TMUX || kind == PTY_TMUX_SIXEL) setenv("TMUX", "scripted", 1);

@@ -20,7 +20,8 @@ enum pty_kind {
     PTY_KITTY,         /* no sixel; answers the kitty question, 16t, 2026 and DSR */
     PTY_ITERM2,        /* no sixel; says that it is iTerm2; 16t */
     PTY_SIXEL_BARE,    /* DA1 with 4 and nothing else, as xterm -ti vt340 */
-    PTY_PLAIN,         /* DA1 without 4, 16t */
+    PTY_PLAIN,         /* DA1 without 4, 16t; 256 colours */
+    PTY_DIRECT,        /* the same with direct colours */
     PTY_SIXEL_16,      /* PTY_SIXEL with 16 registers, to be set, that all pictures share */
     PTY_TMUX,          /* as tmux 3.3a: ?1;2c only */
     PTY_TMUX_SIXEL,    /* as tmux 3.4 with sixels: keeps ten of them */

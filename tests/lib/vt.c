@@ -1,5 +1,6 @@
 /* vt.c - a small terminal for tests. */
 #include "vt.h"
+#include "blocks_decode.h"
 #include "dtrak/image.h"
 #include "dtrak/text.h"
 
@@ -9,12 +10,13 @@
 
 #define PICTURES 4096
 
-struct vcell { uint32_t cp; size_t pic; };   /* pic: index + 1, 0 none */
+struct vcell { uint32_t cp; size_t pic; struct blocks_pen pen; };   /* pic: index + 1, 0 none */
 
 struct vt {
     size_t rows, cols, cell_w, cell_h;
     struct vcell *cells;
     size_t row, col, saved_row, saved_col;
+    struct blocks_pen pen, saved_pen;
     uint32_t last;              /* the last character, for REP */
     char *seq;                  /* an unfinished sequence or character */
     size_t seq_len, seq_cap;
@@ -78,7 +80,7 @@ static void blank(struct vt *v, size_t row, size_t from, size_t to) {
     if (row >= v->rows) return;
     for (size_t c = from; c < to && c < v->cols; c++) {
         touch(v, row, c);
-        *cell(v, row, c) = (struct vcell){ ' ', 0 };
+        *cell(v, row, c) = (struct vcell){ .cp = ' ' };
     }
 }
 
@@ -121,8 +123,8 @@ static void put(struct vt *v, uint32_t cp) {
     if (width == 0) return;
     if (v->col + width > v->cols) { v->col = 0; line_feed(v); }
     touch(v, v->row, v->col);
-    *cell(v, v->row, v->col) = (struct vcell){ cp, 0 };
-    if (width == 2) *cell(v, v->row, v->col + 1) = (struct vcell){ 0, 0 };
+    *cell(v, v->row, v->col) = (struct vcell){ cp, 0, v->pen };
+    if (width == 2) *cell(v, v->row, v->col + 1) = (struct vcell){ .cp = 0 };
     v->col += width;
     v->last = cp;
 }
@@ -175,6 +177,21 @@ void vt_pixels(const struct vt *v, size_t row, size_t col, size_t w, size_t h, u
             if (py < p->image.height && px < p->image.width)
                 memcpy(rgba + (y * w + x) * 4, p->image.rgba + (py * p->image.width + px) * 4, 4);
         }
+}
+
+int vt_blocks(const struct vt *v, size_t row, size_t col, size_t rows, size_t cols, unsigned char *rgb) {
+    if (row + rows > v->rows || col + cols > v->cols) return 0;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++) {
+            const struct vcell *at = cell(v, row + r, col + c);
+            int upper = at->cp == 0x2580 || at->cp == 0x2588, lower = at->cp == 0x2584 || at->cp == 0x2588;
+            if (!upper && !lower && at->cp != ' ') return 0;
+            if ((upper || lower) && !at->pen.has_fg) return 0;
+            if (!(upper && lower) && !at->pen.has_bg) return 0;
+            memcpy(rgb + (2 * r * cols + c) * 3, upper ? at->pen.fg : at->pen.bg, 3);
+            memcpy(rgb + ((2 * r + 1) * cols + c) * 3, lower ? at->pen.fg : at->pen.bg, 3);
+        }
+    return 1;
 }
 
 /* --- PNG in base64 --- */
@@ -302,6 +319,16 @@ static void mode(struct vt *v, unsigned n, int on) {
 
 static size_t at_most(size_t a, size_t b) { return a < b ? a : b; }
 
+static void sgr(struct vt *v, const char *s) {
+    unsigned n[32] = { 0 };
+    size_t count = 1;
+    for (; *s != 'm'; s++) {
+        if (*s >= '0' && *s <= '9') n[count - 1] = n[count - 1] * 10 + (unsigned)(*s - '0');
+        else if (count < 32) count++;
+    }
+    blocks_sgr(&v->pen, n, count);
+}
+
 /* s: parameters and final byte of a CSI sequence. */
 static void csi(struct vt *v, const char *s) {
     size_t len = strlen(s);
@@ -320,7 +347,8 @@ static void csi(struct vt *v, const char *s) {
         return;
     }
     switch (final) {
-    case 'm': case 'r': case 'h': case 'l': return;
+    case 'm': sgr(v, s); return;
+    case 'r': case 'h': case 'l': return;
     case 'H': case 'f':
         v->row = at_most(one - 1, v->rows - 1);
         v->col = at_most(n >= 2 && b ? b - 1 : 0, v->cols - 1);
@@ -371,8 +399,8 @@ static void dispatch(struct vt *v) {
         break;
     case '_': if (s[2] == 'G') kitty(v, s + 2, v->seq_len - 2); break;
     case ']': if (!strncmp(s + 2, "1337;File=", 10)) iterm2(v, s + 2, v->seq_len - 2); break;
-    case '7': v->saved_row = v->row; v->saved_col = v->col; break;
-    case '8': v->row = v->saved_row; v->col = v->saved_col; break;
+    case '7': v->saved_row = v->row; v->saved_col = v->col; v->saved_pen = v->pen; break;
+    case '8': v->row = v->saved_row; v->col = v->saved_col; v->pen = v->saved_pen; break;
     case '(': case ')': case '=': case '>': case '\\': case '^': break;
     default: unknown(v, s + 1);
     }

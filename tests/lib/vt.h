@@ -39,6 +39,10 @@ void vt_keep(struct vt *v, size_t most);
 /* Pixels on the screen from a cell's corner, [h][w][4], alpha 0 where there are none. */
 void vt_pixels(const struct vt *v, size_t row, size_t col, size_t w, size_t h, unsigned char *rgba);
 
+/* Half blocks from a cell on, [2 * rows][cols][3], an upper and a lower pixel a cell; 0 unless
+ * all cells are half blocks, full ones or blanks in colours that were given. */
+int vt_blocks(const struct vt *v, size_t row, size_t col, size_t rows, size_t cols, unsigned char *rgb);
+
 /* Row as UTF-8 without trailing blanks, in a static buffer. */
 const char *vt_row(const struct vt *v, size_t row);
 /* Row and column of a text, 1 when it is on the screen. */
