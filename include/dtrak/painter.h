@@ -39,14 +39,21 @@ struct paint_fit {
 };
 
 /* Keeps the aspect.  Pictures up to 64 pixels a side grow by whole factors, so
- * that each source pixel stays a square; what is too large shrinks.  Sixel
- * bands (6 pixels) never reach below the box.  A half block's cell is 1x2
- * pixels, an ASCII cell is one pixel of aspect 1:2. */
+ * that each source pixel stays a square, unless that leaves a sixth of the box's
+ * side empty: then they fill it (not in blocks, whose pixels are large, nor where
+ * shrink saves bytes).  What is too large shrinks.  Sixel bands (6 pixels) never
+ * reach below the box.  A half block's cell is 1x2 pixels, an ASCII cell is one
+ * pixel of aspect 1:2. */
 void paint_fit(struct paint_fit *fit, const struct paint_how *how, size_t width, size_t height,
                size_t rows, size_t cols);
 
-/* rgb[width * height * 3] from pic over black: nearest neighbour where it grows
- * by a whole factor, else area average (shrinking) or bilinear (growing). */
+/* Does each pixel of a picture of width x height become a rectangle of its own colour there?
+ * By a whole factor, or for those up to 64 pixels a side by any from 2 on: then some are
+ * one pixel longer than others. */
+int paint_is_grown(const struct paint_fit *fit, size_t width, size_t height);
+
+/* rgb[width * height * 3] from pic over black: nearest neighbour where
+ * paint_is_grown(), else area average (shrinking) or bilinear (growing). */
 void paint_scale(unsigned char *rgb, size_t width, size_t height, const struct picture *pic);
 
 /* Appends the bytes.  Sixel: one DCS, raster attributes, ends in ST.  Kitty: a

@@ -78,8 +78,8 @@ done:
     return st;
 }
 
-/* A picture that grew by a whole factor: its colours are those of the small one. */
-static enum status encode_squares(struct buf *out, const struct picture *pic, size_t times, size_t colours, unsigned slack) {
+/* A picture that grew: its colours are those of the small one. */
+static enum status encode_squares(struct buf *out, const struct picture *pic, const struct paint_fit *fit, size_t colours, unsigned slack) {
     unsigned char rgb[SQUARES_SIDE * SQUARES_SIDE * 3], palette[256 * 3];
     sixel_dither_t *dither = NULL;
     enum status st;
@@ -97,19 +97,16 @@ static enum status encode_squares(struct buf *out, const struct picture *pic, si
         size_t used = (size_t)sixel_dither_get_num_of_palette_colors(dither);
         memcpy(palette, sixel_dither_get_palette(dither), 3 * used);
         used = squares_refine(palette, used, colours, rgb, pic->width * pic->height);
-        st = squares_encode(out, rgb, pic->width, pic->height, times, palette, used, slack);
+        st = squares_encode(out, rgb, pic->width, pic->height, fit->width, fit->height, palette, used, slack);
     }
     sixel_dither_unref(dither);
     return st;
 }
 
-/* How many times it grew, each way; 0: not so. */
-static size_t squares_of(const struct picture *pic, const struct paint_fit *fit, const struct paint_how *how) {
-    size_t times = pic->width ? fit->width / pic->width : 0;
-    if (how->painter != GRAPHICS_SIXEL || pic->width > SQUARES_SIDE || pic->height > SQUARES_SIDE || times < 2) return 0;
-    if (fit->width > PAINT_SIDE || fit->height > PAINT_SIDE) return 0;
-    if (fit->width != times * pic->width || fit->height != times * pic->height) return 0;
-    return times;
+static int is_of_squares(const struct picture *pic, const struct paint_fit *fit, const struct paint_how *how) {
+    if (how->painter != GRAPHICS_SIXEL || pic->width > SQUARES_SIDE || pic->height > SQUARES_SIDE) return 0;
+    if (fit->width > PAINT_SIDE || fit->height > PAINT_SIDE || fit->width < 2 * pic->width) return 0;
+    return paint_is_grown(fit, pic->width, pic->height);
 }
 
 /* The pixels of the picture in its place, to be mem_free()d. */
@@ -125,15 +122,14 @@ static enum status scaled(unsigned char **rgb, const struct picture *pic, const 
 }
 
 static int is_grown(const struct picture *pic, const struct paint_fit *fit) {
-    return fit->width > pic->width && fit->width % pic->width == 0;
+    return fit->width > pic->width && paint_is_grown(fit, pic->width, pic->height);
 }
 
 enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
                          const struct paint_how *how) {
     unsigned char *rgb;
-    size_t times = squares_of(pic, fit, how);
     int is_small = fit->width <= THUMBNAIL_PX && fit->height <= THUMBNAIL_PX;
-    if (times) return encode_squares(out, pic, times, how->colours ? how->colours : is_small ? 64 : 256, is_small ? SLACK : 0);
+    if (is_of_squares(pic, fit, how)) return encode_squares(out, pic, fit, how->colours ? how->colours : is_small ? 64 : 256, is_small ? SLACK : 0);
     TRY(scaled(&rgb, pic, fit));
     enum status st = OK;
     switch (how->painter) {

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#define TINY 64     /* sources up to this side grow by whole factors only */
+#define TINY 64     /* sources up to this side grow by whole factors */
+#define WASTE 1.2   /* unless a side could be so many times as long in the box */
 #define BAND 6      /* pixels in a row of sixels */
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
@@ -12,20 +13,21 @@ static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 /* Pixels that the terminal touches below the top of a picture `height` high. */
 static size_t band_up(size_t height, size_t band) { return (height + band - 1) / band * band; }
 
-/* Largest w x h in bw x bh that keeps the aspect; bands do not leave bh. */
+/* Largest w x h in bw x bh that keeps the aspect; bands do not leave bh.  With `exact` a
+ * tiny source grows by a whole factor however much of the box that leaves. */
 static void fit_pixels(size_t *out_w, size_t *out_h, size_t w, size_t h, size_t bw, size_t bh,
-                       size_t band) {
+                       size_t band, int exact) {
     size_t room = bh - bh % band;
+    double scale = fmin((double)bw / (double)w, (double)room / (double)h);
     if (w <= TINY && h <= TINY) {
         size_t factor = least(bw / w, bh / h);
         while (factor && band_up(h * factor, band) > bh) factor--;
-        if (factor) {
+        if (factor && (exact || scale < WASTE * (double)factor)) {
             *out_w = w * factor;
             *out_h = h * factor;
             return;
         }
     }
-    double scale = fmin((double)bw / (double)w, (double)room / (double)h);
     *out_w = least((size_t)((double)w * scale + 0.5), bw);
     *out_h = least((size_t)((double)h * scale + 0.5), room);
     if (room && *out_w == 0) *out_w = 1;
@@ -47,7 +49,7 @@ void paint_fit(struct paint_fit *fit, const struct paint_how *how, size_t width,
     }
     if (!bw || !bh) return;
     size_t w, h, band = sixel ? BAND : 1;
-    fit_pixels(&w, &h, width, height, bw, bh, band);
+    fit_pixels(&w, &h, width, height, bw, bh, band, !pixels || how->shrink > 1);
     if (!w || !h) return;
     if (how->painter == GRAPHICS_ASCII) {
         h = (h + 1) / 2;   /* one cell is as high as two pixels */
@@ -110,23 +112,32 @@ static void average_row(unsigned char *out, size_t width, const uint32_t *sum, s
     }
 }
 
-static void repeat_pixels(unsigned char *rgb, size_t width, const struct picture *pic, size_t factor) {
-    size_t row = width * 3;
-    for (size_t y = 0; y < pic->height; y++) {
-        unsigned char *out = rgb + y * factor * row;
+int paint_is_grown(const struct paint_fit *fit, size_t width, size_t height) {
+    if (fit->width < width || fit->height < height || !width || !height) return 0;
+    if (fit->width % width == 0 && fit->height == fit->width / width * height) return 1;
+    return width <= TINY && height <= TINY && fit->width >= 2 * width && fit->height >= 2 * height;
+}
+
+/* Squares where it grows by a whole factor, else some are a pixel longer than others. */
+static void repeat_pixels(unsigned char *rgb, size_t width, size_t height, const struct picture *pic) {
+    size_t row = width * 3, last = pic->height;
+    for (size_t y = 0; y < height; y++) {
+        unsigned char *out = rgb + y * row;
+        size_t from = y * pic->height / height;
+        if (from == last) { memcpy(out, out - row, row); continue; }
         for (size_t x = 0; x < width; x++) {
-            const unsigned char *p = pic->rgba + (y * pic->width + x / factor) * 4;
+            const unsigned char *p = pic->rgba + (from * pic->width + x * pic->width / width) * 4;
             for (size_t c = 0; c < 3; c++) out[3 * x + c] = (unsigned char)((p[c] * p[3] + 127) / 255);
         }
-        for (size_t k = 1; k < factor; k++) memcpy(out + k * row, out, row);
+        last = from;
     }
 }
 
 void paint_scale(unsigned char *rgb, size_t width, size_t height, const struct picture *pic) {
     uint32_t sum[4 * PAINT_SIDE];
-    size_t factor = width / pic->width, unit = 2 * height;
-    if (factor >= 1 && width == factor * pic->width && height == factor * pic->height) {
-        repeat_pixels(rgb, width, pic, factor);
+    size_t unit = 2 * height;
+    if (paint_is_grown(&(struct paint_fit){ .width = width, .height = height }, pic->width, pic->height)) {
+        repeat_pixels(rgb, width, height, pic);
         return;
     }
     for (size_t y = 0; y < height; y++) {

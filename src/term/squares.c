@@ -100,11 +100,15 @@ size_t squares_refine(unsigned char *palette, size_t used, size_t colours, const
 
 /* --- bands --- */
 
-static void read_column(struct column *c, const unsigned char *index, size_t w, size_t h, size_t times, size_t band, size_t x) {
+/* A picture's pixels and those that it is enlarged to. */
+struct grown { size_t w, h, width, height; };
+
+static void read_column(struct column *c, const unsigned char *index, const struct grown *g, size_t band, size_t x) {
+    size_t w = g->w;
     c->n = 0;
     for (size_t r = 0; r < BAND; r++) {
-        size_t y = (band * BAND + r) / times, k = 0;
-        if (y >= h) return;
+        size_t y = (band * BAND + r) * g->h / g->height, k = 0;
+        if (y >= g->h) return;
         while (k < c->n && c->colour[k] != index[y * w + x]) k++;
         if (k == c->n) {
             c->colour[c->n] = index[y * w + x];
@@ -174,43 +178,47 @@ static void add_run(struct buf *out, size_t n, unsigned rows) {
     buf_add(out, &c, 1);
 }
 
-static void add_layer(struct buf *out, const struct column *c, size_t w, const unsigned char *first, size_t layer, size_t times) {
+/* The first column that shows column x of the picture. */
+static size_t left_of(const struct grown *g, size_t x) { return (x * g->width + g->w - 1) / g->w; }
+
+static void add_layer(struct buf *out, const struct column *c, const struct grown *g, const unsigned char *first, size_t layer) {
     int current = -1;
-    size_t blank = 0;
+    size_t blank = 0, w = g->w;
     for (size_t x = 0, end; x < w; x = end) {
         int colour = layer_colour(&c[x], first[x], layer);
         unsigned rows = colour < 0 ? 0 : layer_rows(&c[x], first[x], layer);
         for (end = x + 1; end < w && layer_colour(&c[end], first[end], layer) == colour &&
                           (colour < 0 || layer_rows(&c[end], first[end], layer) == rows);) end++;
-        if (colour < 0) { blank += (end - x) * times; continue; }
+        if (colour < 0) { blank += left_of(g, end) - left_of(g, x); continue; }
         if (blank) add_run(out, blank, 0);
         blank = 0;
         if (colour != current) buf_printf(out, "#%d", colour);
         current = colour;
-        add_run(out, (end - x) * times, rows);
+        add_run(out, left_of(g, end) - left_of(g, x), rows);
     }
 }
 
-enum status squares_encode(struct buf *out, const unsigned char *rgb, size_t w, size_t h, size_t times,
+enum status squares_encode(struct buf *out, const unsigned char *rgb, size_t w, size_t h, size_t width, size_t height,
                            const unsigned char *palette, size_t colours, unsigned slack) {
+    struct grown g = { w, h, width, height };
     unsigned char index[SQUARES_SIDE * SQUARES_SIDE], order[256], first[SQUARES_SIDE];
     struct column column[SQUARES_SIDE];
-    size_t used, bands = (h * times + BAND - 1) / BAND;
-    if (!w || !h || w > SQUARES_SIDE || h > SQUARES_SIDE || !times || !colours || colours > 256)
-        return fail(ERR_RANGE, "sixel: %zu x %zu squares of %zu pixels in %zu colours", w, h, times, colours);
+    size_t used, bands = (height + BAND - 1) / BAND;
+    if (!w || !h || w > SQUARES_SIDE || h > SQUARES_SIDE || width < w || height < h || !colours || colours > 256)
+        return fail(ERR_RANGE, "sixel: %zu x %zu squares over %zu x %zu pixels in %zu colours", w, h, width, height, colours);
     map(index, rgb, w, h, palette, colours, slack);
     renumber(index, w * h, order, &used);
-    buf_printf(out, "\033Pq\"1;1;%zu;%zu", w * times, h * times);
+    buf_printf(out, "\033Pq\"1;1;%zu;%zu", width, height);
     for (size_t i = 0; i < used; i++) {
         const unsigned char *p = palette + 3 * order[i];
         buf_printf(out, "#%zu;2;%d;%d;%d", i, (p[0] * 100 + 127) / 255, (p[1] * 100 + 127) / 255, (p[2] * 100 + 127) / 255);
     }
     for (size_t b = 0; b < bands; b++) {
-        for (size_t x = 0; x < w; x++) read_column(&column[x], index, w, h, times, b, x);
+        for (size_t x = 0; x < w; x++) read_column(&column[x], index, &g, b, x);
         size_t layers = choose(column, w, first);
         for (size_t l = 0; l < layers; l++) {
             if (l) buf_text(out, "$");
-            add_layer(out, column, w, first, l, times);
+            add_layer(out, column, &g, first, l);
         }
         if (b + 1 < bands) buf_text(out, "-");
     }

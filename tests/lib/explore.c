@@ -129,17 +129,15 @@ void explore_pixels(const char *db, enum split split, size_t index, unsigned cha
 
 /* Decibels between what was painted and grey pixels enlarged to squares. */
 double explore_psnr(const struct sixel_image *painted, const unsigned char *grey) {
-    size_t times = painted->width / EXPLORE_SIDE;
     double sum = 0;
-    assert_true(times >= 2);
-    assert_int_equal(painted->width, times * EXPLORE_SIDE);
-    assert_int_equal(painted->height, times * EXPLORE_SIDE);
+    assert_true(painted->width >= 2 * EXPLORE_SIDE);
+    assert_int_equal(painted->height, painted->width);
     for (size_t y = 0; y < painted->height; y++)
         for (size_t x = 0; x < painted->width; x++) {
             const unsigned char *q = painted->rgba + (y * painted->width + x) * 4;
             assert_int_equal(q[3], 255);
             for (size_t c = 0; c < 3; c++) {
-                double d = (double)q[c] - grey[y / times * EXPLORE_SIDE + x / times];
+                double d = (double)q[c] - grey[y * EXPLORE_SIDE / painted->height * EXPLORE_SIDE + x * EXPLORE_SIDE / painted->width];
                 sum += d * d;
             }
         }

@@ -16,9 +16,6 @@
 #include <unistd.h>
 #include <utmp.h>
 
-#define CELL_W 10
-#define CELL_H 20
-
 struct pty {
     int fd, slave, is_over;
     int master;               /* fd, or behind the slow line */
@@ -105,11 +102,11 @@ static struct winsize window(size_t rows, size_t cols, size_t cell_w, size_t cel
 static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_t rows, size_t cols,
                          enum pty_kind kind) {
     struct pty *p = calloc(1, sizeof *p);
-    struct winsize w = window(rows, cols, CELL_W, CELL_H);
+    struct winsize w = window(rows, cols, PTY_CELL_W, PTY_CELL_H);
     if (!p) return NULL;
     p->kind = kind;
-    p->cell_w = CELL_W;
-    p->cell_h = CELL_H;
+    p->cell_w = PTY_CELL_W;
+    p->cell_h = PTY_CELL_H;
     p->registers = kind == PTY_SIXEL_16 ? 16 : 256;
     p->rows = rows;
     p->cols = cols;
@@ -138,7 +135,7 @@ static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_
     }
     if (p->pid < 0) { close(p->fd); close(p->slave); free(p); return NULL; }
     fcntl(p->slave, F_SETFD, FD_CLOEXEC);
-    p->vt = vt_new(rows, cols, CELL_W, CELL_H);
+    p->vt = vt_new(rows, cols, PTY_CELL_W, PTY_CELL_H);
     vt_on_question(p->vt, answer, p);
     if (kind == PTY_TMUX_SIXEL) vt_keep(p->vt, 10);
     return p;

@@ -5,7 +5,7 @@
  *     pty_keys(p, "f");  pty_settle(p, 150);     sends, pumps until it is quiet
  *     vt_picture_at(pty_screen(p), row, col);    what is on the screen
  *     status = pty_end(p, 5000);
- * Cells are 10x20 pixels. */
+ * Cells are 10x20 pixels until pty_font(). */
 #ifndef TESTS_PTY_H
 #define TESTS_PTY_H
 
@@ -14,6 +14,8 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+
+enum { PTY_CELL_W = 10, PTY_CELL_H = 20 };
 
 enum pty_kind {
     PTY_SIXEL,         /* DA1 with 4, 16t, 256 registers, synchronised updates */

@@ -51,6 +51,7 @@ static void a_sixel_decodes_to_the_scaled_picture(void **state) {
     static const struct { size_t w, h, rows, cols, colours; double least_db; size_t most_bytes; } t[] = {
         { 32, 32, 6, 12, 0, 29.5, 5000 },      /* a thumbnail, three times as large */
         { 32, 32, 6, 12, 16, 22, 5000 },
+        { 32, 32, 5, 9, 0, 29.5, 5000 },       /* 90 pixels, filled: squares of two and of three */
         { 28, 28, 5, 10, 0, 29.5, 5000 },
         { 300, 200, 12, 40, 0, 31.5, 80000 }, /* shrunk a little, 256 colours */
         { 500, 700, 6, 12, 0, 30.5, 4300 },
@@ -121,16 +122,31 @@ static void no_pixel_and_no_band_leaves_the_box(void **state) {
                     }
 }
 
-static void small_pictures_grow_by_whole_factors(void **state) {
+static void small_pictures_grow_by_whole_factors_or_fill_the_box(void **state) {
     (void)state;
-    struct paint_how how = sixel(0, 10, 20);
+    struct paint_how how = sixel(0, 10, 19);
     struct paint_fit fit;
-    paint_fit(&fit, &how, 32, 32, 6, 12);
+    paint_fit(&fit, &how, 32, 32, 6, 12);     /* 114 pixels, in which 96 leave little */
     assert_int_equal(fit.width, 96);
     assert_int_equal(fit.height, 96);
     assert_int_equal(fit.cols, 10);
-    assert_int_equal(fit.rows, 5);
+    assert_int_equal(fit.rows, 6);
     assert_int_equal(fit.col, 1);
+    how.cell_h = 20;
+    paint_fit(&fit, &how, 32, 32, 6, 12);     /* 120, in which 96 would leave a fifth */
+    assert_int_equal(fit.width, 120);
+    assert_int_equal(fit.height, 120);
+    assert_true(paint_is_grown(&fit, 32, 32));
+    how.shrink = 2;                           /* 60: where bytes count, whole factors do */
+    paint_fit(&fit, &how, 20, 20, 6, 12);
+    assert_int_equal(fit.width, 60);
+    paint_fit(&fit, &how, 24, 24, 6, 12);
+    assert_int_equal(fit.width, 48);
+    how.shrink = 0;
+    paint_fit(&fit, &how, 64, 64, 6, 12);     /* less than twice as large: squares would be too uneven */
+    assert_int_equal(fit.width, 120);
+    assert_false(paint_is_grown(&(struct paint_fit){ .width = 120, .height = 120 }, 64, 64));
+    assert_false(paint_is_grown(&(struct paint_fit){ .width = 160, .height = 160 }, 65, 65));
     paint_fit(&fit, &how, 320, 160, 6, 12);   /* larger ones fill the box */
     assert_int_equal(fit.width, 120);
     assert_int_equal(fit.height, 60);
@@ -187,7 +203,7 @@ static void by_area(double *out, const struct picture *pic, size_t x, size_t y, 
 
 static void scaling_is_the_mean_by_area(void **state) {
     (void)state;
-    static const size_t t[][4] = { { 50, 40, 13, 17 }, { 64, 64, 10, 10 }, { 9, 7, 40, 31 }, { 30, 5, 60, 3 }, { 5, 30, 5, 7 }, { 33, 1, 32, 1 } };
+    static const size_t t[][4] = { { 50, 40, 13, 17 }, { 64, 64, 10, 10 }, { 9, 7, 17, 13 }, { 30, 5, 60, 3 }, { 5, 30, 5, 7 }, { 33, 1, 32, 1 } };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         unsigned char *rgba = photo(t[i][0], t[i][1]), rgb[60 * 60 * 3];
         struct picture pic = { rgba, t[i][0], t[i][1] };
@@ -514,7 +530,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sixel_decodes_to_the_scaled_picture),
         cmocka_unit_test(no_pixel_and_no_band_leaves_the_box),
-        cmocka_unit_test(small_pictures_grow_by_whole_factors),
+        cmocka_unit_test(small_pictures_grow_by_whole_factors_or_fill_the_box),
         cmocka_unit_test(scaling_keeps_squares_and_means),
         cmocka_unit_test(scaling_is_the_mean_by_area),
         cmocka_unit_test(parts_of_a_sixel_make_the_whole),

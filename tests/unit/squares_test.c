@@ -30,19 +30,21 @@ static size_t entry_of(const unsigned char *painted, size_t colours) {
     return best;
 }
 
-static void check(size_t w, size_t h, size_t times, size_t colours, int slack) {
+static void check(size_t w, size_t h, size_t width, size_t height, size_t colours, int slack) {
     struct buf out = BUF_INIT;
     struct sixel_image im;
-    assert_int_equal(squares_encode(&out, rgb, w, h, times, palette, colours, (unsigned)slack), OK);
+    assert_int_equal(squares_encode(&out, rgb, w, h, width, height, palette, colours, (unsigned)slack), OK);
     assert_int_equal(sixel_decode(&im, (const char *)out.data, out.len), out.len);
-    assert_int_equal(im.width, w * times);
-    assert_int_equal(im.height, h * times);
-    assert_int_equal(im.painted_h, h * times);
+    assert_int_equal(im.width, width);
+    assert_int_equal(im.height, height);
+    assert_int_equal(im.painted_h, height);
     assert_true(im.colours <= colours);
     for (size_t y = 0; y < im.height; y++)
         for (size_t x = 0; x < im.width; x++) {
-            const unsigned char *p = im.rgba + (y * im.width + x) * 4, *first = im.rgba + (y / times * times * im.width + x / times * times) * 4;
-            const unsigned char *source = rgb + 3 * (y / times * w + x / times);
+            size_t row = y * h / height, col = x * w / width;
+            const unsigned char *p = im.rgba + (y * im.width + x) * 4;
+            const unsigned char *first = im.rgba + ((row * height + h - 1) / h * im.width + (col * width + w - 1) / w) * 4;
+            const unsigned char *source = rgb + 3 * (row * w + col);
             assert_int_equal(p[3], 255);
             assert_memory_equal(p, first, 4);
             int least = distance(source, palette + 3 * entry_of(source, colours));
@@ -63,14 +65,18 @@ static void fill(struct rng *r, size_t colours, int smooth) {
 
 static void every_square_has_the_nearest_colour_or_nearly(void **state) {
     (void)state;
-    static const size_t sizes[][3] = { { 1, 1, 2 }, { 32, 32, 3 }, { 32, 32, 2 }, { 28, 28, 5 }, { 7, 5, 4 }, { 64, 64, 2 }, { 3, 64, 7 }, { 64, 1, 11 }, { 5, 5, 1 }, { 9, 13, 1 } };
+    static const size_t sizes[][4] = {
+        { 1, 1, 2, 2 }, { 32, 32, 96, 96 }, { 32, 32, 64, 64 }, { 28, 28, 140, 140 }, { 7, 5, 28, 20 }, { 64, 64, 128, 128 },
+        { 3, 64, 21, 448 }, { 64, 1, 704, 11 }, { 5, 5, 5, 5 }, { 9, 13, 9, 13 },
+        { 32, 32, 90, 90 }, { 32, 32, 126, 126 }, { 28, 28, 71, 71 }, { 7, 5, 29, 21 }, { 64, 48, 150, 113 }, { 9, 13, 10, 14 },
+    };
     static const size_t colours[] = { 1, 2, 16, 64, 255, 256 };
     struct rng r = rng_at(3, RNG_TEST, 0, 0);
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
         for (size_t c = 0; c < sizeof colours / sizeof colours[0]; c++)
             for (int smooth = 0; smooth < 2; smooth++) {
                 fill(&r, colours[c], smooth);
-                check(sizes[s][0], sizes[s][1], sizes[s][2], colours[c], smooth ? 0 : 32);
+                check(sizes[s][0], sizes[s][1], sizes[s][2], sizes[s][3], colours[c], smooth ? 0 : 32);
             }
 }
 
@@ -79,7 +85,7 @@ static void one_colour_is_a_run_for_each_band(void **state) {
     struct buf out = BUF_INIT;
     memset(rgb, 100, sizeof rgb);
     memset(palette, 100, sizeof palette);
-    assert_int_equal(squares_encode(&out, rgb, 32, 32, 3, palette, 64, 0), OK);
+    assert_int_equal(squares_encode(&out, rgb, 32, 32, 96, 96, palette, 64, 0), OK);
     assert_true(out.len < 200);
     buf_free(&out);
 }
@@ -87,11 +93,11 @@ static void one_colour_is_a_run_for_each_band(void **state) {
 static void what_does_not_fit_is_refused(void **state) {
     (void)state;
     struct buf out = BUF_INIT;
-    assert_int_equal(squares_encode(&out, rgb, 0, 3, 2, palette, 2, 0), ERR_RANGE);
-    assert_int_equal(squares_encode(&out, rgb, 65, 3, 2, palette, 2, 0), ERR_RANGE);
-    assert_int_equal(squares_encode(&out, rgb, 3, 3, 0, palette, 2, 0), ERR_RANGE);
-    assert_int_equal(squares_encode(&out, rgb, 3, 3, 2, palette, 0, 0), ERR_RANGE);
-    assert_int_equal(squares_encode(&out, rgb, 3, 3, 2, palette, 257, 0), ERR_RANGE);
+    assert_int_equal(squares_encode(&out, rgb, 0, 3, 2, 6, palette, 2, 0), ERR_RANGE);
+    assert_int_equal(squares_encode(&out, rgb, 65, 3, 130, 6, palette, 2, 0), ERR_RANGE);
+    assert_int_equal(squares_encode(&out, rgb, 3, 3, 2, 6, palette, 2, 0), ERR_RANGE);
+    assert_int_equal(squares_encode(&out, rgb, 3, 3, 6, 6, palette, 0, 0), ERR_RANGE);
+    assert_int_equal(squares_encode(&out, rgb, 3, 3, 6, 6, palette, 257, 0), ERR_RANGE);
     assert_int_equal(out.len, 0);
     buf_free(&out);
 }
