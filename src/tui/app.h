@@ -500,6 +500,8 @@ struct grid { size_t rows, across, image_rows, image_cols, tile_rows, tile_cols;
  * large as `want` of them on the page allow, else as many as there is room for. */
 struct grid draw_grid(const struct app *a, size_t rows, size_t cols, size_t text, size_t least,
                       size_t want);
+/* Twelve of n items where they can be told apart, else fewer and larger ones. */
+struct grid draw_page_grid(const struct app *a, struct area in, size_t n, size_t text);
 size_t draw_image_cols(const struct app *a, size_t rows);   /* of a box that tall */
 size_t draw_image_rows(const struct app *a, size_t cols);
 uint64_t draw_picture_key(const struct app *a, struct item_ref ref);   /* for frame_image() */
@@ -519,6 +521,8 @@ void draw_score(char out[24], struct score_format s, float score);
 void draw_error(char out[24], struct score_format s, double se);    /* "±0.41", in the same unit */
 void draw_mark(const struct app *a, struct frame *f, size_t row, size_t col, struct item_ref ref);   /* "*" where marked */
 void draw_number(char out[24], double x);   /* 3 digits, short */
+/* Bytes of text that one line of `cols` cells takes: to the last blank that fits, else what fits. */
+size_t draw_line_fit(const char *text, size_t cols);
 /* Paragraph: breaks at blanks; returns the rows used (at most rows). */
 size_t draw_paragraph(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
                       enum style style, const char *text);

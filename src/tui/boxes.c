@@ -6,6 +6,7 @@
 #include "app.h"
 
 #include "dtrak/mem.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -55,22 +56,47 @@ static void draw_box(struct frame *f, size_t row, size_t col, size_t cols, const
     if (m < cols) frame_text(f, row, col + m, STYLE_ACCENT, "█");
 }
 
-static size_t draw_part(struct app *a, struct frame *f, struct area in, int cosine, double *room) {
-    size_t words = in.cols >= 90 ? 28 : in.cols >= 50 ? 18 : 10, numbers = in.cols >= 60 ? 22 : 8, row = in.row;
+/* Columns of a part: names, medians with how many they are of, boxes. */
+struct columns { size_t words, numbers, boxes, box_cols; };
+
+static struct columns columns_of(const struct app *a, size_t cols) {
+    struct columns c = { 8, cols >= 60 ? 16 : 7, 0, 0 };
+    size_t most = cols >= 90 ? 32 : cols >= 50 ? 18 : 10;
+    for (size_t k = 0; k < a->pairs.labels; k++)
+        if (text_width(a->pairs.label[k]) > c.words) c.words = text_width(a->pairs.label[k]);
+    if (c.words > most) c.words = most;
+    c.boxes = c.words + c.numbers + 2;
+    c.box_cols = cols > c.boxes + 10 ? cols - c.boxes - 1 : 0;
+    return c;
+}
+
+/* What the columns are, with both ends of the scale. */
+static void draw_scale(struct frame *f, size_t row, size_t col, const struct columns *c, double most) {
+    char end[24];
+    frame_text_in(f, row, col + c->words + 1, c->numbers, STYLE_DIM, "median");
+    if (!c->box_cols) return;
+    snprintf(end, sizeof end, "%.3g", most);
+    frame_text(f, row, col + c->boxes, STYLE_DIM, "0");
+    frame_text(f, row, col + c->boxes + c->box_cols - text_width(end), STYLE_DIM, end);
+}
+
+static size_t draw_part(struct app *a, struct frame *f, struct area in, int cosine, int scale, size_t step, double *room) {
+    struct columns c = columns_of(a, in.cols);
+    size_t row = in.row;
     double most = 0;
     for (size_t k = 0; k < a->pairs.labels; k++) {
         struct five b = of_column(a, a->pairs.label[k], cosine, room);
         if (b.n) most = fmax(most, b.high);
     }
     frame_text_in(f, row++, in.col, in.cols, STYLE_TITLE, cosine ? "1 - cosine of the pixels" : "L2 distance of the pixels, in [-1, 1]");
-    for (size_t k = 0; k < a->pairs.labels && row < in.row + in.rows; k++, row++) {
+    if (scale) draw_scale(f, row++, in.col, &c, most);
+    for (size_t k = 0; k < a->pairs.labels && row < in.row + in.rows; k++, row += step) {
         struct five b = of_column(a, a->pairs.label[k], cosine, room);
-        frame_text_in(f, row, in.col, words, STYLE_NORMAL, a->pairs.label[k]);
+        frame_text_in(f, row, in.col, c.words, STYLE_NORMAL, a->pairs.label[k]);
         if (!b.n) continue;
-        if (numbers > 8) frame_printf(f, row, in.col + words + 1, numbers, STYLE_ACCENT, "%6.3g  of %zu", b.median, b.n);
-        else frame_printf(f, row, in.col + words + 1, numbers, STYLE_ACCENT, "%6.3g", b.median);
-        size_t at = words + numbers + 1;
-        if (in.cols > at + 10) draw_box(f, row, in.col + at, in.cols - at - 1, &b, most);
+        if (c.numbers > 7) frame_printf(f, row, in.col + c.words + 1, c.numbers, STYLE_ACCENT, "%6.3g  of %zu", b.median, b.n);
+        else frame_printf(f, row, in.col + c.words + 1, c.numbers, STYLE_ACCENT, "%6.3g", b.median);
+        if (c.box_cols) draw_box(f, row, in.col + c.boxes, c.box_cols, &b, most);
     }
     return row - in.row;
 }
@@ -80,11 +106,14 @@ void boxes_draw(struct app *a, struct frame *f, struct area in) {
     struct area inner = in;
     if (!room) { app_say(a, STYLE_ERROR, "box plots: out of memory"); return; }
     if (in.rows >= 5 && in.cols >= 20) {
-        frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, in.cols < 70 ? "how far: median, half, all" :
+        frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, in.cols < 84 ? "how far: median, half, all" :
                   "how far the pictures went: the median, the middle half and all of the queries");
         inner = (struct area){ in.row + 1, in.col + 2, in.rows - 2, in.cols - 3 };
     }
-    size_t used = draw_part(a, f, inner, 0, room);
-    if (used + 3 <= inner.rows) draw_part(a, f, (struct area){ inner.row + used + 1, inner.col, inner.rows - used - 1, inner.cols }, 1, room);
+    /* The scales and blank lines, where every column has a line of its own even so. */
+    size_t n = a->pairs.labels, step = 2 * (2 * n + 2) + 1 <= inner.rows ? 2 : 1;
+    int scale = 2 * (n + 2) + 1 <= inner.rows, gap = 2 * (n + 1) + 1 <= inner.rows;
+    size_t used = draw_part(a, f, inner, 0, scale, step, room) + (size_t)gap;
+    if (used + 2 <= inner.rows) draw_part(a, f, (struct area){ inner.row + used, inner.col, inner.rows - used, inner.cols }, 1, scale, step, room);
     mem_free(room);
 }

@@ -364,6 +364,19 @@ static void draw_strip(struct app *a, struct frame *f, struct area in) {
     }
 }
 
+/* Rows for all of the strip's lines, and as many more as leave the pictures as large. */
+static size_t strip_rows(const struct app *a, struct area in) {
+    size_t least = in.rows >= 34 ? 7 : in.rows >= 20 ? 4 : in.rows >= 6 ? 1 : 0, best = least;
+    if (least < 2) return least;
+    for (size_t strip = least, largest = 0; strip <= least + 2; strip++) {
+        struct grid g = side_grid(a, (struct area){ 0, 0, in.rows - strip - 2, in.cols / 2 - 2 });
+        if (g.image_rows < largest) break;
+        largest = g.image_rows;
+        best = strip;
+    }
+    return best;
+}
+
 static void draw(struct app *a, struct frame *f, struct area in) {
     if (!a->has_query) {
         draw_paragraph(f, in.row + in.rows / 3, in.col + 2, in.rows, in.cols > 4 ? in.cols - 4 : 1, STYLE_DIM,
@@ -371,7 +384,7 @@ static void draw(struct app *a, struct frame *f, struct area in) {
         return;
     }
     refresh(a);
-    size_t strip = in.rows >= 34 ? 9 : in.rows >= 20 ? 5 : in.rows >= 6 ? 1 : 0, half = in.cols / 2, rows = in.rows - strip;
+    size_t strip = strip_rows(a, in), half = in.cols / 2, rows = in.rows - strip;
     draw_side(a, f, (struct area){ in.row, in.col, rows, half }, 0);
     draw_side(a, f, (struct area){ in.row, in.col + half, rows, in.cols - half }, 1);
     if (strip) draw_strip(a, f, (struct area){ in.row + rows, in.col, strip, in.cols });

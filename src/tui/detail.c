@@ -47,7 +47,10 @@ static void find_numbers(struct app *a) {
                  !strcmp(s->name, "train_loss") ? "loss" : s->name);
         for (char *c = n->name; *c; c++)
             if (*c == '_') *c = ' ';
-        snprintf(n->of, sizeof n->of, "%.63s", s->key);
+        /* "square t50 k2048 lambda auto", lambda as everywhere on the screen */
+        const char *lambda = strstr(s->key, "lambda ");
+        if (lambda) snprintf(n->of, sizeof n->of, "%.*sλ %s", (int)(lambda - s->key), s->key, lambda + strlen("lambda "));
+        else snprintf(n->of, sizeof n->of, "%.63s", s->key);
     }
 }
 
@@ -129,6 +132,9 @@ static int detail_act(struct app *a, enum action k) {
 
 struct lines { struct frame *f; size_t row, col, end, cols; };
 
+/* The longest name whole, where that leaves room for the values. */
+static size_t names_cols(const struct lines *l) { return l->cols >= 44 ? 15 : 11; }
+
 __attribute__((format(printf, 4, 5)))
 static void say(struct lines *l, enum style style, const char *name, const char *fmt, ...) {
     char text[320];
@@ -138,9 +144,9 @@ static void say(struct lines *l, enum style style, const char *name, const char 
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     if (!text[0]) return;
-    size_t w = l->cols >= 60 ? 15 : 11;   /* the longest name whole, where its value still fits one line */
-    if (w < 15 && !strcmp(name, "self-influence")) name = "self-infl.";
-    frame_text_in(l->f, l->row, l->col, w, STYLE_DIM, name);
+    size_t w = names_cols(l);
+    if (text_width(name) >= w) w = text_width(name) + 1;
+    frame_text_in(l->f, l->row, l->col, l->cols, STYLE_DIM, name);
     size_t used = draw_paragraph(l->f, l->row, l->col + w, l->end - l->row, l->cols > w + 1 ? l->cols - w - 1 : 1, style, text);
     l->row += used ? used : 1;
 }
@@ -172,7 +178,12 @@ static void say_rank(struct app *a, struct lines *l) {
 static void say_numbers(struct app *a, struct lines *l) {
     for (size_t i = 0; i < a->detail.numbers; i++) {
         const struct detail_number *n = &a->detail.number[i];
-        say(l, STYLE_NORMAL, n->name, "%.4g  %s", n->value, n->of);
+        if (text_width(n->name) < names_cols(l)) {
+            say(l, STYLE_NORMAL, n->name, "%.4g  %s", n->value, n->of);
+            continue;
+        }
+        say(l, STYLE_NORMAL, n->name, "%.4g", n->value);     /* it reaches into the values' columns */
+        say(l, STYLE_NORMAL, "", "%s", n->of);
     }
 }
 
@@ -191,7 +202,6 @@ static void say_queries(struct app *a, struct lines *l) {
 
 static void say_item(struct app *a, struct lines *l) {
     const struct facts *it = facts_of(a, a->detail.ref);
-    const struct checkpoint *c = catalog_checkpoint(&a->catalog, it->checkpoint);
     char id[32], label[80];
     item_ref_format(id, a->detail.ref);
     facts_label(it, label, sizeof label);
@@ -199,6 +209,12 @@ static void say_item(struct app *a, struct lines *l) {
     say(l, STYLE_ACCENT, "note", "%s", a->detail.note);
     if (a->detail.ref.split == SPLIT_TRAIN) say_rank(a, l);
     say_numbers(a, l);
+}
+
+/* Where it is from, and how it is kept. */
+static void say_origin(struct app *a, struct lines *l) {
+    const struct facts *it = facts_of(a, a->detail.ref);
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, it->checkpoint);
     if (it->caption[0]) say(l, STYLE_NORMAL, "caption", "%s", it->caption);
     if (it->sampler[0]) {
         say(l, STYLE_NORMAL, "seed", "%llu", (unsigned long long)it->seed);
@@ -300,9 +316,12 @@ static void detail_draw(struct app *a, struct frame *f, struct area in) {
     int columns = room >= 96;
     if (columns) l.cols = room / 2;
     say_item(a, &l);
-    if (columns) l = (struct lines){ f, inner.row, left + room / 2, inner.row + inner.rows, room - room / 2 };
-    else if (l.row < l.end) l.row++;
+    if (columns) {
+        say_origin(a, &l);
+        l = (struct lines){ f, inner.row, left + room / 2, inner.row + inner.rows, room - room / 2 };
+    }
     say_queries(a, &l);
+    if (!columns) say_origin(a, &l);     /* last: what there is no room for is missed least */
     for (int by = 0; !strip && by < 2; by++) say_near(a, &l, by);
 }
 

@@ -47,6 +47,15 @@ struct grid draw_grid(const struct app *a, size_t rows, size_t cols, size_t text
     return best;
 }
 
+struct grid draw_page_grid(const struct app *a, struct area in, size_t n, size_t text) {
+    struct grid g = { 0, 0, 0, 0, 0, 0 };
+    for (size_t want = 12; want >= 3; want -= 3) {
+        g = draw_grid(a, in.rows, in.cols, text, 14, n < want ? (n ? n : 1) : want);
+        if (g.image_rows >= 5) break;
+    }
+    return g;
+}
+
 /* Bits 40 to 55 of pictures_key() are free: no split has 2^40 items. */
 enum { GENERATION_BIT = 40 };
 
@@ -106,6 +115,13 @@ void draw_number(char out[24], double x) {
     snprintf(out, 24, "%.23s", text);
 }
 
+size_t draw_line_fit(const char *text, size_t cols) {
+    size_t len = text_fit(text, cols), k = len;
+    if (!text[len] || text[len] == ' ') return len;
+    while (k > 0 && text[k] != ' ') k--;
+    return k ? k : len;
+}
+
 size_t draw_paragraph(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
                       enum style style, const char *text) {
     char safe[1024];
@@ -116,12 +132,7 @@ size_t draw_paragraph(struct frame *f, size_t row, size_t col, size_t rows, size
     while (*text && used < rows && rows <= FRAME_SIDE) {
         char line[512];
         while (*text == ' ') text++;
-        size_t len = text_fit(text, cols);
-        if (text[len] && text[len] != ' ') {        /* back to the last blank, if there is one */
-            size_t k = len;
-            while (k > 0 && text[k] != ' ') k--;
-            if (k > 0) len = k;
-        }
+        size_t len = draw_line_fit(text, cols);
         if (len == 0 || len >= sizeof line) break;
         memcpy(line, text, len);
         line[len] = 0;

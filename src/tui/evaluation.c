@@ -191,6 +191,17 @@ static void setting_words(const struct app *a, const struct score_set *s, char *
     snprintf(out, size, "%s%s%s%s", m == METHOD_COUNT ? s->method : name, step, features, lambda);
 }
 
+/* The longest name whole, while that leaves room for intervals. */
+static size_t name_cols(const struct app *a, const struct line *l, size_t n, size_t most) {
+    size_t longest = 24;
+    for (size_t i = 0; i < n && longest < most; i++) {
+        char text[160];
+        setting_words(a, &a->catalog.scores.set[l[i].at], text, sizeof text);
+        if (text_width(text) > longest) longest = text_width(text);
+    }
+    return longest < most ? longest : most;
+}
+
 static void draw_table(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n) {
     char title[120];
     struct range r = range_of(a, l, n);
@@ -198,7 +209,7 @@ static void draw_table(struct app *a, struct frame *f, struct area in, const str
              a->evaluation.centred ? ", centred" : "", n, a->evaluation.sort ? " by " : "", a->evaluation.sort ? sort_name[a->evaluation.sort] : "");
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, title);
     if (in.rows < 3 || in.cols < 20) return;
-    size_t rows = in.rows - 2, words = in.cols >= 100 ? 40 : in.cols >= 70 ? 32 : in.cols - 18;
+    size_t rows = in.rows - 2, words = in.cols >= 70 ? name_cols(a, l, n, in.cols - 46) : in.cols - 18;
     size_t bar = in.cols > words + 24 ? in.cols - words - 20 : 0;
     a->evaluation.per_page = rows;
     if (a->evaluation.cursor >= n) a->evaluation.cursor = n ? n - 1 : 0;
@@ -256,31 +267,30 @@ static void end_text(char *out, size_t size, double at, enum axis axis) {
 static int draw_against(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n, enum axis axis) {
     const struct score_set *mine = &a->catalog.scores.set[l[a->evaluation.cursor].at];
     double low = INFINITY, high = -INFINITY, bottom = 0, top = .05;
-    for (int pass = 0; pass < 2; pass++) {
-        struct plot bars, dots;
-        plot_start(&bars, in.rows - 2, in.cols - 6);
-        plot_start(&dots, in.rows - 2, in.cols - 6);
+    enum { ENDS, INTERVALS, VALUES, PASSES };
+    struct plot bars;
+    plot_start(&bars, in.rows - 2, in.cols - 6);
+    /* The ends of the axes, the intervals, and over them the values. */
+    for (int pass = ENDS; pass < PASSES; pass++) {
         for (size_t i = 0; i < n; i++) {
             const struct score_set *s = &a->catalog.scores.set[l[i].at];
             const struct lds_row *x = lds_of(a, l[i].at);
             double at = same_family(mine, s, axis) ? place(a, s, axis) : NAN;
             if (!isfinite(at)) continue;
-            if (!pass) {
+            double u = high > low ? (at - low) / (high - low) : .5, h = top - bottom;
+            if (pass == ENDS) {
                 low = fmin(low, at);
                 high = fmax(high, at);
                 bottom = fmin(bottom, or_value(x->low, x->value));
                 top = fmax(top, or_value(x->high, x->value));
-                continue;
+            } else if (pass == VALUES) {
+                plot_mark(&bars, f, in.row + 1, in.col + 6, u, (x->value - bottom) / h, STYLE_ACCENT, "●");
+            } else if (isfinite(x->low) && isfinite(x->high)) {
+                plot_line(&bars, u, (x->low - bottom) / h, u, (x->high - bottom) / h);
             }
-            double u = high > low ? (at - low) / (high - low) : .5, h = top - bottom;
-            if (isfinite(x->low) && isfinite(x->high)) plot_line(&bars, u, (x->low - bottom) / h, u, (x->high - bottom) / h);
-            double v = (x->value - bottom) / h;
-            plot_line(&dots, fmax(u - .012, 0), v, fmin(u + .012, 1), v);
         }
-        if (!pass && !(high > low)) return 0;
-        if (!pass) continue;
-        plot_draw(&bars, f, in.row + 1, in.col + 6, STYLE_METER);
-        plot_draw(&dots, f, in.row + 1, in.col + 6, STYLE_ACCENT);
+        if (pass == ENDS && !(high > low)) return 0;
+        if (pass == INTERVALS) plot_draw(&bars, f, in.row + 1, in.col + 6, STYLE_METER);
     }
     frame_text_in(f, in.row, in.col, in.cols, STYLE_DIM, axis_name[axis]);
     frame_printf(f, in.row + 1, in.col, 6, STYLE_DIM, "%5.1f", 100 * top);

@@ -7,7 +7,12 @@
 
 /* --- help: the list of keys --- */
 
+enum { HELP_ROWS = 160, HELP_LINES = 400 };
+
 struct help_row { char key[40]; const char *help; int heading; };
+
+/* A row's line: the first, or what its text goes on with. */
+struct help_line { const struct help_row *row; const char *text; size_t len; };
 
 static void add_rows(const struct keymap *m, enum context c, const char *heading, struct help_row *out, size_t *n, size_t max,
                      unsigned char *seen) {
@@ -40,6 +45,23 @@ static size_t help_rows(const struct app *a, struct help_row *out, size_t max) {
     return n;
 }
 
+/* The rows, with texts that are broken where they are wider than `cols`. */
+static size_t help_lines(const struct help_row *r, size_t rows, size_t cols, struct help_line *out) {
+    size_t n = 0;
+    for (size_t i = 0; i < rows; i++) {
+        const char *text = r[i].help;
+        do {
+            size_t len = r[i].heading ? strlen(text) : draw_line_fit(text, cols);
+            if (n == HELP_LINES) return n;
+            out[n++] = (struct help_line){ &r[i], text, len };
+            text += len;
+            while (*text == ' ') text++;
+            if (len == 0) break;
+        } while (*text);
+    }
+    return n;
+}
+
 static int help_act(struct app *a, enum action k) {
     size_t page = a->help.rows ? a->help.rows : 1, end = a->help.lines > page ? a->help.lines - page : 0;
     size_t *top = &a->help.top;
@@ -61,28 +83,28 @@ static void help_wheel(struct app *a, int down) { help_act(a, down ? ACT_down : 
 static void help_open(struct app *a) { a->help.top = 0; }
 
 static void help_draw(struct app *a, struct frame *f, struct area in) {
-    struct help_row r[160];
-    size_t n = help_rows(a, r, 160);
+    struct help_row r[HELP_ROWS];
+    struct help_line line[HELP_LINES];
     struct area inner = in;
     if (in.rows >= 4 && in.cols >= 20) {
         frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, "keys");
         inner = (struct area){ in.row + 1, in.col + 2, in.rows - 2, in.cols - 4 };
     }
-    size_t columns = inner.cols >= 130 ? 2 : 1, half = (n + columns - 1) / columns, w = inner.cols / columns;
+    size_t columns = inner.cols >= 130 ? 2 : 1, w = inner.cols / columns, key = inner.cols >= 60 ? 18 : 12;
+    size_t n = help_lines(r, help_rows(a, r, HELP_ROWS), w > key + 1 ? w - key - 1 : 1, line), half = (n + columns - 1) / columns;
     a->help.lines = half;
     a->help.rows = inner.rows;
     if (a->help.top + inner.rows > half) a->help.top = half > inner.rows ? half - inner.rows : 0;
-    size_t key = inner.cols >= 60 ? 18 : 12;
     for (size_t i = 0; i < n; i++) {
         size_t c = i / half, at = i % half;
         if (at < a->help.top || at - a->help.top >= inner.rows) continue;
         size_t row = inner.row + at - a->help.top, col = inner.col + c * w;
-        if (r[i].heading) {
-            frame_text_in(f, row, col, w - 1, STYLE_TITLE, r[i].help);
-        } else {
-            frame_text_in(f, row, col + 1, key - 2, STYLE_ACCENT, r[i].key);
-            frame_text_in(f, row, col + key, w > key + 1 ? w - key - 1 : 0, STYLE_NORMAL, r[i].help);
+        if (line[i].row->heading) {
+            frame_text_in(f, row, col, w - 1, STYLE_TITLE, line[i].text);
+            continue;
         }
+        if (line[i].text == line[i].row->help) frame_text_in(f, row, col + 1, key - 2, STYLE_ACCENT, line[i].row->key);
+        if (w > key + 1) frame_printf(f, row, col + key, w - key - 1, STYLE_NORMAL, "%.*s", (int)line[i].len, line[i].text);
     }
     if (half > inner.rows && in.rows >= 4)
         frame_printf(f, in.row + in.rows - 1, in.col + 2, inner.cols, STYLE_DIM, " %zu-%zu of %zu lines, down for more ",

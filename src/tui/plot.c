@@ -12,14 +12,27 @@ void plot_start(struct plot *p, size_t rows, size_t cols) {
     p->cols = cols < PLOT_COLS ? cols : PLOT_COLS;
 }
 
+/* The dot of a point, from the top left; 0: it lies outside. */
+static int dot_at(const struct plot *p, double x, double y, size_t *i, size_t *j) {
+    if (!(x >= 0 && x <= 1 && y >= 0 && y <= 1) || !p->rows || !p->cols) return 0;
+    size_t w = p->cols * 2, h = p->rows * 4;
+    *i = (size_t)(x * (double)w);
+    *j = (size_t)((1 - y) * (double)h);
+    if (*i == w) --*i;
+    if (*j == h) --*j;
+    return 1;
+}
+
 void plot_point(struct plot *p, double x, double y) {
     /* Dots of a cell, row by row: left, right. */
     static const unsigned char bit[4][2] = { { 0x01, 0x08 }, { 0x02, 0x10 }, { 0x04, 0x20 }, { 0x40, 0x80 } };
-    if (!(x >= 0 && x <= 1 && y >= 0 && y <= 1) || !p->rows || !p->cols) return;
-    size_t w = p->cols * 2, h = p->rows * 4, i = (size_t)(x * (double)w), j = (size_t)((1 - y) * (double)h);
-    if (i == w) i--;
-    if (j == h) j--;
-    p->dots[j / 4][i / 2] |= bit[j % 4][i % 2];
+    size_t i, j;
+    if (dot_at(p, x, y, &i, &j)) p->dots[j / 4][i / 2] |= bit[j % 4][i % 2];
+}
+
+void plot_mark(const struct plot *p, struct frame *f, size_t row, size_t col, double x, double y, enum style style, const char *mark) {
+    size_t i, j;
+    if (dot_at(p, x, y, &i, &j)) frame_text(f, row + j / 4, col + i / 2, style, mark);
 }
 
 void plot_line(struct plot *p, double x0, double y0, double x1, double y1) {

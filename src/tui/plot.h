@@ -18,5 +18,7 @@ void plot_point(struct plot *p, double x, double y);
 void plot_line(struct plot *p, double x0, double y0, double x1, double y1);
 /* Cells without a dot stay as they are. */
 void plot_draw(const struct plot *p, struct frame *f, size_t row, size_t col, enum style style);
+/* One character in the cell of a point, where plot_draw() with the same row and col put it. */
+void plot_mark(const struct plot *p, struct frame *f, size_t row, size_t col, double x, double y, enum style style, const char *mark);
 
 #endif

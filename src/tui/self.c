@@ -237,8 +237,8 @@ static void draw_page(struct app *a, struct frame *f, struct area in) {
     size_t n = a->self.list.n;
     int boxed = in.rows >= 5 && in.cols >= 20;
     struct area inner = boxed ? (struct area){ in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 } : in;
-    struct grid g = draw_grid(a, inner.rows, inner.cols, 3, 14, 12);
-    int tiles = boxed && g.rows && g.across >= 2 && g.image_rows >= 3;
+    struct grid g = draw_page_grid(a, inner, n, 3);
+    int tiles = boxed && in.rows >= 12 && g.rows * g.across >= (n < 3 ? 1 : 3) && g.image_rows >= 3;
     size_t across = tiles ? g.across : 1, per = tiles ? g.rows * g.across : inner.rows;
     if (per == 0 || inner.cols == 0) return;
     a->self.across = across;
@@ -304,6 +304,11 @@ static size_t draw_study(struct app *a, struct frame *f, struct area in) {
     return row - in.row;
 }
 
+static void say_no_neighbours(struct app *a, struct frame *f, size_t row, struct area in) {
+    if (a->jobs) frame_printf(f, row, in.col, in.cols, STYLE_DIM, "%s finds its neighbours", key_for(a, ACT_self_compute));
+    else frame_text_in(f, row, in.col, in.cols, STYLE_DIM, "neighbours not known");
+}
+
 /* The selected item and its neighbours, in one row or, where they get larger so, in two. */
 static void draw_selected(struct app *a, struct frame *f, struct area in) {
     const struct report_self_item *x = &a->self.list.item[a->self.cursor];
@@ -334,7 +339,7 @@ static void draw_selected(struct app *a, struct frame *f, struct area in) {
         frame_printf(f, row, in.col, in.cols, x->distance < .02 ? STYLE_WARN : STYLE_NORMAL, "nearest at %.3f%s", x->distance,
                      x->distance < .02 ? ": a copy" : "");
     else if (row < in.row + in.rows)
-        frame_text_in(f, row, in.col, in.cols, STYLE_DIM, a->jobs ? "r finds its neighbours" : "neighbours not known");
+        say_no_neighbours(a, f, row, in);
     if (row + 1 < in.row + in.rows && isfinite(x->loss)) frame_printf(f, row + 1, in.col, in.cols, STYLE_NORMAL, "training loss %.4f", x->loss);
 }
 

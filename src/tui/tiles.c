@@ -87,22 +87,12 @@ static int has_labels(struct app *a, const struct tiles *t, void (*get)(struct a
     return facts_of(a, x.ref)->label >= 0;
 }
 
-/* Twelve pictures where they can be told apart, else fewer and larger ones. */
-static struct grid page_grid(const struct app *a, struct area in, size_t n, size_t text) {
-    struct grid g = { 0, 0, 0, 0, 0, 0 };
-    for (size_t want = 12; want >= 3; want -= 3) {
-        g = draw_grid(a, in.rows, in.cols, text, 14, n < want ? (n ? n : 1) : want);
-        if (g.image_rows >= 4) break;
-    }
-    return g;
-}
-
 void tiles_draw(struct app *a, struct frame *f, struct area in, struct tiles *t, const char *title,
                 void (*get)(struct app *a, size_t at, struct tile *out)) {
     int boxed = in.rows >= 5 && in.cols >= 20;
     struct area inner = boxed ? (struct area){ in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 } : in;
     size_t text = has_labels(a, t, get) ? 3 : 2;
-    struct grid g = page_grid(a, inner, t->n, text);
+    struct grid g = draw_page_grid(a, inner, t->n, text);
     int pictures = boxed && in.rows >= 12 && g.rows * g.across >= (t->n < 3 ? 1 : 3) && g.image_rows >= 3;
     size_t per = pictures ? g.rows * g.across : inner.rows, digits = 1;
     char full[160];
