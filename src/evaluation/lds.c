@@ -4,6 +4,7 @@
 #include "dtrak/mem.h"
 #include "dtrak/stats.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,11 +17,19 @@ void lds_predict(double *p, const float *scores, const unsigned char *members, s
     }
 }
 
+/* What all queries share may leave dust of rounding, which would have ranks: it is 0. */
 void lds_centre(double *v, size_t M, size_t Q) {
     for (size_t m = 0; m < M; m++) {
-        double sum = 0;
-        for (size_t q = 0; q < Q; q++) sum += v[q * M + m];
-        for (size_t q = 0; q < Q; q++) v[q * M + m] -= sum / (double)Q;
+        double sum = 0, largest = 0;
+        for (size_t q = 0; q < Q; q++) {
+            sum += v[q * M + m];
+            largest = fmax(largest, fabs(v[q * M + m]));
+        }
+        double mean = sum / (double)Q, dust = (double)Q * DBL_EPSILON * largest;
+        for (size_t q = 0; q < Q; q++) {
+            double left = v[q * M + m] - mean;
+            v[q * M + m] = fabs(left) <= dust ? 0 : left;
+        }
     }
 }
 

@@ -22,11 +22,19 @@ double stats_sd(const double *x, size_t n) {
 
 double stats_pearson(const double *x, const double *y, size_t n) {
     if (n < 2) return 0;
-    double mx = stats_mean(x, n), my = stats_mean(y, n), xx = 0, yy = 0, xy = 0;
+    /* From the first element on: equal values are then 0 exactly, where their mean may be off by rounding. */
+    double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+    for (size_t i = 1; i < n; i++) {
+        mx += x[i] - x[0];
+        my += y[i] - y[0];
+    }
+    mx /= (double)n;
+    my /= (double)n;
     for (size_t i = 0; i < n; i++) {
-        xx += (x[i] - mx) * (x[i] - mx);
-        yy += (y[i] - my) * (y[i] - my);
-        xy += (x[i] - mx) * (y[i] - my);
+        double a = x[i] - x[0] - mx, b = y[i] - y[0] - my;
+        xx += a * a;
+        yy += b * b;
+        xy += a * b;
     }
     if (xx == 0 || yy == 0) return 0;
     double r = xy / sqrt(xx) / sqrt(yy);
@@ -167,7 +175,7 @@ enum status stats_rbo(double *out, const uint32_t *a, const uint32_t *b, size_t 
     /* Deeper places weigh less than a double can tell from nothing. */
     double deep = ceil(log(1e-18) / log(p));
     if (deep < (double)n) n = (size_t)deep;
-    struct sort_entry *s = mem_array(4 * n, sizeof *s), *t = s + 2 * n;
+    struct sort_entry *s = mem_array(4 * n, sizeof *s), *t = s ? s + 2 * n : NULL;
     size_t *gained = mem_array(n + 1, sizeof *gained);
     if (!s || !gained) {
         mem_free(s);

@@ -37,6 +37,23 @@ static void centring_takes_away_what_all_queries_share(void **state) {
     assert_near(v[0][2], 4, 1e-15, 0);
 }
 
+static void predictions_that_all_queries_share_centre_to_nothing(void **state) {
+    (void)state;
+    enum { M = 12, Q = 7 };
+    double p[Q * M], y[Q * M];
+    struct lds_fit f;
+    for (size_t i = 0; i < Q * M; i++) {
+        y[i] = normal();
+        p[i] = i < M ? 3 + normal() / 7 : p[i - M];
+    }
+    lds_centre(p, M, Q);
+    lds_centre(y, M, Q);
+    assert_int_equal(lds_fit_new(&f, p, y, M, Q), OK);
+    assert_int_equal(f.constant, Q);
+    for (size_t q = 0; q < Q; q++) assert_true(f.rho[q] == 0);
+    lds_fit_free(&f);
+}
+
 /* Against stats_spearman() on the rows without m, with many ties. */
 static void every_left_out_value_is_spearman_of_the_rest(void **state) {
     (void)state;
@@ -452,6 +469,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_prediction_is_minus_the_sum_over_the_members),
         cmocka_unit_test(centring_takes_away_what_all_queries_share),
+        cmocka_unit_test(predictions_that_all_queries_share_centre_to_nothing),
         cmocka_unit_test(every_left_out_value_is_spearman_of_the_rest),
         cmocka_unit_test(what_lowers_the_loss_by_its_presence_scores_positive),
         cmocka_unit_test(intervals_have_the_width_that_many_worlds_show),

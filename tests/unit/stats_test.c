@@ -22,6 +22,10 @@ static void pearson_by_hand(void **state) {
     assert_near(stats_pearson(x, x, 5), 1, 1e-15, 0);
     assert_true(stats_pearson(x, flat, 5) == 0);
     assert_true(stats_pearson(x, y, 1) == 0);
+    /* Ten times 0.1 add up to less than 1: the mean is not the value. */
+    double tenth[10], third[10];
+    for (size_t i = 0; i < 10; i++) tenth[i] = 0.1, third[i] = 0.7;
+    assert_true(stats_pearson(tenth, third, 10) == 0);
     double broken[5] = { 1, NAN, 3, 4, 5 };
     assert_true(isnan(stats_pearson(x, broken, 5)));
 }
