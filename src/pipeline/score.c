@@ -296,6 +296,17 @@ static void warn(const struct scorer *w) {
     w->o->warn(w->o->warn_ctx, line);
 }
 
+double score_known_lambda(const struct scorer *w, size_t lambda, double *d_eff) {
+    *d_eff = NAN;
+    for (size_t i = 0; i < w->tasks; i++) {
+        const struct task *t = &w->task[i];
+        if (!method_has_lambda(t->method) || t->lambda != lambda || !(t->set.lambda_abs > 0)) continue;
+        *d_eff = t->set.d_eff;
+        return t->set.lambda_abs;
+    }
+    return 0;
+}
+
 static enum status put_ridge(struct scorer *w) {
     const struct ridge *r = w->ridge;
     for (size_t i = 0; i < w->tasks; i++) {
@@ -361,9 +372,12 @@ static enum status make_ridge(struct scorer *w) {
     TRY(source_ridge(&w->source, &w->ridge, w->progress));
     TRY(progress_check(w->progress));
     const struct ridge *r = w->ridge;
-    for (size_t l = 0; l < w->lambdas; l++)
-        TRY(lambda_resolve(&w->lambda_abs[l], w->lambda[l], ridge_eigenvalues(r), ridge_rank(r), ridge_trace(r),
-                           w->items[SPLIT_TRAIN], ridge_feature_count(r)));
+    for (size_t l = 0; l < w->lambdas; l++) {
+        double d_eff, known = w->lambda[l].kind == LAMBDA_AUTO ? score_known_lambda(w, l, &d_eff) : 0;
+        if (known > 0) w->lambda_abs[l] = known;
+        else TRY(lambda_resolve(&w->lambda_abs[l], w->lambda[l], ridge_eigenvalues(r), ridge_rank(r), ridge_trace(r),
+                                w->items[SPLIT_TRAIN], ridge_feature_count(r)));
+    }
     return put_ridge(w);
 }
 

@@ -72,6 +72,11 @@ int score_has_ridge(const struct scorer *w);
 size_t score_queries(const struct scorer *w, enum split split);
 int score_is_asked(const struct scorer *w, enum split split, size_t query);
 
+/* The lambda that a set of the group in hand has already, and its effective dimension (NAN: not known); 0
+ * when none has.  Another way of finding an automatic one comes near it only, and the rows of a set, and
+ * of those beside it, are of one. */
+double score_known_lambda(const struct scorer *w, size_t lambda, double *d_eff);
+
 /* Sets is_streamed: ERR_RANGE when what is asked for fits into the memory neither way. */
 enum status score_choose_solver(struct scorer *w);
 /* The lambdas and the missing rows of the group's methods with a ridge, where it is streamed. */

@@ -54,40 +54,26 @@ enum status score_choose_solver(struct scorer *w) {
 
 /* --- lambdas --- */
 
+/* Those that some set of the group has stay; all sets that lack theirs get it. */
 static enum status find_lambdas(struct scorer *w, const struct ridge_stream *r) {
-    double trace = 0, automatic = 0, d_eff = NAN;
+    double trace = 0, d_eff[LAMBDA_LIST_MAX];
     size_t n = w->source.n, nonzero = 0;
     for (size_t i = 0; i < n; i++) trace += w->source.norm[i] * w->source.norm[i], nonzero += w->source.norm[i] > 0;
     if (!(trace > 0)) return fail(ERR_NUMERIC, "lambda: all features are zero, a ridge means nothing");
-    for (size_t l = 0; l < w->lambdas; l++)
-        if (w->lambda[l].kind == LAMBDA_AUTO && !(automatic > 0)) TRY(ridge_stream_auto(r, trace, nonzero, &automatic, &d_eff, NULL));
-    for (size_t l = 0; l < w->lambdas; l++)
-        w->lambda_abs[l] = w->lambda[l].kind == LAMBDA_AUTO ? automatic : w->lambda[l].kind == LAMBDA_ABSOLUTE ? w->lambda[l].value
-                         : lambda_to_absolute(w->lambda[l].value, trace, n);
+    for (size_t l = 0; l < w->lambdas; l++) {
+        w->lambda_abs[l] = score_known_lambda(w, l, &d_eff[l]);
+        if (w->lambda_abs[l] > 0) continue;
+        if (w->lambda[l].kind == LAMBDA_AUTO) TRY(ridge_stream_auto(r, trace, nonzero, &w->lambda_abs[l], &d_eff[l], NULL));
+        else w->lambda_abs[l] = w->lambda[l].kind == LAMBDA_ABSOLUTE ? w->lambda[l].value : lambda_to_absolute(w->lambda[l].value, trace, n);
+    }
     for (size_t i = 0; i < w->tasks; i++) {
         struct task *t = &w->task[i];
         if (!method_has_lambda(t->method) || !isnan(t->set.lambda_abs)) continue;
         double l = w->lambda_abs[t->lambda];
-        struct score_ridge v = { lambda_to_relative(l, trace, n), l, w->lambda[t->lambda].kind == LAMBDA_AUTO ? d_eff : (double)NAN, (double)NAN, 0 };
+        struct score_ridge v = { lambda_to_relative(l, trace, n), l, d_eff[t->lambda], (double)NAN, 0 };
         TRY(store_score_set_ridge(w->s, t->set.id, &v));
     }
     return OK;
-}
-
-/* An automatic lambda that the sets have already is not estimated again. */
-static void keep_lambdas(struct scorer *w, int *known) {
-    size_t have = 0;
-    for (size_t l = 0; l < w->lambdas; l++)
-        for (size_t i = 0; i < w->tasks; i++) {
-            const struct task *t = &w->task[i];
-            if (!method_has_lambda(t->method) || t->lambda != l || !(t->set.lambda_abs > 0)) continue;
-            w->lambda_abs[l] = t->set.lambda_abs;
-            have++;
-            break;
-        }
-    *known = have == w->lambdas;
-    for (size_t i = 0; i < w->tasks && *known; i++)
-        *known = !method_has_lambda(w->task[i].method) || w->task[i].set.lambda_abs > 0;
 }
 
 /* --- rows --- */
@@ -164,10 +150,8 @@ static enum status make_split(struct scorer *w, const struct ridge_stream *r, st
 
 enum status score_stream(struct scorer *w) {
     struct ridge_stream r = { &w->source.rows, stream_memory(w), w->pool, w->progress };
-    int known;
     TRY(source_norms(&w->source));
-    keep_lambdas(w, &known);
-    if (!known) TRY(find_lambdas(w, &r));
+    TRY(find_lambdas(w, &r));
     for (int q = 0; q < SPLIT_COUNT; q++) {
         struct batch b = { .split = (enum split)q };
         for (size_t l = 0; l < w->lambdas; l++) b.lambda[b.lambdas++] = l;

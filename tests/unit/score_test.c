@@ -186,6 +186,33 @@ static void a_krylov_basis_per_query_gives_the_same_scores(void **state) {
     }
 }
 
+/* An automatic lambda is found by a decomposition or estimated, which differ: rows that are added
+ * later, the other way, are of the lambda that their set has. */
+static void a_set_begun_one_way_is_continued_at_its_own_lambda(void **state) {
+    (void)state;
+    for (int krylov_first = 0; krylov_first < 2; krylov_first++) {
+        struct store *s = world("continued.db");
+        struct score_options o = SCORE_DEFAULTS;
+        add_all_features(s, "square", 64);
+        o.methods = "trak";
+        o.losses = 1u << LOSS_SQUARE;
+        o.lambda = "auto";
+        o.self_influence = 0;
+        o.solver = krylov_first ? SOLVER_KRYLOV : SOLVER_DIRECT;
+        o.queries = "gen:0";
+        ok(pipeline_score(s, &o, NULL));
+        o.solver = krylov_first ? SOLVER_DIRECT : SOLVER_KRYLOV;
+        o.queries = "gen:1,val:0";
+        ok(pipeline_score(s, &o, NULL));
+        struct score_set gen = find_set(s, "trak", "square", SPLIT_GEN), val = find_set(s, "trak", "square", SPLIT_VAL);
+        assert_true(row_error(s, &gen, METHOD_TRAK, 0) <= 1.1e-5);
+        assert_true(row_error(s, &gen, METHOD_TRAK, 1) <= 1.1e-5);
+        assert_true(row_error(s, &val, METHOD_TRAK, 0) <= 1.1e-5);
+        assert_near(gen.lambda_abs, val.lambda_abs, 0, 1e-15);
+        store_close(s);
+    }
+}
+
 static void what_a_krylov_basis_cannot_give_is_said(void **state) {
     (void)state;
     struct store *s = world("krylov.db");
@@ -492,6 +519,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_those_of_the_formulas_in_either_form),
         cmocka_unit_test(a_krylov_basis_per_query_gives_the_same_scores),
+        cmocka_unit_test(a_set_begun_one_way_is_continued_at_its_own_lambda),
         cmocka_unit_test(what_a_krylov_basis_cannot_give_is_said),
         cmocka_unit_test(only_the_queries_asked_for_are_scored),
         cmocka_unit_test(leverages_of_the_training_items_are_kept),
