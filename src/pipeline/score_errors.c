@@ -45,10 +45,6 @@ struct errors {
 
 /* --- which features --- */
 
-static int is_whole(const struct feature_set *f, size_t items) {
-    return !f->dropped && f->rows >= items && f->rows_done >= items;
-}
-
 /* a and b but for split, parts, how rows are kept and, if asked, the projection's seed. */
 static int is_alike(const struct feature_identity *a, struct feature_identity b, int other_seed) {
     char difference[256];
@@ -71,7 +67,7 @@ static int find_queries(const struct scorer *w, const struct feature_set_list *l
         p->query[q].id = 0;
         for (size_t i = 0; i < l->count; i++) {
             const struct feature_set *f = &l->set[i];
-            if (f->identity.split == (enum split)q && is_whole(f, w->items[q]) && is_alike(&p->train.identity, f->identity, 0) &&
+            if (f->identity.split == (enum split)q && source_has_all(f, w->items[q]) && is_alike(&p->train.identity, f->identity, 0) &&
                 (!need_same_parts || same_parts(f, &p->train))) p->query[q] = *f;
         }
         if (!p->query[q].id) return 0;
@@ -84,7 +80,7 @@ static double far_from_wished(size_t parts) { return fabs(log((double)parts / BL
 static void look_at(struct errors *e, const struct feature_set_list *l, const struct feature_set *f) {
     const struct feature_identity *own = &e->w->source.train.identity;
     struct pair p = { .train = *f };
-    if (f->identity.split != SPLIT_TRAIN || !is_whole(f, e->n) || f->checkpoint != e->w->checkpoint->id) return;
+    if (f->identity.split != SPLIT_TRAIN || !source_has_all(f, e->n) || f->checkpoint != e->w->checkpoint->id) return;
     if (f->identity.projection_seed == own->projection_seed) {
         int better = !e->B || far_from_wished(f->identity.parts) < far_from_wished(e->B);
         if (f->identity.parts < 2 || !better || !is_alike(own, f->identity, 0) || !find_queries(e->w, l, &p, 1)) return;
@@ -107,17 +103,16 @@ static size_t blocks_advised(size_t pairs) {
 }
 
 static enum status nothing_to_go_by(const struct errors *e) {
-    const struct feature_identity *f = &e->w->source.train.identity;
-    char draws[32] = "", projection[40] = "";
-    size_t pairs = f->timesteps * (f->draws ? f->draws : 1);
+    struct feature_identity f = e->w->source.train.identity;
+    char options[SOURCE_OPTIONS];
+    size_t pairs = f.timesteps * (f.draws ? f.draws : 1);
     if (pairs < 2)
         return fail(ERR_MISSING, "error bars of loss %s need features of more than one timestep", loss_name(e->w->loss));
-    if (f->draws > 1) snprintf(draws, sizeof draws, " --draws %zu", f->draws);
-    if (strcmp(e->w->source.train.projection, "sjlt") != 0)
-        snprintf(projection, sizeof projection, " --projection %s", e->w->source.train.projection);
+    f.parts = blocks_advised(pairs);
+    f.float32 = 0;   /* either does */
+    source_features_options(options, &f, 1);
     return fail(ERR_MISSING, "error bars of loss %s need its features in blocks; make them with: dtrak features %s --loss %s "
-                "--checkpoint %zu --timesteps %zu%s --dims %zu%s --blocks %zu", loss_name(e->w->loss), store_path(e->w->s),
-                loss_name(e->w->loss), e->w->checkpoint->step, f->timesteps, draws, f->k, projection, blocks_advised(pairs));
+                "--checkpoint %zu%s", loss_name(e->w->loss), store_path(e->w->s), loss_name(e->w->loss), e->w->checkpoint->step, options);
 }
 
 static enum status find_features(struct errors *e) {

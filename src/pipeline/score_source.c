@@ -8,6 +8,7 @@
 #include "dtrak/pipeline.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ static int is_journey_partner(const struct feature_set *train, const struct feat
     return f->identity.split == split && !difference[0];
 }
 
-static int is_whole(const struct feature_set *f, size_t items) {
+int source_has_all(const struct feature_set *f, size_t items) {
     return !f->dropped && f->rows >= items && f->rows_done >= items;
 }
 
@@ -64,7 +65,7 @@ static enum status try_train_set(struct source *src, const struct feature_set_li
                                  const struct feature_set *train, const struct source_wanted *w, int *usable) {
     int covers;
     TRY(kernel_covers(src->s, train->id, w, &covers));
-    int whole = is_whole(train, w->items[SPLIT_TRAIN]);
+    int whole = source_has_all(train, w->items[SPLIT_TRAIN]);
     struct feature_set query[SPLIT_COUNT];
     memset(query, 0, sizeof query);
     for (int q = 0; q < SPLIT_COUNT; q++) {
@@ -72,7 +73,7 @@ static enum status try_train_set(struct source *src, const struct feature_set_li
         for (size_t i = 0; i < l->count; i++)
             if ((w->journey ? is_journey_partner : is_partner)(train, &l->set[i], (enum split)q) &&
                 (!query[q].id || !w->journey || feature_set_is_better(&l->set[i], &query[q]))) query[q] = l->set[i];
-        whole = whole && query[q].id && is_whole(&query[q], w->items[q]);
+        whole = whole && query[q].id && source_has_all(&query[q], w->items[q]);
     }
     /* A kernel of fewer items than there are now is of no use. */
     for (int q = 0; q < SPLIT_COUNT && covers; q++)
@@ -97,8 +98,8 @@ static void why_none(char out[320], const struct feature_set_list *l, const stru
         struct feature_identity id = l->set[i].identity;
         char difference[256];
         if (!strcmp(id.rule, FEATURE_RULE_JOURNEY)) continue;
-        if (!(w->splits >> id.split & 1) || !is_whole(near, w->items[SPLIT_TRAIN]) ||
-            !is_whole(&l->set[i], w->items[id.split])) continue;
+        if (!(w->splits >> id.split & 1) || !source_has_all(near, w->items[SPLIT_TRAIN]) ||
+            !source_has_all(&l->set[i], w->items[id.split])) continue;
         id.split = near->identity.split;
         if (l->set[i].checkpoint != near->checkpoint || strcmp(id.loss, near->identity.loss) != 0) continue;
         feature_identity_difference(difference, &near->identity, &id);
@@ -107,33 +108,41 @@ static void why_none(char out[320], const struct feature_set_list *l, const stru
     }
 }
 
-/* Options of `dtrak features` that make sets like f: only what is not the default. */
-static void features_options(char *out, size_t size, const struct feature_identity *f, int with_timesteps) {
-    size_t at = 0;
-    if (with_timesteps) at += (size_t)snprintf(out, size, " --timesteps %zu", f->timesteps);
-    at += (size_t)snprintf(out + at, size - at, " --dims %zu", f->k);
-    if (with_timesteps && strcmp(f->rule, "uniform")) at += (size_t)snprintf(out + at, size - at, " --rule %s", f->rule);
-    if (with_timesteps && f->draws > 1) at += (size_t)snprintf(out + at, size - at, " --draws %zu", f->draws);
-    if (with_timesteps && f->parts > 1) at += (size_t)snprintf(out + at, size - at, " --blocks %zu", f->parts);
-    if (f->noise_seed) at += (size_t)snprintf(out + at, size - at, " --noise-seed %llu", (unsigned long long)f->noise_seed);
-    if (strcmp(f->projection, "sjlt")) at += (size_t)snprintf(out + at, size - at, " --projection %s", f->projection);
-    else if (f->nonzeros > 1) at += (size_t)snprintf(out + at, size - at, " --projection sjlt:%zu", f->nonzeros);
-    if (f->projection_seed != 42)
-        at += (size_t)snprintf(out + at, size - at, " --projection-seed %llu", (unsigned long long)f->projection_seed);
-    if (f->float32) snprintf(out + at, size - at, " --float32");
+/* At the end of what is there; what does not fit is left out: numbers of a database may have any length. */
+__attribute__((format(printf, 2, 3)))
+static void add_option(char out[SOURCE_OPTIONS], const char *fmt, ...) {
+    size_t at = strlen(out);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(out + at, SOURCE_OPTIONS - at, fmt, ap);
+    va_end(ap);
+}
+
+void source_features_options(char out[SOURCE_OPTIONS], const struct feature_identity *f, int with_timesteps) {
+    out[0] = 0;
+    if (with_timesteps) add_option(out, " --timesteps %zu", f->timesteps);
+    add_option(out, " --dims %zu", f->k);
+    if (with_timesteps && strcmp(f->rule, "uniform")) add_option(out, " --rule %s", f->rule);
+    if (with_timesteps && f->draws > 1) add_option(out, " --draws %zu", f->draws);
+    if (with_timesteps && f->parts > 1) add_option(out, " --blocks %zu", f->parts);
+    if (f->noise_seed) add_option(out, " --noise-seed %llu", (unsigned long long)f->noise_seed);
+    if (strcmp(f->projection, "sjlt")) add_option(out, " --projection %s", f->projection);
+    else if (f->nonzeros > 1) add_option(out, " --projection sjlt:%zu", f->nonzeros);
+    if (f->projection_seed != 42) add_option(out, " --projection-seed %llu", (unsigned long long)f->projection_seed);
+    if (f->float32) add_option(out, " --float32");
 }
 
 static enum status no_features(struct store *s, const struct feature_set_list *l, const struct source_wanted *w,
                                const struct feature_set *near) {
-    char why[320], options[256];
-    if (near && w->journey && is_whole(near, w->items[SPLIT_TRAIN])) {
-        features_options(options, sizeof options, &near->identity, 0);
+    char why[320], options[SOURCE_OPTIONS];
+    if (near && w->journey && source_has_all(near, w->items[SPLIT_TRAIN])) {
+        source_features_options(options, &near->identity, 0);
         return fail(ERR_MISSING, "no features along the sampling paths for loss %s at checkpoint %zu; make them with: dtrak features "
                     "%s --journey --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, store_path(s),
                     loss_name(w->loss), w->checkpoint->step, options);
     }
     why_none(why, l, w, near);
-    if (near) features_options(options, sizeof options, &near->identity, 1);
+    if (near) source_features_options(options, &near->identity, 1);
     else snprintf(options, sizeof options, " --timesteps %zu --dims %zu", w->timesteps ? w->timesteps : 10, w->dims ? w->dims : 2048);
     return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s; make them with: "
                 "dtrak features %s --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, why,
@@ -441,8 +450,11 @@ static enum status put_cross(struct source *src, enum split split, int float64, 
     TRY_TO(rows_cross(&src->rows, rows, m, cross, source_block_bytes(src), p));
     query_norms(self, rows, m, k);
     for (size_t i = 0; i < m; i++) self[i] *= self[i];
-    TRY_TO(store_kernel_put(src->s, src->train.id, KERNEL_CROSS, split, m, src->n, float64, cross));
-    st = store_kernel_put(src->s, src->train.id, KERNEL_SELF, split, m, 1, float64, self);
+    TRY_TO(store_begin(src->s));
+    st = store_kernel_put(src->s, src->train.id, KERNEL_CROSS, split, m, src->n, float64, cross);
+    if (st == OK) st = store_kernel_put(src->s, src->train.id, KERNEL_SELF, split, m, 1, float64, self);
+    if (st == OK) st = store_commit(src->s);
+    if (st != OK) store_rollback(src->s);
 done:
     mem_free(rows);
     mem_free(cross);
@@ -452,24 +464,18 @@ done:
 
 static int is_small(size_t rows, size_t cols) { return rows <= KERNEL_BYTES / sizeof(double) / (cols ? cols : 1); }
 
-static enum status put_kernel(struct source *src, int float64, const struct progress *p) {
-    TRY(put_gram(src, float64, p));
-    for (int q = 0; q < SPLIT_COUNT; q++)
-        if (src->splits >> q & 1) TRY(put_cross(src, (enum split)q, float64, p));
-    return OK;
-}
-
 enum status source_keep_kernel(struct source *src, int float64, const struct progress *p) {
     if (src->has_kernel || src->is_pixels || src->n > src->rows.k || !is_small(src->n, src->n / 2)) return OK;
     for (int q = 0; q < SPLIT_COUNT; q++)
         if (src->splits >> q & 1 && !is_small(src->items[q], src->n)) return OK;
     TRY(source_fill_cache(src, p));
-    TRY(store_begin(src->s));
-    enum status st = put_kernel(src, float64, p);
-    if (st == OK) st = store_commit(src->s);
-    if (st != OK) store_rollback(src->s);
-    else src->has_kernel = 1;
-    return st;
+    /* A transaction for each part, and none while products are computed: others write meanwhile.  What is
+     * there of a kernel that was not finished does not count (kernel_covers()). */
+    TRY(put_gram(src, float64, p));
+    for (int q = 0; q < SPLIT_COUNT; q++)
+        if (src->splits >> q & 1) TRY(put_cross(src, (enum split)q, float64, p));
+    src->has_kernel = 1;
+    return OK;
 }
 
 /* --- what the methods read --- */

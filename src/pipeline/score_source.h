@@ -1,5 +1,5 @@
 /* score_source.h - where the inner products behind scores come from: features,
- * a stored kernel, the images, or an embedding.  Used by score.c alone.
+ * a stored kernel, the images, or an embedding.  For `score` and `basis`.
  *
  *     source_find(), source_pixels() or source_embedding()   which data there are
  *     source_keep_kernel()               optional: makes and stores the kernel
@@ -63,9 +63,17 @@ void source_close(struct source *src);   /* fine on a zeroed one */
 void source_params(const struct source *src, enum split split, char *out, size_t size);
 
 /* Stores Gram, cross products and queries' own products of the splits asked for,
- * as float64, and reads from them from then on.  Does nothing when n > k (the
+ * in float64 or float32, a transaction for each part, and reads from them from then on.  Does nothing when n > k (the
  * features are smaller then) or when a part would take more than 256 MB. */
 enum status source_keep_kernel(struct source *src, int float64, const struct progress *p);
+
+/* Whether the set has a row for each of so many items. */
+int source_has_all(const struct feature_set *f, size_t items);
+
+/* Options of `dtrak features` that make sets like f, each with a blank before it: only what is not
+ * the default. */
+#define SOURCE_OPTIONS 256
+void source_features_options(char out[SOURCE_OPTIONS], const struct feature_identity *f, int with_timesteps);
 
 /* Bytes of a block of rows, as rows.h takes it. */
 size_t source_block_bytes(const struct source *src);
