@@ -9,6 +9,7 @@
 #include "dtrak/stats.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@ struct maker {
     struct checkpoint_list checkpoints;
     struct losses losses;
     double **p;                   /* [rows of the split] of [Q][M] */
+    struct lds_row *kept;         /* what is to be stored, when all is known; per_query is ours */
+    size_t n_kept, room;
 };
 
 /* --- outputs --- */
@@ -246,11 +249,34 @@ static void choose_reference(const struct maker *m, struct lds_report_split *sp,
 static enum status keep(struct maker *m, const struct lds_report_split *sp, const struct lds_report_row *row,
                         const struct lds_fit *f, int centred) {
     const struct lds_estimate *e = centred ? &row->centred : &row->plain;
+    if (!m->o->keep || store_is_read_only(m->s)) return OK;
     struct lds_row r = { .score_set = row->set.id, .train_protocol = m->r->train_protocol,
                          .eval_protocol = m->r->eval_protocol, .centred = centred, .subsets = e->M, .queries = e->Q,
                          .value = e->value, .se = e->se, .low = e->low, .high = e->high, .q_eff = e->q_eff,
-                         .ceiling = sp->ceiling[centred], .per_query = f->rho };
-    return m->o->keep && !store_is_read_only(m->s) ? store_lds_put(m->s, &r) : OK;
+                         .ceiling = sp->ceiling[centred], .per_query = (double *)(void *)mem_copy_bytes(f->rho, f->Q * sizeof *f->rho) };
+    if (!r.per_query) return fail(ERR_NOMEM, "lds: out of memory");
+    m->kept[m->n_kept++] = r;
+    return OK;
+}
+
+/* Room for two values of each row of a split. */
+static enum status keep_room(struct maker *m, size_t rows) {
+    size_t room = m->n_kept + 2 * rows;
+    struct lds_row *more = mem_resize(m->kept, m->room, room + 1, sizeof *more);
+    if (!more) return fail(ERR_NOMEM, "lds: out of memory");
+    m->kept = more;
+    m->room = room + 1;
+    return OK;
+}
+
+/* All values in one transaction, which is short: everything has been computed. */
+static enum status store_kept(struct maker *m) {
+    TRY(store_begin(m->s));
+    enum status st = OK;
+    for (size_t i = 0; i < m->n_kept && st == OK; i++) st = store_lds_put(m->s, &m->kept[i]);
+    if (st == OK) st = store_commit(m->s);
+    if (st != OK) store_rollback(m->s);
+    return st;
 }
 
 /* The estimates of a row, and its difference from its reference. */
@@ -404,6 +430,7 @@ static enum status judge_split(struct maker *m, struct lds_report_split *sp, con
     TRY(read_losses(m, sp));
     TRY(judge_losses(m, sp));
     TRY(read_scores(m, sp, sets));
+    TRY(keep_room(m, sp->rows));
     for (size_t i = 0; i < sp->rows; i++) choose_reference(m, sp, i);
     for (size_t i = 0; i < sp->rows; i++)
         for (int centred = 0; centred < 2; centred++) TRY(judge_row(m, sp, i, centred));
@@ -445,15 +472,12 @@ static enum status report(struct maker *m) {
     TRY(store_checkpoints_list(m->s, &m->checkpoints));
     m->r->project_loss = m->checkpoints.count ? m->checkpoints.checkpoint[m->checkpoints.count - 1].train_loss : (double)NAN;
     TRY(store_score_sets_list(m->s, &sets));
-    /* All values are kept in one transaction. */
-    int keeps = m->o->keep && !store_is_read_only(m->s);
-    enum status st = keeps ? store_begin(m->s) : OK;
+    enum status st = OK;
     for (size_t k = 0; k < m->r->n_splits && st == OK; k++) {
         st = judge_split(m, &m->r->split[k], &sets);
         split_done(m, m->r->split[k].rows);
     }
-    if (keeps && st == OK) st = store_commit(m->s);
-    if (keeps && st != OK) store_rollback(m->s);
+    if (st == OK && m->n_kept) st = store_kept(m);
     score_set_list_free(&sets);
     return st;
 }
@@ -465,6 +489,8 @@ enum status pipeline_lds_report(struct lds_report *out, struct store *s, const s
     enum status st = report(&m);
     lds_outputs_close(&m.outputs);
     checkpoint_list_free(&m.checkpoints);
+    for (size_t i = 0; i < m.n_kept; i++) mem_free((void *)(uintptr_t)m.kept[i].per_query);
+    mem_free(m.kept);
     if (st != OK) lds_report_free(out);
     return st;
 }
