@@ -26,11 +26,13 @@ struct drop_options {
 struct drop_result {
     size_t score_sets, feature_sets, kernels, bases, embeddings, queries;
     uint64_t bytes_before, bytes_after;   /* of the file; the same unless really */
+    char note[400];               /* why the file was not made smaller; "": it was, or was not to be */
 };
 
 /* Features go with their rows; the set itself goes too, unless a kernel of it stays.
- * ERR_USAGE: nothing of the kind is stored, or a query that is not there; ERR_RANGE: a query that retrained
- * networks were measured on, or that stands before one. */
+ * ERR_MISSING: nothing of the kind is stored; ERR_USAGE: an embedding or a query that is not there, or no query;
+ * ERR_RANGE: a query that retrained networks were measured on, or that stands before one, or whose features
+ * stay in files. */
 enum status pipeline_drop(struct store *s, const struct drop_options *o, const struct progress *p, struct drop_result *r);
 
 #endif

@@ -38,7 +38,11 @@ static void print_dropped(const struct drop_result *r, int really) {
     print_count(&comma, r->bases, "eigenbasis", "eigenbases");
     print_count(&comma, r->embeddings, "part of an embedding", "parts of an embedding");
     print_count(&comma, r->queries, "query", "queries");
-    if (really) printf(" dropped; %.1f MB are now %.1f MB\n", (double)r->bytes_before / 1e6, (double)r->bytes_after / 1e6);
+    if (r->note[0]) {
+        char safe[600];
+        text_escape(safe, sizeof safe, r->note);
+        printf(" dropped; %s\n", safe);
+    } else if (really) printf(" dropped; %.1f MB are now %.1f MB\n", (double)r->bytes_before / 1e6, (double)r->bytes_after / 1e6);
     else printf(" would go; --yes drops them\n");
 }
 

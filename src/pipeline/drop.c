@@ -210,6 +210,15 @@ static enum status file_bytes(struct store *s, uint64_t *bytes) {
     return OK;
 }
 
+/* What was dropped is gone by now: only the file keeps its size when somebody else is at it. */
+static enum status compact(struct dropper *d) {
+    char why[320];
+    if (store_compact(d->s) == OK) return file_bytes(d->s, &d->r->bytes_after);
+    snprintf(why, sizeof why, "%s", fail_reason());
+    snprintf(d->r->note, sizeof d->r->note, "the file keeps its size, its free space is used again (%s)", why);
+    return OK;
+}
+
 static enum status run(struct dropper *d, const struct progress *p) {
     TRY(picker_open(&d->pick, d->s, &d->o->pick));
     TRY(file_bytes(d->s, &d->r->bytes_before));
@@ -223,8 +232,7 @@ static enum status run(struct dropper *d, const struct progress *p) {
         store_rollback(d->s);
         return st;
     }
-    TRY(store_compact(d->s));
-    return file_bytes(d->s, &d->r->bytes_after);
+    return compact(d);
 }
 
 enum status pipeline_drop(struct store *s, const struct drop_options *o, const struct progress *p, struct drop_result *r) {

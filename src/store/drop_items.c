@@ -1,6 +1,7 @@
 /* drop_items.c - items that go with everything kept by item, and free space given back. */
 #include "db.h"
 
+#include "dtrak/hash.h"
 #include "dtrak/mem.h"
 #include "dtrak/store_drop.h"
 
@@ -58,14 +59,18 @@ static enum status drop_from_kernel(const struct going *g, int64_t set, enum ker
     return st;
 }
 
+/* Of an embedding that was there before the split grew too: its rows are those of the first items. */
 static enum status drop_from_embedding(const struct going *g, const struct embedding *e) {
     float *values;
     size_t n;
     TRY(store_embedding_read(g->s, e, &values));
-    struct embedding less = *e;
     pack_rows(g, values, e->cols * sizeof *values, e->rows, &n);
-    less.rows = n;
-    enum status st = n ? store_embedding_put(g->s, &less, values) : store_embedding_delete(g->s, e->name, e->split);
+    size_t len = n * e->cols * sizeof *values;
+    enum status st = OK;
+    if (!n) st = store_embedding_delete(g->s, e->name, e->split);
+    else if (n < e->rows)
+        st = db_exec(g->s, "UPDATE embedding SET rows = ?, xxh3 = ?, bytes = ? WHERE name = ? AND split = ?", "zubtt", n,
+                     hash_xxh3(values, len), values, len, e->name, split_name(e->split));
     mem_free(values);
     return st;
 }
@@ -124,11 +129,7 @@ static enum status drop_from_arrays(const struct going *g) {
 
 /* Numbers above the dropped one go down by one.  By way of negative ones: no two rows ever have the same. */
 static enum status drop_from_rows(struct store *s, const char *split, size_t at) {
-    int64_t image = 0;
-    TRY(db_number(s, &image, "SELECT image FROM item WHERE split = ? AND idx = ?", "tz", split, at));
     TRY(db_exec(s, "DELETE FROM item WHERE split = ? AND idx = ?", "tz", split, at));
-    TRY(db_exec(s, "DELETE FROM image WHERE id = ? AND id NOT IN (SELECT image FROM item) AND id NOT IN (SELECT image FROM counterfactual)",
-                "i", image));
     TRY(db_exec(s, "UPDATE item SET idx = -idx WHERE split = ? AND idx > ?", "tz", split, at));
     TRY(db_exec(s, "UPDATE item SET idx = -idx - 1 WHERE split = ? AND idx < 0", "t", split));
     TRY(db_exec(s, "UPDATE score_set SET rows = rows - 1 WHERE split = ? AND rows > ?", "tz", split, at));
@@ -151,6 +152,8 @@ static enum status drop_from_rows(struct store *s, const char *split, size_t at)
 static enum status drop_all(const struct going *g) {
     /* From the end, so that the numbers before stay right. */
     for (size_t i = g->count; i-- > 0;) TRY(drop_from_rows(g->s, split_name(g->split), g->index[i]));
+    /* Their own pictures, and those of networks retrained without what made them. */
+    TRY(db_exec(g->s, "DELETE FROM image WHERE id NOT IN (SELECT image FROM item) AND id NOT IN (SELECT image FROM counterfactual)", ""));
     return drop_from_arrays(g);
 }
 

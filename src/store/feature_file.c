@@ -36,6 +36,7 @@ static char trusted[PATH_MAX];
 enum status store_trust_folder(const char *dir) {
     struct stat st;
     trusted[0] = 0;
+    errno = 0;
     if (!dir) return OK;
     if (!realpath(dir, trusted) || stat(trusted, &st) != 0 || !S_ISDIR(st.st_mode)) {
         int e = errno;
@@ -336,7 +337,8 @@ static enum status refuse_not_finite(const struct open_file *f, size_t row, size
     return fail(ERR_NUMERIC, "%s: row %zu is not finite (number %zu)", f->path, row, number);
 }
 
-/* The file as it was when it was opened?  Asked before every run of rows. */
+/* The file as it was when it was opened?  Asked before every run of rows, so that a file of another size has
+ * its reason, and after it, so that no row of a changed one is used. */
 static enum status still_same(struct open_file *f) {
     struct stat st;
     uint64_t sample;
@@ -367,6 +369,7 @@ static enum status read_run(struct open_file *f, size_t row, size_t count, size_
         }
         mem_free(bytes);
     }
+    if (st == OK) st = still_same(f);
     for (size_t r = 0; r < count && st == OK; r++) {
         size_t bad = not_finite(out + r * k, k);
         if (bad < k) st = refuse_not_finite(f, row + r, bad);
@@ -536,6 +539,7 @@ static enum status check_set(struct store *s, struct checker *c, const struct fe
             st = fail(ERR_FORMAT, "%s: changed since it was checked before: other contents", f->path);
         if (st == OK && !f->has_whole && !s->read_only)
             st = db_exec(s, "UPDATE feature_file SET whole = ? WHERE id = ?", "ui", digest, f->id);
+        if (st == OK) f->whole = digest, f->has_whole = 1;
         TRY(st);
     }
     return OK;

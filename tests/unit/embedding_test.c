@@ -167,6 +167,27 @@ static void scores_are_products_and_cosines_of_the_rows(void **state) {
     store_close(s);
 }
 
+/* One that is as it was before items were added: of its rows those of the items that stay are kept. */
+static void dropped_queries_leave_embeddings_of_fewer_rows_too(void **state) {
+    (void)state;
+    struct store *s = rig_project(rig_path("drop.db"));
+    struct item more = { .label = -1, .width_px = 4, .height_px = 5, .image_bytes = 3 };
+    const void *image = "new";
+    static const size_t gone[] = { 1, 4, RIG_GEN };
+    struct embedding e;
+    float *v;
+    add(s, "clip", SPLIT_GEN, NPY_F4);
+    ok(store_items_add(s, SPLIT_GEN, &more, &image, 1, NULL));
+    ok(store_items_drop(s, SPLIT_GEN, gone, 3));
+    ok(store_embedding_get(s, "clip", SPLIT_GEN, &e));
+    assert_int_equal(e.rows, RIG_GEN - 2);
+    ok(store_embedding_read(s, &e, &v));
+    for (size_t i = 0, at = 0; i < RIG_GEN; i++)
+        for (size_t j = 0; i != 1 && i != 4 && j < COLS; j++, at++) assert_near((double)v[at], value(SPLIT_GEN, i, j), 0, 0);
+    mem_free(v);
+    store_close(s);
+}
+
 static void damage_is_told(void **state) {
     (void)state;
     const char *path = rig_path("damage.db");
@@ -214,6 +235,7 @@ int main(void) {
         cmocka_unit_test(all_three_types_are_stored_as_they_are),
         cmocka_unit_test(what_does_not_fit_is_refused_and_changes_nothing),
         cmocka_unit_test(scores_are_products_and_cosines_of_the_rows),
+        cmocka_unit_test(dropped_queries_leave_embeddings_of_fewer_rows_too),
         cmocka_unit_test(damage_is_told),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
     };

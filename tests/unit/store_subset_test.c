@@ -225,6 +225,32 @@ static void counterfactuals_come_back_in_order(void **state) {
     store_close(s);
 }
 
+static void a_dropped_query_takes_its_pictures_along(void **state) {
+    (void)state;
+    int64_t ids[2];
+    struct subset_model m;
+    struct store *s = with_model(rig_path("gone.db"), ids, &m, "me");
+    struct counterfactual rows[2] = {
+        { .query = { SPLIT_GEN, 1 }, .subset = m.id, .label = "random", .pixel_l2 = 2, .width_px = 4, .height_px = 5, .image_bytes = 3 },
+        { .query = { SPLIT_GEN, 2 }, .subset = m.id, .label = "random", .pixel_l2 = 1, .width_px = 4, .height_px = 5, .image_bytes = 3 } };
+    const void *images[2] = { "one", "two" };
+    static const size_t gone[] = { 1 };
+    struct counterfactual_list l;
+    void *bytes;
+    size_t len;
+    ok(store_counterfactuals_add(s, rows, images, 2));
+    ok(store_items_drop(s, SPLIT_GEN, gone, 1));
+    ok(store_counterfactuals_list(s, &l));
+    assert_true(l.count == 1 && l.row[0].query.index == 1);
+    ok(store_counterfactual_image(s, l.row[0].id, &bytes, &len));
+    assert_memory_equal(bytes, "two", 3);
+    mem_free(bytes);
+    counterfactual_list_free(&l);
+    store_close(s);
+    /* An image for each item and for the picture that stays. */
+    assert_int_equal(rig_number(rig_path("gone.db"), "SELECT count(*) FROM image"), RIG_TRAIN + RIG_VAL + RIG_GEN - 1 + 1);
+}
+
 static void measurements_are_replaced_and_verified(void **state) {
     (void)state;
     const char *path = rig_path("lds.db");
@@ -267,6 +293,7 @@ int main(void) {
         cmocka_unit_test_teardown(a_lease_can_be_given_back_and_taken, rig_end),
         cmocka_unit_test_teardown(lists_keep_their_order_and_are_replaced, rig_end),
         cmocka_unit_test_teardown(counterfactuals_come_back_in_order, rig_end),
+        cmocka_unit_test_teardown(a_dropped_query_takes_its_pictures_along, rig_end),
         cmocka_unit_test_teardown(measurements_are_replaced_and_verified, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
