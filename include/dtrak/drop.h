@@ -29,7 +29,8 @@ struct drop_result {
     char note[400];               /* why the file was not made smaller; "": it was, or was not to be */
 };
 
-/* Features go with their rows; the set itself goes too, unless a kernel of it stays.
+/* Features go with their rows; the set itself goes too, unless a kernel or an eigenbasis of it stays, or it was
+ * imported and scores of it stay: then it says what they were made of.
  * ERR_MISSING: nothing of the kind is stored; ERR_USAGE: an embedding or a query that is not there, or no query;
  * ERR_RANGE: a query that retrained networks were measured on, or that stands before one, or whose features
  * stay in files. */

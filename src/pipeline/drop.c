@@ -1,6 +1,8 @@
 /* drop.c - what was picked goes, in one transaction; then the file is compacted. */
 #include "dtrak/drop.h"
 
+#include "feature_use.h"
+
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
 #include "dtrak/store_drop.h"
@@ -40,39 +42,36 @@ static enum status drop_scores(struct dropper *d) {
     return st;
 }
 
-static enum status kernel_of(struct store *s, int64_t set, int *has) { return store_kernel_has(s, set, KERNEL_GRAM, SPLIT_TRAIN, has); }
-
 static enum status drop_one(struct dropper *d, const struct feature_set *f) {
     char line[256];
-    struct basis_info basis;
-    int kernel, rows = !f->dropped && (f->rows_done || f->files), gone = d->o->what & DROP_FEATURES;
-    TRY(kernel_of(d->s, f->id, &kernel));
+    struct feature_use use;
+    int rows = !f->dropped && (f->rows_done || f->files), gone = d->o->what & DROP_FEATURES;
+    TRY(feature_use_find(&use, d->s, f));
     TRY(pick_describe_features(line, sizeof line, d->s, f));
     size_t len = strlen(line);
-    enum status st = store_basis_find(d->s, f->id, &basis);
-    int has_basis = st == OK;
-    if (st != OK && st != ERR_MISSING) return st;
-    if (d->o->what & DROP_KERNELS && kernel) {
+    if (d->o->what & DROP_KERNELS && use.kernel) {
         snprintf(line + len, sizeof line - len, ": the kernel");
         say(d, line);
         d->r->kernels++;
         if (d->o->really) TRY(store_kernels_delete(d->s, f->id));
-        kernel = 0;
+        use.kernel = 0;
     }
-    if (d->o->what & DROP_BASES && has_basis) {
+    if (d->o->what & DROP_BASES && use.basis) {
         snprintf(line + len, sizeof line - len, ": the eigenbasis");
         say(d, line);
         d->r->bases++;
         if (d->o->really) TRY(store_basis_delete(d->s, f->id));
-        has_basis = 0;
+        use.basis = 0;
     }
-    /* A kernel or an eigenbasis that stays needs the set that it is of. */
-    if (!gone || (!rows && (kernel || has_basis))) return OK;
-    snprintf(line + len, sizeof line - len, kernel || has_basis ? ": the rows; what was made of them stays" : "");
+    /* A kernel or an eigenbasis that stays needs the set that it is of; so do scores of imported features, of
+     * which nothing else says what they were made of. */
+    int stays = use.kernel || use.basis || (use.scores && feature_is_imported(f));
+    if (!gone || (!rows && stays)) return OK;
+    snprintf(line + len, sizeof line - len, stays ? ": the rows; what was made of them stays" : "");
     say(d, line);
     d->r->feature_sets++;
     if (!d->o->really) return OK;
-    return kernel || has_basis ? store_feature_blocks_drop(d->s, f->id) : store_feature_set_delete(d->s, f->id);
+    return stays ? store_feature_blocks_drop(d->s, f->id) : store_feature_set_delete(d->s, f->id);
 }
 
 static enum status drop_features(struct dropper *d) {

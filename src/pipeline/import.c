@@ -2,6 +2,8 @@
  * importers share: checkpoints without weights, lists of indices, sets. */
 #include "import_parts.h"
 
+#include "feature_use.h"
+
 #include "dtrak/buf.h"
 #include "dtrak/hash.h"
 #include "dtrak/json.h"
@@ -272,6 +274,18 @@ static enum status read_feature_row(const struct feature_reader *in, size_t row,
     return OK;
 }
 
+/* Of a set whose numbers were another file's and are dropped: what was made of those would pass for made of
+ * these. */
+static enum status take_the_place(struct store *s, const struct feature_set *set, const char *name) {
+    struct feature_use use;
+    TRY(feature_use_find(&use, s, set));
+    if (use.kernel || use.basis || use.scores)
+        return fail(ERR_RANGE, "%s: %s made of other %s features of loss %s like these %s here; drop %s first, or keep these apart with "
+                    "--projection NAME", name, use.scores ? "scores" : use.kernel ? "a kernel" : "an eigenbasis",
+                    split_name(set->identity.split), set->identity.loss, use.scores ? "are" : "is", use.scores ? "them" : "it");
+    return store_feature_set_delete(s, set->id);
+}
+
 enum status import_features(struct store *s, const struct feature_identity *f, const struct feature_reader *in,
                             const char *params, const struct progress *p, int *added) {
     struct feature_set set;
@@ -283,6 +297,7 @@ enum status import_features(struct store *s, const struct feature_identity *f, c
         return fail(ERR_RANGE, "%s: %s features of loss %s like these are here already, as feature set %lld; drop them first", in->name,
                     split_name(f->split), f->loss, (long long)set.id);
     if (st != OK && st != ERR_MISSING) return st;
+    if (st == OK && strcmp(set.params, params) != 0) TRY(take_the_place(s, &set, in->name));
     block = block < 1 ? 1 : block > 256 ? 256 : block;
     TRY(store_feature_set_ensure(s, f, in->rows, block, params, NULL, &set));
     if (in->files) return store_feature_files_put(s, &set, in->file, in->files, in->order, in->zeros);

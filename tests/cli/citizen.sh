@@ -43,6 +43,24 @@ find out -type f | sort > files.txt
 says scores_and_features_are_there "$([ "$(grep -c npy files.txt)" -ge 3 ] && echo 0 || echo 1)" "$(cat files.txt)"
 holds the_database_is_whole "$DTRAK" check a.db
 
+# --- other numbers in the place of dropped ones ---
+of() { "$DTRAK" import r.db "$1" --from raw --dims 16 --features --split "$2" --loss square --checkpoint 900 --timesteps 100 > out.txt 2> err.txt; }
+rank() { "$DTRAK" rank r.db --query val:1 --method dtrak --csv 2> err.txt; }
+cp a.db r.db && rank > was.csv && "$arrays" raw other.raw 6 16 13
+holds features_go_and_scores_stay "$DTRAK" drop r.db --features --yes
+exits other_features_do_not_pass_for_those_of_the_scores 1 'scores made of other val features of loss square like these are here; drop them first' \
+    import r.db other.raw --from raw --dims 16 --features --split val --loss square --checkpoint 900 --timesteps 100
+of val.raw val && of train.raw train
+says the_same_come_back $? "$(cat err.txt)"
+"$DTRAK" score r.db --method dtrak --loss square --lambda 0.05 --split val --dry-run > out.txt 2>&1 && grep -q 'nothing to do' out.txt
+says and_nothing_is_computed_again $? "$(cat out.txt)"
+holds scores_go_too "$DTRAK" drop r.db --features --scores --loss square --yes
+of other.raw val && of train.raw train && "$DTRAK" score r.db --method dtrak --loss square --lambda 0.05 --split val > out.txt 2> err.txt
+says then_others_take_their_place $? "$(cat err.txt)"
+rank > is.csv && ! cmp -s was.csv is.csv
+says with_scores_of_their_own $? "$(cat err.txt)"
+holds the_database_of_both_is_whole "$DTRAK" check r.db
+
 # --- features of two projections ---
 cp a.db p.db
 "$DTRAK" import p.db train.raw --from raw --dims 16 --features --split train --loss avg --checkpoint 900 --projection one > out.txt 2> err.txt &&
