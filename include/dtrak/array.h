@@ -37,8 +37,8 @@ enum status array_open_raw(struct array *a, const char *path, size_t cols, enum 
 enum status array_open_safetensors(struct array *a, const char *path, const char *tensor);
 /* A pickled NumPy array; place says where in nested lists, as "0.3" (NULL: the pickle is the array). */
 enum status array_open_pickle(struct array *a, const char *path, const char *place);
-/* By the first bytes: NumPy's magic, a pickle's, else raw float32 with cols
- * numbers a row (cols 0: refused). */
+/* NumPy's file by its first bytes, a pickle by its name's end .pkl, else raw float32 with cols numbers a
+ * row (cols 0: refused). */
 enum status array_open_any(struct array *a, const char *path, size_t cols);
 void array_close(struct array *a);            /* fine on a zeroed one */
 

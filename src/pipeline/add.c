@@ -41,6 +41,7 @@ struct adder {
     struct known *known;
     size_t n_known;
     char *labels, *captions;      /* files */
+    struct label_list known_labels;   /* of the project */
 };
 
 /* --- which files --- */
@@ -61,9 +62,9 @@ static enum status add_path(struct adder *a, const char *folder, const char *nam
     }
     if (folder) buf_printf(&path, "%s/%s", folder, name);
     else buf_text(&path, name);
-    TRY(buf_status(&path));
-    a->picture[a->count] = (struct picture){ .path = buf_detach(&path), .label = -1 };
-    a->count++;
+    char *own = buf_detach(&path);
+    if (!own) return fail(ERR_NOMEM, "add: out of memory");
+    a->picture[a->count++] = (struct picture){ .path = own, .label = -1 };
     return OK;
 }
 
@@ -151,17 +152,14 @@ static enum status no_such_label(const struct label_list *l, const char *word) {
 }
 
 static enum status take_label(struct adder *a, struct picture *p, char *line) {
-    struct label_list l;
+    const struct label_list *l = &a->known_labels;
     char *end;
     if (!*line) return OK;
-    TRY(store_labels_list(a->s, &l));
     long number = strtol(line, &end, 10);
     int is_number = *line >= '0' && *line <= '9' && !*end;
-    for (size_t i = 0; i < l.count && p->label < 0; i++)
-        if (is_number ? l.label[i].label == number : !strcasecmp(l.label[i].name, line)) p->label = l.label[i].label;
-    enum status st = p->label >= 0 ? OK : no_such_label(&l, line);
-    label_list_free(&l);
-    return st;
+    for (size_t i = 0; i < l->count && p->label < 0; i++)
+        if (is_number ? l->label[i].label == number : !strcasecmp(l->label[i].name, line)) p->label = l->label[i].label;
+    return p->label >= 0 ? OK : no_such_label(l, line);
 }
 
 /* --- preparing one --- */
@@ -315,6 +313,7 @@ static enum status run(struct adder *a, struct add_result *r) {
     if (a->o->has_seed && a->o->split != SPLIT_GEN) return fail(ERR_USAGE, "a seed is of gen items");
     TRY(store_project_get(a->s, &a->project));
     TRY(list_files(a));
+    if (a->o->labels) TRY(store_labels_list(a->s, &a->known_labels));
     if (a->o->labels) TRY(read_lines(a, a->o->labels, &a->labels, take_label));
     if (a->o->captions) TRY(read_lines(a, a->o->captions, &a->captions, take_caption));
     for (size_t i = 0; i < a->count; i++) {
@@ -344,6 +343,7 @@ enum status pipeline_add(struct store *s, const struct add_options *o, const str
     }
     mem_free(a.picture);
     mem_free(a.known);
+    label_list_free(&a.known_labels);
     mem_free(a.labels);
     mem_free(a.captions);
     return st;

@@ -93,16 +93,22 @@ void export_add_scores(struct buf *b, const struct score_set *set, const struct 
     export_add_json(b, "params", set->params);
 }
 
-/* As 16-bit floats; larger than those go is an error, not infinity. */
-static enum status add_half(struct npy_out *out, const float *rows, size_t count) {
+enum status export_add_numbers(struct npy_out *out, const float *number, size_t count) {
+    if (out->type != NPY_F2) return npy_add(out, number, count);
     uint16_t *half = mem_array(count, sizeof *half);
     if (!half) return fail(ERR_NOMEM, "export: out of memory");
     enum status st = OK;
     for (size_t i = 0; i < count && st == OK; i++)
-        if (fabsf(rows[i]) > HALF_MAX) st = fail(ERR_RANGE, "export: %g does not fit float16; leave out --half", (double)rows[i]);
-    half_from_floats(half, rows, count);
+        if (fabsf(number[i]) > HALF_MAX) st = fail(ERR_RANGE, "export: %g does not fit float16; leave out --half", (double)number[i]);
+    half_from_floats(half, number, count);
     if (st == OK) st = npy_add(out, half, count);
     mem_free(half);
+    return st;
+}
+
+enum status export_end(struct npy_out *out, enum status st) {
+    if (st == OK) return npy_end(out);
+    npy_abandon(out);
     return st;
 }
 
@@ -116,7 +122,7 @@ enum status export_feature_rows(struct npy_out *out, struct store *s, const stru
         st = progress_check(p);
         if (st == OK) st = part == SIZE_MAX ? store_features_read(s, set, at, count, rows)
                                             : store_features_read_part(s, set, part, at, count, rows);
-        if (st == OK) st = out->type == NPY_F2 ? add_half(out, rows, count * k) : npy_add(out, rows, count * k);
+        if (st == OK) st = export_add_numbers(out, rows, count * k);
         progress_report(p, (double)(at + count), (double)set->rows, "export", "features");
     }
     mem_free(rows);

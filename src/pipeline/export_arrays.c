@@ -28,7 +28,8 @@ struct exporter {
 
 /* --- an array --- */
 
-/* Texts of a database in a file's name: letters, digits and '-', the rest becomes '_'. */
+/* Texts of a database in a file's name: letters, digits and what names of embeddings may have beside, by which
+ * two of them differ; the rest becomes '_'. */
 __attribute__((format(printf, 2, 3)))
 static void name_file(char out[200], const char *fmt, ...) {
     va_list ap;
@@ -36,7 +37,7 @@ static void name_file(char out[200], const char *fmt, ...) {
     vsnprintf(out, 190, fmt, ap);
     va_end(ap);
     for (char *c = strchr(out, '/') + 1; *c; c++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-", *c)) *c = '_';
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._", *c)) *c = '_';
     memcpy(out + strlen(out), ".npy", 5);
 }
 
@@ -56,12 +57,6 @@ static enum status begin(struct exporter *x, struct npy_out *out, const char *fi
     return npy_begin(out, path, type, rank, shape);
 }
 
-static enum status end(struct npy_out *out, enum status st) {
-    if (st == OK) return npy_end(out);
-    npy_abandon(out);
-    return st;
-}
-
 /* --- features --- */
 
 static enum status write_features(struct exporter *x, const struct feature_set *set) {
@@ -79,7 +74,7 @@ static enum status write_features(struct exporter *x, const struct feature_set *
     for (size_t part = 0; part < parts && st == OK; part++)
         st = export_feature_rows(&out, x->s, set, whole ? SIZE_MAX : part, x->p);
     x->r->feature_sets++;
-    return end(&out, st);
+    return export_end(&out, st);
 }
 
 static enum status take_features(struct exporter *x) {
@@ -142,7 +137,7 @@ static enum status write_scores(struct exporter *x, const struct score_set *set,
     buf_text(&x->json, "}");
     x->r->score_sets++;
     x->r->unfinished += missing > 0;
-    return end(&out, st);
+    return export_end(&out, st);
 }
 
 static enum status take_scores(struct exporter *x) {
@@ -187,7 +182,7 @@ static enum status write_members(struct exporter *x, const struct protocol *p, c
     }
     mem_free(members);
     x->r->subsets += l->count;
-    return end(&out, st);
+    return export_end(&out, st);
 }
 
 static enum status write_outputs(struct exporter *x, const struct protocol *train, const struct subset_model_list *l,
@@ -217,7 +212,7 @@ static enum status write_outputs(struct exporter *x, const struct protocol *trai
     }
     mem_free(values);
     x->r->outputs++;
-    return end(&out, st);
+    return export_end(&out, st);
 }
 
 static enum status take_subsets(struct exporter *x) {
@@ -257,7 +252,7 @@ static enum status write_embedding(struct exporter *x, const struct embedding *e
     if (st == OK) st = npy_add(&out, values, e->rows * e->cols);
     mem_free(values);
     x->r->embeddings++;
-    return end(&out, st);
+    return export_end(&out, st);
 }
 
 static enum status take_embeddings(struct exporter *x) {
@@ -288,7 +283,7 @@ static enum status write_labels(struct exporter *x, enum split split, size_t cou
     }
     buf_text(&x->json, "}}");
     if (st == OK) st = npy_add(&out, value, count);
-    st = end(&out, st);
+    st = export_end(&out, st);
     x->r->labels++;
 done:
     mem_free(label);

@@ -75,12 +75,6 @@ static const char *matrix_of(const struct exporter *x) {
 
 /* --- files --- */
 
-static enum status end(struct npy_out *out, enum status st) {
-    if (st == OK) return npy_end(out);
-    npy_abandon(out);
-    return st;
-}
-
 static enum status begin(struct exporter *x, struct npy_out *out, const char *file, enum npy_type type, size_t rows, size_t cols) {
     char path[NEW_FOLDER_PATH];
     size_t shape[2] = { rows, cols };
@@ -93,7 +87,7 @@ static enum status write_gradients(struct exporter *x, const char *file, const s
     struct npy_out out;
     enum status st = begin(x, &out, file, x->type, set->rows, x->k);
     if (st == OK) st = export_feature_rows(&out, x->s, set, SIZE_MAX, x->p);
-    return end(&out, st);
+    return export_end(&out, st);
 }
 
 /* rows x cols of one value. */
@@ -113,7 +107,7 @@ static enum status write_constant(struct exporter *x, const char *file, enum npy
         st = npy_add(&out, piece, count);
     }
     mem_free(piece);
-    return end(&out, st);
+    return export_end(&out, st);
 }
 
 static enum status write_text(struct exporter *x, const char *file, struct buf *b) {
@@ -176,24 +170,19 @@ static enum status write_transposed(struct exporter *x, struct npy_out *out, con
     size_t m = set->rows, strip = ((size_t)64 << 20) / sizeof(float) / m;
     strip = strip < 1 ? 1 : strip > x->n ? x->n : strip;
     float *row = mem_array(x->n, sizeof *row), *piece = mem_array(strip * m, sizeof *piece);
-    uint16_t *half = mem_array(m, sizeof *half);
-    enum status st = row && piece && half ? OK : fail(ERR_NOMEM, "export: out of memory");
+    enum status st = row && piece ? OK : fail(ERR_NOMEM, "export: out of memory");
     for (size_t first = 0; first < x->n && st == OK; first += strip) {
         size_t count = x->n - first < strip ? x->n - first : strip;
         for (size_t q = 0; q < m && st == OK; q++) {
             st = store_score_read(x->s, set, q, row);
             for (size_t i = 0; i < count; i++) piece[i * m + q] = row[first + i];
         }
-        for (size_t i = 0; i < count && st == OK; i++) {
-            half_from_floats(half, piece + i * m, m);
-            st = progress_check(x->p);
-            if (st == OK) st = npy_add(out, x->type == NPY_F2 ? (void *)half : (void *)(piece + i * m), m);
-        }
+        if (st == OK) st = progress_check(x->p);
+        if (st == OK) st = export_add_numbers(out, piece, count * m);
         progress_report(x->p, (double)(first + count), (double)x->n, "export", "scores");
     }
     mem_free(row);
     mem_free(piece);
-    mem_free(half);
     return st;
 }
 
@@ -210,7 +199,7 @@ static enum status write_scores(struct exporter *x, enum split split, size_t ite
     export_add_scores(&x->json, &set, &x->checkpoints);
     buf_text(&x->json, "}");
     x->r->score_sets++;
-    return end(&out, st);
+    return export_end(&out, st);
 }
 
 /* The items of a split as the targets of an experiment, when every model has their features. */

@@ -185,7 +185,10 @@ static enum status merge_feature_set(struct merger *m, const struct feature_set 
     struct provenance from = { set->program, set->blas_core, set->host, set->threads };
     TRY(store_feature_set_ensure(m->s, &set->identity, m->items[set->identity.split], set->block_rows, set->params, &from, &x.ours));
     st = copy_blocks(m, &x);
-    if (st == OK && new && m->r->feature_rows == before) return store_feature_set_delete(m->s, x.ours.id);
+    if (st == OK && new && m->r->feature_rows == before) {
+        TRY(store_feature_set_delete(m->s, x.ours.id));
+        return set->files ? stays_out(m, set, "the files with their rows are not there") : OK;
+    }
     m->r->feature_sets += new && st == OK;
     return st;
 }

@@ -1,3 +1,4 @@
+/* queries.c - words like gen:3-7 as spans of queries, and lists of them as flags. */
 #include "dtrak/queries.h"
 
 #include "dtrak/mem.h"

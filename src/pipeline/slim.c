@@ -27,6 +27,17 @@ static enum status thin_features(struct store *s, const struct slim_options *o, 
     return st;
 }
 
+/* Fewer bits; where a set with those is there too, the one of the two that has more rows stays. */
+static enum status round_scores(struct store *s, const struct score_set *set, int bits) {
+    struct score_set want = *set, twin;
+    want.mantissa_bits = bits;
+    if (bits >= set->mantissa_bits) return OK;
+    enum status st = store_score_set_same(s, &want, &twin);
+    if (st == OK && twin.rows_done >= set->rows_done) return store_score_set_delete(s, set->id);
+    if (st == OK) st = store_score_set_delete(s, twin.id);
+    return st == OK || st == ERR_MISSING ? store_score_set_round(s, set->id, bits) : st;
+}
+
 static enum status thin_scores(struct store *s, const struct slim_options *o, const struct progress *p) {
     struct score_set_list l = { 0 };
     struct picker pick;
@@ -34,7 +45,7 @@ static enum status thin_scores(struct store *s, const struct slim_options *o, co
     if (st == OK) st = store_score_sets_list(s, &l);
     for (size_t i = 0; st == OK && i < l.count; i++) {
         if (!picker_takes_scores(&pick, &l.set[i])) st = store_score_set_delete(s, l.set[i].id);
-        else if (o->bits) st = store_score_set_round(s, l.set[i].id, o->bits);
+        else if (o->bits) st = round_scores(s, &l.set[i], o->bits);
         if (st == OK) st = progress_check(p);
         progress_report(p, (double)(i + 1), (double)l.count, "slim", "scores");
     }

@@ -18,16 +18,6 @@ const char *report_near_name(enum report_near_by by) { return names[by]; }
 
 static const char *measure(const struct report_near *r) { return r->by == NEAR_PIXELS ? "distance" : "cosine"; }
 
-static enum status label_of(char out[64], struct store *s, struct item_ref ref) {
-    struct item_list l = { 0 };
-    TRY(store_items_read(s, ref.split, ref.index, 1, &l));
-    out[0] = 0;
-    if (l.count && l.item[0].label_name[0]) snprintf(out, 64, "%s", l.item[0].label_name);
-    else if (l.count && l.item[0].label >= 0) snprintf(out, 64, "%d", l.item[0].label);
-    item_list_free(&l);
-    return OK;
-}
-
 /* The best of the picked train sets that can be asked; without a loss that of simple, else any. */
 static enum status choose_features(struct store *s, const struct pick *pick, struct feature_set *out) {
     struct feature_set_list l;
@@ -101,11 +91,11 @@ enum status report_near_load(struct report_near *out, struct store *s, const str
     out->near = mem_array(bounded.top + 1, sizeof *out->near);
     enum status st = near && out->near ? OK : fail(ERR_NOMEM, "neighbours: out of memory");
     if (st == OK) st = find(out, s, &bounded, near, p);
-    if (st == OK) st = label_of(out->label, s, out->item);
+    if (st == OK) st = report_item_label(s, out->item, out->label, sizeof out->label);
     for (size_t i = 0; i < out->count && st == OK; i++) {
         out->near[i].item = near[i].item;
         out->near[i].value = near[i].value;
-        st = label_of(out->near[i].label, s, (struct item_ref){ SPLIT_TRAIN, near[i].item });
+        st = report_item_label(s, (struct item_ref){ SPLIT_TRAIN, near[i].item }, out->near[i].label, sizeof out->near[i].label);
     }
     mem_free(near);
     if (st != OK) report_near_free(out);

@@ -137,7 +137,6 @@ static enum status fill_side(struct report_entry **out, size_t *n, struct store 
                              int opponents, size_t count) {
     enum status st;
     struct ranked *ranked = NULL;
-    struct item_list items = { 0 };
     size_t got = 0;
     *n = 0;
     ranked = mem_array(count ? count : 1, sizeof *ranked);
@@ -154,17 +153,11 @@ static enum status fill_side(struct report_entry **out, size_t *n, struct store 
     for (size_t i = 0; i < got; i++) {
         struct report_entry *e = &(*out)[i];
         *e = (struct report_entry){ .rank = ranked[i].rank, .item = { SPLIT_TRAIN, ranked[i].item }, .score = ranked[i].score };
-        TRY_TO(store_items_read(s, SPLIT_TRAIN, ranked[i].item, 1, &items));
-        if (items.count == 1 && items.item[0].label_name[0])
-            snprintf(e->label, sizeof e->label, "%s", items.item[0].label_name);
-        else if (items.count == 1 && items.item[0].label >= 0)
-            snprintf(e->label, sizeof e->label, "%d", items.item[0].label);
-        item_list_free(&items);
+        TRY_TO(report_item_label(s, e->item, e->label, sizeof e->label));
         *n = i + 1;
     }
 done:
     mem_free(ranked);
-    item_list_free(&items);
     return st;
 }
 

@@ -47,6 +47,12 @@ same_file with_the_same_scores again/scores/1-trak-square-val.npy arrays/scores/
 "$DTRAK" export a.db --npy few --what scores,labels --method grad-dot --split val > out.txt 2> err.txt
 equal settings_choose "$(cat out.txt)" "1 score set, 1 array of labels: few"
 
+cp a.db two.db
+for name in a.b a_b; do "$DTRAK" add two.db --embedding e.npy --split train --name $name > out.txt 2> err.txt; done
+"$DTRAK" export two.db --npy two --what embeddings > out.txt 2> err.txt
+says names_of_embeddings_stay_apart $? "$(cat err.txt)"
+same_file by_their_points two/embeddings/a.b-train.npy two/embeddings/a_b-train.npy
+
 # --- subsets ---
 i=tree/data/indices/30-0.5/lds-val v=tree/saved/30-0.5/lds-val
 mkdir -p $i

@@ -145,6 +145,10 @@ sort x.csv > xs.csv && sort y.csv > ys.csv
 join -t, xs.csv ys.csv | awk -F, 'NR > 1 { d = $2 - $3; m = $3 < 0 ? -$3 : $3; if (d < 0) d = -d; if (d > m / 4096) bad++; if (d > 0) moved++; n++ } END { print (n == 40 && !bad && moved) ? "rounded" : n " " bad " " moved }' > how.txt
 equal rounded_to_twelve_bits "$(cat how.txt)" rounded
 holds the_slim_copy_is_clean "$DTRAK" check s.db
+cp n.db t.db && "$DTRAK" score t.db --method trak --loss square --lambda 0.1 --bits 12 2> err.txt
+"$DTRAK" slim t.db t12.db --bits 12 > out.txt 2> err.txt
+says scores_that_are_there_rounded_already_are_in_nobodys_way $? "$(cat err.txt)"
+equal one_set_of_them_stays "$(value t12.db score_sets)" "$(value n.db score_sets)"
 "$DTRAK" slim n.db k.db --keep-features > out.txt 2> err.txt
 equal features_can_stay "$(value k.db sizes.features)" "$(value n.db sizes.features)"
 exits a_copy_without_any_scores_is_refused 1 "none would be left" slim n.db none.db --method nda
