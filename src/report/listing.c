@@ -38,13 +38,20 @@ enum status report_item_label(struct store *s, struct item_ref ref, char *out, s
     return OK;
 }
 
-enum status listing_csv(struct buf *b, struct store *s, const struct listing *l) {
+/* Called for each item: reading its label is what takes time. */
+static enum status step(const struct progress *p, size_t i, size_t count) {
+    progress_report(p, (double)i, (double)count, "export", "");
+    return progress_check(p);
+}
+
+enum status listing_csv(struct buf *b, struct store *s, const struct listing *l, const struct progress *p) {
     char name[32], label[128];
     buf_text(b, "item,label");
     for (size_t c = 0; c < l->columns; c++) buf_printf(b, ",%s", l->column[c]);
     buf_text(b, "\n");
     for (size_t i = 0; i < l->count; i++) {
         const struct listing_row *r = &l->row[i];
+        TRY(step(p, i, l->count));
         TRY(report_item_label(s, r->ref, label, sizeof label));
         item_ref_format(name, r->ref);
         buf_printf(b, "%s,", name);
@@ -58,11 +65,34 @@ enum status listing_csv(struct buf *b, struct store *s, const struct listing *l)
     return buf_status(b);
 }
 
-enum status listing_json(struct buf *b, struct store *s, const struct listing *l) {
+enum status listing_ranked_csv(struct buf *b, struct store *s, const struct listing *l, const char *query, const char *method,
+                               const struct progress *p) {
+    char name[32], label[128];
+    buf_text(b, "item,label,query,method,rank,score\n");
+    for (size_t i = 0; i < l->count; i++) {
+        const struct listing_row *r = &l->row[i];
+        TRY(step(p, i, l->count));
+        TRY(report_item_label(s, r->ref, label, sizeof label));
+        item_ref_format(name, r->ref);
+        buf_printf(b, "%s,", name);
+        report_add_csv(b, label);
+        if (isfinite(r->value[0])) {
+            buf_printf(b, ",%s,%s,%.0f,", query, method, r->value[1]);
+            json_add_float(b, (float)r->value[0]);
+            buf_text(b, "\n");
+        } else {
+            buf_text(b, ",,,,\n");
+        }
+    }
+    return buf_status(b);
+}
+
+enum status listing_json(struct buf *b, struct store *s, const struct listing *l, const struct progress *p) {
     char name[32], label[128];
     buf_text(b, "{\"items\":[");
     for (size_t i = 0; i < l->count; i++) {
         const struct listing_row *r = &l->row[i];
+        TRY(step(p, i, l->count));
         TRY(report_item_label(s, r->ref, label, sizeof label));
         item_ref_format(name, r->ref);
         buf_printf(b, "%s{\"item\":\"%s\",\"label\":", i ? "," : "", name);

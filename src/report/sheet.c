@@ -191,7 +191,7 @@ static size_t square_columns(size_t count) {
     return columns;
 }
 
-enum status listing_sheet(struct image *out, struct store *s, const struct listing *l) {
+enum status listing_sheet(struct image *out, struct store *s, const struct listing *l, const struct progress *p) {
     enum status st = OK;
     struct image tile = { 0 };
     size_t columns = l->count < 8 ? l->count : square_columns(l->count) < 8 ? 8 : square_columns(l->count);
@@ -204,6 +204,8 @@ enum status listing_sheet(struct image *out, struct store *s, const struct listi
     for (size_t i = 0; i < l->count; i++) {
         size_t x = MARGIN_PX + i % columns * CELL_PX, y = MARGIN_PX + i / columns * high;
         char text[128];
+        progress_report(p, (double)i, (double)l->count, "export", "");
+        TRY_TO(progress_check(p));
         TRY_TO(load_tile(&tile, s, l->row[i].ref, TILE_PX));
         paste(out, &tile, x, y);
         image_free(&tile);

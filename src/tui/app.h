@@ -279,6 +279,7 @@ struct app {
     struct {
         struct job_list list;
         size_t cursor, top, per_page;
+        int on_export;           /* an export, while it runs, is selected instead */
     } job;
     struct {
         struct item_ref ref;
@@ -555,7 +556,6 @@ void export_finish(struct app *a);             /* waits for it */
 int export_cancel(struct app *a);              /* 0: none runs */
 const char *export_running(const struct app *a, double *part);   /* its path; NULL: none runs */
 void export_close(struct app *a);              /* stops it */
-enum status set_csv(struct app *a, struct buf *b);
 enum status reverse_list(struct app *a, struct listing *l);
 
 /* --- note.c: the a key --- */

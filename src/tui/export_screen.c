@@ -6,10 +6,8 @@
 
 #include "export_work.h"
 
-#include "dtrak/json.h"
 #include "dtrak/listing.h"
 #include "dtrak/mem.h"
-#include "dtrak/npy.h"
 #include "dtrak/ranking.h"
 #include "dtrak/task.h"
 
@@ -170,9 +168,18 @@ static enum status take_row(struct app *a, const struct row *r, const struct set
 
 static size_t places(const struct app *a) { return a->o.top ? a->o.top : 10; }
 
+static enum status take_scores(struct app *a, struct export_work *w) {
+    w->what = EXPORT_SCORES;
+    w->n = a->row.n;
+    w->score = mem_array(w->n + 1, sizeof *w->score);
+    if (!w->score) return fail(ERR_NOMEM, "export: out of memory");
+    memcpy(w->score, a->row.score, w->n * sizeof *w->score);
+    return OK;
+}
+
 static enum status take_ranking(struct app *a, struct export_work *w) {
     int whole = w->form == FORM_CSV || w->form == FORM_JSON;
-    if (w->form == FORM_NPY) return npy_write(&w->bytes, NPY_F4, 1, &a->row.n, a->row.score);
+    if (w->form == FORM_NPY) return take_scores(a, w);
     w->what = EXPORT_RANKING;
     return take_row(a, &a->row, &a->setting, whole ? SIZE_MAX : places(a), whole ? 0 : places(a), &w->pair.side[0]);
 }
@@ -237,16 +244,19 @@ static enum status list_overall(struct app *a, struct listing *l) {
 
 static enum status list_set(struct app *a, struct listing *l) {
     const struct row *r = &a->row;
-    TRY(listing_new(l, a->set.tiles.n));
+    uint32_t *rank = mem_array(r->n + 1, sizeof *rank);
+    enum status st = rank ? listing_new(l, a->set.tiles.n) : fail(ERR_NOMEM, "export: out of memory");
+    if (st == OK && r->n) st = ranking_ranks(r->score, r->n, rank);
     l->column[0] = "score";
     l->column[1] = "rank";
     l->columns = 2;
-    for (size_t i = 0; i < l->count; i++) {
-        size_t item = a->set.item[i], rank = 0;
-        int has = item < r->n && ranking_rank_of(r->score, r->n, item, &rank) == OK;
-        l->row[i] = (struct listing_row){ { SPLIT_TRAIN, item }, { has ? (double)r->score[item] : NAN, has ? (double)rank : NAN } };
+    for (size_t i = 0; st == OK && i < l->count; i++) {
+        size_t item = a->set.item[i];
+        int has = item < r->n;
+        l->row[i] = (struct listing_row){ { SPLIT_TRAIN, item }, { has ? (double)r->score[item] : NAN, has ? (double)rank[item] : NAN } };
     }
-    return OK;
+    mem_free(rank);
+    return st;
 }
 
 static enum status list_here(struct app *a, struct listing *l) {
@@ -284,6 +294,23 @@ static enum status take_gallery_page(struct app *a, struct export_work *w) {
     return buf_status(&w->queries);
 }
 
+static enum status take_marked(struct app *a, struct export_work *w) {
+    w->what = EXPORT_MARKED;
+    if (a->has_query) item_ref_format(w->query, a->query);
+    method_display(w->method, a->setting.method, a->setting.loss);
+    return list_set(a, &w->list);
+}
+
+static enum status take_self(struct app *a, struct export_work *w) {
+    const struct report_self *r = &a->self.list;
+    w->what = EXPORT_SELF;
+    w->self = *r;
+    w->self.item = mem_array(r->n + 1, sizeof *r->item);
+    if (!w->self.item) return fail(ERR_NOMEM, "export: out of memory");
+    memcpy(w->self.item, r->item, r->n * sizeof *r->item);
+    return OK;
+}
+
 /* What the screen lists, as it is now. */
 static enum status take(struct app *a, struct export_work *w) {
     const struct screen *s = app_top(a);
@@ -291,14 +318,10 @@ static enum status take(struct app *a, struct export_work *w) {
     if (s == &screen_ranking) return take_ranking(a, w);
     if (s == &screen_compare) return take_comparison(a, w);
     if (s == &screen_gallery && f == FORM_HTML) return take_gallery_page(a, w);
-    if (s == &screen_set && f == FORM_CSV) return set_csv(a, &w->bytes);
-    if (s == &screen_self && f == FORM_CSV) report_self_csv(&w->bytes, &a->self.list, 0);
-    else if (s == &screen_self && f == FORM_JSON) report_self_json(&w->bytes, &a->self.list, 0);
-    else {
-        w->what = EXPORT_LISTING;
-        return list_here(a, &w->list);
-    }
-    return buf_status(&w->bytes);
+    if (s == &screen_set && f == FORM_CSV) return take_marked(a, w);
+    if (s == &screen_self && (f == FORM_CSV || f == FORM_JSON)) return take_self(a, w);
+    w->what = EXPORT_LISTING;
+    return list_here(a, &w->list);
 }
 
 /* --- writing it --- */

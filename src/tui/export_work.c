@@ -4,6 +4,7 @@
 
 #include "dtrak/file.h"
 #include "dtrak/mem.h"
+#include "dtrak/npy.h"
 #include "dtrak/rankings.h"
 
 #include <stdio.h>
@@ -12,6 +13,8 @@ void export_work_free(struct export_work *w) {
     if (!w) return;
     report_comparison_free(&w->pair);
     listing_free(&w->list);
+    mem_free(w->score);
+    report_self_free(&w->self);
     buf_free(&w->queries);
     buf_free(&w->bytes);
     mem_free(w);
@@ -82,13 +85,13 @@ done:
 }
 
 /* As many as a picture holds; the rest is left out of it. */
-static enum status listing_bytes(struct export_work *w, struct store *s) {
+static enum status listing_bytes(struct export_work *w, struct store *s, const struct progress *p) {
     struct image im = { 0 };
-    if (w->form == FORM_CSV) return listing_csv(&w->bytes, s, &w->list);
-    if (w->form == FORM_JSON) return listing_json(&w->bytes, s, &w->list);
+    if (w->form == FORM_CSV) return listing_csv(&w->bytes, s, &w->list, p);
+    if (w->form == FORM_JSON) return listing_json(&w->bytes, s, &w->list, p);
     if (w->form == FORM_NPY) return listing_npy(&w->bytes, s, &w->list);
     if (w->list.count > LISTING_SHEET_MAX) w->list.count = LISTING_SHEET_MAX;
-    return encode(&w->bytes, &im, listing_sheet(&im, s, &w->list));
+    return encode(&w->bytes, &im, listing_sheet(&im, s, &w->list, p));
 }
 
 static enum status page_bytes(struct export_work *w, struct store *s, const struct progress *p) {
@@ -102,10 +105,18 @@ static enum status page_bytes(struct export_work *w, struct store *s, const stru
 enum status export_work_run(struct store *s, void *work, const struct progress *p) {
     struct export_work *w = work;
     enum status st = OK;
-    if (w->what == EXPORT_RANKING) st = ranking_bytes(w, s, p);
-    else if (w->what == EXPORT_COMPARISON) st = comparison_bytes(w, s);
-    else if (w->what == EXPORT_LISTING) st = listing_bytes(w, s);
-    else if (w->what == EXPORT_PAGE) st = page_bytes(w, s, p);
+    switch (w->what) {
+    case EXPORT_RANKING: st = ranking_bytes(w, s, p); break;
+    case EXPORT_SCORES: st = npy_write(&w->bytes, NPY_F4, 1, &w->n, w->score); break;
+    case EXPORT_COMPARISON: st = comparison_bytes(w, s); break;
+    case EXPORT_LISTING: st = listing_bytes(w, s, p); break;
+    case EXPORT_MARKED: st = listing_ranked_csv(&w->bytes, s, &w->list, w->query, w->method, p); break;
+    case EXPORT_SELF:
+        if (w->form == FORM_CSV) report_self_csv(&w->bytes, &w->self, 0);
+        else report_self_json(&w->bytes, &w->self, 0);
+        break;
+    case EXPORT_PAGE: st = page_bytes(w, s, p); break;
+    }
     TRY(st);
     TRY(buf_status(&w->bytes));
     TRY(progress_check(p));

@@ -5,6 +5,7 @@
 #include "dtrak/buf.h"
 #include "dtrak/lambda.h"
 #include "dtrak/listing.h"
+#include "dtrak/method.h"
 #include "dtrak/progress.h"
 #include "dtrak/report.h"
 #include "dtrak/store.h"
@@ -16,10 +17,14 @@ enum form { FORM_CSV, FORM_JSON, FORM_NPY, FORM_PNG, FORM_HTML, FORMS };
 struct export_work {
     char path[1024];
     enum form form;
-    enum { EXPORT_BYTES, EXPORT_RANKING, EXPORT_COMPARISON, EXPORT_LISTING, EXPORT_PAGE } what;
-    struct buf bytes;                /* BYTES: what is written; else made on the way */
+    enum { EXPORT_RANKING, EXPORT_SCORES, EXPORT_COMPARISON, EXPORT_LISTING, EXPORT_MARKED, EXPORT_SELF, EXPORT_PAGE } what;
+    struct buf bytes;                /* what is written, made on the way */
     struct report_comparison pair;   /* RANKING: the first side; their entries lack labels */
-    struct listing list;
+    float *score;                    /* SCORES: n of them */
+    size_t n;
+    struct listing list;             /* LISTING, MARKED: score and rank for */
+    char query[32], method[METHOD_DISPLAY];   /* ... this */
+    struct report_self self;
     /* PAGE: its strings are below or are constants */
     struct report_request request;
     struct buf queries;

@@ -29,12 +29,22 @@ static void describe(const struct job *j, char *out, size_t size) {
     snprintf(out, size, "%s%s%s", j->kind, about[0] ? " " : "", about);
 }
 
+/* An export is no job of the database: it has a line above them while it runs. */
+static int runs_export(const struct app *a) {
+    double part;
+    return export_running(a, &part) != NULL;
+}
+
+static int at_export(const struct app *a) { return runs_export(a) && (a->job.on_export || a->job.list.count == 0); }
+
 static const struct job *selected(const struct app *a) {
+    if (at_export(a)) return NULL;
     return a->job.cursor < a->job.list.count ? &a->job.list.job[a->job.cursor] : NULL;
 }
 
 static void resume(struct app *a) {
     const struct job *j = selected(a);
+    if (at_export(a)) app_say(a, STYLE_NORMAL, "a file is being written; %s stops that", key_for(a, ACT_cancel));
     if (!j) return;
     if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
     else if (j->state == JOB_DONE) app_say(a, STYLE_NORMAL, "job %lld is done", (long long)j->id);
@@ -46,9 +56,11 @@ static void resume(struct app *a) {
 
 static void cancel(struct app *a) {
     const struct job *j = selected(a);
+    int has_ended = j && j->state != JOB_QUEUED && j->state != JOB_RUNNING && j->state != JOB_INTERRUPTED;
+    if (at_export(a) || (has_ended && runs_export(a))) { export_cancel(a); return; }
     if (!j) return;
     if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
-    else if (j->state != JOB_QUEUED && j->state != JOB_RUNNING && j->state != JOB_INTERRUPTED)
+    else if (has_ended)
         app_say(a, STYLE_NORMAL, "job %lld is %s already", (long long)j->id, job_state_name(j->state));
     else if (jobs_cancel(a->jobs, j->id) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
     else app_say(a, STYLE_NORMAL, "stopping job %lld; finished parts stay", (long long)j->id);
@@ -56,9 +68,12 @@ static void cancel(struct app *a) {
 
 static int act(struct app *a, enum action k) {
     size_t n = a->job.list.count, at = a->job.cursor, page = a->job.per_page ? a->job.per_page : 1;
+    int was_on_export = at_export(a);
+    if (k == ACT_up || k == ACT_first || k == ACT_page_up) a->job.on_export = runs_export(a) && (k == ACT_first || at == 0);
+    else if (k == ACT_down || k == ACT_last || k == ACT_page_down) a->job.on_export = 0;
     switch (k) {
     case ACT_up: if (at) a->job.cursor--; return 1;
-    case ACT_down: if (at + 1 < n) a->job.cursor++; return 1;
+    case ACT_down: if (at + 1 < n && !was_on_export) a->job.cursor++; return 1;
     case ACT_page_up: a->job.cursor = at > page ? at - page : 0; return 1;
     case ACT_page_down: a->job.cursor = at + page < n ? at + page : n ? n - 1 : 0; return 1;
     case ACT_first: a->job.cursor = 0; return 1;
@@ -70,9 +85,17 @@ static int act(struct app *a, enum action k) {
     }
 }
 
+enum { EXPORT_SPOT = 1 << 20 };
+
 static void click(struct app *a, size_t id, int twice) {
     if (id < a->job.list.count) a->job.cursor = id;
+    a->job.on_export = id == EXPORT_SPOT;
     if (twice) resume(a);
+}
+
+static void open(struct app *a) {
+    jobs_reload(a);
+    a->job.on_export = 1;
 }
 
 static void wheel(struct app *a, int down) { act(a, down ? ACT_down : ACT_up); }
@@ -112,10 +135,30 @@ static double part_of(const struct job *j, const struct jobs_now *now) {
     return total > 0 ? done / total : NAN;
 }
 
+/* A job's line once its text is there: the selected one stands out. */
+static void draw_chosen(struct frame *f, size_t row, struct area in, const struct columns *c) {
+    /* all but the meter, which lives by its colour */
+    frame_restyle(f, row, in.col, 1, c->meter, STYLE_SELECTED);
+    frame_restyle(f, row, in.col + c->part, 1, in.cols - c->part, STYLE_SELECTED);
+}
+
+static void draw_export(struct app *a, struct frame *f, size_t row, struct area in) {
+    struct columns c = columns_of(in);
+    double part = 0;
+    const char *path = export_running(a, &part), *slash = strrchr(path, '/');
+    frame_text(f, row, in.col, STYLE_NORMAL, at_export(a) ? ">   -" : "    -");
+    frame_text_in(f, row, in.col + c.state, 11, STYLE_ACCENT, "running");
+    if (c.part > c.meter) frame_meter(f, row, in.col + c.meter, c.part - c.meter - 1, STYLE_METER, part);
+    frame_printf(f, row, in.col + c.part, 5, STYLE_NORMAL, "%3.0f%%", 100 * part);
+    frame_printf(f, row, in.col + c.text, c.text_cols, STYLE_NORMAL, "export %.160s", slash ? slash + 1 : path);
+    if (at_export(a)) draw_chosen(f, row, in, &c);
+    app_spot(a, row, in.col, 1, in.cols, EXPORT_SPOT);
+}
+
 static void draw_job(struct app *a, struct frame *f, size_t row, struct area in, size_t at, const struct jobs_now *now) {
     const struct job *j = &a->job.list.job[at];
     struct columns c = columns_of(in);
-    int chosen = at == a->job.cursor;
+    int chosen = at == a->job.cursor && !at_export(a);
     char about[160];
     double part = part_of(j, now);
 
@@ -125,10 +168,7 @@ static void draw_job(struct app *a, struct frame *f, size_t row, struct area in,
     if (c.part > c.meter && isfinite(part)) frame_meter(f, row, in.col + c.meter, c.part - c.meter - 1, STYLE_METER, part);
     if (isfinite(part)) frame_printf(f, row, in.col + c.part, 5, STYLE_NORMAL, "%3.0f%%", 100 * part);
     frame_text_in(f, row, in.col + c.text, c.text_cols, STYLE_NORMAL, about);
-    if (chosen) {          /* all but the meter, which lives by its colour */
-        frame_restyle(f, row, in.col, 1, c.meter, STYLE_SELECTED);
-        frame_restyle(f, row, in.col + c.part, 1, in.cols - c.part, STYLE_SELECTED);
-    }
+    if (chosen) draw_chosen(f, row, in, &c);
     app_spot(a, row, in.col, 1, in.cols, at);
 }
 
@@ -155,6 +195,13 @@ static void draw_more(struct app *a, struct frame *f, struct area in, const stru
     const struct job *j = selected(a);
     char text[400], rate[48] = "", left[24] = "";
     size_t row = in.row;
+    if (at_export(a)) {
+        double part;
+        snprintf(text, sizeof text, "%.300s", export_running(a, &part));
+        row = line(f, row, in, STYLE_NORMAL, "writes", text);
+        snprintf(text, sizeof text, "%s stops it, and nothing is left of the file", key_for(a, ACT_cancel));
+        line(f, row, in, STYLE_DIM, "", text);
+    }
     if (!j) return;
     if (j->id == now->id) {
         char took[16], eta[16];
@@ -189,7 +236,12 @@ static void draw(struct app *a, struct frame *f, struct area in) {
         frame_box(f, list.row, list.col, list.rows, list.cols, STYLE_FOCUS, title);
         inner = (struct area){ list.row + 1, list.col + 1, list.rows - 2, list.cols - 2 };
     }
-    if (n == 0) {
+    if (runs_export(a) && inner.rows) {
+        draw_export(a, f, inner.row, inner);
+        inner.row++;
+        inner.rows--;
+    }
+    if (n == 0 && !runs_export(a)) {
         char none[96];
         snprintf(none, sizeof none, "No jobs yet: %s on the ranking screen computes what is not there.", key_for(a, ACT_recompute));
         draw_paragraph(f, inner.row + inner.rows / 3, inner.col + 2, inner.rows, inner.cols > 4 ? inner.cols - 4 : 1, STYLE_DIM,
@@ -209,4 +261,4 @@ static void draw(struct app *a, struct frame *f, struct area in) {
     }
 }
 
-const struct screen screen_jobs = { "jobs", IN_JOBS, jobs_reload, draw, act, click, wheel };
+const struct screen screen_jobs = { "jobs", IN_JOBS, open, draw, act, click, wheel };

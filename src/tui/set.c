@@ -169,38 +169,6 @@ static int act(struct app *a, enum action k) {
 
 /* --- with a name --- */
 
-static void add_csv(struct buf *b, const char *text) {
-    if (!strpbrk(text, "\",\n\r")) { buf_text(b, text); return; }
-    buf_text(b, "\"");
-    for (; *text; text++) buf_printf(b, *text == '"' ? "\"\"" : "%c", *text);
-    buf_text(b, "\"");
-}
-
-enum status set_csv(struct app *a, struct buf *b) {
-    const struct row *r = &a->row;
-    char query[32] = "", name[METHOD_DISPLAY];
-    if (a->has_query) item_ref_format(query, a->query);
-    method_display(name, a->setting.method, a->setting.loss);
-    buf_text(b, "item,label,query,method,rank,score\n");
-    for (size_t i = 0; i < a->set.tiles.n; i++) {
-        struct item_ref ref = { SPLIT_TRAIN, a->set.item[i] };
-        char id[32], label[80];
-        size_t rank = 0;
-        item_ref_format(id, ref);
-        facts_label(facts_of(a, ref), label, sizeof label);
-        buf_printf(b, "%s,", id);
-        add_csv(b, label);
-        if (ref.index < r->n && ranking_rank_of(r->score, r->n, ref.index, &rank) == OK) {
-            buf_printf(b, ",%s,%s,%zu,", query, name, rank);
-            json_add_float(b, r->score[ref.index]);
-            buf_text(b, "\n");
-        } else {
-            buf_text(b, ",,,,\n");
-        }
-    }
-    return buf_status(b);
-}
-
 static void retrain(struct app *a, const char *name) {
     struct buf b = BUF_INIT;
     char id[32];

@@ -133,6 +133,51 @@ static void a_stopped_one_leaves_nothing(void **state) {
     assert_int_equal(files("left"), 0);
 }
 
+/* On the screen of the jobs an export has a line above them, and x stops what is selected. */
+static void the_jobs_screen_lists_it_and_stops_it(void **state) {
+    struct store *s;
+    int64_t id;
+    char line[40];
+    (void)state;
+    struct app *a = explorer();
+    ask_for(a, rig_path("alone.html"));
+    press(a, "6");
+    app_draw(a);
+    assert_true(shows(a, "export alone.html"));
+    press(a, "x");
+    assert_non_null(strstr(a->message, "stopping the export"));
+    wait_for_it(a);
+    assert_int_equal(files("alone"), 0);
+    app_draw(a);
+    assert_false(shows(a, "export alone.html"));
+    app_close(a);
+
+    assert_int_equal(store_open(&s, database(), STORE_WRITE), OK);
+    assert_int_equal(store_job_enqueue(s, "features", "{}", &id), OK);
+    assert_int_equal(store_job_cancel(s, id), OK);
+    store_close(s);
+    snprintf(line, sizeof line, ">%4lld cancelled", (long long)id);
+    a = explorer();
+    ask_for(a, rig_path("among.html"));
+    press(a, "6");
+    press(a, "r");                               /* it is no job to be resumed */
+    assert_non_null(strstr(a->message, "x stops that"));
+    press(a, "j");
+    app_draw(a);
+    assert_true(shows(a, line));
+    press(a, "k");
+    app_draw(a);
+    assert_true(shows(a, ">   - running"));
+    press(a, "j");
+    press(a, "x");                               /* the job is over, so this is about the export */
+    assert_non_null(strstr(a->message, "stopping the export"));
+    wait_for_it(a);
+    assert_int_equal(files("among"), 0);
+    app_draw(a);
+    assert_true(shows(a, line));
+    app_close(a);
+}
+
 /* The answer to what is being typed is not overwritten. */
 static void it_says_so_when_the_line_is_free(void **state) {
     struct app *a = explorer();
@@ -157,6 +202,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_of_many_queries_does_not_stop_the_keys),
         cmocka_unit_test(a_stopped_one_leaves_nothing),
+        cmocka_unit_test(the_jobs_screen_lists_it_and_stops_it),
         cmocka_unit_test(it_says_so_when_the_line_is_free),
     };
     return cmocka_run_group_tests(tests, NULL, rig_end);

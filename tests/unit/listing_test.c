@@ -40,7 +40,7 @@ static void an_unknown_number_is_an_empty_field(void **state) {
     (void)state;
     struct listing l = three();
     struct buf b = BUF_INIT;
-    assert_int_equal(listing_csv(&b, store, &l), OK);
+    assert_int_equal(listing_csv(&b, store, &l, NULL), OK);
     assert_memory_equal(b.data, "item,label,value\ntrain:5,", 25);
     assert_non_null(strstr(b.data, ",0.5\n"));
     assert_non_null(strstr(b.data, ",\ntrain:7,"));
@@ -54,7 +54,7 @@ static void and_null_in_json(void **state) {
     struct listing l = three();
     struct buf b = BUF_INIT;
     struct json_doc *doc;
-    assert_int_equal(listing_json(&b, store, &l), OK);
+    assert_int_equal(listing_json(&b, store, &l, NULL), OK);
     assert_int_equal(json_parse(&doc, b.data, b.len, "list"), OK);
     const struct json *items = json_get(json_root(doc), "items");
     assert_int_equal(json_len(items), 3);
@@ -102,9 +102,25 @@ static void a_sheet_of_nothing_is_refused(void **state) {
     struct listing l = three();
     struct image im;
     l.count = 0;
-    assert_int_equal(listing_sheet(&im, store, &l), ERR_RANGE);
+    assert_int_equal(listing_sheet(&im, store, &l, NULL), ERR_RANGE);
     l.count = LISTING_SHEET_MAX + 1;
-    assert_int_equal(listing_sheet(&im, store, &l), ERR_RANGE);
+    assert_int_equal(listing_sheet(&im, store, &l, NULL), ERR_RANGE);
+    listing_free(&l);
+}
+
+static void when_told_to_stop_it_does(void **state) {
+    (void)state;
+    struct listing l = three();
+    struct buf b = BUF_INIT;
+    struct image im;
+    atomic_int cancel = 1;
+    struct progress p = { NULL, NULL, &cancel };
+    assert_int_equal(listing_csv(&b, store, &l, &p), ERR_CANCELLED);
+    assert_int_equal(listing_json(&b, store, &l, &p), ERR_CANCELLED);
+    assert_int_equal(listing_ranked_csv(&b, store, &l, "gen:0", "TRAK", &p), ERR_CANCELLED);
+    assert_int_equal(listing_sheet(&im, store, &l, &p), ERR_CANCELLED);
+    assert_null(im.pixels);
+    buf_free(&b);
     listing_free(&l);
 }
 
@@ -115,6 +131,7 @@ int main(void) {
         cmocka_unit_test(an_array_has_a_number_per_item_of_the_split),
         cmocka_unit_test(items_of_two_splits_are_no_array),
         cmocka_unit_test(a_sheet_of_nothing_is_refused),
+        cmocka_unit_test(when_told_to_stop_it_does),
     };
     return cmocka_run_group_tests_name("listing", tests, start, stop);
 }
