@@ -403,7 +403,7 @@ void app_key(struct app *a, const struct input_event *key) {
     a->message[0] = 0;
     if (k == ACT_NONE) say_unbound(a, key);
     else act_or_say_why(a, k);
-    if (k != ACT_step_back && k != ACT_step_on) history_note(a, &before, is_movement(k));
+    history_note(a, &before, is_movement(k));
 }
 
 /* What lies there; NULL: nothing.  The later drawn lies on top. */

@@ -162,6 +162,7 @@ struct place {
     int has_query, pane;
     size_t cursor[2];              /* of the ranking */
     unsigned generation;           /* of the database */
+    unsigned long steps;           /* back and forward so far: what they lead to is no new step */
 };
 
 struct app {
@@ -345,7 +346,7 @@ struct app {
         struct tiles tiles;
         char message[240];
     } overall;
-    struct { struct place place[64]; size_t at, count; } history;
+    struct { struct place place[64]; size_t at, count; unsigned long steps; } history;
     struct {
         int pending;             /* an image was asked for and is not there */
         int64_t checkpoint;
@@ -375,6 +376,8 @@ enum status app_connect(struct app *a, struct term *t);
 void app_disconnect(struct app *a);
 /* 1: the database's name means another file now, and that has just been said. */
 int app_look_at_file(struct app *a);
+/* Says which jobs were interrupted, and the keys that resume them. */
+void app_offer_interrupted(struct app *a);
 enum status app_first_query(struct app *a);
 void app_go_over(struct app *a);        /* to the database that is wanted; says why it cannot */
 
@@ -587,6 +590,7 @@ void compare_search(struct app *a, int by);
 void compare_close(struct app *a);      /* frees what it holds */
 void self_forget(struct app *a);        /* the list is read again when it is shown */
 void self_search(struct app *a, int by);
+size_t self_count(struct app *a);       /* items of the list, which is read when it is not there; 0: it is not there yet */
 struct item_ref ranking_selected(const struct app *a, size_t *rank, float *score, int *has);
 void jobs_reload(struct app *a);
 /* Its scores over all queries; a query itself is refused with a line. */

@@ -48,8 +48,9 @@ static enum status first_screen(struct app *a) {
     return OK;
 }
 
-static void offer_interrupted(struct app *a) {
+void app_offer_interrupted(struct app *a) {
     size_t n = 0, elsewhere = 0;
+    if (!a->store) return;
     jobs_reload(a);
     for (size_t i = 0; i < a->job.list.count; i++) {
         n += a->job.list.job[i].state == JOB_INTERRUPTED;
@@ -108,7 +109,6 @@ static enum status open_database(struct app *a) {
     TRY(first_screen(a));
     TRY(store_data_version(a->store, &a->data_version));
     file_number(a->o.db, a->file);
-    offer_interrupted(a);
     return OK;
 }
 
@@ -221,6 +221,7 @@ static enum status go_over(struct app *a) {
             states_note(b->states, a);
             states_apply(b->states, b);
         }
+        app_offer_interrupted(b);
         *between = *a;
         *a = *b;
         *b = *between;

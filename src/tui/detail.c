@@ -83,34 +83,44 @@ void detail_open(struct app *a, struct item_ref ref) {
     app_over(a, &screen_detail);
 }
 
-/* The neighbours in the list that the item was opened from. */
-static void step(struct app *a, int by) {
+/* Of the list that the item was opened from: its cursor, and how many there are. */
+static size_t *list_below(struct app *a, const struct screen *below, size_t *n) {
+    if (below == &screen_set) { *n = a->set.tiles.n; return &a->set.tiles.cursor; }
+    if (below == &screen_overall) { *n = a->overall.tiles.n; return &a->overall.tiles.cursor; }
+    if (below == &screen_compare) { *n = a->row.n; return &a->compare.cursor; }
+    if (below == &screen_self) { *n = self_count(a); return &a->self.cursor; }
+    *n = a->row.list ? a->row.n_list : a->row.n;
+    return &a->ranking.cursor[a->ranking.pane];
+}
+
+static struct item_ref item_below(const struct app *a, const struct screen *below, size_t at) {
     size_t rank;
     float score;
     int has;
+    if (below == &screen_set) return (struct item_ref){ SPLIT_TRAIN, a->set.item[at] };
+    if (below == &screen_overall) return (struct item_ref){ SPLIT_TRAIN, a->overall.order[at] };
+    if (below == &screen_compare) return (struct item_ref){ SPLIT_TRAIN, a->row.order[at] };
+    if (below == &screen_self) return (struct item_ref){ SPLIT_TRAIN, a->self.list.item[at].item };
+    return ranking_selected(a, &rank, &score, &has);
+}
+
+/* The neighbours in that list, which may have become shorter since. */
+static void step(struct app *a, int by) {
+    const struct screen *below = a->depth >= 2 ? a->stack[a->depth - 2] : NULL;
     if (a->detail.ref.split != SPLIT_TRAIN) {
         gallery_step_query(a, by);
         look_up(a, a->query);
         return;
     }
-    const struct screen *below = a->depth >= 2 ? a->stack[a->depth - 2] : NULL;
-    int compares = below == &screen_compare, studies = below == &screen_self;
-    struct tiles *t = below == &screen_set ? &a->set.tiles : below == &screen_overall ? &a->overall.tiles : NULL;
-    if (t) {
-        if (by < 0 ? t->cursor == 0 : t->cursor + 1 >= t->n) return;
-        t->cursor += by < 0 ? (size_t)-1 : 1;
-        look_up(a, (struct item_ref){ SPLIT_TRAIN, below == &screen_set ? a->set.item[t->cursor] : a->overall.order[t->cursor] });
+    size_t n, *at = list_below(a, below, &n);
+    if (n == 0) {
+        app_say(a, STYLE_NORMAL, "there is no list behind this item now");
         return;
     }
-    size_t *at = compares ? &a->compare.cursor : studies ? &a->self.cursor : &a->ranking.cursor[a->ranking.pane];
-    if (by < 0 ? *at == 0 : *at + 1 >= (studies ? a->self.list.n : compares || !a->row.list ? a->row.n : a->row.n_list)) return;
-    if (by < 0) --*at;
-    else ++*at;
-    struct item_ref ref = { SPLIT_TRAIN, 0 };
-    if (compares) ref.index = a->row.order[*at];
-    else if (studies) ref.index = a->self.list.item[*at].item;
-    else ref = ranking_selected(a, &rank, &score, &has);
-    look_up(a, ref);
+    if (*at >= n) *at = n - 1;
+    else if (by < 0 ? *at == 0 : *at + 1 >= n) return;
+    else *at += by < 0 ? (size_t)-1 : 1;
+    look_up(a, item_below(a, below, *at));
 }
 
 /* --- acting --- */

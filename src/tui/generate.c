@@ -56,12 +56,14 @@ void generate_new(struct app *a) {
 /* A job has ended: the new item, when that was it. */
 void generate_news(struct app *a) {
     size_t index;
+    struct place before = history_here(a);
     if (!a->generate.pending) return;
     enum status st = store_item_find_generated(a->store, a->generate.checkpoint, a->generate.seed, "ddim", a->generate.steps, 0, &index);
     if (st == OK) {
         a->generate.pending = 0;
         app_set_query(a, (struct item_ref){ SPLIT_GEN, index });
         if (app_top(a) == &screen_gallery || app_top(a) == &screen_ranking) app_show(a, &screen_ranking);
+        history_note(a, &before, 0);
     } else if (!jobs_busy(a->jobs)) {
         a->generate.pending = 0;      /* it failed or was stopped: the job's message says so */
     }

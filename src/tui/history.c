@@ -12,6 +12,7 @@ struct place history_here(const struct app *a) {
     memset(&p, 0, sizeof p);
     p.screen = app_top(a);
     p.generation = a->generation;
+    p.steps = a->history.steps;
     p.query = a->query;
     p.has_query = a->has_query;
     p.pane = a->ranking.pane;
@@ -34,7 +35,7 @@ static int is_step(const struct place *from, const struct place *to, int moved) 
 void history_note(struct app *a, const struct place *before, int moved) {
     struct place now = history_here(a);
     size_t max = sizeof a->history.place / sizeof a->history.place[0];
-    if (before->generation != now.generation || !is_step(before, &now, moved)) return;
+    if (before->generation != now.generation || before->steps != now.steps || !is_step(before, &now, moved)) return;
     if (a->history.at == max) {
         memmove(a->history.place, a->history.place + 1, (max - 1) * sizeof a->history.place[0]);
         a->history.at--;
@@ -62,6 +63,7 @@ void history_go(struct app *a, int by) {
         app_say(a, STYLE_NORMAL, by < 0 ? "this is where it began" : "this is the latest place");
         return;
     }
+    a->history.steps++;
     if (by < 0) a->history.at--;
     struct place to = a->history.place[a->history.at];
     a->history.place[a->history.at] = here;

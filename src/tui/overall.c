@@ -177,7 +177,9 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
     else if (row < end)
         frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "no self-influence: %s and %s", key_for(a, ACT_self), key_for(a, ACT_self_compute));
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "over %zu %s items", x->queries, split_name(a->overall.set.split));
-    if (row + 1 < end) draw_paragraph(f, row + 1, in.col, end - row - 1, in.cols, STYLE_DIM, "R: the queries behind these numbers");
+    char behind[80];
+    snprintf(behind, sizeof behind, "%s: the queries behind these numbers", key_for(a, ACT_reverse));
+    if (row + 1 < end) draw_paragraph(f, row + 1, in.col, end - row - 1, in.cols, STYLE_DIM, behind);
 }
 
 static void draw(struct app *a, struct frame *f, struct area in) {

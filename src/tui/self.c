@@ -69,6 +69,11 @@ static void load(struct app *a) {
     if (a->self.cursor >= a->self.list.n) a->self.cursor = 0;
 }
 
+size_t self_count(struct app *a) {
+    load(a);
+    return a->self.list.n;
+}
+
 static int has_leverages(const struct app *a, enum loss l) {
     size_t len = strlen(loss_name(l));
     for (size_t i = 0; i < a->catalog.stats.count; i++) {
@@ -131,16 +136,16 @@ static void sort_next(struct app *a) {
     app_say(a, STYLE_NORMAL, "sorted by %s", names[a->self.order]);
 }
 
-static void step_loss(struct app *a) {
-    a->self.loss = (enum loss)((a->self.loss + 1) % LOSS_COUNT);
+static void step_loss(struct app *a, int by) {
+    a->self.loss = (enum loss)((a->self.loss + (by < 0 ? LOSS_COUNT - 1 : 1)) % LOSS_COUNT);
     self_forget(a);
 }
 
-static void step_checkpoint(struct app *a) {
+static void step_checkpoint(struct app *a, int by) {
     const struct checkpoint_list *l = &a->catalog.checkpoints;
     if (l->count == 0) return;
-    size_t i = catalog_checkpoint_index(&a->catalog, a->self.checkpoint);
-    a->self.checkpoint = l->checkpoint[i + 1 < l->count ? i + 1 : 0].id;
+    size_t i = catalog_checkpoint_index(&a->catalog, a->self.checkpoint) % l->count;
+    a->self.checkpoint = l->checkpoint[(i + (by < 0 ? l->count - 1 : 1)) % l->count].id;
     self_forget(a);
 }
 
@@ -175,8 +180,10 @@ static int act(struct app *a, enum action k) {
            n = a->self.list.n;
     switch (k) {
     case ACT_self_sort: sort_next(a); return 1;
-    case ACT_self_loss: step_loss(a); return 1;
-    case ACT_self_ckpt: step_checkpoint(a); return 1;
+    case ACT_self_loss: step_loss(a, 1); return 1;
+    case ACT_self_loss_back: step_loss(a, -1); return 1;
+    case ACT_self_ckpt: step_checkpoint(a, 1); return 1;
+    case ACT_self_ckpt_back: step_checkpoint(a, -1); return 1;
     case ACT_self_compute: compute(a); return 1;
     case ACT_self_outlier: next_outlier(a); return 1;
     case ACT_self_zoom: if (n) detail_open(a, (struct item_ref){ SPLIT_TRAIN, a->self.list.item[at].item }); return 1;
@@ -276,7 +283,9 @@ static void draw_histogram(const struct report_self *r, struct frame *f, struct 
     }
     if (!(high > low)) high = low + 1;
     for (size_t i = 0; i < r->n; i++) {
-        size_t b = (size_t)((r->item[i].score - low) / (high - low) * (double)(bins - 1) + .5);
+        double at = (r->item[i].score - low) / (high - low) * (double)(bins - 1) + .5;
+        if (!(at >= 0 && at < (double)bins)) continue;   /* a value that is no number */
+        size_t b = (size_t)at;
         if (++count[b] > most) most = count[b];
     }
     plot_start(&bars, in.rows - 1, in.cols);

@@ -100,7 +100,11 @@ void states_load(struct states *s, const char *path) {
 static void write_one(struct buf *b, const struct shown *p) {
     buf_text(b, "{\"path\":");
     json_add_string(b, p->path);
-    buf_printf(b, ",\"screen\":\"%s\",\"query\":\"%s\",\"method\":", p->screen, p->query);
+    buf_text(b, ",\"screen\":");
+    json_add_string(b, p->screen);
+    buf_text(b, ",\"query\":");
+    json_add_string(b, p->query);
+    buf_text(b, ",\"method\":");
     json_add_string(b, p->method);
     buf_text(b, ",\"loss\":");
     json_add_string(b, p->loss);

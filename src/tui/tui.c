@@ -150,6 +150,7 @@ enum status tui_run(const struct tui_options *given) {
     a->keys = config.keys;
     a->states = &states;
     states_apply(&states, a);
+    app_offer_interrupted(a);
     enum status st = is_script ? run_script(a) : run_terminal(a, graphics);
     /* Where it cannot be written, nothing is remembered: no reason to fail. */
     if (st == OK) {

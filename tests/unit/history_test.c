@@ -1,0 +1,172 @@
+/* Back and forward through where one has been: by keys, by the line of actions, after an image
+ * that came of its own accord, and where lists have become shorter meanwhile. */
+#include "../lib/app_walk.h"
+#include "../lib/large_db.h"
+#include "../lib/store_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const char *database(void) {
+    static const struct large_db want = { .train = 60, .val = 3, .gen = 8, .whole = 3, .k = 4 };
+    const char *path = rig_path("some.db");
+    if (!rig_exists(path)) assert_int_equal(large_db_make(path, &want), OK);
+    return path;
+}
+
+static struct app *explorer(void) {
+    struct tui_options o = TUI_DEFAULTS;
+    struct app *a;
+    o.db = database();
+    o.cols = 120;
+    o.rows = 36;
+    if (app_open(&a, &o) != OK) fail_msg("%s", fail_reason());
+    app_draw(a);
+    return a;
+}
+
+static void press(struct app *a, const char *keys) {
+    for (; *keys; keys++) {
+        walk_key(a, (unsigned char)*keys, 0);
+        app_draw(a);
+    }
+}
+
+static void enter(struct app *a) {
+    walk_key(a, INPUT_ENTER, 0);
+    app_draw(a);
+}
+
+static void is_at(const struct app *a, const struct screen *s, size_t query) {
+    assert_string_equal(app_top(a)->name, s->name);
+    assert_int_equal(a->query.index, query);
+}
+
+/* Somebody else writes, and that is seen. */
+static void mark_elsewhere(struct app *a, size_t item) {
+    struct store *s;
+    assert_int_equal(store_open(&s, database(), STORE_WRITE), OK);
+    assert_int_equal(store_mark_set(s, (struct item_ref){ SPLIT_TRAIN, item }, 1), OK);
+    a->looked = 0;
+    app_poll(a);
+    store_close(s);
+}
+
+static void the_line_of_actions_goes_back_as_the_key_does(void **state) {
+    (void)state;
+    static const char *const back[] = { "<", ":where one was before" };
+    for (size_t i = 0; i < 2; i++) {
+        struct app *a = explorer();
+        press(a, "2.34");
+        is_at(a, &screen_self, 1);
+        for (size_t k = 0; k < 3; k++) {
+            press(a, back[i]);
+            if (i) enter(a);
+        }
+        is_at(a, &screen_ranking, 0);
+        press(a, ">");
+        is_at(a, &screen_ranking, 1);
+        press(a, ">>>");
+        is_at(a, &screen_self, 1);
+        assert_non_null(strstr(a->message, "this is the latest place"));
+        app_close(a);
+    }
+}
+
+static void an_image_that_was_made_can_be_gone_back_from(void **state) {
+    (void)state;
+    struct app *a = explorer();
+    struct store *s;
+    unsigned char png[] = { 1, 2, 3 };
+    const void *bytes = png;
+    struct item it = { .label = -1, .width_px = 32, .height_px = 32, .image_bytes = sizeof png, .sampler = "ddim", .seed = 77, .steps = 9 };
+    press(a, "2..");
+    is_at(a, &screen_ranking, 2);
+    a->generate.pending = 1;
+    a->generate.checkpoint = it.checkpoint = a->setting.checkpoint;
+    a->generate.seed = it.seed;
+    a->generate.steps = it.steps;
+    assert_int_equal(store_open(&s, database(), STORE_WRITE), OK);
+    assert_int_equal(store_items_add(s, SPLIT_GEN, &it, &bytes, 1, NULL), OK);
+    store_close(s);
+    a->looked = 0;
+    app_poll(a);
+    generate_news(a);
+    is_at(a, &screen_ranking, a->catalog.count[SPLIT_GEN] - 1);
+    assert_false(a->generate.pending);
+    press(a, "<");
+    is_at(a, &screen_ranking, 2);
+    app_close(a);
+}
+
+/* What is written elsewhere has the list of self-influence read again; the zoom over it goes on. */
+static void the_zoom_steps_through_a_list_that_is_read_again(void **state) {
+    (void)state;
+    struct app *a = explorer();
+    press(a, "4llll");
+    size_t before = a->self.list.item[3].item, after = a->self.list.item[5].item;
+    enter(a);
+    assert_string_equal(app_top(a)->name, "zoom");
+    mark_elsewhere(a, 11);
+    press(a, "h");
+    assert_int_equal(a->detail.ref.index, before);
+    mark_elsewhere(a, 12);
+    press(a, "ll");
+    assert_int_equal(a->detail.ref.index, after);
+    app_close(a);
+}
+
+static void the_zoom_over_a_side_without_scores_stays(void **state) {
+    (void)state;
+    struct app *a = explorer();
+    press(a, "3llll");
+    assert_true(a->row.n > 0);
+    while (a->row.n) press(a, "f");
+    assert_int_equal(a->compare.cursor, 4);
+    press(a, ":train:3");
+    enter(a);
+    assert_string_equal(app_top(a)->name, "zoom");
+    press(a, "hlkj");
+    assert_int_equal(a->detail.ref.index, 3);
+    assert_non_null(strstr(a->message, "there is no list behind this item"));
+    app_close(a);
+}
+
+static void losses_and_checkpoints_go_both_ways_everywhere(void **state) {
+    (void)state;
+    struct app *a = explorer();
+    press(a, "4");
+    enum loss loss = a->self.loss;
+    int64_t checkpoint = a->self.checkpoint;
+    press(a, "ff");
+    assert_int_not_equal(a->self.loss, loss);
+    press(a, "FF");
+    assert_int_equal(a->self.loss, loss);
+    press(a, "ccC");
+    assert_int_not_equal(a->self.checkpoint, checkpoint);
+    press(a, "C");
+    assert_int_equal(a->self.checkpoint, checkpoint);
+    for (int i = 0; i < LOSS_COUNT; i++) press(a, "F");
+    assert_int_equal(a->self.loss, loss);
+    app_close(a);
+}
+
+static int clean(void **state) {
+    (void)state;
+    rig_clear();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_line_of_actions_goes_back_as_the_key_does),
+        cmocka_unit_test(an_image_that_was_made_can_be_gone_back_from),
+        cmocka_unit_test(the_zoom_steps_through_a_list_that_is_read_again),
+        cmocka_unit_test(the_zoom_over_a_side_without_scores_stays),
+        cmocka_unit_test(losses_and_checkpoints_go_both_ways_everywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, clean);
+}
