@@ -25,6 +25,10 @@ void pictures_close(struct pictures *p);   /* NULL is fine; waits for the thread
  * last frame borrowed may go. */
 void pictures_begin(struct pictures *p);
 
+/* All of them are read again: the items may be others by now, or what could not be read can
+ * be.  What was borrowed is gone.  NULL is fine. */
+void pictures_forget(struct pictures *p);
+
 /* 1: *rgba has 4 * width * height bytes, borrowed until the pictures_begin()
  * after the next.  0: not yet, it is asked for.  -1: it cannot be decoded. */
 int pictures_get(struct pictures *p, struct item_ref ref, const unsigned char **rgba,

@@ -67,12 +67,16 @@ enum status store_publish(struct store *s);
 enum status store_open(struct store **out, const char *path, enum store_mode mode);
 
 /* Rolls back an open transaction; the last writer to close leaves one whole
- * file.  NULL is fine. */
+ * file, where the path still means the file that was opened.  NULL is fine. */
 void store_close(struct store *s);
 
 /* From now on waits a minute for other writers: work of hours must not end because
  * one of them, or the whole machine, was slow for some seconds. */
 void store_wait_longer(struct store *s);
+
+/* From now on a write waits a quarter of a second for other writers and no longer: somebody
+ * sits before the screen.  Reading waits as before. */
+void store_wait_briefly(struct store *s);
 
 int store_is_read_only(const struct store *s);
 const char *store_path(const struct store *s);   /* valid until store_close() */

@@ -42,6 +42,7 @@ struct pictures {
     size_t n_wanted;
     uint64_t doing;        /* key + 1 of what is being decoded; 0: nothing */
     uint64_t frame;
+    unsigned forgotten;    /* how often; what was read before is of no use after */
     int stop;
     double told;           /* when on_change was last called */
     int untold;            /* something was decoded since */
@@ -146,12 +147,14 @@ static void *main_loop(void *arg) {
         struct image image;
         uint64_t key = p->wanted[--p->n_wanted];
         if (find(p, key)->state != SLOT_FREE) continue;
+        unsigned forgotten = p->forgotten;
         p->doing = key + 1;
         pthread_mutex_unlock(&p->lock);
         decode(p, key, &image);
         pthread_mutex_lock(&p->lock);
         p->doing = 0;
-        put(p, key, &image);
+        if (forgotten == p->forgotten) put(p, key, &image);
+        else image_free(&image);
         p->untold = 1;
         if (p->n_wanted && clock_s() - p->told >= TELL_S) tell(p);
     }
@@ -197,6 +200,16 @@ void pictures_close(struct pictures *p) {
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     mem_free(p);
+}
+
+void pictures_forget(struct pictures *p) {
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < SLOTS; i++) image_free(&p->slot[i].image);
+    memset(p->slot, 0, sizeof p->slot);
+    p->used = p->bytes = p->n_wanted = 0;
+    p->forgotten++;
+    pthread_mutex_unlock(&p->lock);
 }
 
 void pictures_begin(struct pictures *p) {

@@ -17,6 +17,7 @@ enum {
     DB_PAGE_BYTES = 16384,            /* a score row of 1000 items fills an eighth, not half of two */
     DB_BUSY_MS = 5000,
     DB_BUSY_LONG_MS = 60000,
+    DB_BUSY_BRIEF_MS = 250,
     DB_STATEMENTS = 256,
     DB_OPEN_FEATURES = 4             /* sets whose files are open */
 };
@@ -27,6 +28,8 @@ struct store {
     char *file;                   /* the temporary name while it is being made, else NULL */
     int read_only;
     int log_tried;                /* WAL was asked for on this connection */
+    int is_brief;                 /* a write does not wait long */
+    uint64_t place[2];            /* device and number of the file as it was opened; 0: not known */
     int in_tx;                    /* store_begin() is open */
     int units;                    /* nested units of work */
     struct { const char *sql; sqlite3_stmt *stmt; } cache[DB_STATEMENTS];

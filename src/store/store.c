@@ -106,6 +106,21 @@ static void start_log(struct store *s) {
     sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
 }
 
+static int place_of(const char *path, uint64_t place[2]) {
+    struct stat st;
+    if (stat(path, &st) != 0) return 0;
+    place[0] = (uint64_t)st.st_dev;
+    place[1] = (uint64_t)st.st_ino;
+    return 1;
+}
+
+/* Whether the name still means the file that is open.  When it means another, the log of
+ * that name may be the other's: it is not for us to end. */
+static int is_in_place(const struct store *s) {
+    uint64_t now[2];
+    return !s->place[1] || (place_of(s->path, now) && memcmp(now, s->place, sizeof now) == 0);
+}
+
 /* Leaves one whole file, unless somebody else has it open (then the last one
  * to close does this). */
 static void stop_log(struct store *s) {
@@ -324,6 +339,7 @@ enum status store_open(struct store **out, const char *path, enum store_mode mod
         st = open_for_reading(s);
     else
         st = open_for_writing(s);
+    if (st == OK) st = place_of(path, s->place) ? OK : fail(ERR_IO, "%s: %s", path, strerror(errno));
     if (st == OK) *out = s;
     else store_close(s);
     return st;
@@ -333,7 +349,7 @@ void store_close(struct store *s) {
     if (!s) return;
     if (s->db) {
         store_rollback(s);
-        if (!s->read_only && !s->file) stop_log(s);
+        if (!s->read_only && !s->file && is_in_place(s)) stop_log(s);
         db_disconnect(s);
     }
     if (s->file) unlink(s->file);
@@ -342,6 +358,8 @@ void store_close(struct store *s) {
 }
 
 void store_wait_longer(struct store *s) { sqlite3_busy_timeout(s->db, DB_BUSY_LONG_MS); }
+
+void store_wait_briefly(struct store *s) { s->is_brief = 1; }
 
 int store_is_read_only(const struct store *s) { return s->read_only; }
 const char *store_path(const struct store *s) { return s->path; }
@@ -353,10 +371,12 @@ enum status store_begin(struct store *s) {
         return fail(ERR_DB, "%s: open read-only, so nothing can be changed", s->path);
     if (s->in_tx) return fail(ERR_RANGE, "%s: a transaction is open already", s->path);
     if (!s->db) return fail(ERR_DB, "%s: the database is closed", s->path);
+    if (s->is_brief) sqlite3_busy_timeout(s->db, DB_BUSY_BRIEF_MS);
     start_log(s);
-    TRY(db_script(s, "BEGIN IMMEDIATE"));
-    s->in_tx = 1;
-    return OK;
+    enum status st = db_script(s, "BEGIN IMMEDIATE");
+    if (s->is_brief) sqlite3_busy_timeout(s->db, DB_BUSY_MS);
+    s->in_tx = st == OK;
+    return st;
 }
 
 enum status store_commit(struct store *s) {

@@ -138,33 +138,53 @@ void app_draw(struct app *a) {
 
 /* --- news --- */
 
-/* What the file says now; the shown row is read anew when it could differ. */
-static void reread(struct app *a, int row_too) {
-    size_t before = a->catalog.count[a->gallery.split];
+/* Items went, so that numbers mean others by now: nothing that was kept by number holds. */
+static void renumber(struct app *a) {
+    a->generation++;
+    pictures_forget(a->pictures);
+    a->history.at = a->history.count = 0;
+    maps_free(a);
+    a->maps.message[0] = 0;
+    a->o.query = NULL;     /* it was shown */
+    size_t left = a->catalog.count[a->query.split];
+    if (left == 0) a->has_query = 0;
+    else if (a->query.index >= left) a->query.index = left - 1;
+}
+
+/* What hangs on which items there are, and which are marked. */
+static void refilter(struct app *a, int items, int marks) {
+    if (items || (marks && filter_speaks_of_marks(a->filter)) || a->gallery.sort == SORT_LDS) gallery_refilter(a);
+    if (a->ranking.filter[0] && (items || (marks && filter_speaks_of_marks(a->ranking.filter)))) ranking_repass(a);
+}
+
+/* What the file says now. */
+static void reread(struct app *a) {
+    unsigned marks = a->marks.changes;
     if (catalog_load(a) != OK) {
         app_say(a, STYLE_ERROR, "%s", fail_reason());
         return;
     }
-    if (a->catalog.count[a->gallery.split] != before || a->gallery.sort == 2) gallery_refilter(a);
+    int items = a->catalog.items != ITEMS_SAME;
+    if (a->catalog.items == ITEMS_OTHER) renumber(a);
+    if (items) facts_forget(a);
     if (!catalog_checkpoint(&a->catalog, a->setting.checkpoint) && a->catalog.checkpoints.count)
         a->setting.checkpoint = a->catalog.checkpoints.checkpoint[a->catalog.checkpoints.count - 1].id;
-    facts_forget(a);
     if (marks_load(a) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
-    a->pairs.stale = a->compare.stale = a->set.stale = a->overall.stale = 1;
-    if (row_too) a->reverse.stale = 1;
+    a->pairs.stale = a->compare.stale = a->set.stale = a->overall.stale = a->reverse.stale = 1;
     self_forget(a);
     jobs_reload(a);
     if (!a->has_query && a->catalog.count[SPLIT_GEN] + a->catalog.count[SPLIT_VAL]) {
-        app_first_query(a);
-    } else if (row_too || a->row.state != ROW_STORED) {
+        (void)app_first_query(a);
+    } else {
         if (a->has_query) find_nearest(a);
         row_load(a);
     }
+    refilter(a, items, a->marks.changes != marks);
 }
 
 static void news_of_jobs(struct app *a, const struct jobs_now *now) {
     a->jobs_ended = now->ended;
-    reread(a, 1);
+    reread(a);
     generate_news(a);
     if (!jobs_busy(a->jobs)) a->has_asked = 0;
     if (now->last_id == 0 || a->prompt != PROMPT_NONE) return;
@@ -206,7 +226,7 @@ int app_poll(struct app *a) {
     }
     if (store_data_version(a->store, &version) == OK && version != a->data_version) {
         a->data_version = version;
-        reread(a, 0);
+        reread(a);
         changed = 1;
     }
     return changed;
@@ -359,7 +379,10 @@ static void act_anywhere(struct app *a, enum action k) {
     case ACT_palette: begin_prompt(a, PROMPT_PALETTE); break;
     case ACT_filter: begin_prompt(a, PROMPT_FILTER); break;
     case ACT_line: a->shows_line = !a->shows_line; break;
-    case ACT_redraw: if (a->term) term_redraw(a->term); break;
+    case ACT_redraw:
+        pictures_forget(a->pictures);     /* what could not be read may be there now */
+        if (a->term) term_redraw(a->term);
+        break;
     case ACT_suspend: if (a->term) term_suspend(a->term); break;
     default: break;
     }

@@ -43,18 +43,23 @@ struct term;
 
 /* --- what the database holds (catalog.c); read at the start and when it changed --- */
 
+/* Items are added at the end; when some go, those after them are counted anew. */
+enum same_items { ITEMS_SAME, ITEMS_MORE, ITEMS_OTHER };
+
 /* How well a score set predicts retraining, as stored. */
 struct measured { int has; struct lds_row kind[2]; double *per_query; };   /* plain, and centred; per_query of the plain one */
 
 struct catalog {
     struct project project;
     size_t count[SPLIT_COUNT];
+    char last[SPLIT_COUNT][65];   /* SHA-256 of the last item's image; "": there is none */
     struct checkpoint_list checkpoints;   /* one per step */
     struct score_set_list scores;
     struct measured *measured;            /* [scores.count] */
     struct feature_set_list features;
     struct stat_set_list stats;
     struct { int read; struct label_list list; int *train; } label;   /* catalog_labels() has them */
+    enum same_items items;                /* as against those before it was read again */
     enum method method[METHOD_COUNT];     /* those that exist or can be computed */
     size_t n_methods;
 };
@@ -183,7 +188,8 @@ struct app {
     char why_read_only[160];
     int64_t data_version;
     uint64_t file[2];            /* device and number of the file as it was opened */
-    int is_replaced;             /* its name means another file now */
+    int is_replaced;             /* its name means another file now, or none */
+    unsigned times_gone;         /* looks in a row that found none */
     uint64_t jobs_ended;
     double looked;               /* when the data version was last asked for */
     struct catalog catalog;
@@ -223,6 +229,7 @@ struct app {
         enum split split;
         size_t *index, count;    /* items that pass the filter */
         int sort;
+        int64_t sorted_by;       /* by LDS: of this score set */
         size_t cursor, top;      /* positions in index; top: first of the page */
         size_t across, per_page; /* of the last draw */
     } gallery;
@@ -312,6 +319,7 @@ struct app {
     struct {
         unsigned char *on[SPLIT_COUNT];       /* [n[split]]: 1 where the item is marked */
         size_t n[SPLIT_COUNT], count[SPLIT_COUNT];
+        unsigned changes;        /* how often reading them again brought others */
     } marks;
     struct {
         struct removal_names lists;
@@ -328,6 +336,7 @@ struct app {
         int opponents, stale;
         struct score_set set;    /* id 0: none, message says why */
         struct survey_answer answer;
+        struct item_ref answered;   /* what it is of */
         uint32_t *order;         /* [answer.n] places in the answer, the first to show first */
         float largest;
         double part;             /* of the work, while it is waited for; else < 0 */
@@ -374,8 +383,11 @@ void app_close(struct app *a);          /* NULL is fine */
 /* Pictures for a terminal, which work wakes from then on; the terminal stays the caller's. */
 enum status app_connect(struct app *a, struct term *t);
 void app_disconnect(struct app *a);
-/* 1: the database's name means another file now, and that has just been said. */
+/* 1: the database's name means another file now, or none, and that has just been said; nothing
+ * is written from then on. */
 int app_look_at_file(struct app *a);
+/* Whether marks, notes and lists go to the database. */
+int app_writes(const struct app *a);
 /* Says which jobs were interrupted, and the keys that resume them. */
 void app_offer_interrupted(struct app *a);
 enum status app_first_query(struct app *a);
@@ -443,6 +455,8 @@ void setting_step_loss(struct app *a, int by);
 void setting_step_checkpoint(struct app *a, int by);
 void setting_step_lambda(struct app *a, int by);
 void row_load(struct app *a);           /* of the present setting and query */
+void row_read(struct app *a);           /* the same without what hangs on it, which is: */
+void row_changed(struct app *a);        /* the ranking's filter, the gallery's order by LDS */
 void row_free(struct row *r);
 void setting_compute(struct app *a);    /* the r key */
 /* Queues scores for a generated item to come: 1; 0: that would take features of the training
@@ -610,6 +624,7 @@ int facts_contain(const char *text, const char *part);   /* ASCII letters in eit
 /* The ranking's filter anew: after it, the row or marks changed. */
 void ranking_filter(struct app *a, const char *text);
 void ranking_refilter(struct app *a);
+void ranking_repass(struct app *a);     /* the items or what is marked may have changed */
 void ranking_clamp(struct app *a);      /* cursors onto what there is */
 
 #endif

@@ -88,6 +88,27 @@ const struct label_list *catalog_labels(struct app *a) {
     return &c->label.list;
 }
 
+/* "" in out: there is no such item. */
+static enum status image_of(struct store *s, enum split split, size_t index, char out[65]) {
+    struct item_list l = { NULL, 0, NULL };
+    TRY(store_items_read(s, split, index, 1, &l));
+    snprintf(out, 65, "%s", l.count ? l.item[0].sha256 : "");
+    item_list_free(&l);
+    return OK;
+}
+
+/* By the image that was the last one before: it stands where it stood. */
+static enum status compare_items(struct store *s, const struct catalog *old, struct catalog *c) {
+    char there[65];
+    for (int i = 0; i < SPLIT_COUNT; i++) {
+        if (c->count[i]) TRY(image_of(s, (enum split)i, c->count[i] - 1, c->last[i]));
+        if (old->count[i]) TRY(image_of(s, (enum split)i, old->count[i] - 1, there));
+        if (old->count[i] && strcmp(there, old->last[i]) != 0) c->items = ITEMS_OTHER;
+        else if (c->count[i] != old->count[i] && c->items == ITEMS_SAME) c->items = ITEMS_MORE;
+    }
+    return OK;
+}
+
 enum status catalog_load(struct app *a) {
     struct catalog c;
     enum status st = OK;
@@ -104,7 +125,12 @@ enum status catalog_load(struct app *a) {
     st = store_checkpoints_resolve(a->store, "all", &c.checkpoints);
     if (st == ERR_MISSING) st = OK;
     if (st != OK) goto done;
+    TRY_TO(compare_items(a->store, &a->catalog, &c));
     list_methods(&c);
+    if (c.items == ITEMS_SAME) {    /* so are their labels */
+        c.label = a->catalog.label;
+        memset(&a->catalog.label, 0, sizeof a->catalog.label);
+    }
     catalog_free(&a->catalog);
     a->catalog = c;
     return OK;

@@ -61,7 +61,7 @@ static void refresh(struct app *a) {
     if (!a->has_query) return;
     if (a->compare.stale || q.split != a->query.split || q.index != a->query.index) {
         swap_sides(a);
-        row_load(a);
+        row_read(a);
         swap_sides(a);
         a->compare.query = a->query;
         a->compare.stale = 0;
@@ -128,6 +128,7 @@ static void use_side(struct app *a, int side) {
     refresh(a);
     swap_sides(a);
     a->compare.active = side;
+    row_changed(a);
 }
 
 static int act(struct app *a, enum action k) {

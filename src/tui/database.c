@@ -6,6 +6,7 @@
 #include "dtrak/mem.h"
 #include "dtrak/task.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -88,20 +89,36 @@ static int file_number(const char *path, uint64_t out[2]) {
     return 1;
 }
 
+int app_writes(const struct app *a) { return !a->o.read_only && !a->is_replaced && !store_is_read_only(a->store); }
+
+/* What would be written now would be lost with the file: jobs end, marks stay in memory. */
+static void let_go_of_file(struct app *a, const char *what) {
+    snprintf(a->why_read_only, sizeof a->why_read_only, "%s: nothing can be computed or written any more", what);
+    jobs_close(a->jobs);
+    a->jobs = NULL;
+    app_say(a, STYLE_WARN, "%s: leave (%s) and start again; what shows is the old one", what, key_for(a, ACT_quit));
+}
+
 /* The new one is not opened from here: the log beside it is that of the old one, until the
- * old one is closed. */
+ * old one is closed.  A file that is gone is looked for twice: one may be on its way back. */
 int app_look_at_file(struct app *a) {
     uint64_t now[2];
-    if (a->is_replaced || !a->file[1] || !file_number(a->o.db, now) || memcmp(now, a->file, sizeof now) == 0) return 0;
+    if (a->is_replaced || !a->file[1]) return 0;
+    int there = file_number(a->o.db, now);
+    if (there && memcmp(now, a->file, sizeof now) == 0) {
+        a->times_gone = 0;
+        return 0;
+    }
+    if (!there && ((errno != ENOENT && errno != ENOTDIR) || ++a->times_gone < 2)) return 0;
     a->is_replaced = 1;
-    app_say(a, STYLE_WARN, "another file has taken this database's place: leave (%s) and start again, this is the old one",
-            key_for(a, ACT_quit));
+    let_go_of_file(a, there ? "another file has taken this database's place" : "the database's file is gone");
     return 1;
 }
 
 /* Everything of one database, with its first screen. */
 static enum status open_database(struct app *a) {
     TRY(store_open(&a->store, a->o.db, a->o.read_only ? STORE_READ : STORE_WRITE_OR_READ));
+    store_wait_briefly(a->store);
     TRY(catalog_load(a));
     TRY(marks_load(a));
     TRY(open_work(a));

@@ -407,6 +407,6 @@ void export_named(struct app *a, const char *path) {
         return;
     }
     if (!has_list(a) || app_look_at_file(a)) return;
-    if (a->is_replaced) app_say(a, STYLE_WARN, "another file has taken this database's place: nothing can be written of the old one");
+    if (a->is_replaced) app_say(a, STYLE_WARN, "%s", a->why_read_only);
     else start(a, path, f);
 }

@@ -22,6 +22,7 @@ static int by_key(const void *a, const void *b) {
 static enum status sort_items(struct app *a) {
     size_t n = a->gallery.count, total = a->catalog.count[a->gallery.split];
     enum status st = OK;
+    a->gallery.sorted_by = a->row.set.id;
     struct entry *e = mem_array(n + 1, sizeof *e);
     int *label = mem_array(total + 1, sizeof *label);
     if (!e || !label) st = fail(ERR_NOMEM, "gallery: out of memory");

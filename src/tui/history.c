@@ -46,7 +46,8 @@ void history_note(struct app *a, const struct place *before, int moved) {
 
 static void go_to(struct app *a, const struct place *p) {
     if (p->has_query && p->query.index < a->catalog.count[p->query.split] && !same_item(p->query, a->query)) app_set_query(a, p->query);
-    if (p->screen == &screen_detail) detail_open(a, p->item);
+    if (p->item.index >= a->catalog.count[p->item.split]) app_show(a, &screen_ranking);
+    else if (p->screen == &screen_detail) detail_open(a, p->item);
     else if (p->screen == &screen_reverse) reverse_open(a, p->item);
     else app_show(a, p->screen);
     a->ranking.pane = p->pane;

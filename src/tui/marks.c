@@ -13,16 +13,14 @@ void marks_free(struct app *a) {
     memset(&a->marks, 0, sizeof a->marks);
 }
 
-static int is_kept(const struct app *a) { return !a->o.read_only && !store_is_read_only(a->store); }
-
 static enum status load_split(struct app *a, enum split split) {
     size_t n = a->catalog.count[split], old = a->marks.n[split];
     struct index_list list = { NULL, 0 };
     unsigned char *on = mem_array(n + 1, 1);
     if (!on) return fail(ERR_NOMEM, "marks: out of memory");
     /* What is only in memory goes over; what is stored is as stored. */
-    if (!is_kept(a) && a->marks.on[split]) memcpy(on, a->marks.on[split], n < old ? n : old);
-    if (is_kept(a) || !a->marks.on[split]) {
+    if (!app_writes(a) && a->marks.on[split]) memcpy(on, a->marks.on[split], n < old ? n : old);
+    if (app_writes(a) || !a->marks.on[split]) {
         enum status st = store_marks_list(a->store, split, &list);
         if (st != OK) {
             mem_free(on);
@@ -32,6 +30,7 @@ static enum status load_split(struct app *a, enum split split) {
             if (list.index[i] < n) on[list.index[i]] = 1;
         index_list_free(&list);
     }
+    a->marks.changes += n != old || !a->marks.on[split] || memcmp(on, a->marks.on[split], n) != 0;
     mem_free(a->marks.on[split]);
     a->marks.on[split] = on;
     a->marks.n[split] = n;
@@ -51,7 +50,7 @@ int marks_has(const struct app *a, struct item_ref ref) {
 
 enum status marks_set(struct app *a, struct item_ref ref, int on) {
     if (ref.index >= a->marks.n[ref.split] || marks_has(a, ref) == on) return OK;
-    if (is_kept(a)) TRY(store_mark_set(a->store, ref, on));
+    if (app_writes(a)) TRY(store_mark_set(a->store, ref, on));
     a->marks.on[ref.split][ref.index] = (unsigned char)on;
     if (on) a->marks.count[ref.split]++;
     else a->marks.count[ref.split]--;
@@ -71,7 +70,7 @@ void marks_toggle(struct app *a, struct item_ref ref) {
     app_say(a, STYLE_NORMAL, "%s %s; %zu %s marked%s%s%s%s", id, on ? "marked" : "no longer marked", a->marks.count[ref.split],
             split_name(ref.split), ref.split == SPLIT_TRAIN ? ": " : "", ref.split == SPLIT_TRAIN ? key_for(a, ACT_set) : "",
             ref.split == SPLIT_TRAIN ? " shows them" : "",
-            is_kept(a) ? "" : " (not kept: the database is only read)");
+            app_writes(a) ? "" : " (not kept: the database is only read)");
 }
 
 enum status marks_replace(struct app *a, const size_t *train, size_t count) {
@@ -80,10 +79,10 @@ enum status marks_replace(struct app *a, const size_t *train, size_t count) {
     if (!want) return fail(ERR_NOMEM, "marks: out of memory");
     for (size_t i = 0; i < count; i++)
         if (train[i] < n) want[train[i]] = 1;
-    enum status st = is_kept(a) ? store_begin(a->store) : OK;
+    enum status st = app_writes(a) ? store_begin(a->store) : OK;
     for (size_t i = 0; st == OK && i < n; i++) st = marks_set(a, (struct item_ref){ SPLIT_TRAIN, i }, want[i]);
     mem_free(want);
-    if (is_kept(a)) {
+    if (app_writes(a)) {
         if (st == OK) st = store_commit(a->store);
         if (st != OK) {
             store_rollback(a->store);

@@ -14,7 +14,7 @@ void note_read(struct app *a, struct item_ref ref, char *out, size_t size) {
 
 void note_begin(struct app *a, struct item_ref ref) {
     char text[sizeof a->typed];
-    if (a->o.read_only || store_is_read_only(a->store)) {
+    if (!app_writes(a)) {
         app_say(a, STYLE_WARN, "the database is only read: no note can be written");
         return;
     }

@@ -68,10 +68,8 @@ void ranking_refilter(struct app *a) {
     ranking_clamp(a);
 }
 
-void ranking_filter(struct app *a, const char *text) {
+void ranking_repass(struct app *a) {
     size_t n = a->catalog.count[SPLIT_TRAIN];
-    if (!filter_check(a, text, 1)) return;
-    if (text != a->ranking.filter) snprintf(a->ranking.filter, sizeof a->ranking.filter, "%s", text);
     mem_free(a->ranking.pass);
     a->ranking.pass = NULL;
     a->ranking.pass_n = 0;
@@ -84,6 +82,12 @@ void ranking_filter(struct app *a, const char *text) {
         a->ranking.pass_n = n;
     }
     ranking_refilter(a);
+}
+
+void ranking_filter(struct app *a, const char *text) {
+    if (!filter_check(a, text, 1)) return;
+    if (text != a->ranking.filter) snprintf(a->ranking.filter, sizeof a->ranking.filter, "%s", text);
+    ranking_repass(a);
     a->ranking.cursor[0] = a->ranking.cursor[1] = 0;
     if (a->ranking.filter[0] && a->row.n && shown(&a->row) == 0)
         app_say(a, STYLE_WARN, "no training item passes '%s'; %s with nothing shows all", a->ranking.filter, key_for(a, ACT_filter));

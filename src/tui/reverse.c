@@ -19,12 +19,20 @@ void reverse_free(struct app *a) {
 }
 
 static void find_set(struct app *a) {
-    reverse_free(a);
+    struct score_set set;
+    int found = setting_find_set(a, a->reverse.split, &set) == OK;
     a->reverse.stale = 0;
+    /* What is there stays as long as it is of the same scores. */
+    if (found && a->reverse.answer.n && set.id == a->reverse.set.id && set.rows_done == a->reverse.set.rows_done &&
+        a->reverse.answered.split == a->reverse.ref.split && a->reverse.answered.index == a->reverse.ref.index) return;
+    reverse_free(a);
     a->reverse.message[0] = 0;
     a->reverse.part = 0;
     memset(&a->reverse.set, 0, sizeof a->reverse.set);
-    if (setting_find_set(a, a->reverse.split, &a->reverse.set) == OK) return;
+    if (found) {
+        a->reverse.set = set;
+        return;
+    }
     char name[96];
     setting_name(a, name, sizeof name);
     snprintf(a->reverse.message, sizeof a->reverse.message, "%s is not computed for %s items: %s shows what %s would do", name,
@@ -57,6 +65,7 @@ static void load(struct app *a) {
     int got = survey_get(a->survey, &r, &a->reverse.answer, &a->reverse.part);
     if (got == 0) return;
     a->reverse.part = -1;
+    a->reverse.answered = a->reverse.ref;
     if (got < 0 || sort_answer(a) != OK)
         snprintf(a->reverse.message, sizeof a->reverse.message, "%s", fail_reason());
 }

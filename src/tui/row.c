@@ -105,7 +105,7 @@ static void ask_live(struct app *a) {
     }
 }
 
-static void load(struct app *a) {
+void row_read(struct app *a) {
     struct row *r = &a->row;
     row_free(r);
     r->load = ++a->row_loads;
@@ -134,7 +134,12 @@ static void load(struct app *a) {
     read_stored(a);
 }
 
-void row_load(struct app *a) {
-    load(a);
+void row_changed(struct app *a) {
     ranking_refilter(a);
+    if (a->gallery.sort == SORT_LDS && a->gallery.sorted_by != a->row.set.id) gallery_refilter(a);
+}
+
+void row_load(struct app *a) {
+    row_read(a);
+    row_changed(a);
 }

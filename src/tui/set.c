@@ -98,7 +98,7 @@ static void step_list(struct app *a) {
 }
 
 static int may_write(struct app *a) {
-    if (!a->o.read_only && !store_is_read_only(a->store)) return 1;
+    if (app_writes(a)) return 1;
     app_say(a, STYLE_WARN, "the database is only read: nothing can be saved in it");
     return 0;
 }
