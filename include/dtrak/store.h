@@ -61,8 +61,8 @@ enum status store_create(struct store **out, const char *path);
  * writing.  On error the path does not exist and s can only be closed. */
 enum status store_publish(struct store *s);
 
-/* Opens an existing database; with a writable mode an older schema is migrated;
- * only read, it is shown as if it had been, and its bytes stay as they are.
+/* Opens an existing database.  An older schema is shown as the present one, and the
+ * file's bytes stay as they are until the first write, which migrates it.
  * On any error *out is NULL. */
 enum status store_open(struct store **out, const char *path, enum store_mode mode);
 

@@ -69,6 +69,7 @@ static enum status query(struct store *s, sqlite3_stmt **q, const char *sql, con
                          va_list *ap) {
     *q = NULL;
     if (!s->db) return fail(ERR_DB, "%s: the database is closed", s->path);
+    if (s->shows_older) TRY(db_look_again(s));
     TRY(find_statement(s, q, sql));
     for (int i = 0; types[i]; i++) {
         int rc = bind_one(*q, i + 1, types[i], ap);

@@ -30,6 +30,7 @@ struct store {
     int log_tried;                /* WAL was asked for on this connection */
     int is_brief;                 /* a write does not wait long */
     uint64_t place[2];            /* device and number of the file as it was opened; 0: not known */
+    int shows_older;              /* the file has an older schema, shown as the present one (migrate.c) */
     int in_tx;                    /* store_begin() is open */
     int units;                    /* nested units of work */
     struct { const char *sql; sqlite3_stmt *stmt; } cache[DB_STATEMENTS];
@@ -75,10 +76,12 @@ const void *col_blob(sqlite3_stmt *q, int i, size_t *len);
 enum status db_connect(struct store *s, const char *file, int flags, int immutable);
 void db_disconnect(struct store *s);
 
-/* Brings an older schema to DB_SCHEMA_VERSION (migrate.c). */
-enum status db_migrate(struct store *s);
-/* Shows an older schema as DB_SCHEMA_VERSION to this connection without writing to the file. */
+/* An older schema (migrate.c): shown as DB_SCHEMA_VERSION to this connection without writing
+ * to the file; brought to it, before the first write; and looked at again, since another
+ * connection may have brought it there. */
 enum status db_show_as_present(struct store *s);
+enum status db_migrate(struct store *s);
+enum status db_look_again(struct store *s);
 enum status db_create_schema(struct store *s);
 
 /* Text fields of fixed size, refused when they do not fit. */

@@ -125,7 +125,11 @@ static enum status claim(struct store *s, int64_t id, const char *owner, struct 
 
 enum status store_job_claim(struct store *s, int64_t id, const char *owner, struct job *out) {
     struct job j;
+    int64_t waits = id;
     TRY(db_fits("job owner", owner, sizeof j.owner));
+    /* Looking writes nothing, and most looks find nothing. */
+    if (id == 0) TRY(db_number(s, &waits, "SELECT id FROM job WHERE state = 'queued' LIMIT 1", ""));
+    if (waits == 0) return fail(ERR_MISSING, "%s: no job is waiting", s->path);
     TRY(db_unit_begin(s));
     TRY(db_unit_end(s, claim(s, id, owner, &j)));
     *out = j;

@@ -1,9 +1,10 @@
 /* migrate.c - the schema, and the way from each older version to the next.
  *
- * A fresh database gets schema.sql; an older one gets the steps it lacks, in
- * one transaction, and then has the same tables (the tests compare them).  One
- * that is only read keeps its bytes: temporary tables and views in front of its
- * own show it as the present schema would.  So every step so far only adds tables
+ * A fresh database gets schema.sql.  An older one keeps its bytes while it is only
+ * read, also by who could write: temporary tables and views in front of its own
+ * show it as the present schema would.  Before the first write it gets the steps
+ * it lacks, in one transaction, and then has the same tables (the tests compare
+ * them); connections that show it otherwise notice that.  So every step so far only adds tables
  * and columns with a default; one that changes rows needs more than that. */
 #include "db.h"
 
@@ -160,11 +161,6 @@ static enum status migrate(struct store *s) {
     return from < DB_SCHEMA_VERSION ? set_version(s) : OK;
 }
 
-enum status db_migrate(struct store *s) {
-    TRY(db_unit_begin(s));
-    return db_unit_end(s, migrate(s));
-}
-
 /* --- an older schema, only read --- */
 
 /* How table `name` of the present schema is to be shown, as SQL in *b; nothing
@@ -222,5 +218,50 @@ enum status db_show_as_present(struct store *s) {
     sqlite3_finalize(tables);
     sqlite3_close(fresh);
     buf_free(&b);
+    s->shows_older = st == OK;
     return st;
+}
+
+/* The tables as the file has them. */
+static enum status show_as_stored(struct store *s) {
+    sqlite3_stmt *q = NULL;
+    struct buf b = BUF_INIT;
+    int rc = sqlite3_prepare_v2(s->db, "SELECT type, name FROM sqlite_temp_schema WHERE type IN ('table', 'view')", -1, &q, NULL);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        buf_printf(&b, "DROP %s temp.%s;", col_str(q, 0), col_str(q, 1));
+        rc = SQLITE_OK;
+    }
+    sqlite3_finalize(q);
+    enum status st = rc != SQLITE_DONE ? db_error(s, rc) : buf_status(&b);
+    if (st == OK && b.len) st = db_script(s, b.data);
+    buf_free(&b);
+    if (st == OK) s->shows_older = 0;
+    return st;
+}
+
+enum status db_migrate(struct store *s) {
+    TRY(show_as_stored(s));
+    enum status st = db_script(s, "BEGIN IMMEDIATE");
+    if (st == OK) {
+        st = migrate(s);
+        if (st == OK) st = db_script(s, "COMMIT");
+        if (st != OK) sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    if (st == OK) return OK;
+    char why[400];
+    snprintf(why, sizeof why, "%s", fail_reason());
+    db_show_as_present(s);     /* it can be read as before */
+    return fail(st, "%s", why);
+}
+
+enum status db_look_again(struct store *s) {
+    sqlite3_stmt *q = NULL;
+    int64_t version = 0;
+    for (sqlite3_stmt *p = NULL; (p = sqlite3_next_stmt(s->db, p)) != NULL;)
+        if (sqlite3_stmt_busy(p)) return OK;     /* it reads what it began with; the next look will do */
+    int rc = sqlite3_prepare_v2(s->db, "PRAGMA main.user_version", -1, &q, NULL);
+    if (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) version = sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    if (rc != SQLITE_ROW) return db_error(s, rc);
+    return version == DB_SCHEMA_VERSION ? show_as_stored(s) : OK;
 }

@@ -63,7 +63,7 @@ void db_disconnect(struct store *s) {
     s->cached = 0;
     sqlite3_close(s->db);
     s->db = NULL;
-    s->log_tried = 0;
+    s->log_tried = s->shows_older = 0;
 }
 
 static enum status store_new(struct store **out, const char *path) {
@@ -294,8 +294,7 @@ static enum status identify(struct store *s) {
     if (version < 1)
         return fail(ERR_DB, "%s: schema %lld is not one of dtrak's", s->path, (long long)version);
     TRY(db_script(s, "PRAGMA cache_size = -16384"));
-    if (version == DB_SCHEMA_VERSION) return OK;
-    return s->read_only ? db_show_as_present(s) : db_migrate(s);
+    return version == DB_SCHEMA_VERSION ? OK : db_show_as_present(s);
 }
 
 static enum status open_for_reading(struct store *s) {
@@ -373,7 +372,8 @@ enum status store_begin(struct store *s) {
     if (!s->db) return fail(ERR_DB, "%s: the database is closed", s->path);
     if (s->is_brief) sqlite3_busy_timeout(s->db, DB_BUSY_BRIEF_MS);
     start_log(s);
-    enum status st = db_script(s, "BEGIN IMMEDIATE");
+    enum status st = s->shows_older ? db_migrate(s) : OK;
+    if (st == OK) st = db_script(s, "BEGIN IMMEDIATE");
     if (s->is_brief) sqlite3_busy_timeout(s->db, DB_BUSY_MS);
     s->in_tx = st == OK;
     return st;

@@ -21,5 +21,24 @@ cmp -s tree/assets/demo.db "$root/assets/demo.db"
 says the_original_is_untouched $?
 [ "$(wc -c < "$root/assets/demo.db")" -le 30000000 ]
 says it_is_at_most_30_mb $?
+
+# Looking at it, on every screen and by every verb that only reads, leaves each byte as it was,
+# though it may be of an older schema and could be written.
+cp "$root/assets/demo.db" looked.db
+for look in "view looked.db --graphics none --size 100x30 --keys @idle --dump /dev/null" \
+            "view looked.db --graphics none --size 100x30 --dump /dev/null --keys" \
+            "info looked.db" "rank looked.db --query gen:0" "check looked.db" "compare looked.db --query gen:0 --a trak --b dtrak" \
+            "neighbours looked.db --item train:5 --by pixels" "page looked.db --query gen:0 --out page.html"; do
+    set -- "$DTRAK" $look
+    case $look in *--keys) set -- "$@" "3 @idle 4 5 p 6 7 @idle 8 2 enter @idle v @idle q R @idle ? q 1 j" ;; esac
+    "$@" > out.txt 2> err.txt < /dev/null
+    status=$?
+    cmp looked.db "$root/assets/demo.db" >> err.txt 2>&1 && [ $status = 0 ] && [ ! -e looked.db-wal ]
+    says "untouched_by_${look%% *}" $? "$(cat err.txt)"
+done
+"$DTRAK" view looked.db --graphics none --size 100x30 --keys "2 space" --dump /dev/null 2> err.txt < /dev/null
+says a_mark_is_written_to_it "$(cmp -s looked.db "$root/assets/demo.db" && echo 1 || echo 0)" "$(cat err.txt)"
+holds and_it_is_as_clean_then "$DTRAK" check looked.db
+
 holds it_is_clean "$DTRAK" check tree/build/demo.db
 finish
