@@ -31,6 +31,7 @@ struct krylov_operator {
     void *ctx;
     /* x is wanted to make Phi x of, B = Phi^T Phi: the bound is that of the image, though none is kept. */
     int bound_image;
+    size_t most;      /* vectors there will ever be, where that is known: no room is taken for more; 0: not known */
 };
 
 struct krylov;
@@ -72,12 +73,13 @@ void linalg_normal_apply(const float *X, size_t n, size_t k, const double *v, do
                          double *scratch, struct pool *pool);
 size_t linalg_normal_scratch(const struct pool *pool, size_t k);
 
-/* B[M][k] += V X^T X for V[M][k]: M vectors in one reading of X[n][k].  Scratch for M as
- * below.  linalg_wide_products(): out[n][M] = X V^T, with the same scratch. */
+/* B[M][k] += V X^T X for V[M][k]: M vectors in one reading of X[n][k].  linalg_wide_products():
+ * out[n][M] = X V^T.  Each with its scratch for M. */
 void linalg_normal_add(const float *X, size_t n, size_t k, const double *V, size_t M, double *B, double *scratch, struct pool *pool);
 void linalg_wide_products(const float *X, size_t n, size_t k, const double *V, size_t M, double *out, double *scratch,
                           struct pool *pool);
 size_t linalg_normal_add_scratch(const struct pool *pool, size_t k, size_t M);
+size_t linalg_wide_products_scratch(const struct pool *pool, size_t k, size_t M);
 
 /* y[n] = A x for symmetric A as its upper triangle, row by row: n (n + 1) / 2 numbers. */
 enum status linalg_packed_apply(const double *A, size_t n, const double *x, double *y);

@@ -60,7 +60,8 @@ void report_ranking_free(struct report_ranking *r);
 void report_ranking_text(struct buf *b, const struct report_ranking *r);
 /* {"query","method","loss","checkpoint","lambda","lambda_abs","effective_dimension","condition","features_rank",
  * "warning","error_bars":{"blocks","projections","top"},"proponents":[{"rank","item","label","score"}],
- * "opponents":[...]}; an entry with error bars also has "se","sign_determined","p_top","rank_low","rank_high"; checkpoint is a step, lambda the relative value; null where there is none. */
+ * "opponents":[...]}; an entry with error bars also has "se","sign_determined","p_top","rank_low","rank_high";
+ * checkpoint is a step, lambda the relative value; null where there is none. */
 void report_ranking_json(struct buf *b, const struct report_ranking *r);
 /* ,"lambda_abs":..,"effective_dimension":..,"condition":..,"features_rank":..,"warning":.. of a set's ridge, null
  * where it is not known or there is none. */

@@ -58,6 +58,14 @@ enum method method_parse(const char *name, enum loss *loss) {
     return (enum method)m;
 }
 
+enum status method_read(enum method *out, enum loss *loss, const char *name) {
+    char all[32 * (METHOD_COUNT + 1)] = "dtrak";
+    *out = method_parse(name, loss);
+    if (*out < METHOD_COUNT) return OK;
+    for (size_t m = 0, at = strlen(all); m < METHOD_COUNT; m++) at += (size_t)snprintf(all + at, sizeof all - at, " %s", methods[m].name);
+    return fail(ERR_USAGE, "'%.40s' is not a method; there are %s", name, all);
+}
+
 void method_display(char out[METHOD_DISPLAY], enum method m, enum loss loss) {
     const char *name = (unsigned)m < METHOD_COUNT ? methods[m].display : "?";
     if (m == METHOD_TRAK && loss == LOSS_ELBO) name = "TRAK-ELBO";

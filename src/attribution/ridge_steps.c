@@ -32,7 +32,7 @@ static enum status begin(struct ridge_steps **out, const struct ridge_steps *wha
     struct ridge_steps *s = mem_array(1, sizeof *s);
     if (!s) return fail(ERR_NOMEM, "lambda steps: out of memory");
     *s = *what;
-    struct krylov_operator op = { s->phi ? s->k : s->N, s->phi ? s->N : 0, apply, s, 0 };
+    struct krylov_operator op = { .dim = s->phi ? s->k : s->N, .images = s->phi ? s->N : 0, .apply = apply, .ctx = s };
     enum status st = OK;
     if (s->phi) s->scratch = mem_array(linalg_normal_scratch(s->pool, s->k), sizeof *s->scratch);
     if (s->phi && !s->scratch) st = fail(ERR_NOMEM, "lambda steps: out of memory");

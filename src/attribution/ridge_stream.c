@@ -88,7 +88,7 @@ static enum status bases_init(struct bases *b, const struct ridge_stream *s, siz
 }
 
 static enum status add_basis(struct bases *b, size_t i, const double *start) {
-    struct krylov_operator op = { .dim = b->s->train->k, .bound_image = 1 };
+    struct krylov_operator op = { .dim = b->s->train->k, .bound_image = 1, .most = most_vectors(b->s, b->count) };
     return krylov_new(&b->of[i], &op, start);
 }
 
@@ -149,7 +149,7 @@ static enum status finish(struct bases *b, const double *lambda_abs, size_t lamb
     enum status st = OK;
     for (size_t l = 0; l < lambdas; l++)
         for (size_t i = 0; i < M; i++) TRY(krylov_solve(b->of[i], lambda_abs[l], X + (l * M + i) * k));
-    scratch = mem_array(linalg_normal_add_scratch(b->s->pool, k, all), sizeof *scratch);
+    scratch = mem_array(linalg_wide_products_scratch(b->s->pool, k, all), sizeof *scratch);
     products = mem_array(b->rows * all, sizeof *products);
     if (!scratch || !products) st = fail(ERR_NOMEM, "scores: out of memory for %zu queries at %zu lambdas", M, lambdas);
     for (size_t first = 0; first < t->n && st == OK; first += b->rows) {

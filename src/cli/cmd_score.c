@@ -42,9 +42,8 @@ static enum status check_methods(const char *list) {
     char word[64];
     int any = 0;
     while (args_next_word(&list, word, sizeof word)) {
-        enum method m = method_parse(word, NULL);
-        if (m == METHOD_COUNT) return fail(ERR_USAGE, "--method '%s' is not a method; trak, dtrak, grad-dot, "
-                                           "grad-cos and pixel-cos are", word);
+        enum method m;
+        TRY(method_read(&m, NULL, word));
         if (!method_is_available(m))
             return fail(ERR_USAGE, "--method %s cannot be computed by this version", word);
         any = 1;

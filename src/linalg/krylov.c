@@ -41,6 +41,7 @@ static enum status grow_one(double **p, size_t from, size_t to, size_t size) {
 
 static enum status grow(struct krylov *k) {
     size_t from = k->room, to = from ? 2 * from : 32;
+    if (k->op.most > from && k->op.most < to) to = k->op.most;
     TRY(grow_one(&k->Q, from ? from + 1 : 0, to + 1, k->op.dim));
     if (k->op.images) TRY(grow_one(&k->image, from, to, k->op.images));
     TRY(grow_one(&k->alpha, from, to, 1));
@@ -280,8 +281,10 @@ struct many {
     double *sums, *wide, *products, *out;
 };
 
+size_t linalg_wide_products_scratch(const struct pool *pool, size_t k, size_t M) { return pool_threads(pool) * WIDE_ROWS * (k + M); }
+
 size_t linalg_normal_add_scratch(const struct pool *pool, size_t k, size_t M) {
-    return CHUNKS * M * k + pool_threads(pool) * WIDE_ROWS * (k + M);
+    return CHUNKS * M * k + linalg_wide_products_scratch(pool, k, M);
 }
 
 /* BLAS takes one vector faster as one. */

@@ -213,7 +213,8 @@ static enum status open_checkpoint(struct maker *m) {
     TRY(make_pairs(m));
     m->engine = (struct feature_engine){
         .net = &m->net, .D = m->D, .losses = m->o->losses, .noise_seed = m->o->noise_seed, .pairs = m->pairs,
-        .n_pairs = m->o->timesteps * m->draws, .parts = m->parts, .pictures = is_journey(m) ? m->o->timesteps : 1, .block_pieces = m->block_rows * m->parts,
+        .n_pairs = m->o->timesteps * m->draws, .parts = m->parts, .pictures = is_journey(m) ? m->o->timesteps : 1,
+        .block_pieces = m->block_rows * m->parts,
         .projection = { m->kind, m->o->projection_seed, unet_size(m->net.u), (uint32_t)m->o->dims, m->nonzeros,
                         PROJECTION_VERSION },
         .threads = m->o->threads, .memory = m->o->memory, .cancel = m->progress ? m->progress->cancel : NULL };

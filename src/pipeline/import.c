@@ -137,9 +137,9 @@ enum status import_digest(const struct array *a, uint64_t *digest) {
 
 enum status import_score_set(struct store *s, const struct score_target *t, size_t n, size_t rows, struct score_set *out) {
     enum loss own = LOSS_COUNT, loss = t->loss ? loss_parse(t->loss) : LOSS_COUNT;
-    enum method m = method_parse(t->method, &own);
+    enum method m;
     struct lambda l;
-    if (m == METHOD_COUNT) return fail(ERR_USAGE, "--method '%s' is not a method; trak, dtrak, grad-dot, journey, das, ... are", t->method);
+    TRY(method_read(&m, &own, t->method));
     if (t->loss && loss == LOSS_COUNT)
         return fail(ERR_USAGE, "--loss '%s' is none of simple elbo square avg l1 l2 linf", t->loss);
     if (method_own_loss(m) != LOSS_COUNT) own = method_own_loss(m);

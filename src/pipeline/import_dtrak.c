@@ -317,7 +317,8 @@ static enum status read_shards(void *ctx, size_t row, float *out) {
 static enum status open_shards(struct dtrak_tree *t, struct shards *s, const struct keys *k, size_t count) {
     s->used = t->o->used && t->o->used < k->Z ? t->o->used : k->Z;
     for (size_t i = 0; i < count; i++) {
-        if (k[i].shard != i) return fail(ERR_MISSING, "%s: shard %zu is there %s", k[i].path, k[i].shard, k[i].shard > i ? "and the one before it is not" : "twice");
+        if (k[i].shard != i)
+            return fail(ERR_MISSING, "%s: shard %zu is there %s", k[i].path, k[i].shard, k[i].shard > i ? "and the one before it is not" : "twice");
         s->count = i + 1;
         TRY(array_open_any(&s->a[i], k[i].path, k->Z));
         if (s->a[i].rank != 2 || s->a[i].shape[1] != k->Z)

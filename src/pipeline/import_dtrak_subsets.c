@@ -119,7 +119,8 @@ static enum status read_sums(const struct output *o, const struct pickle *root, 
     size_t first = 0;
     *T = 0;
     if (pickle_array(root)) return add_matrix(o, pickle_array(root), Q, T, sum);
-    if (pickle_type(root) != PICKLE_LIST) return fail(ERR_FORMAT, "%s: a pickled %s, a list of batches is expected", o->path, pickle_type_name(pickle_type(root)));
+    if (pickle_type(root) != PICKLE_LIST)
+        return fail(ERR_FORMAT, "%s: a pickled %s, a list of batches is expected", o->path, pickle_type_name(pickle_type(root)));
     for (size_t b = 0; b < pickle_len(root); b++) TRY(add_batch(o, pickle_at(root, b), &first, Q, T, sum));
     return first == Q ? OK : fail(ERR_FORMAT, "%s: losses of %zu queries, and here are %zu %s items", o->path, first, Q, split_name(o->split));
 }

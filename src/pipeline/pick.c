@@ -9,8 +9,7 @@ enum status picker_open(struct picker *out, struct store *s, const struct pick *
     struct lambda l;
     *out = (struct picker){ .method = METHOD_COUNT, .loss = LOSS_COUNT, .timesteps = p->timesteps, .k = p->k, .splits = p->splits };
     if (p->method) {
-        out->method = method_parse(p->method, &alias);
-        if (out->method == METHOD_COUNT) return fail(ERR_USAGE, "'%s' is not a method", p->method);
+        TRY(method_read(&out->method, &alias, p->method));
         out->loss = alias;
     }
     if (p->loss) {

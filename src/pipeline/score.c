@@ -23,9 +23,8 @@ enum { VERSION = 1 };
 
 static enum status read_method(struct scorer *w, const char *word) {
     enum loss forced;
-    enum method m = method_parse(word, &forced);
-    if (m == METHOD_COUNT)
-        return fail(ERR_USAGE, "'%s' is not a method; trak, dtrak, grad-dot, grad-cos and pixel-cos are", word);
+    enum method m;
+    TRY(method_read(&m, &forced, word));
     if (!method_is_available(m))
         return fail(ERR_USAGE, "method %s is not computed by this program; its scores can be imported", word);
     if (method_own_loss(m) != LOSS_COUNT) forced = method_own_loss(m);

@@ -33,9 +33,7 @@ struct wanted {
 static enum status read_method(struct wanted *w, const struct report_request *r) {
     enum loss alias = LOSS_COUNT;
     const char *name = r->method ? r->method : "trak";
-    w->method = method_parse(name, &alias);
-    if (w->method == METHOD_COUNT)
-        return fail(ERR_USAGE, "'%s' is not a method; trak, dtrak, grad-dot, grad-cos and pixel-cos are", name);
+    TRY(method_read(&w->method, &alias, name));
     w->loss = LOSS_COUNT;
     if (!method_has_loss(w->method)) return OK;
     enum loss asked = r->loss ? loss_parse(r->loss) : LOSS_COUNT;

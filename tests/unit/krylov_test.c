@@ -134,6 +134,32 @@ static void it_stops_when_nothing_is_left_to_find(void **state) {
     assert_int_equal(ridge_steps_new(&s, one, 2, 3, query, NULL), ERR_NUMERIC);
 }
 
+static enum status scale_by_place(void *ctx, const double *v, double *Bv, double *image) {
+    (void)image;
+    for (size_t i = 0; i < *(size_t *)ctx; i++) Bv[i] = (double)(i + 1) * v[i];
+    return OK;
+}
+
+/* Room doubles, but not beyond the vectors that there may be: 32 and then 40, not 64. */
+static void no_room_is_taken_for_vectors_that_cannot_come(void **state) {
+    (void)state;
+    enum { DIM = 1000 };
+    static double start[DIM];
+    size_t dim = DIM, bytes[2];
+    for (size_t i = 0; i < DIM; i++) start[i] = 1;
+    for (size_t known = 0; known < 2; known++) {
+        struct krylov_operator op = { .dim = DIM, .apply = scale_by_place, .ctx = &dim, .most = known ? 40 : 0 };
+        struct krylov *k;
+        size_t before = mem_taken();
+        assert_int_equal(krylov_new(&k, &op, start), OK);
+        assert_int_equal(krylov_extend(k, 1e-3, 0, 40, NULL), OK);
+        assert_int_equal(krylov_size(k), 40);
+        bytes[known] = mem_taken() - before;
+        krylov_free(k);
+    }
+    assert_true(bytes[1] + 24 * DIM * sizeof(double) <= bytes[0]);
+}
+
 static void threads_do_not_change_a_bit(void **state) {
     (void)state;
     struct pool *pool;
@@ -174,6 +200,7 @@ int main(void) {
         cmocka_unit_test(every_lambda_of_the_grid_agrees_with_the_eigenbasis),
         cmocka_unit_test(a_basis_that_is_too_small_says_so),
         cmocka_unit_test(it_stops_when_nothing_is_left_to_find),
+        cmocka_unit_test(no_room_is_taken_for_vectors_that_cannot_come),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
     };
