@@ -2,7 +2,8 @@
  *
  * An import is one transaction: on any error the database is as it was.  What
  * is imported carries where it came from and a checksum of the file in its
- * parameters, so that two files are two sets. */
+ * parameters, so that two files of scores are two sets, and features of one file
+ * do not pass for those of another. */
 #ifndef DTRAK_INTERCHANGE_H
 #define DTRAK_INTERCHANGE_H
 
@@ -39,7 +40,7 @@ struct import_options {
     const char *name;            /* recorded: the experiment's; NULL: the file's */
     const char *experiment;      /* traker: which; NULL: all */
     const char *setting;         /* d-trak: "5000-0.5", where the tree has several; NULL: its only one */
-    const char *projection;      /* features: NULL "imported" */
+    const char *projection;      /* features: its name, of at most 15 letters; NULL "imported", or what the tool is called */
     const char *rule;            /* features: NULL "uniform" */
     size_t timesteps;            /* 0: not known */
     uint64_t noise_seed, projection_seed;

@@ -36,7 +36,7 @@ static enum status read_word(struct report_request *q, struct setting_text *t, c
     } else if (len == 9 && !strncmp(word, "timesteps", len)) {
         return args_parse_size(value, "timesteps", 1, 1000, &q->timesteps);
     } else if (len == 4 && !strncmp(word, "dims", len)) {
-        return args_parse_size(value, "dims", 1, 1u << 20, &q->k);
+        return args_parse_size(value, "dims", 1, 1u << 24, &q->k);
     } else {
         return fail(ERR_USAGE, "'%s': expected loss=, checkpoint=, lambda=, timesteps= or dims=", word);
     }

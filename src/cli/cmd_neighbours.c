@@ -52,7 +52,7 @@ static enum status run_neighbours(const struct args *a) {
     TRY(read_by(a, &q.by));
     TRY(args_size(a, "top", 1, 1000000, &q.top));
     TRY(args_size(a, "timesteps", 1, 1000, &q.timesteps));
-    TRY(args_size(a, "dims", 1, 1u << 20, &q.k));
+    TRY(args_size(a, "dims", 1, 1u << 24, &q.k));
     q.loss = args_text(a, "loss", NULL);
     q.checkpoint = args_text(a, "checkpoint", NULL);
     q.embedding = args_text(a, "embedding", NULL);

@@ -79,7 +79,7 @@ static enum status run_score(const struct args *a) {
     o.lambda = args_text(a, "lambda", NULL);
     TRY(lambda_parse_list(l, &lambdas, o.lambda));
     TRY(args_size(a, "timesteps", 1, 1000, &o.timesteps));
-    TRY(args_size(a, "dims", 1, 65536, &o.dims));
+    TRY(args_size(a, "dims", 1, 1u << 24, &o.dims));
     TRY(cli_splits(a, &o.splits));
     o.queries = args_text(a, "query", NULL);
     TRY(read_solver(a, &o.solver));

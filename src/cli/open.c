@@ -60,7 +60,7 @@ enum status cli_setting(const struct args *a, struct report_request *r) {
     r->checkpoint = args_text(a, "checkpoint", NULL);
     r->lambda = args_text(a, "lambda", NULL);
     TRY(args_size(a, "timesteps", 1, 1000, &r->timesteps));
-    return args_size(a, "dims", 1, 1u << 20, &r->k);
+    return args_size(a, "dims", 1, 1u << 24, &r->k);
 }
 
 enum status cli_pick(const struct args *a, struct pick *p) {

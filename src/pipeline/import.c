@@ -64,12 +64,24 @@ enum status import_checkpoint(struct store *s, const char *name, struct import_r
     return fail(ERR_USAGE, "--checkpoint '%s' names %zu checkpoints; what is imported belongs to one", name, got);
 }
 
-enum status import_loss(const char *name, char out[16]) {
-    enum loss loss = name ? loss_parse(name) : LOSS_COUNT;
+enum status import_identity(struct feature_identity *f, const struct import_options *o, const char *projection) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:+-";
+    enum loss loss = o->loss ? loss_parse(o->loss) : LOSS_COUNT;
+    const char *rule = o->rule ? o->rule : "uniform";
+    if (o->projection) projection = o->projection;
+    *f = (struct feature_identity){ .timesteps = o->timesteps, .noise_seed = o->noise_seed, .draws = 1, .parts = 1,
+                                    .projection_seed = o->projection_seed };
     if (loss == LOSS_COUNT)
         return fail(ERR_USAGE, "features are gradients of a loss: add --loss simple, elbo, square, avg, l1, l2 or linf%s%s",
-                    name ? ", not " : "", name ? name : "");
-    snprintf(out, 16, "%s", loss_name(loss));
+                    o->loss ? ", not " : "", o->loss ? o->loss : "");
+    if (strcmp(rule, "uniform") != 0 && strcmp(rule, "cumulative") != 0)
+        return fail(ERR_USAGE, "--rule '%.40s' is neither uniform nor cumulative", rule);
+    if (!*projection || strlen(projection) >= sizeof f->projection || projection[strspn(projection, letters)])
+        return fail(ERR_USAGE, "'%.40s' cannot name a projection: expected 1 to %zu letters, digits and . _ : + -; --projection gives another",
+                    projection, sizeof f->projection - 1);
+    snprintf(f->loss, sizeof f->loss, "%s", loss_name(loss));
+    snprintf(f->rule, sizeof f->rule, "%s", rule);
+    snprintf(f->projection, sizeof f->projection, "%s", projection);
     return OK;
 }
 

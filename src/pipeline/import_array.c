@@ -81,17 +81,17 @@ static enum status take_features(struct store *s, const struct import_options *o
         return fail(ERR_FORMAT, "%s: %zu rows of %zu numbers, and here are %zu %s items: one row for each is expected%s", o->path,
                     a->shape[0], a->shape[1], items, split_name(o->split),
                     a->shape[1] == items ? "; this is the array the other way round, a row for each feature" : "");
-    struct feature_identity f = { .split = o->split, .timesteps = o->timesteps, .noise_seed = o->noise_seed, .draws = 1, .parts = 1,
-                                  .projection_seed = o->projection_seed, .k = w.used, .float32 = a->type != ARRAY_F16, .version = 0 };
+    struct feature_identity f;
+    TRY(import_identity(&f, o, "imported"));
+    f.split = o->split;
+    f.k = w.used;
+    f.float32 = a->type != ARRAY_F16;
     struct feature_reader in = import_array_rows(&w, o->path, o->allow_zero);
     if (o->in_place) {
         TRY(import_in_place(&file, a));
         in.file = &file;
         in.files = 1;
     }
-    TRY(import_loss(o->loss, f.loss));
-    snprintf(f.rule, sizeof f.rule, "%.15s", o->rule ? o->rule : "uniform");
-    snprintf(f.projection, sizeof f.projection, "%.15s", o->projection ? o->projection : "imported");
     TRY_TO(import_order(&order, o->query_index, items, items, split_name(o->split)));
     in.order = order;
     TRY_TO(import_digest(a, &digest));

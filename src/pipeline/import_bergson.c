@@ -70,8 +70,11 @@ static enum status take_index(struct bergson *b, const struct bergson_index *ind
         goto done;
     }
     TRY_TO(choose_columns(&x, index, o));
-    struct feature_identity f = { .split = o->split, .timesteps = o->timesteps, .noise_seed = o->noise_seed, .draws = 1, .parts = 1,
-                                  .projection_seed = o->projection_seed, .k = x.dim, .float32 = index->type != ARRAY_F16 };
+    struct feature_identity f;
+    TRY_TO(import_identity(&f, o, "bergson"));
+    f.split = o->split;
+    f.k = x.dim;
+    f.float32 = index->type != ARRAY_F16;
     struct feature_reader in = { a.shape[0], x.dim, read_row, &x, a.path, NULL, o->allow_zero, NULL, 0 };
     if (o->in_place) {
         TRY_TO(import_in_place(&file, &a));
@@ -79,9 +82,6 @@ static enum status take_index(struct bergson *b, const struct bergson_index *ind
         in.file = &file;
         in.files = 1;
     }
-    TRY_TO(import_loss(o->loss, f.loss));
-    snprintf(f.rule, sizeof f.rule, "%.15s", o->rule ? o->rule : "uniform");
-    snprintf(f.projection, sizeof f.projection, "%.15s", o->projection ? o->projection : "bergson");
     TRY_TO(import_order(&order, o->query_index, b->items, b->items, split_name(o->split)));
     in.order = order;
     TRY_TO(import_digest(&a, &digest));

@@ -10,8 +10,10 @@
 /* The checkpoint that name says, made without weights when it is a
  * step that is not here; NULL: the last one, or step 0. */
 enum status import_checkpoint(struct store *s, const char *name, struct import_result *r, struct checkpoint_list *out);
-/* The loss of that name (NULL: said by nobody, ERR_USAGE), for features. */
-enum status import_loss(const char *name, char out[16]);
+/* What the options say of how features were made; their split, k, type and network are the caller's to add.
+ * projection: what it is called where the options do not say.  ERR_USAGE without a loss, or for words that are
+ * none: names that are cut, or that a set's params cannot hold, would make two projections one. */
+enum status import_identity(struct feature_identity *f, const struct import_options *o, const char *projection);
 
 /* order[i] of count entries read from the file (NULL: 0, 1, ...), each below
  * limit and there once; what names the thing in messages ("gen item").  The

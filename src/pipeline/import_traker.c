@@ -155,8 +155,7 @@ static enum status find_checkpoints(struct traker *t) {
 static enum status take_gradients(struct traker *t, const char *file, size_t model, enum split split, size_t rows) {
     struct array a = { .fd = -1 };
     struct checkpoint *c = &t->checkpoint[model].checkpoint[0];
-    struct feature_identity f = { .split = split, .timesteps = t->o->timesteps, .noise_seed = t->o->noise_seed, .draws = 1, .parts = 1,
-                                  .projection_seed = t->o->projection_seed, .k = t->meta.dims };
+    struct feature_identity f;
     char params[512];
     uint64_t digest;
     int added;
@@ -168,11 +167,11 @@ static enum status take_gradients(struct traker *t, const char *file, size_t mod
         st = fail(ERR_FORMAT, "%s: the array is %s, %zu x %zu is expected", file, text, rows, t->meta.dims);
         goto done;
     }
+    TRY_TO(import_identity(&f, t->o, t->meta.matrix));
+    f.split = split;
+    f.k = t->meta.dims;
     f.float32 = a.type != ARRAY_F16;
     memcpy(f.checkpoint_sha256, c->sha256, sizeof f.checkpoint_sha256);
-    TRY_TO(import_loss(t->o->loss, f.loss));
-    snprintf(f.rule, sizeof f.rule, "%.15s", t->o->rule ? t->o->rule : "uniform");
-    snprintf(f.projection, sizeof f.projection, "%.15s", t->o->projection ? t->o->projection : t->meta.matrix);
     struct feature_window w = { &a, t->meta.dims };
     struct feature_file place;
     struct feature_reader in = import_array_rows(&w, file, t->o->allow_zero);

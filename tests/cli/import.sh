@@ -172,6 +172,11 @@ printf 'query,item,score\nval:1,train:30,1\n' > far.csv
 wrong an_item_out_of_range_is_refused 'line 2: train:30, of 30' far.csv --from csv --method pixel-cos --split val
 printf 'query,item,score\nval:1,train:3,1\nval:1,train:3,2\n' > twice.csv
 wrong an_item_twice_is_refused 'is there for val:1 already' twice.csv --from csv --method pixel-cos --split val
+for projection in 'sixteen-letters-' 'a"b' ''; do
+    exits "a_projection_called_'$projection'_is_refused" 2 'cannot name a projection: expected 1 to 15 letters' \
+        import a.db train.raw --from raw --dims 16 --features --split train --loss avg --checkpoint 900 --projection "$projection"
+done
+exits a_rule_that_is_none_is_named 2 "--rule 'middle' is neither" import a.db train.raw --from raw --dims 16 --features --split train --loss avg --rule middle
 exits axes_must_be_said 2 'tools disagree' import a.db s.npy --from npy --loss avg --split val
 exits a_network_that_is_not_here_is_said 1 'has no weights here' features a.db --checkpoint 900
 wrong features_need_a_loss_that_exists 'here are 6 val items' train.raw --from raw --dims 16 --features --split val --loss avg --checkpoint 5
