@@ -26,7 +26,7 @@ struct nda_query;                 /* opaque: one query's denominators, as far as
 /* Nothing is computed yet.  ERR_USAGE for a patch or timesteps that do not fit. */
 enum status nda_query_new(struct nda_query **out, struct store *s, struct item_ref query, const struct nda_map_options *o);
 void nda_query_free(struct nda_query *q);   /* NULL is fine */
-/* Whether it is of that query (and with o as it was made). */
+/* Whether it is of that query; q may be NULL. */
 int nda_query_is(const struct nda_query *q, struct item_ref query);
 size_t nda_query_patch(const struct nda_query *q);
 const size_t *nda_query_timesteps(const struct nda_query *q, size_t *count);

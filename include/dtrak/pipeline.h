@@ -176,7 +176,13 @@ struct score_options {
 /* What a score set notes of the features that it is made of, as its params: two sets
  * of scores over features of two projections differ in it. */
 struct feature_identity;
+struct feature_set;
+struct score_set;
 void pipeline_feature_params(char *out, size_t size, const struct feature_identity *f);
+/* Whether scores say that they are of features like these, of the training items or of the scores' queries. */
+int pipeline_is_made_of(const struct score_set *scores, const struct feature_set *set);
+/* The same, or whether they say nothing of features, as imported ones do, and fit. */
+int pipeline_may_be_made_of(const struct score_set *scores, const struct feature_set *set);
 
 enum status pipeline_score(struct store *s, const struct score_options *o, const struct progress *p);
 

@@ -21,7 +21,7 @@ struct store;
 
 enum survey_kind {
     SURVEY_ITEM,          /* a training item's score and rank for every query of a score set */
-    SURVEY_TOTALS,        /* every training item's scores summed over a score set */
+    SURVEY_TOTALS,        /* every training item's mean score, and mean magnitude, over the queries of a score set */
     SURVEY_BY_PIXELS,     /* the training items nearest to an item: root mean square over the pixels, in the project's range */
     SURVEY_BY_FEATURES,   /* the same by the cosine of the features behind a score set */
     SURVEY_MAPS,          /* where nda lies between a query and a training item (nda_map.h), seconds for the first of a query */
@@ -57,7 +57,7 @@ struct survey_answer {
 };
 void survey_answer_free(struct survey_answer *a);   /* empties it; fine on a zeroed one */
 
-/* db is opened by the thread, for reading.  on_change(ctx) is called on the thread
+/* db is opened for reading; the connection is the thread's from then on.  on_change(ctx) is called on the thread
  * when a request has ended; it may be NULL. */
 enum status survey_open(struct survey **out, const char *db, void (*on_change)(void *ctx), void *ctx);
 void survey_close(struct survey *s);   /* NULL is fine; stops what is running */

@@ -88,13 +88,6 @@ static enum status read_rows(void *ctx, size_t first, size_t count, float *out) 
     return store_features_read(l->store, &l->basis.train, first, count, out);
 }
 
-/* Whether the scores were made of features like these: what set->params says of them. */
-static int made_of(const struct score_set *set, const struct feature_identity *f) {
-    char params[sizeof set->params];
-    pipeline_feature_params(params, sizeof params, f);
-    return strcmp(params, set->params) == 0;
-}
-
 /* The training features behind a score set. */
 static enum status find_train(struct store *s, const struct score_set *set, struct feature_set *out) {
     struct feature_set_list list = { NULL, 0 };
@@ -102,12 +95,8 @@ static enum status find_train(struct store *s, const struct score_set *set, stru
     int found = 0;
     for (size_t i = 0; i < list.count; i++) {
         const struct feature_set *f = &list.set[i];
-        if (f->identity.split != SPLIT_TRAIN || f->checkpoint != set->checkpoint[0] ||
-            strcmp(f->identity.loss, set->loss) != 0 || f->identity.timesteps != set->timesteps ||
-            f->identity.k != set->k)
-            continue;
-        int closer = found ? made_of(set, &f->identity) - made_of(set, &out->identity) : 1;
-        if (closer < 0 || (closer == 0 && !feature_set_is_better(f, out))) continue;
+        if (f->identity.split != SPLIT_TRAIN || f->checkpoint != set->checkpoint[0] || !pipeline_may_be_made_of(set, f)) continue;
+        if (found && !feature_set_is_better(f, out)) continue;
         *out = *f;
         found = 1;
     }

@@ -146,15 +146,13 @@ static enum status write_model(struct exporter *x, size_t model) {
 /* The stored scores of exactly these models. */
 static enum status find_scores(struct exporter *x, enum split split, size_t items, struct score_set *out, int *found) {
     struct score_set_list l;
-    char params[512];
-    pipeline_feature_params(params, sizeof params, &x->train[0].identity);
     TRY(store_score_sets_list(x->s, &l));
     *found = 0;
     for (size_t i = 0; i < l.count; i++) {
         const struct score_set *set = &l.set[i];
-        int same = set->split == split && set->rows_done == items && set->rows == items && set->n == x->n && set->k == x->k &&
+        int same = set->split == split && set->rows_done == items && set->rows == items && set->n == x->n &&
                    set->checkpoints == x->checkpoints.count && !strcmp(set->method, "trak") && picker_takes_scores(&x->pick, set) &&
-                   set->timesteps == x->train[0].identity.timesteps && !strcmp(set->params, params);
+                   pipeline_is_made_of(set, &x->train[0]);
         for (size_t c = 0; same && c < set->checkpoints; c++) same = set->checkpoint[c] == x->checkpoints.checkpoint[c].id;
         /* Among lambdas auto first, then the newest. */
         if (!same || (*found && !strcmp(out->lambda_spec, "auto"))) continue;

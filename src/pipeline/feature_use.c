@@ -7,17 +7,25 @@
 
 int feature_is_imported(const struct feature_set *set) { return set->identity.version == 0; }
 
-/* Whether the scores say that they are of features like these; some add members of their own at the end. */
-static int is_of(const struct score_set *scores, const struct feature_set *set) {
+static int fits(const struct score_set *scores, const struct feature_set *set) {
     const struct feature_identity *f = &set->identity;
-    char params[sizeof scores->params];
     int at = 0;
     for (size_t i = 0; i < scores->checkpoints; i++) at |= scores->checkpoint[i] == set->checkpoint;
-    if (!at || scores->timesteps != f->timesteps || scores->k != f->k || strcmp(scores->loss, f->loss) != 0) return 0;
-    if (f->split != SPLIT_TRAIN && f->split != scores->split) return 0;
-    pipeline_feature_params(params, sizeof params, f);
+    return at && scores->timesteps == f->timesteps && scores->k == f->k && strcmp(scores->loss, f->loss) == 0 &&
+           (f->split == SPLIT_TRAIN || f->split == scores->split);
+}
+
+/* Some scores add members of their own at the end. */
+int pipeline_is_made_of(const struct score_set *scores, const struct feature_set *set) {
+    char params[sizeof scores->params];
+    if (!fits(scores, set)) return 0;
+    pipeline_feature_params(params, sizeof params, &set->identity);
     size_t len = strlen(params) - 1;
     return strncmp(scores->params, params, len) == 0 && (scores->params[len] == '}' || scores->params[len] == ',');
+}
+
+int pipeline_may_be_made_of(const struct score_set *scores, const struct feature_set *set) {
+    return pipeline_is_made_of(scores, set) || (fits(scores, set) && !strstr(scores->params, "\"features_version\":"));
 }
 
 enum status feature_use_find(struct feature_use *out, struct store *s, const struct feature_set *set) {
@@ -29,7 +37,7 @@ enum status feature_use_find(struct feature_use *out, struct store *s, const str
     if (st != OK && st != ERR_MISSING) return st;
     out->basis = st == OK;
     TRY(store_score_sets_list(s, &l));
-    for (size_t i = 0; i < l.count; i++) out->scores |= l.set[i].rows_done > 0 && is_of(&l.set[i], set);
+    for (size_t i = 0; i < l.count; i++) out->scores |= l.set[i].rows_done > 0 && pipeline_is_made_of(&l.set[i], set);
     score_set_list_free(&l);
     return OK;
 }

@@ -194,19 +194,14 @@ enum status near_by_features(struct store *s, const struct feature_set *set, str
 enum status near_features_behind(struct store *s, const struct score_set *set, struct feature_set *out) {
     struct feature_set_list list = { NULL, 0 };
     int found = 0;
-    char params[sizeof set->params];
     TRY(store_feature_sets_list(s, &list));
     enum status st = OK;
     for (size_t i = 0; i < list.count && st == OK; i++) {
         const struct feature_set *f = &list.set[i];
         int ready;
-        if (f->identity.split != SPLIT_TRAIN || set->checkpoints != 1 || f->checkpoint != set->checkpoint[0] ||
-            strcmp(f->identity.loss, set->loss) != 0 || f->identity.timesteps != set->timesteps || f->identity.k != set->k)
-            continue;
+        if (f->identity.split != SPLIT_TRAIN || set->checkpoints != 1 || !pipeline_may_be_made_of(set, f)) continue;
         st = near_is_ready(s, f, &ready);
-        if (st != OK || !ready) continue;
-        pipeline_feature_params(params, sizeof params, &f->identity);
-        if (found && strcmp(params, set->params) != 0) continue;
+        if (st != OK || !ready || (found && !feature_set_is_better(f, out))) continue;
         *out = *f;
         found = 1;
     }

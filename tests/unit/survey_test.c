@@ -1,6 +1,7 @@
 /* The survey thread beside plain loops: an item over all queries, totals, neighbours. */
 #include "../lib/store_rig.h"
 #include "dtrak/mem.h"
+#include "dtrak/pipeline.h"
 #include "dtrak/survey.h"
 
 #include <math.h>
@@ -177,6 +178,33 @@ static void neighbours_by_features_are_those_of_a_plain_loop(void **state) {
     }
 }
 
+/* Features of another noise do not stand in for those that the scores say they are of. */
+static void neighbours_are_by_the_features_behind_the_scores(void **state) {
+    (void)state;
+    int64_t set;
+    const char *path = world(&set);
+    for (int other = 0; other < 2; other++) {
+        struct store *db;
+        struct survey *s;
+        struct survey_answer x;
+        struct score_set want;
+        assert_int_equal(store_open(&db, path, STORE_WRITE), OK);
+        struct feature_identity id = rig_identity(db, SPLIT_TRAIN);
+        id.float32 = 1;
+        id.noise_seed += (uint64_t)other;
+        assert_int_equal(store_score_set_get(db, set, &want), OK);
+        pipeline_feature_params(want.params, sizeof want.params, &id);
+        assert_int_equal(store_score_set_ensure(db, &want, NULL, &want), OK);
+        store_close(db);
+        assert_int_equal(survey_open(&s, path, NULL, NULL), OK);
+        struct survey_request r = { SURVEY_BY_FEATURES, want.id, { SPLIT_TRAIN, 5 }, { SPLIT_GEN, 0 } };
+        assert_int_equal(ask(s, &r, &x), other ? -1 : 1);
+        if (other) assert_non_null(strstr(fail_reason(), "the features of this setting are not stored"));
+        survey_answer_free(&x);
+        survey_close(s);
+    }
+}
+
 static void asking_for_many_in_a_row_ends_with_the_last(void **state) {
     (void)state;
     int64_t set;
@@ -203,6 +231,7 @@ int main(void) {
         cmocka_unit_test_teardown(an_item_is_ranked_in_every_query_that_has_scores, rig_end),
         cmocka_unit_test_teardown(totals_are_means_over_the_queries, rig_end),
         cmocka_unit_test_teardown(neighbours_by_features_are_those_of_a_plain_loop, rig_end),
+        cmocka_unit_test_teardown(neighbours_are_by_the_features_behind_the_scores, rig_end),
         cmocka_unit_test_teardown(asking_for_many_in_a_row_ends_with_the_last, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
