@@ -40,8 +40,8 @@ const char *method_name(enum method m);   /* "trak", "grad-dot", ...: the canoni
  * leaves LOSS_COUNT there ("as asked elsewhere").  loss may be NULL.
  * METHOD_COUNT when there is no such name. */
 enum method method_parse(const char *name, enum loss *loss);
-/* The same; ERR_USAGE that says which names there are. */
-enum status method_read(enum method *out, enum loss *loss, const char *name);
+/* The same; ERR_USAGE that says which names there are; said is where it stood, as "--method". */
+enum status method_read(enum method *out, enum loss *loss, const char *name, const char *said);
 
 /* What a score set of this method depends on. */
 int method_has_loss(enum method m);        /* gradients of a loss */

@@ -58,12 +58,12 @@ enum method method_parse(const char *name, enum loss *loss) {
     return (enum method)m;
 }
 
-enum status method_read(enum method *out, enum loss *loss, const char *name) {
+enum status method_read(enum method *out, enum loss *loss, const char *name, const char *said) {
     char all[32 * (METHOD_COUNT + 1)] = "dtrak";
     *out = method_parse(name, loss);
     if (*out < METHOD_COUNT) return OK;
     for (size_t m = 0, at = strlen(all); m < METHOD_COUNT; m++) at += (size_t)snprintf(all + at, sizeof all - at, " %s", methods[m].name);
-    return fail(ERR_USAGE, "'%.40s' is not a method; there are %s", name, all);
+    return fail(ERR_USAGE, "%s '%.40s' is none of %s", said, name, all);
 }
 
 void method_display(char out[METHOD_DISPLAY], enum method m, enum loss loss) {

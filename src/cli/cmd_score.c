@@ -43,7 +43,7 @@ static enum status check_methods(const char *list) {
     int any = 0;
     while (args_next_word(&list, word, sizeof word)) {
         enum method m;
-        TRY(method_read(&m, NULL, word));
+        TRY(method_read(&m, NULL, word, "--method"));
         if (!method_is_available(m))
             return fail(ERR_USAGE, "--method %s cannot be computed by this version", word);
         any = 1;

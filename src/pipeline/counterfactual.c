@@ -86,7 +86,7 @@ static enum status read_taker(struct taker *t, char *word) {
     char *colon = strchr(word, ':');
     if (colon) *colon = 0;
     enum loss implied = LOSS_COUNT;
-    TRY(method_read(&t->method, &implied, word));
+    TRY(method_read(&t->method, &implied, word, "--methods"));
     t->loss = implied < LOSS_COUNT ? implied : LOSS_SIMPLE;
     if (colon) t->loss = loss_parse(colon + 1);
     if (t->loss == LOSS_COUNT) return fail(ERR_USAGE, "counterfactual: there is no loss '%s'", colon ? colon + 1 : "");

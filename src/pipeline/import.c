@@ -151,7 +151,7 @@ enum status import_score_set(struct store *s, const struct score_target *t, size
     enum loss own = LOSS_COUNT, loss = t->loss ? loss_parse(t->loss) : LOSS_COUNT;
     enum method m;
     struct lambda l;
-    TRY(method_read(&m, &own, t->method));
+    TRY(method_read(&m, &own, t->method, "--method"));
     if (t->loss && loss == LOSS_COUNT)
         return fail(ERR_USAGE, "--loss '%s' is none of simple elbo square avg l1 l2 linf", t->loss);
     if (method_own_loss(m) != LOSS_COUNT) own = method_own_loss(m);

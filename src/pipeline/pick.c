@@ -9,7 +9,7 @@ enum status picker_open(struct picker *out, struct store *s, const struct pick *
     struct lambda l;
     *out = (struct picker){ .method = METHOD_COUNT, .loss = LOSS_COUNT, .timesteps = p->timesteps, .k = p->k, .splits = p->splits };
     if (p->method) {
-        TRY(method_read(&out->method, &alias, p->method));
+        TRY(method_read(&out->method, &alias, p->method, "method"));
         out->loss = alias;
     }
     if (p->loss) {

@@ -24,7 +24,7 @@ enum { VERSION = 1 };
 static enum status read_method(struct scorer *w, const char *word) {
     enum loss forced;
     enum method m;
-    TRY(method_read(&m, &forced, word));
+    TRY(method_read(&m, &forced, word, "method"));
     if (!method_is_available(m))
         return fail(ERR_USAGE, "method %s is not computed by this program; its scores can be imported", word);
     if (method_own_loss(m) != LOSS_COUNT) forced = method_own_loss(m);

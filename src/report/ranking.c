@@ -33,7 +33,7 @@ struct wanted {
 static enum status read_method(struct wanted *w, const struct report_request *r) {
     enum loss alias = LOSS_COUNT;
     const char *name = r->method ? r->method : "trak";
-    TRY(method_read(&w->method, &alias, name));
+    TRY(method_read(&w->method, &alias, name, "method"));
     w->loss = LOSS_COUNT;
     if (!method_has_loss(w->method)) return OK;
     enum loss asked = r->loss ? loss_parse(r->loss) : LOSS_COUNT;
