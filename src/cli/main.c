@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -61,6 +62,8 @@ int main(int argc, char **argv) {
     struct stat file;
     /* For curses alone; numbers are written and read as in C. */
     setlocale(LC_CTYPE, "");
+    /* A file that may not grow further is an error like a full disk, not the end. */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) return finish(fail(ERR_USAGE, "no database and no command given"), NULL);
     const char *word = argv[1];
     if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum status db_error(struct store *s, int rc) {
-    const char *text = s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
+    /* The connection does not know of every error, a backup's for one. */
+    const char *text = s->db && sqlite3_errcode(s->db) != SQLITE_OK ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc);
     switch (rc & 0xff) {
     case SQLITE_NOMEM: return fail(ERR_NOMEM, "%s: out of memory", s->path);
     case SQLITE_NOTADB: return fail(ERR_DB, "%s: not a database (or damaged at its start)", s->path);

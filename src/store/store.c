@@ -446,6 +446,15 @@ static enum status backup(struct store *to, struct store *from, const struct pro
     return OK;
 }
 
+/* With its journal, which stays when undoing failed too. */
+static void remove_unfinished(const char *file) {
+    struct buf journal = BUF_INIT;
+    unlink(file);
+    buf_printf(&journal, "%s-journal", file);
+    if (buf_status(&journal) == OK) unlink(journal.data);
+    buf_free(&journal);
+}
+
 enum status store_backup(const char *src, const char *dst, const struct progress *p) {
     struct store *from = NULL, *to = NULL;
     enum status st = OK;
@@ -458,7 +467,7 @@ enum status store_backup(const char *src, const char *dst, const struct progress
 done:
     if (to) {
         if (to->db) db_disconnect(to);
-        if (to->file) unlink(to->file);
+        if (to->file) remove_unfinished(to->file);
         store_free(to);
     }
     store_close(from);

@@ -8,7 +8,8 @@
 
 struct guard_flags guard_flags;
 
-static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+/* Those of a mistake, and those that nobody here waits for but that end a process. */
+static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGQUIT, SIGPIPE, SIGALRM, SIGXCPU, SIGUSR1, SIGUSR2 };
 static const int ordinary[] = { SIGWINCH, SIGTSTP, SIGCONT, SIGTERM, SIGINT, SIGHUP };
 #define FATALS (sizeof fatal / sizeof *fatal)
 #define ORDINARY (sizeof ordinary / sizeof *ordinary)
@@ -76,7 +77,10 @@ void guard_start(int fd, int wake, const struct termios *m, const char *restore)
     sigemptyset(&sa.sa_mask);
     sa.sa_handler = on_fatal;
     sa.sa_flags = (int)(SA_RESETHAND | SA_ONSTACK | SA_NODEFER);
-    for (size_t i = 0; i < FATALS; i++) sigaction(fatal[i], &sa, &old_fatal[i]);
+    for (size_t i = 0; i < FATALS; i++) {
+        sigaction(fatal[i], &sa, &old_fatal[i]);
+        if (old_fatal[i].sa_handler == SIG_IGN) sigaction(fatal[i], &old_fatal[i], NULL);
+    }
     sa.sa_handler = on_ordinary;
     sa.sa_flags = SA_RESTART;
     for (size_t i = 0; i < ORDINARY; i++) sigaction(ordinary[i], &sa, &old_ordinary[i]);

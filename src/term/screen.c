@@ -183,6 +183,7 @@ static wchar_t ascii_of(uint32_t cp) {
     if (cp == 0x2588) return L'#';
     if (cp == 0x258D || cp == 0x258E) return L'-';
     if (cp > 0x2580 && cp < 0x2588) return L'_';
+    if (cp >= 0x2591 && cp <= 0x2593) return L'=';   /* shades: box plots */
     if (cp == 0x2026) return L'~';
     if (cp == 0x00B7 || cp == 0x2022) return L'.';
     if (cp == 0x25B6 || cp == 0x25B8 || cp == 0x2192 || cp == 0x203A) return L'>';

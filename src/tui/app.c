@@ -171,7 +171,7 @@ static void reread(struct app *a) {
         a->setting.checkpoint = a->catalog.checkpoints.checkpoint[a->catalog.checkpoints.count - 1].id;
     if (marks_load(a) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
     a->pairs.stale = a->compare.stale = a->set.stale = a->overall.stale = a->reverse.stale = 1;
-    self_forget(a);
+    self_reread(a);
     jobs_reload(a);
     if (!a->has_query && a->catalog.count[SPLIT_GEN] + a->catalog.count[SPLIT_VAL]) {
         (void)app_first_query(a);
@@ -185,7 +185,7 @@ static void reread(struct app *a) {
 static void news_of_jobs(struct app *a, const struct jobs_now *now) {
     a->jobs_ended = now->ended;
     reread(a);
-    generate_news(a);
+    a->generate.news = 1;
     if (!jobs_busy(a->jobs)) a->has_asked = 0;
     if (now->last_id == 0 || a->prompt != PROMPT_NONE) return;
     const char *kind = "";
@@ -211,6 +211,11 @@ int app_poll(struct app *a) {
     if (a->exporting.task) { export_poll(a); changed = 1; }
     learn_rate(a, &now);
     if (now.ended != a->jobs_ended) { news_of_jobs(a, &now); changed = 1; }
+    if (a->generate.news && a->prompt == PROMPT_NONE) {   /* it leads elsewhere: not under what is being typed */
+        a->generate.news = 0;
+        generate_news(a);
+        changed = 1;
+    }
     uint64_t surveys_ended = survey_ended(a->survey) + survey_ended(a->mapper);
     if (survey_busy(a->survey) || survey_busy(a->mapper) || surveys_ended != a->surveys_ended) changed = 1;
     a->surveys_ended = surveys_ended;

@@ -94,6 +94,7 @@ struct row {
     uint32_t *list;              /* n_list: places in order that pass the ranking's filter; NULL: all do */
     size_t n_list;
     struct trust trust;          /* its error bars; n 0: there are none */
+    double widest;               /* of the errors */
     unsigned long load;          /* the number of the row_load() that made it */
     char message[240];
 };
@@ -105,7 +106,8 @@ struct facts {
     int known;                   /* 0: the slot is empty; -1: there is no such item */
     int label;
     char name[64];               /* of the label; may be "" */
-    char caption[160], original[96], sampler[16], sha256[65];
+    char caption[512], original[96], sampler[16], sha256[65];   /* what is longer is cut */
+    const char *whole_caption;   /* of an item that is at hand; else NULL */
     uint64_t seed;
     size_t steps, width_px, height_px, image_bytes;
     int64_t checkpoint;
@@ -259,7 +261,7 @@ struct app {
     } compare;
     struct {
         int loaded;              /* list or message is of what stands below */
-        int waiting;             /* the list is being read */
+        int waiting, again;      /* the list is being read; and is to be once more */
         enum loss loss;
         int64_t checkpoint;
         enum report_self_order order;
@@ -358,6 +360,7 @@ struct app {
     struct { struct place place[64]; size_t at, count; unsigned long steps; } history;
     struct {
         int pending;             /* an image was asked for and is not there */
+        int news;                /* it may be by now */
         int64_t checkpoint;
         uint64_t seed;
         size_t steps;
@@ -602,7 +605,8 @@ void ranking_search(struct app *a, int by);
 void ranking_draw_absent(struct app *a, struct frame *f, struct area in);   /* why there is no ranking */
 void compare_search(struct app *a, int by);
 void compare_close(struct app *a);      /* frees what it holds */
-void self_forget(struct app *a);        /* the list is read again when it is shown */
+void self_forget(struct app *a);        /* what there is goes, and the list is read when it is shown */
+void self_reread(struct app *a);        /* it is read again when it is shown, and stays until then */
 void self_search(struct app *a, int by);
 size_t self_count(struct app *a);       /* items of the list, which is read when it is not there; 0: it is not there yet */
 struct item_ref ranking_selected(const struct app *a, size_t *rank, float *score, int *has);
@@ -620,6 +624,7 @@ void set_named(struct app *a, enum prompt p, const char *text);   /* what was ty
 void app_prompt(struct app *a, enum prompt p, const char *typed);
 /* Does a label, id or caption contain text, whatever the case? */
 int item_matches(const struct facts *f, const char *text);
+int facts_caption_contains(const struct facts *f, const char *text);
 int facts_contain(const char *text, const char *part);   /* ASCII letters in either case */
 /* The ranking's filter anew: after it, the row or marks changed. */
 void ranking_filter(struct app *a, const char *text);

@@ -195,6 +195,11 @@ static enum style other_place(const struct app *a, int side, size_t item, char *
     return comparison_disagrees(m, side, item) ? STYLE_WARN : there <= here ? STYLE_GOOD : STYLE_DIM;
 }
 
+/* After a score that ends before col. */
+static void draw_open_sign(struct frame *f, size_t row, size_t col, const struct row *r, size_t item) {
+    if (item < r->trust.n && !trust_is_determined(&r->trust, item, (double)r->score[item])) frame_text_in(f, row, col, 1, STYLE_WARN, "?");
+}
+
 static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, const struct grid *g, int side,
                       size_t at, char mark) {
     const struct row *r = row_of(a, side);
@@ -209,6 +214,7 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
     enum style style = other_place(a, side, ref.index, other, sizeof other);
     draw_score(score, draw_score_format(r->largest), r->score[ref.index]);
     frame_printf(f, line, col + 1, g->tile_cols - 1, STYLE_ACCENT, "%s", score);
+    draw_open_sign(f, line, col + 1 + strlen(score), r, ref.index);
     size_t w = text_width(score) + 2, o = text_width(other);
     if (selected && keys) draw_selection(f, row, col, g, 1);
     else if (selected) frame_restyle(f, row, col, 1, g->tile_cols, STYLE_FOCUS);   /* the same place on the side without the keys */
@@ -230,6 +236,7 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
     draw_score(score, draw_score_format(r->largest), r->score[ref.index]);
     if (selected) frame_fill(f, row, in.col, 1, in.cols, style, ' ');
     size_t used = frame_printf(f, row, in.col, in.cols, style, "%c%4zu %-11s%7s ", mark, at + 1, id, score);
+    if (used < in.cols) draw_open_sign(f, row, in.col + used - 1, r, ref.index);
     if (used + 8 <= in.cols) {
         frame_text_in(f, row, in.col + used, 8, selected ? style : moved, other);
         used += 8;
@@ -238,7 +245,7 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
     app_spot(a, row, in.col, 1, in.cols, at + (side ? SIDE : 0));
 }
 
-static void side_title(const struct app *a, int side, size_t first, size_t last, char *out, size_t size) {
+static void side_title(const struct app *a, int side, size_t first, size_t last, size_t cols, char *out, size_t size) {
     const struct setting *s = setting_of(a, side);
     const struct row *r = row_of(a, side);
     const struct catalog *c = &a->catalog;
@@ -253,7 +260,10 @@ static void side_title(const struct app *a, int side, size_t first, size_t last,
     struct score_format fmt = draw_score_format(r->largest);
     if (r->n && fmt.scale) snprintf(scale, sizeof scale, "  x 1e%d", fmt.scale);
     if (r->n) snprintf(where, sizeof where, "  %zu-%zu", first, last);
+    static const char legend[] = "  ?: sign open";
     snprintf(out, size, "%s%s%s%s%s", name, step, lambda, where, scale);
+    size_t len = strlen(out);
+    if (r->trust.n && text_width(out) + sizeof legend + 4 < cols) snprintf(out + len, size - len, "%s", legend);
 }
 
 static void draw_nothing(struct app *a, struct frame *f, struct area in, int side) {
@@ -293,7 +303,7 @@ static void draw_side(struct app *a, struct frame *f, struct area in, int side) 
     a->compare.across = across;
     a->compare.per_page = per;
     size_t top = a->compare.cursor / per * per, last = top + per < n ? top + per : n;
-    side_title(a, side, top + 1, last, title, sizeof title);
+    side_title(a, side, top + 1, last, in.cols, title, sizeof title);
     if (r->n == 0) draw_nothing(a, f, in, side);
     if (boxed) frame_box(f, in.row, in.col, in.rows, in.cols, style, title);
     else frame_text_in(f, in.row, in.col, in.cols, style, title);
@@ -328,6 +338,19 @@ static void draw_plot(const struct comparison *m, struct frame *f, struct area i
     plot_draw(&p, f, in.row, in.col, STYLE_METER);
 }
 
+/* How far the ranks of an item can be trusted, on the sides that have error bars. */
+static void say_trust(const struct app *a, struct frame *f, size_t row, size_t col, size_t cols, size_t item) {
+    char text[160] = "";
+    for (int side = 0; side < 2; side++) {
+        const struct trust *t = &row_of(a, side)->trust;
+        size_t len = strlen(text);
+        if (item < t->n)
+            snprintf(text + len, sizeof text - len, "%s%s %u-%u, %.0f%% in the first %zu", len ? "; " : "rank 5-95%: ", side ? "right" : "left", t->low[item],
+                     t->high[item], 100 * t->p_top[item], t->top);
+    }
+    frame_text_in(f, row, col, cols, STYLE_DIM, text);
+}
+
 static void say_selected(struct app *a, struct frame *f, size_t row, size_t col, size_t cols) {
     const struct comparison *m = &a->compare.measured;
     char id[32], label[80];
@@ -337,6 +360,7 @@ static void say_selected(struct app *a, struct frame *f, size_t row, size_t col,
     facts_label(facts_of(a, ref), label, sizeof label);
     frame_printf(f, row, col, cols, STYLE_BOLD, "%s %s", id, label);
     frame_printf(f, row + 1, col, cols, STYLE_NORMAL, "left %u, right %u of %zu", m->rank[0][ref.index], m->rank[1][ref.index], m->n);
+    say_trust(a, f, row + 2, col, cols, ref.index);
 }
 
 static void draw_strip(struct app *a, struct frame *f, struct area in) {

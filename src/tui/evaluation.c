@@ -15,10 +15,12 @@ enum { ROWS_MAX = 2000 };
 
 /* --- the list --- */
 
-struct line { size_t at; double value; };   /* at: in the catalog's score sets */
+struct line { size_t at; double value, key[2]; };   /* at: in the catalog's score sets; key: what it is sorted by before the value */
 
-static int by_value(const void *a, const void *b) {
+static int by_keys(const void *a, const void *b) {
     const struct line *x = a, *y = b;
+    for (int k = 0; k < 2; k++)
+        if (x->key[k] > y->key[k] || x->key[k] < y->key[k]) return x->key[k] < y->key[k] ? -1 : 1;
     if (x->value > y->value || x->value < y->value) return x->value > y->value ? -1 : 1;
     return x->at < y->at ? -1 : x->at > y->at;
 }
@@ -41,29 +43,15 @@ static double key_of(const struct app *a, size_t at, int part) {
     }
 }
 
-/* Stable, and few: sets are measured by hand or by a script, not by the thousand. */
-static void sort_lines(const struct app *a, struct line *l, size_t n) {
-    for (size_t i = 1; i < n; i++)
-        for (size_t j = i; j > 0; j--) {
-            double u = key_of(a, l[j - 1].at, 0), v = key_of(a, l[j].at, 0);
-            if (!(u > v || u < v)) { u = key_of(a, l[j - 1].at, 1); v = key_of(a, l[j].at, 1); }
-            if (!(u > v)) break;
-            struct line between = l[j];
-            l[j] = l[j - 1];
-            l[j - 1] = between;
-        }
-}
-
 static const struct lds_row *lds_of(const struct app *a, size_t at) { return &a->catalog.measured[at].kind[a->evaluation.centred]; }
 
-/* Measured sets of the split, best first. */
+/* Measured sets of the split, in order. */
 static size_t lines_of(const struct app *a, struct line *out) {
     size_t n = 0;
     for (size_t i = 0; i < a->catalog.scores.count && n < ROWS_MAX; i++)
         if (a->catalog.measured[i].has && a->catalog.scores.set[i].split == a->evaluation.split)
-            out[n++] = (struct line){ i, lds_of(a, i)->value };
-    qsort(out, n, sizeof *out, by_value);
-    if (a->evaluation.sort != BY_LDS) sort_lines(a, out, n);
+            out[n++] = (struct line){ i, lds_of(a, i)->value, { key_of(a, i, 0), key_of(a, i, 1) } };
+    qsort(out, n, sizeof *out, by_keys);
     return n;
 }
 
@@ -86,7 +74,7 @@ static void take_setting(struct app *a) {
     static struct line l[ROWS_MAX];
     size_t n = lines_of(a, l);
     if (a->evaluation.cursor >= n) return;
-    const struct score_set *s = &a->catalog.scores.set[l[a->evaluation.cursor].at];
+    const struct score_set *s = &a->catalog.scores.set[l[a->evaluation.cursor].at], *shown = &a->row.set;
     enum method m = method_parse(s->method, NULL);
     enum loss loss = loss_parse(s->loss);
     if (m == METHOD_COUNT || s->checkpoints > 1 || a->catalog.count[s->split] == 0) {
@@ -101,6 +89,10 @@ static void take_setting(struct app *a) {
     if (a->has_query && a->query.split == s->split) q = a->query;
     app_set_query(a, q);
     app_show(a, &screen_ranking);
+    /* A setting does not say how many timesteps and features: the set with most of them shows. */
+    if (shown->id && shown->id != s->id)
+        app_say(a, STYLE_WARN, "the ranking shows the scores of T %zu, k %zu; those of T %zu, k %zu were measured here and have none of their own",
+                shown->timesteps, shown->k, s->timesteps, s->k);
 }
 
 static void measure(struct app *a) {

@@ -9,9 +9,13 @@ static size_t slot_of(struct item_ref ref) {
     return (size_t)(x >> 40) % FACTS;
 }
 
+/* Cut to fit, between two characters. */
 static void copy(char *out, size_t size, const char *text) {
     size_t len = text ? strlen(text) : 0;
-    if (len >= size) len = size - 1;
+    if (len >= size) {
+        len = size - 1;
+        while (len && ((unsigned char)text[len] & 0xc0) == 0x80) len--;
+    }
     if (len) memcpy(out, text, len);
     out[len] = 0;
 }
@@ -35,6 +39,7 @@ static void fill(struct facts *f, const struct item *it) {
 void facts_of_item(struct facts *f, const struct item *it) {
     f->ref = (struct item_ref){ it->split, it->index };
     fill(f, it);
+    f->whole_caption = it->caption;
 }
 
 const struct facts *facts_of(struct app *a, struct item_ref ref) {
@@ -75,6 +80,10 @@ int facts_contain(const char *text, const char *part) {
     return n == 0;
 }
 
+int facts_caption_contains(const struct facts *f, const char *text) {
+    return facts_contain(f->whole_caption ? f->whole_caption : f->caption, text);
+}
+
 int item_matches(const struct facts *f, const char *text) {
     char id[32], label[80];
     item_ref_format(id, f->ref);
@@ -82,5 +91,5 @@ int item_matches(const struct facts *f, const char *text) {
     /* A number alone means that very item, not every id with these digits. */
     if (*text && text[strspn(text, "0123456789")] == 0) return strcmp(strchr(id, ':') + 1, text) == 0;
     if (strchr(text, ':')) return strcmp(id, text) == 0;
-    return facts_contain(label, text) || facts_contain(f->caption, text) || facts_contain(f->original, text);
+    return facts_contain(label, text) || facts_caption_contains(f, text) || facts_contain(f->original, text);
 }

@@ -3,9 +3,9 @@
 #include "app.h"
 
 #include "dtrak/mem.h"
+#include "dtrak/sort.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { BY_TOTAL, BY_SIZE, BY_SELF, BY_LEAST, SORTS };
@@ -29,23 +29,16 @@ static double value_of(const struct app *a, size_t i) {
     }
 }
 
-struct entry { double value; uint32_t item; };
-
-static int by_value(const void *a, const void *b) {
-    const struct entry *x = a, *y = b;
-    int xn = isnan(x->value), yn = isnan(y->value);
-    if (xn != yn) return xn - yn;
-    if (!xn && (x->value > y->value || x->value < y->value)) return x->value > y->value ? -1 : 1;
-    return x->item < y->item ? -1 : x->item > y->item;
-}
-
 static enum status sort_items(struct app *a) {
     size_t n = a->overall.answer.n;
-    struct entry *e = mem_array(n + 1, sizeof *e);
+    struct sort_entry *e = mem_array(2 * n + 1, sizeof *e);
     if (!e) return fail(ERR_NOMEM, "overall: out of memory");
-    for (size_t i = 0; i < n; i++) e[i] = (struct entry){ value_of(a, i), (uint32_t)i };
-    qsort(e, n, sizeof *e, by_value);
-    for (size_t i = 0; i < n; i++) a->overall.order[i] = e[i].item;
+    for (size_t i = 0; i < n; i++) {
+        double value = value_of(a, i);
+        e[i] = (struct sort_entry){ isnan(value) ? UINT64_MAX : sort_key_double(-value), i };
+    }
+    sort_entries(e, e + n, n);
+    for (size_t i = 0; i < n; i++) a->overall.order[i] = (uint32_t)e[i].at;
     mem_free(e);
     a->overall.tiles.n = n;
     return OK;

@@ -320,10 +320,8 @@ static void draw_row_facts(struct app *a, struct fact_lines *l) {
 /* Cells after a score: a mark where its sign is open, and the error where there is room. */
 static size_t trust_cells(const struct app *a, size_t room) {
     char text[24];
-    double worst = 0;
     if (!a->row.trust.n) return 0;
-    for (size_t i = 0; i < a->row.trust.n; i++) worst = fmax(worst, a->row.trust.se[i]);
-    draw_error(text, draw_score_format(a->row.largest), worst);
+    draw_error(text, draw_score_format(a->row.largest), a->row.widest);
     size_t w = text_width(text) + 1;
     return room >= w + 3 ? w : room >= 1 ? 1 : 0;
 }

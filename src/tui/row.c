@@ -83,6 +83,7 @@ static void read_stored(struct app *a) {
     r->lambda_abs = r->set.lambda_abs;
     st = trust_load(&r->trust, a->store, &r->set, a->query.index);
     if (st != OK && st != ERR_MISSING) snprintf(r->message, sizeof r->message, "%s", fail_reason());
+    for (size_t i = 0; i < r->trust.n; i++) r->widest = fmax(r->widest, r->trust.se[i]);
 }
 
 /* A ridge strength that is not stored: asked of the live thread. */

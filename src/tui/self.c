@@ -16,7 +16,12 @@
 void self_forget(struct app *a) {
     report_self_free(&a->self.list);
     a->self.message[0] = 0;
-    a->self.loaded = a->self.waiting = 0;
+    a->self.loaded = a->self.waiting = a->self.again = 0;
+}
+
+void self_reread(struct app *a) {
+    a->self.loaded = 0;
+    a->self.again |= a->self.waiting;    /* what is being read may be of before */
 }
 
 enum { AT_ONCE = 5000 };   /* items whose numbers are read before the next frame; of more, behind it */
@@ -51,18 +56,22 @@ static void load(struct app *a) {
     char what[64];
     void *list = NULL;
     if (a->self.loaded) return;
-    if (!a->self.waiting) self_forget(a);
-    a->self.loaded = 1;
     if (!c) {
+        self_forget(a);
+        a->self.loaded = 1;
         snprintf(a->self.message, sizeof a->self.message, "there is no checkpoint yet: dtrak train makes them");
         return;
     }
     snprintf(what, sizeof what, "%s %zu", loss_name(a->self.loss), c->step);
     int got = get_list(a, what, &list);
     a->self.waiting = got == 0;
-    a->self.loaded = got != 0;
+    if (got == 0) return;                /* what is there stays until then */
+    a->self.loaded = !a->self.again;
+    a->self.again = 0;
+    a->self.message[0] = 0;
+    report_self_free(&a->self.list);
     if (got < 0) snprintf(a->self.message, sizeof a->self.message, "%s", fail_reason());
-    if (got <= 0) return;
+    if (got < 0) return;
     a->self.list = *(struct report_self *)list;
     mem_free(list);
     if (a->self.order != SELF_BY_SCORE) report_self_sort(&a->self.list, a->self.order);

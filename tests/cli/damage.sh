@@ -56,6 +56,9 @@ says noise_never_crashes 0
 # Another writer holds the file.
 exits a_backup_of_nothing 1 "gone.db" backup gone.db out.db
 nothing_left out.db a_failed_backup_leaves_nothing
+(ulimit -f 20; "$DTRAK" backup good.db out.db) > out.txt 2> err.txt
+says a_file_that_may_not_grow_is_said "$([ $? = 1 ] && grep -q 'out.db: SQLite: disk I/O error' err.txt && echo 0 || echo 1)" "$(cat err.txt)"
+nothing_left out.db and_leaves_nothing
 if [ "$(id -u)" != 0 ]; then
     cp good.db ro.db && chmod 444 ro.db
     exits a_file_that_cannot_be_written_is_said 1 "ro.db" train ro.db --steps 1

@@ -58,7 +58,7 @@ static void draw(const struct state *s, struct frame *f) {
     frame_fill(f, 0, 0, 1, cols, STYLE_BAR, ' ');
     frame_printf(f, 0, 1, cols, STYLE_BAR, "scene %zux%zu %s", cols, rows,
                  graphics_name(term_graphics(s->t)));
-    if (!s->is_bare) frame_box(f, 1, 0, rows - 2, cols, STYLE_BORDER, "pictures λ 日本");
+    if (!s->is_bare) frame_box(f, 1, 0, rows - 2, cols, STYLE_BORDER, "pictures λ 日本 ▒");
     for (size_t i = 0; i < COUNT; i++) {
         size_t row = 3 + i / 3 * 8, col = 2 + i % 3 * 14;
         char label[32];

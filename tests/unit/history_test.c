@@ -4,6 +4,8 @@
 #include "../lib/large_db.h"
 #include "../lib/store_rig.h"
 
+#include "dtrak/mem.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -154,6 +156,91 @@ static void losses_and_checkpoints_go_both_ways_everywhere(void **state) {
     app_close(a);
 }
 
+/* The next that somebody reads is the list as it is by then. */
+static void a_list_that_was_read_stays_until_the_next_is(void **state) {
+    (void)state;
+    struct app *a = explorer();
+    press(a, "4ll");
+    const struct report_self_item *list = a->self.list.item;
+    a->self.waiting = 1;                       /* as when a thread reads it */
+    self_reread(a);
+    assert_ptr_equal(a->self.list.item, list);
+    assert_int_equal(a->self.cursor, 2);
+    app_draw(a);
+    assert_false(a->self.loaded);              /* what was being read may be of before: once more */
+    assert_true(a->self.list.n > 0);
+    app_draw(a);
+    assert_true(a->self.loaded);
+    assert_int_equal(a->self.cursor, 2);
+    app_close(a);
+}
+
+static void an_image_does_not_come_under_what_is_being_typed(void **state) {
+    (void)state;
+    struct app *a = explorer();
+    press(a, "1/sa");
+    a->generate.pending = a->generate.news = 1;
+    a->generate.checkpoint = a->setting.checkpoint;
+    a->generate.seed = 101;
+    a->generate.steps = 50;
+    app_poll(a);
+    assert_true(a->generate.pending);
+    assert_string_equal(a->typed, "sa");
+    walk_key(a, INPUT_ESC, 0);
+    app_poll(a);
+    assert_false(a->generate.pending);
+    is_at(a, &screen_ranking, 1);
+    app_close(a);
+}
+
+/* The scores of fewer features, measured too. */
+static void add_smaller_set(const char *db) {
+    struct store *s;
+    struct checkpoint_list c;
+    struct score_set set;
+    struct lds_row lds;
+    double *per_query;
+    float row[60];
+    assert_int_equal(store_open(&s, db, STORE_WRITE), OK);
+    assert_int_equal(store_checkpoints_resolve(s, "last", &c), OK);
+    struct score_query q = { "trak", "square", c.checkpoint[0].id, SPLIT_GEN, NULL, 0, 0 };
+    assert_int_equal(store_score_set_find(s, &q, &set), OK);
+    assert_int_equal(store_lds_get(s, set.id, 0, &lds, &per_query), OK);
+    lds.per_query = per_query;
+    set.k = 2;
+    assert_int_equal(store_score_set_ensure(s, &set, NULL, &set), OK);
+    for (size_t i = 0; i < set.rows; i++) {
+        for (size_t k = 0; k < 60; k++) row[k] = rig_value(i, k);
+        assert_int_equal(store_score_put(s, &set, i, row), OK);
+    }
+    lds.score_set = set.id;
+    for (lds.centred = 0; lds.centred < 2; lds.centred++) assert_int_equal(store_lds_put(s, &lds), OK);
+    mem_free(per_query);
+    checkpoint_list_free(&c);
+    store_close(s);
+}
+
+static void a_measured_set_that_does_not_show_is_said(void **state) {
+    (void)state;
+    struct app *a = explorer();
+    size_t said = 0;
+    add_smaller_set(database());
+    a->looked = 0;
+    app_poll(a);
+    for (size_t i = 0; i < 4; i++) {
+        press(a, "5g");
+        for (size_t k = 0; k < i; k++) press(a, "j");
+        a->message[0] = 0;
+        enter(a);
+        is_at(a, &screen_ranking, 0);
+        if (!a->message[0]) continue;
+        assert_non_null(strstr(a->message, "shows the scores of T 10, k 4; those of T 10, k 2"));
+        said++;
+    }
+    assert_int_equal(said, 1);
+    app_close(a);
+}
+
 static int clean(void **state) {
     (void)state;
     rig_clear();
@@ -167,6 +254,9 @@ int main(void) {
         cmocka_unit_test(the_zoom_steps_through_a_list_that_is_read_again),
         cmocka_unit_test(the_zoom_over_a_side_without_scores_stays),
         cmocka_unit_test(losses_and_checkpoints_go_both_ways_everywhere),
+        cmocka_unit_test(a_list_that_was_read_stays_until_the_next_is),
+        cmocka_unit_test(a_measured_set_that_does_not_show_is_said),
+        cmocka_unit_test(an_image_does_not_come_under_what_is_being_typed),
     };
     return cmocka_run_group_tests(tests, NULL, clean);
 }

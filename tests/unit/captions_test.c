@@ -1,0 +1,90 @@
+/* Captions of hundreds of words, in any script: found to their end, shown to a whole character. */
+#include "../lib/app_walk.h"
+#include "../lib/store_rig.h"
+
+#include "dtrak/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct app *explorer(void) {
+    struct tui_options o = TUI_DEFAULTS;
+    struct app *a;
+    o.db = rig_path("some.db");
+    o.cols = 120;
+    o.rows = 36;
+    if (app_open(&a, &o) != OK) fail_msg("%s", fail_reason());
+    app_draw(a);
+    return a;
+}
+
+static void press(struct app *a, const char *keys) {
+    for (; *keys; keys++) {
+        walk_key(a, *keys == '\n' ? INPUT_ENTER : (unsigned char)*keys, 0);
+        app_draw(a);
+    }
+}
+
+/* An item whose caption is n times "日", then "zebra". */
+static size_t add(const char *db, enum split split, size_t n) {
+    static char caption[4000];
+    struct store *s;
+    unsigned char png[] = { 1, 2, 3 };
+    const void *bytes = png;
+    struct item it = { .label = -1, .caption = caption, .width_px = 32, .height_px = 32, .image_bytes = sizeof png };
+    size_t at = 0, index = 0;
+    for (size_t i = 0; i < n; i++) at += (size_t)snprintf(caption + at, sizeof caption - at, "日");
+    snprintf(caption + at, sizeof caption - at, " zebra");
+    assert_int_equal(store_open(&s, db, STORE_WRITE), OK);
+    assert_int_equal(store_items_add(s, split, &it, &bytes, 1, &index), OK);
+    store_close(s);
+    return index;
+}
+
+static void a_long_caption_is_found_by_its_last_word(void **state) {
+    (void)state;
+    store_close(rig_project(rig_path("some.db")));
+    size_t item = add(rig_path("some.db"), SPLIT_GEN, 900);
+    struct app *a = explorer();
+    press(a, "1/zebra\n");
+    assert_int_equal(a->query.index, item);
+    press(a, "g&zebra\n");
+    assert_int_equal(a->gallery.count, 1);
+    assert_int_equal(a->gallery.index[0], item);
+    snprintf(a->filter, sizeof a->filter, "caption:zebra");
+    gallery_refilter(a);
+    assert_int_equal(a->gallery.count, 1);
+    app_close(a);
+}
+
+static void what_is_cut_ends_with_a_whole_character(void **state) {
+    (void)state;
+    for (size_t n = 168; n < 172; n++) {
+        struct item_ref ref = { SPLIT_VAL, add(rig_path("some.db"), SPLIT_VAL, n) };
+        struct app *a = explorer();
+        const struct facts *f = facts_of(a, ref);
+        size_t used, cells = 0;
+        uint32_t cp;
+        assert_true(f->known == 1 && strlen(f->caption) < sizeof f->caption);
+        for (const char *c = f->caption; (used = text_decode(c, &cp)) != 0; c += used, cells++) assert_int_not_equal(cp, 0xfffd);
+        assert_true(cells >= 168);
+        app_close(a);
+    }
+}
+
+static int clean(void **state) {
+    (void)state;
+    rig_clear();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_caption_is_found_by_its_last_word),
+        cmocka_unit_test(what_is_cut_ends_with_a_whole_character),
+    };
+    return cmocka_run_group_tests(tests, NULL, clean);
+}
