@@ -124,6 +124,7 @@ struct stat_key { const char *name, *key; int64_t checkpoint; enum split split; 
 
 enum status store_stat_put(struct store *s, const struct stat_key *key, size_t first, size_t count,
                            const double *values);
+enum status store_stat_delete(struct store *s, const struct stat_key *key);   /* fine when there is none */
 /* values[i] of item first + i, NAN where there is none; *present says how many there are. */
 enum status store_stat_get(struct store *s, const struct stat_key *key, size_t first, size_t count,
                            double *values, size_t *present);

@@ -71,7 +71,7 @@ static enum status drop_one(struct dropper *d, const struct feature_set *f) {
     say(d, line);
     d->r->feature_sets++;
     if (!d->o->really) return OK;
-    return stays ? store_feature_blocks_drop(d->s, f->id) : store_feature_set_delete(d->s, f->id);
+    return stays ? store_feature_blocks_drop(d->s, f->id) : feature_forget(d->s, f);
 }
 
 static enum status drop_features(struct dropper *d) {

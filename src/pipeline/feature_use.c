@@ -3,6 +3,7 @@
 
 #include "dtrak/pipeline.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int feature_is_imported(const struct feature_set *set) { return set->identity.version == 0; }
@@ -40,4 +41,23 @@ enum status feature_use_find(struct feature_use *out, struct store *s, const str
     for (size_t i = 0; i < l.count; i++) out->scores |= l.set[i].rows_done > 0 && pipeline_is_made_of(&l.set[i], set);
     score_set_list_free(&l);
     return OK;
+}
+
+enum status feature_forget(struct store *s, const struct feature_set *set) {
+    const struct feature_identity *f = &set->identity;
+    struct stat_set_list l;
+    char key[sizeof l.set->key];
+    TRY(store_feature_set_delete(s, set->id));
+    if (!feature_is_imported(set) || f->split != SPLIT_TRAIN) return OK;
+    TRY(store_stats_names(s, &l));
+    enum status st = OK;
+    snprintf(key, sizeof key, LEVERAGE_KEY, f->loss, f->timesteps, f->k);
+    for (size_t i = 0; i < l.count && st == OK; i++) {
+        const struct stat_set *x = &l.set[i];
+        struct stat_key found = { x->name, x->key, x->checkpoint, x->split };
+        if (!strcmp(x->name, "self_influence") && x->checkpoint == set->checkpoint && !strncmp(x->key, key, strlen(key)))
+            st = store_stat_delete(s, &found);
+    }
+    stat_set_list_free(&l);
+    return st;
 }

@@ -5,9 +5,16 @@
 
 #include "dtrak/store.h"
 
+/* What leverages are kept under, before their lambda: loss, timesteps, k. */
+#define LEVERAGE_KEY "%s t%zu k%zu lambda "
+
 struct feature_use { int kernel, basis, scores; };
 
 enum status feature_use_find(struct feature_use *out, struct store *s, const struct feature_set *set);
+
+/* The set goes, and with imported ones of the training items their leverages: others may take its place, and what
+ * those are kept under names neither. */
+enum status feature_forget(struct store *s, const struct feature_set *set);
 
 /* The numbers came from a file: the set's identity says nothing of them, its params name the file by its
  * checksum. */

@@ -295,7 +295,7 @@ static enum status take_the_place(struct store *s, const struct feature_set *set
         return fail(ERR_RANGE, "%s: %s made of other %s features of loss %s like these %s here; drop %s first, or keep these apart with "
                     "--projection NAME", name, use.scores ? "scores" : use.kernel ? "a kernel" : "an eigenbasis",
                     split_name(set->identity.split), set->identity.loss, use.scores ? "are" : "is", use.scores ? "them" : "it");
-    return store_feature_set_delete(s, set->id);
+    return feature_forget(s, set);
 }
 
 enum status import_features(struct store *s, const struct feature_identity *f, const struct feature_reader *in,

@@ -187,7 +187,7 @@ static enum status merge_feature_set(struct merger *m, const struct feature_set 
     st = copy_blocks(m, &x);
     if (st == OK && new && m->r->feature_rows == before) {
         TRY(store_feature_set_delete(m->s, x.ours.id));
-        return set->files ? stays_out(m, set, "the files with their rows are not there") : OK;
+        return set->files ? stays_out(m, set, "their files are not there, or hold no item that is here") : OK;
     }
     m->r->feature_sets += new && st == OK;
     return st;

@@ -7,6 +7,8 @@
  * features are looked for, and memory is reckoned, before anything is computed. */
 #include "score_parts.h"
 
+#include "feature_use.h"
+
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
 #include "dtrak/queries.h"
@@ -248,8 +250,7 @@ int score_has_ridge(const struct scorer *w) {
 static struct stat_key leverage_key(const struct scorer *w, size_t lambda, char text[128]) {
     char value[LAMBDA_TEXT];
     lambda_format(value, w->lambda[lambda]);
-    snprintf(text, 128, "%s t%zu k%zu lambda %s", loss_name(w->loss), w->source.train.identity.timesteps,
-             w->source.train.identity.k, value);
+    snprintf(text, 128, LEVERAGE_KEY "%s", loss_name(w->loss), w->source.train.identity.timesteps, w->source.train.identity.k, value);
     return (struct stat_key){ "self_influence", text, w->checkpoint->id, SPLIT_TRAIN };
 }
 

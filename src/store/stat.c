@@ -40,6 +40,14 @@ enum status store_stat_put(struct store *s, const struct stat_key *k, size_t fir
     return db_unit_end(s, put(s, k, first, count, values));
 }
 
+enum status store_stat_delete(struct store *s, const struct stat_key *k) {
+    int64_t id;
+    TRY(find(s, k, &id));
+    if (!id) return OK;
+    TRY(db_unit_begin(s));
+    return db_unit_end(s, db_exec(s, "DELETE FROM stat_set WHERE id = ?", "i", id));
+}
+
 enum status store_stat_get(struct store *s, const struct stat_key *k, size_t first, size_t count,
                            double *values, size_t *present) {
     sqlite3_stmt *q;

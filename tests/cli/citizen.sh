@@ -54,9 +54,13 @@ of val.raw val && of train.raw train
 says the_same_come_back $? "$(cat err.txt)"
 "$DTRAK" score r.db --method dtrak --loss square --lambda 0.05 --split val --dry-run > out.txt 2>&1 && grep -q 'nothing to do' out.txt
 says and_nothing_is_computed_again $? "$(cat out.txt)"
+"$DTRAK" self r.db --loss square --csv 2> err.txt | cut -d, -f2,4 > was.txt
 holds scores_go_too "$DTRAK" drop r.db --features --scores --loss square --yes
-of other.raw val && of train.raw train && "$DTRAK" score r.db --method dtrak --loss square --lambda 0.05 --split val > out.txt 2> err.txt
+"$arrays" raw others.raw 30 16 14 && of other.raw val && of others.raw train && "$DTRAK" score r.db --method dtrak --loss square --lambda 0.05 --split val --self > out.txt 2> err.txt
 says then_others_take_their_place $? "$(cat err.txt)"
+"$DTRAK" self r.db --loss square --csv 2> err.txt | cut -d, -f2,4 > is.txt
+[ -s is.txt ] && ! cmp -s was.txt is.txt
+says with_self_influence_of_their_own $? "$(head -n 3 is.txt err.txt)"
 rank > is.csv && ! cmp -s was.csv is.csv
 says with_scores_of_their_own $? "$(cat err.txt)"
 holds the_database_of_both_is_whole "$DTRAK" check r.db
