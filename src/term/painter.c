@@ -1,106 +1,64 @@
-/* painter.c - pixels to bytes: sixel through libsixel, and what is common to all
- * painters.  See inline.c for kitty and iTerm2, blocks.c for half blocks and ASCII.
+/* painter.c - pixels to bytes: which way, and what is common to all painters.
  *
- * Of libsixel only the palette, the output and sixel_encode() are used: its
- * readers of foreign bytes are where its security holes were. */
+ * A sixel is made of colours (palette.c) and of bands that paint them (bands.c), or of squares
+ * where the picture grew (squares.c); inline.c has kitty and iTerm2, blocks.c half blocks and ASCII.
+ *
+ * Of libsixel only the choice of colours is used: its readers of foreign bytes are where its
+ * security holes were, and what it writes is longer and takes longer. */
 #include "dtrak/painter.h"
 #include "dtrak/mem.h"
+#include "bands.h"
 #include "blocks.h"
 #include "inline.h"
 #include "palette.h"
 #include "squares.h"
 
-#include <limits.h>
-#include <sixel.h>
 #include <string.h>
 
 #define SLACK 48           /* of a thumbnail's colours: see squares.h */
+#define STEPS 4            /* mean squared error from afar, of 255: what is more is seen */
 #define THUMBNAIL_PX 160   /* up to this side, 64 colours without dither look like 256 */
 
-/* Writes into a struct buf; the signature is libsixel's. */
-static int append_sixel(char *data, int size, void *ctx) {
-    struct buf *out = ctx;
-    if (size > 0) buf_add(out, data, (size_t)size);
-    return size;
+static size_t colours_of(size_t wanted, int is_small) {
+    if (wanted == 0) return is_small ? 64 : 256;
+    return wanted < 2 ? 2 : wanted > 256 ? 256 : wanted;
 }
 
-/* Every pixel in the nearest of the colours that were found: rgb becomes their numbers. */
-static void map_exactly(sixel_dither_t *dither, unsigned char *rgb, size_t width, size_t rows, unsigned slack) {
-    unsigned char colours[256 * 3];
-    struct palette p;
-    size_t n = (size_t)sixel_dither_get_num_of_palette_colors(dither);
-    memcpy(colours, sixel_dither_get_palette(dither), 3 * n);
-    for (size_t i = 0; i < 3 * n; i++) {      /* as they are sent, in hundredths */
-        unsigned hundredths = (colours[i] * 100u + 127) / 255;
-        colours[i] = (unsigned char)((hundredths * 255 + 50) / 100);
-    }
-    palette_init(&p, colours, n);
-    palette_map(&p, rgb, rgb, width, rows, colours, slack);
-    sixel_dither_set_palette(dither, colours);
-    sixel_dither_set_pixelformat(dither, SIXEL_PIXELFORMAT_PAL8);
+static int is_small(const struct paint_fit *fit) { return fit->width <= THUMBNAIL_PX && fit->height <= THUMBNAIL_PX; }
+
+/* Squares of one colour are better flat, and several times shorter so; a thumbnail of 64 colours
+ * is hardly worse and a quarter shorter; and so is every picture that shows no steps from afar. */
+static int is_better_flat(struct palette *p, const unsigned char *rgb, const struct paint_fit *fit, size_t rows, size_t colours,
+                          int is_grown) {
+    return is_grown || (is_small(fit) && colours >= 64) || palette_steps(p, rgb, fit->width, rows) <= STEPS;
 }
 
 /* rows of fit's picture, of which rgb is the first; the pixels are lost. */
 static enum status encode_sixel(struct buf *out, unsigned char *rgb, const struct paint_fit *fit, size_t rows,
                                 size_t colours, int is_grown) {
+    unsigned char palette[256 * 3];
+    size_t n;
     enum status st = OK;
-    sixel_output_t *output = NULL;
-    sixel_dither_t *dither = NULL;
-    int small = fit->width <= THUMBNAIL_PX && fit->height <= THUMBNAIL_PX;
-    int w = (int)fit->width, h = (int)rows;
-    if (colours == 0) colours = small ? 64 : 256;
-    if (colours < 2) colours = 2;
-    if (colours > 256) colours = 256;
-
-    SIXELSTATUS s = sixel_output_new(&output, append_sixel, out, NULL);
-    if (SIXEL_FAILED(s)) goto failed;
-    sixel_output_set_encode_policy(output, SIXEL_ENCODEPOLICY_SIZE);
-    s = sixel_dither_new(&dither, (int)colours, NULL);
-    if (SIXEL_FAILED(s)) goto failed;
-    s = sixel_dither_initialize(dither, rgb, w, h, SIXEL_PIXELFORMAT_RGB888, SIXEL_LARGE_NORM,
-                                SIXEL_REP_AVERAGE_PIXELS, SIXEL_QUALITY_HIGH);
-    if (SIXEL_FAILED(s)) goto failed;
-    /* Squares of one colour are better flat, and several times shorter so. */
-    int is_flat = is_grown || (small && colours >= 64);
-    sixel_dither_set_diffusion_type(dither, is_flat ? SIXEL_DIFFUSE_NONE : SIXEL_DIFFUSE_FS);
-    if (is_flat) map_exactly(dither, rgb, fit->width, rows, small ? SLACK : 0);
-    s = sixel_encode(rgb, w, h, is_flat ? 1 : 3, dither, output);
-    if (SIXEL_FAILED(s)) goto failed;
-    st = buf_status(out);
-    goto done;
-failed:
-    st = s == SIXEL_BAD_ALLOCATION ? fail(ERR_NOMEM, "sixel: out of memory")
-                                   : fail(ERR_RANGE, "sixel: a picture of %d x %d pixels: %s", w, h,
-                                          sixel_helper_format_error(s));
-done:
-    sixel_dither_unref(dither);
-    sixel_output_unref(output);
-    return st;
+    colours = colours_of(colours, is_small(fit));
+    TRY(palette_find(palette, &n, rgb, fit->width, rows, colours));
+    TRY(palette_refine(palette, n, rgb, fit->width * rows));
+    palette_as_sent(palette, n);
+    struct palette *p = palette_new(palette, n);
+    if (!p) return fail(ERR_NOMEM, "sixel: out of memory");
+    if (is_better_flat(p, rgb, fit, rows, colours, is_grown)) palette_map(p, rgb, rgb, fit->width, rows, is_small(fit) ? SLACK : 0);
+    else st = palette_diffuse(p, rgb, rgb, fit->width, rows);
+    palette_free(p);
+    return st == OK ? bands_encode(out, rgb, fit->width, rows, palette, 0) : st;
 }
 
 /* A picture that grew: its colours are those of the small one. */
 static enum status encode_squares(struct buf *out, const struct picture *pic, const struct paint_fit *fit, size_t colours, unsigned slack) {
     unsigned char rgb[SQUARES_SIDE * SQUARES_SIDE * 3], palette[256 * 3];
-    sixel_dither_t *dither = NULL;
-    enum status st;
-    if (colours < 2) colours = 2;
-    if (colours > 256) colours = 256;
+    size_t used;
     paint_scale(rgb, pic->width, pic->height, pic);
-    SIXELSTATUS s = sixel_dither_new(&dither, (int)colours, NULL);
-    if (!SIXEL_FAILED(s))
-        s = sixel_dither_initialize(dither, rgb, (int)pic->width, (int)pic->height, SIXEL_PIXELFORMAT_RGB888, SIXEL_LARGE_NORM,
-                                    SIXEL_REP_AVERAGE_PIXELS, SIXEL_QUALITY_HIGH);
-    if (SIXEL_FAILED(s)) {
-        st = fail(s == SIXEL_BAD_ALLOCATION ? ERR_NOMEM : ERR_RANGE, "sixel: colours of %zu x %zu pixels: %s", pic->width, pic->height,
-                  sixel_helper_format_error(s));
-    } else {
-        size_t used = (size_t)sixel_dither_get_num_of_palette_colors(dither);
-        memcpy(palette, sixel_dither_get_palette(dither), 3 * used);
-        used = squares_refine(palette, used, colours, rgb, pic->width * pic->height);
-        st = squares_encode(out, rgb, pic->width, pic->height, fit->width, fit->height, palette, used, slack);
-    }
-    sixel_dither_unref(dither);
-    return st;
+    TRY(palette_find(palette, &used, rgb, pic->width, pic->height, colours));
+    used = squares_refine(palette, used, colours, rgb, pic->width * pic->height);
+    return squares_encode(out, rgb, pic->width, pic->height, fit->width, fit->height, palette, used, slack);
 }
 
 static int is_of_squares(const struct picture *pic, const struct paint_fit *fit, const struct paint_how *how) {
@@ -128,8 +86,8 @@ static int is_grown(const struct picture *pic, const struct paint_fit *fit) {
 enum status paint_encode(struct buf *out, const struct picture *pic, const struct paint_fit *fit,
                          const struct paint_how *how) {
     unsigned char *rgb;
-    int is_small = fit->width <= THUMBNAIL_PX && fit->height <= THUMBNAIL_PX;
-    if (is_of_squares(pic, fit, how)) return encode_squares(out, pic, fit, how->colours ? how->colours : is_small ? 64 : 256, is_small ? SLACK : 0);
+    if (is_of_squares(pic, fit, how))
+        return encode_squares(out, pic, fit, colours_of(how->colours, is_small(fit)), is_small(fit) ? SLACK : 0);
     TRY(scaled(&rgb, pic, fit));
     enum status st = OK;
     switch (how->painter) {

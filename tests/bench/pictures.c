@@ -2,11 +2,13 @@
  * by side in one run: `make bench`.
  *
  *   pictures            the tables; a program that is not installed is left out
- *   pictures draw sixel|half COLOURS FILE...   what is measured of this program: a process that
- *                       reads the files and writes a grid of six across to stdout
+ *   pictures draw sixel|half COLOURS SIZE FILE...   what is measured of this program: a process
+ *                       that reads the files and writes a grid of six across to stdout, in
+ *                       boxes of 10 x 5 cells times SIZE
  *
  * Sixels beside chafa; half blocks beside both, since timg paints no sixels before 1.5.  Each
- * runs on a pseudo-terminal with cells of 10 x 20 pixels, with boxes of 10 x 5 cells.
+ * runs on a pseudo-terminal with cells of 10 x 20 pixels, with boxes of 10 x 5 cells, and for
+ * sixels of four times that.
  * The picture error is measured where it does not matter how a program enlarges: what was
  * drawn is averaged down to the file's pixels (or, for larger files, both to 48 x 48); the
  * file is averaged down to half blocks.  timg and this program place the pictures in a grid, which takes moves
@@ -42,17 +44,18 @@ static void need(int ok) {
 
 /* --- this program's side --- */
 
-static int draw(const char *painter, const char *colours, int argc, char **argv) {
+static int draw(const char *painter, const char *colours, size_t size, int argc, char **argv) {
+    size_t rows = BOX_ROWS * size, cols = BOX_COLS * size;
     struct paint_how how = { .painter = strcmp(painter, "half") ? GRAPHICS_SIXEL : GRAPHICS_HALF, .depth = COLOUR_TRUE,
                              .cell_w = CELL_W, .cell_h = CELL_H, .colours = strtoul(colours, NULL, 10) };
     for (int i = 0; i < argc; i++) {
         struct image im;
         struct paint_fit fit;
         struct buf bytes = BUF_INIT, out = BUF_INIT;
-        size_t row = (size_t)i / ACROSS * (BOX_ROWS + 1), col = (size_t)i % ACROSS * (BOX_COLS + 1);
+        size_t row = (size_t)i / ACROSS * (rows + 1), col = (size_t)i % ACROSS * (cols + 1);
         need(image_read(&im, argv[i], 4) == OK);
         struct picture p = { .rgba = im.pixels, .width = im.width_px, .height = im.height_px };
-        paint_fit(&fit, &how, p.width, p.height, BOX_ROWS, BOX_COLS);
+        paint_fit(&fit, &how, p.width, p.height, rows, cols);
         need(paint_encode(&bytes, &p, &fit, &how) == OK);
         paint_emit(&out, (const char *)bytes.data, bytes.len, how.painter, row + fit.row, col + fit.col, (unsigned)i);
         for (size_t at = 0; at < out.len;) {
@@ -235,14 +238,16 @@ static double median(double *v, size_t n) {
     return v[n / 2];
 }
 
-/* In boxes of 10 x 5 cells, sixels first. */
+static char size_text[8], box_text[16];   /* how many times 10 x 5 cells, and these */
+
+/* Sixels first. */
 struct tool { const char *name; int blocks; const char *words[12]; struct layout at; };
 
 static const struct tool tools[] = {
-    { "this program", 0, { self, "draw", "sixel", "0" }, { 0, 0, 0 } },
-    { "with 256 colours", 0, { self, "draw", "sixel", "256" }, { 0, 0, 0 } },
-    { "chafa", 0, { "chafa", "-f", "sixel", "-s", "10x5", "--animate=off" }, { 0, 0, 0 } },
-    { "this program", 1, { self, "draw", "half", "0" }, { ACROSS, BOX_ROWS + 1, BOX_COLS + 1 } },
+    { "this program", 0, { self, "draw", "sixel", "0", size_text }, { 0, 0, 0 } },
+    { "with 256 colours", 0, { self, "draw", "sixel", "256", size_text }, { 0, 0, 0 } },
+    { "chafa", 0, { "chafa", "-f", "sixel", "-s", box_text, "--animate=off" }, { 0, 0, 0 } },
+    { "this program", 1, { self, "draw", "half", "0", "1" }, { ACROSS, BOX_ROWS + 1, BOX_COLS + 1 } },
     { "chafa", 1, { "chafa", "-f", "symbols", "--symbols", "vhalf", "-c", "full", "-s", "10x5", "--animate=off" }, { 1, BOX_ROWS + 1, 0 } },
     { "timg", 1, { "timg", "-ph", "--grid=6x4", "-g", "60x24", "-U" }, { ACROSS, BOX_ROWS, BOX_COLS } },
 };
@@ -262,12 +267,16 @@ static struct run run_tool(const struct tool *t, int large, size_t count) {
     return r;
 }
 
-static void compare(int large) {
+static void compare(int large, size_t size) {
+    size_t rounds = size > 1 ? 3 : ROUNDS;
     double all[TOOLS][ROUNDS], one[TOOLS][ROUNDS];
+    snprintf(size_text, sizeof size_text, "%zu", size);
+    snprintf(box_text, sizeof box_text, "%zux%zu", BOX_COLS * size, BOX_ROWS * size);
     struct measured m[TOOLS];
     memset(m, 0, sizeof m);
-    for (size_t round = 0; round < ROUNDS; round++)     /* in turns, so that all meet the same machine */
+    for (size_t round = 0; round < rounds; round++)     /* in turns, so that all meet the same machine */
         for (size_t i = 0; i < TOOLS; i++) {
+            if (size > 1 && tools[i].blocks) continue;
             struct run r = run_tool(&tools[i], large, COUNT);
             all[i][round] = r.cpu_ms;
             if (round == 0 && r.len && tools[i].blocks) look_at_blocks(&m[i], &r, large, &tools[i].at);
@@ -277,8 +286,9 @@ static void compare(int large) {
             one[i][round] = r.cpu_ms;
             free(r.out);
         }
-    printf("24 pictures of %d px, drawn in boxes of 100 px:\n", large ? LARGE : 32);
+    printf("24 pictures of %d px, drawn in boxes of %zu px:\n", large ? LARGE : 32, size * 100);
     for (size_t i = 0; i < TOOLS; i++) {
+        if (size > 1 && tools[i].blocks) continue;
         if (i == 0 || tools[i].blocks != tools[i - 1].blocks)
             printf("  %-18s %10s %12s %10s %12s    pixels       dB\n", tools[i].blocks ? "half blocks" : "sixels", "process ms", "a picture ms",
                    "bytes", tools[i].blocks ? "of the cells" : "of the DCS");
@@ -286,7 +296,7 @@ static void compare(int large) {
             printf("  %-18s not installed\n", tools[i].name);
             continue;
         }
-        double whole = median(all[i], ROUNDS), single = median(one[i], ROUNDS);
+        double whole = median(all[i], rounds), single = median(one[i], rounds);
         printf("  %-18s %10.1f %12.2f %10zu %12zu %6zux%-3zu %8.2f%s\n", tools[i].name, whole, (whole - single) / (COUNT - 1), m[i].total,
                m[i].bytes, m[i].width, m[i].height, m[i].db, m[i].pictures == COUNT ? "" : "  (not every picture)");
     }
@@ -294,11 +304,12 @@ static void compare(int large) {
 }
 
 int main(int argc, char **argv) {
-    if (argc > 4 && !strcmp(argv[1], "draw")) return draw(argv[2], argv[3], argc - 4, argv + 4);
+    if (argc > 5 && !strcmp(argv[1], "draw")) return draw(argv[2], argv[3], strtoul(argv[4], NULL, 10), argc - 5, argv + 5);
     if (!realpath(argv[0], self)) return 1;
     make_files();
-    compare(0);
-    compare(1);
+    compare(0, 1);
+    compare(1, 1);
+    compare(1, 4);
     remove_files();
     return 0;
 }
