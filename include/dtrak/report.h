@@ -10,6 +10,7 @@
 #include "dtrak/comparison.h"
 #include "dtrak/err.h"
 #include "dtrak/image.h"
+#include "dtrak/label_shares.h"
 #include "dtrak/selfstudy.h"
 #include "dtrak/store.h"
 #include "dtrak/trust.h"
@@ -50,12 +51,18 @@ struct report_ranking {
     size_t n_top, n_bottom;
     int has_trust;            /* error bars are stored for this query */
     size_t blocks, projections, trust_top;
+    int has_shares;           /* report_ranking_shares() was asked, whether or not there are any */
+    struct label_shares first, last;   /* of the first places, and of the last */
 };
 
 /* ERR_USAGE: no such method, loss or query.  ERR_MISSING: not computed; the
  * message names the command that computes it. */
 enum status report_ranking_load(struct report_ranking *out, struct store *s, const struct report_request *r);
 void report_ranking_free(struct report_ranking *r);
+
+/* Adds the labels of the first and of the last places, for the text and JSON forms.  None where
+ * the ranking is not of all training items, or only its ends are stored and are shorter. */
+enum status report_ranking_shares(struct report_ranking *r, struct store *s);
 
 void report_ranking_text(struct buf *b, const struct report_ranking *r);
 /* {"query","method","loss","checkpoint","lambda","lambda_abs","effective_dimension","condition","features_rank",

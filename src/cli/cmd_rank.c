@@ -54,7 +54,8 @@ static enum status run_rank(const struct args *a) {
     TRY(cli_open(&s, a->file[0], 0));
     enum status st = report_ranking_load(&r, s, &q);
     if (st == OK) {
-        st = print_ranking(a, &r);
+        if (!args_has(a, "csv")) st = report_ranking_shares(&r, s);
+        if (st == OK) st = print_ranking(a, &r);
         if (st == OK && args_has(a, "sheet")) st = write_sheet(s, &r, args_text(a, "sheet", ""));
         report_ranking_free(&r);
     }

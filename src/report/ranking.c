@@ -227,7 +227,41 @@ done:
     return st;
 }
 
+/* Of one end; what is stored of an imported ranking may be less than that. */
+static enum status count_end(struct label_shares *out, struct store *s, const struct report_ranking *r, int opponents,
+                             const struct label_list *labels, const int *of_item) {
+    size_t places = label_shares_places(r->set.n), got = 0;
+    struct ranked *ranked = mem_array(places + 1, sizeof *ranked);
+    uint32_t *item = mem_array(places + 1, sizeof *item);
+    enum status st = ranked && item ? OK : fail(ERR_NOMEM, "ranking: out of memory");
+    if (st == OK && places) st = store_score_top(s, &r->set, r->query.index, opponents, places, ranked, &got);
+    for (size_t i = 0; st == OK && i < got; i++) item[i] = (uint32_t)ranked[i].item;
+    if (st == OK) st = label_shares_count(out, labels, of_item, r->set.n, item, got == places ? places : 0);
+    mem_free(ranked);
+    mem_free(item);
+    return st;
+}
+
+enum status report_ranking_shares(struct report_ranking *r, struct store *s) {
+    struct label_list labels = { NULL, 0 };
+    int *of_item = mem_array(r->set.n + 1, sizeof *of_item);
+    size_t there = 0;
+    enum status st = of_item ? OK : fail(ERR_NOMEM, "ranking: out of memory");
+    r->has_shares = 1;
+    if (st == OK) st = store_items_count(s, SPLIT_TRAIN, &there);
+    if (st == OK && there == r->set.n) {
+        st = store_labels_study(s, &labels, of_item, there);
+        if (st == OK) st = count_end(&r->first, s, r, 0, &labels, of_item);
+        if (st == OK) st = count_end(&r->last, s, r, 1, &labels, of_item);
+    }
+    label_list_free(&labels);
+    mem_free(of_item);
+    return st;
+}
+
 void report_ranking_free(struct report_ranking *r) {
+    label_shares_free(&r->first);
+    label_shares_free(&r->last);
     mem_free(r->top);
     mem_free(r->bottom);
     r->top = r->bottom = NULL;
@@ -281,6 +315,22 @@ static void add_ridge_text(struct buf *b, const struct score_set *set) {
     if (score_set_is_narrow(set)) buf_printf(b, "\nwarning     %s", report_narrow);
 }
 
+/* "first 100 (all): Ankle boot 66% (50%), Sandal 34% (50%)" */
+static void add_shares_text(struct buf *b, const char *which, const struct label_shares *l) {
+    enum { MOST = 8 };
+    if (!l->places) return;
+    buf_printf(b, "%s %zu (all): ", which, l->places);
+    for (size_t i = 0; i < l->count && i < MOST; i++) {
+        char name[80], safe[256], numbers[48];
+        label_share_name(name, sizeof name, &l->share[i]);
+        label_share_numbers(numbers, sizeof numbers, l, &l->share[i]);
+        text_escape(safe, sizeof safe, name);
+        buf_printf(b, "%s%s %s", i ? ", " : "", safe, numbers);
+    }
+    if (l->count > MOST) buf_printf(b, ", +%zu", l->count - MOST);
+    buf_text(b, "\n");
+}
+
 void report_ranking_text(struct buf *b, const struct report_ranking *r) {
     char name[32], safe[256], display[METHOD_DISPLAY], value[LAMBDA_TEXT];
     enum method m = method_parse(r->set.method, NULL);
@@ -308,6 +358,8 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
         buf_text(b, "; sign ? is not determined, |score| below 2 se");
     }
     buf_printf(b, "\ntraining    %zu items\n", r->set.n);
+    add_shares_text(b, "labels      first", &r->first);
+    add_shares_text(b, "            last", &r->last);
     if (r->n_top) add_side_text(b, "proponents", r, r->top, r->n_top);
     if (r->n_bottom) add_side_text(b, "opponents", r, r->bottom, r->n_bottom);
 }
@@ -352,6 +404,13 @@ void report_ranking_json(struct buf *b, const struct report_ranking *r) {
     report_ridge_json(b, &r->set);
     if (r->has_trust)
         buf_printf(b, ",\"error_bars\":{\"blocks\":%zu,\"projections\":%zu,\"top\":%zu}", r->blocks, r->projections, r->trust_top);
+    if (r->has_shares) {
+        buf_printf(b, ",\"labels\":{\"places\":%zu,\"first\":", r->first.places > r->last.places ? r->first.places : r->last.places);
+        label_shares_json(b, &r->first);
+        buf_text(b, ",\"last\":");
+        label_shares_json(b, &r->last);
+        buf_text(b, "}");
+    }
     add_side_json(b, "proponents", r, r->top, r->n_top);
     add_side_json(b, "opponents", r, r->bottom, r->n_bottom);
     buf_text(b, "}\n");

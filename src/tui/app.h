@@ -18,6 +18,7 @@
 #include "dtrak/err.h"
 #include "dtrak/frame.h"
 #include "dtrak/jobs.h"
+#include "dtrak/label_shares.h"
 #include "dtrak/lambda.h"
 #include "dtrak/method.h"
 #include "dtrak/pictures.h"
@@ -461,6 +462,8 @@ void row_load(struct app *a);           /* of the present setting and query */
 void row_read(struct app *a);           /* the same without what hangs on it, which is: */
 void row_changed(struct app *a);        /* the ranking's filter, the gallery's order by LDS */
 void row_free(struct row *r);
+/* The labels of its first places, or of its last; empty where it is not of all training items. */
+enum status row_label_shares(struct app *a, const struct row *r, int last, struct label_shares *out);
 void setting_compute(struct app *a);    /* the r key */
 /* Queues scores for a generated item to come: 1; 0: that would take features of the training
  * items, or cannot be done; -1: failed. */

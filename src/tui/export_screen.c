@@ -166,6 +166,12 @@ static enum status take_row(struct app *a, const struct row *r, const struct set
     return OK;
 }
 
+static enum status take_shares(struct app *a, const struct row *r, struct report_ranking *out) {
+    out->has_shares = 1;
+    TRY(row_label_shares(a, r, 0, &out->first));
+    return row_label_shares(a, r, 1, &out->last);
+}
+
 static size_t places(const struct app *a) { return a->o.top ? a->o.top : 10; }
 
 static enum status take_scores(struct app *a, struct export_work *w) {
@@ -181,7 +187,8 @@ static enum status take_ranking(struct app *a, struct export_work *w) {
     int whole = w->form == FORM_CSV || w->form == FORM_JSON;
     if (w->form == FORM_NPY) return take_scores(a, w);
     w->what = EXPORT_RANKING;
-    return take_row(a, &a->row, &a->setting, whole ? SIZE_MAX : places(a), whole ? 0 : places(a), &w->pair.side[0]);
+    TRY(take_row(a, &a->row, &a->setting, whole ? SIZE_MAX : places(a), whole ? 0 : places(a), &w->pair.side[0]));
+    return w->form == FORM_JSON ? take_shares(a, &a->row, &w->pair.side[0]) : OK;
 }
 
 static enum status copy_comparison(struct comparison *out, const struct comparison *c) {

@@ -225,51 +225,20 @@ static void draw_query_facts(struct app *a, struct fact_lines *l) {
     }
 }
 
-/* How often a label is among the first places of a ranking, and among all. */
-struct share { const struct label *label; size_t in; };
-
-static int by_share(const void *a, const void *b) {
-    const struct share *x = a, *y = b;
-    if (x->in != y->in) return x->in > y->in ? -1 : 1;
-    if (x->label->count[SPLIT_TRAIN] != y->label->count[SPLIT_TRAIN])
-        return x->label->count[SPLIT_TRAIN] > y->label->count[SPLIT_TRAIN] ? -1 : 1;
-    return x->label->label < y->label->label ? -1 : x->label->label > y->label->label;
-}
-
-/* Of the pane's first k places, every label of the training items, the most frequent first;
- * NULL: there are not two labels, or too few places to speak of shares.  The caller frees it. */
-static struct share *label_shares(struct app *a, size_t *k, size_t *count) {
-    const struct row *r = &a->row;
-    *k = r->n < 1000 ? r->n / 10 : 100;
-    if (r->n != a->catalog.count[SPLIT_TRAIN] || *k < 5) return NULL;
-    const struct label_list *labels = catalog_labels(a);
-    struct share *out = labels->count < 2 ? NULL : mem_array(labels->count, sizeof *out);
-    *count = 0;
-    for (size_t i = 0; out && i < labels->count; i++) {
-        struct share s = { &labels->label[i], 0 };
-        for (size_t at = 0; at < *k; at++)
-            s.in += a->catalog.label.train[r->order[a->ranking.pane ? r->n - 1 - at : at]] == s.label->label;
-        if (s.label->count[SPLIT_TRAIN]) out[(*count)++] = s;
-    }
-    if (out) qsort(out, *count, sizeof *out, by_share);
-    return out;
-}
-
 /* "labels: first 100 (all)", then "Ankle boot 92% (50%)" and as many others as fit, several to
  * a line; how many do not fit is said on the first line. */
 static void draw_label_shares(struct app *a, struct fact_lines *l) {
     enum { BELOW = 2 };   /* lines that the facts after these keep where there is room for both */
-    size_t k, count, i, room = l->row < l->end ? l->end - l->row : 0, head = l->row;
-    struct share *s = room >= 2 ? label_shares(a, &k, &count) : NULL;
-    if (!s) return;
+    size_t i, room = l->row < l->end ? l->end - l->row : 0, head = l->row;
+    struct label_shares s = { 0 };
+    if (room >= 2 && row_label_shares(a, &a->row, a->ranking.pane, &s) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
+    if (!s.places) return;
     size_t end = room > BELOW + 3 ? l->end - BELOW : l->end, at = 0;
     l->row++;
-    for (i = 0; i < count; i++) {
-        char name[80], numbers[48];
-        if (s[i].label->name[0]) snprintf(name, sizeof name, "%s", s[i].label->name);
-        else snprintf(name, sizeof name, "label %d", s[i].label->label);
-        snprintf(numbers, sizeof numbers, " %.0f%% (%.0f%%)", 100 * (double)s[i].in / (double)k,
-                 100 * (double)s[i].label->count[SPLIT_TRAIN] / (double)a->row.n);
+    for (i = 0; i < s.count; i++) {
+        char name[80], numbers[48] = " ";
+        label_share_name(name, sizeof name, &s.share[i]);
+        label_share_numbers(numbers + 1, sizeof numbers - 1, &s, &s.share[i]);
         size_t after = text_width(numbers), w = text_width(name);
         if (at && at + 2 + w + after > l->cols) { l->row++; at = 0; }
         if (l->row >= end) break;
@@ -281,9 +250,9 @@ static void draw_label_shares(struct app *a, struct fact_lines *l) {
     }
     if (at) l->row++;
     size_t used = frame_printf(l->f, head, l->col, l->cols, STYLE_NORMAL, "%s%s %zu (all)", l->cols >= 26 ? "labels: " : "",
-                               a->ranking.pane ? "last" : "first", k);
-    if (i < count && used + 2 < l->cols) frame_printf(l->f, head, l->col + used + 2, l->cols - used - 2, STYLE_DIM, "+%zu", count - i);
-    mem_free(s);
+                               a->ranking.pane ? "last" : "first", s.places);
+    if (i < s.count && used + 2 < l->cols) frame_printf(l->f, head, l->col + used + 2, l->cols - used - 2, STYLE_DIM, "+%zu", s.count - i);
+    label_shares_free(&s);
 }
 
 /* How far the first places can be trusted: "top 10: 7 signs sure". */

@@ -17,6 +17,16 @@ void row_free(struct row *r) {
     r->lambda_rel = r->lambda_abs = NAN;
 }
 
+enum status row_label_shares(struct app *a, const struct row *r, int last, struct label_shares *out) {
+    uint32_t item[LABEL_SHARES_PLACES];
+    size_t places = label_shares_places(r->n);
+    *out = (struct label_shares){ 0 };
+    if (r->n != a->catalog.count[SPLIT_TRAIN]) return OK;
+    const struct label_list *labels = catalog_labels(a);
+    for (size_t at = 0; at < places; at++) item[at] = r->order[last ? r->n - 1 - at : at];
+    return label_shares_count(out, labels, a->catalog.label.train, r->n, item, places);
+}
+
 /* Takes n scores into r and sorts them. */
 static enum status take(struct row *r, float *score, size_t n) {
     size_t count = 0;

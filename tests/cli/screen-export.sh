@@ -35,13 +35,23 @@ writes as_a_picture "2 e @type:r.png enter" r.png
 same is_the_sheet_of_rank want.png r.png
 writes as_a_page "2 e @type:r.html enter" r.html
 "$DTRAK" page world.db --query gen:0 --method dtrak --out want.html > /dev/null
-same is_that_of_page want.html r.html
+# but for the second in which it was made
+for page in want r; do sed 's/20[0-9-]*T[0-9:]*Z/then/' $page.html > $page.timeless; done
+same is_that_of_page want.timeless r.timeless
 writes as_an_array "2 e @type:r.npy enter" r.npy
 says of_a_float_per_training_item "$([ "$(wc -c < r.npy)" = $((128 + 480)) ] && echo 0 || echo 1)" "$(wc -c < r.npy)"
 writes what_the_filter_lets_through "2 & @type:label:boot enter e @type:boots.csv enter" boots.csv
 says and_nothing_else "$(tail -n +2 boots.csv | grep -cv 'ankle boot')" "$(cat boots.csv)"
 writes a_lambda_that_is_not_stored "2 ] @idle e @type:live.json enter" live.json
 says with_its_own_value "$([ "$("$json" lambda < live.json)" = 0.1 ] && echo 0 || echo 1)" "$(head -c 200 live.json)"
+
+"$DTRAK" view world.db --graphics none --size 160x50 --keys 2 --dump screen.txt < /dev/null
+"$DTRAK" rank world.db --query gen:0 --method dtrak > want.txt
+shares() { grep -o '[a-z ]*[0-9]*% ([0-9]*%)' "$1" | sed 's/^ *//' | head -n 2 | tr '\n' ';'; }
+says the_shares_of_labels_are_those_of_rank "$([ -n "$(shares want.txt)" ] && [ "$(shares screen.txt)" = "$(shares want.txt)" ] && echo 0 || echo 1)" \
+    "$(shares screen.txt) $(shares want.txt)"
+share=$("$json" labels.first.0.share < want.json)
+says in_json_too "$(awk -v s="$share" 'BEGIN { printf "%.0f%% (", 100 * s }' | grep -qF -f - want.txt && echo 0 || echo 1)" "$share $(cat want.txt)"
 
 writes both_sides "3 e @type:c.csv enter" c.csv
 "$DTRAK" compare world.db --query gen:0 --a trak --b dtrak --top 120 --csv > want.csv 2> err.txt
