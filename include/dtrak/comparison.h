@@ -27,6 +27,8 @@ extern const size_t comparison_depth[COMPARISON_DEPTHS];   /* 10, 50, 100 */
 /* a and b are [n] scores of the items 0..n-1, n >= 1, finite (ERR_NUMERIC names
  * the item that is not).  On any failure *out is empty. */
 enum status comparison_make(struct comparison *out, const float *a, const float *b, size_t n);
+/* The same where the items of either side are at hand in the order of ranking_top(). */
+enum status comparison_make_sorted(struct comparison *out, const float *a, const float *b, const uint32_t *const order[2], size_t n);
 void comparison_free(struct comparison *c);   /* an empty one is fine */
 
 /* Whether the two disagree about an item: among the first `r` places on side s

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct store;
+
 struct database_facts {
     char *path;
     int known;                    /* what stands below has been read */
@@ -35,7 +37,9 @@ int database_is_folder(const char *path);
  * ERR_NOMEM. */
 enum status database_list_find(struct database_list *out, const char *const *paths, size_t count);
 
-/* Opens the file for reading and fills in the rest; what is wrong with it goes to why_not. */
-void database_facts_read(struct database_facts *f);
+/* Fills in the rest of a file that is open. */
+enum status database_facts_from(struct database_facts *f, struct store *s);
+/* It cannot be: the latest fail_reason() goes to why_not. */
+void database_facts_refuse(struct database_facts *f);
 
 #endif

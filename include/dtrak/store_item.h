@@ -67,6 +67,8 @@ enum status store_image_read(struct store *s, struct item_ref ref, void **bytes,
 enum status store_item_find_generated(struct store *s, int64_t checkpoint, uint64_t seed,
                                       const char *sampler, size_t steps, double eta,
                                       size_t *index);
+/* One more than the largest seed of a generated item, as far as those below 2^53 go. */
+enum status store_seed_unused(struct store *s, uint64_t *seed);
 
 /* Labels in ascending order with their names and how many items have them. */
 struct label { int label; char name[64]; size_t count[SPLIT_COUNT]; };

@@ -18,16 +18,18 @@ void comparison_free(struct comparison *c) {
     memset(c, 0, sizeof *c);
 }
 
-static enum status sort_side(struct comparison *c, int s, const float *score) {
+/* order: as ranking_top() gives it; NULL: to be found. */
+static enum status sort_side(struct comparison *c, int s, const float *score, const uint32_t *order) {
     size_t got = 0;
-    struct ranking_entry *e = mem_array(c->n, sizeof *e);
+    struct ranking_entry *e = mem_array(order ? 1 : c->n, sizeof *e);
     c->order[s] = mem_array(c->n, sizeof *c->order[s]);
     c->rank[s] = mem_array(c->n, sizeof *c->rank[s]);
     enum status st = e && c->order[s] && c->rank[s] ? OK : fail(ERR_NOMEM, "comparison: out of memory");
-    if (st == OK) st = ranking_top(score, c->n, c->n, e, &got);
-    for (size_t i = 0; st == OK && i < got; i++) {
-        c->order[s][i] = (uint32_t)e[i].index;
-        c->rank[s][e[i].index] = (uint32_t)i + 1;
+    if (st == OK && !order) st = ranking_top(score, c->n, c->n, e, &got);
+    for (size_t i = 0; st == OK && i < c->n; i++) {
+        uint32_t item = order ? order[i] : (uint32_t)e[i].index;
+        c->order[s][i] = item;
+        c->rank[s][item] = (uint32_t)i + 1;
     }
     mem_free(e);
     return st;
@@ -53,9 +55,9 @@ static enum status correlate(struct comparison *c, const float *a, const float *
     return st;
 }
 
-static enum status measure(struct comparison *c, const float *a, const float *b) {
-    TRY(sort_side(c, 0, a));
-    TRY(sort_side(c, 1, b));
+static enum status measure(struct comparison *c, const float *a, const float *b, const uint32_t *const order[2]) {
+    TRY(sort_side(c, 0, a, order ? order[0] : NULL));
+    TRY(sort_side(c, 1, b, order ? order[1] : NULL));
     TRY(correlate(c, a, b));
     for (int d = 0; d < COMPARISON_DEPTHS; d++) {
         c->overlap[d] = NAN;
@@ -65,16 +67,20 @@ static enum status measure(struct comparison *c, const float *a, const float *b)
     return stats_rbo(&c->rbo, c->order[0], c->order[1], c->n, COMPARISON_RBO_P);
 }
 
-enum status comparison_make(struct comparison *out, const float *a, const float *b, size_t n) {
+enum status comparison_make_sorted(struct comparison *out, const float *a, const float *b, const uint32_t *const order[2], size_t n) {
     memset(out, 0, sizeof *out);
     if (n == 0) return fail(ERR_RANGE, "comparison: no items, expected at least one");
     for (size_t i = 0; i < n; i++)
         if (!isfinite(a[i]) || !isfinite(b[i]))
             return fail(ERR_NUMERIC, "comparison: the score of train:%zu is not finite", i);
     out->n = n;
-    enum status st = measure(out, a, b);
+    enum status st = measure(out, a, b, order);
     if (st != OK) comparison_free(out);
     return st;
+}
+
+enum status comparison_make(struct comparison *out, const float *a, const float *b, size_t n) {
+    return comparison_make_sorted(out, a, b, NULL, n);
 }
 
 int comparison_disagrees(const struct comparison *c, int s, size_t item) {

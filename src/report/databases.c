@@ -131,11 +131,13 @@ static void name_methods(struct database_facts *f, const struct score_set_list *
     }
 }
 
-static enum status read_store(struct database_facts *f, struct store *s) {
+enum status database_facts_from(struct database_facts *f, struct store *s) {
     struct project p;
     struct checkpoint_list checkpoints = { NULL, 0, NULL };
     struct score_set_list scores = { NULL, 0 };
     enum status st = OK;
+    f->known = 1;
+    read_file(f);
     TRY_TO(store_project_get(s, &p));
     snprintf(f->name, sizeof f->name, "%s", p.name);
     snprintf(f->origin, sizeof f->origin, "%s", p.origin);
@@ -152,20 +154,10 @@ done:
 }
 
 /* The reason without the path that it begins with: the list shows that. */
-static void refuse(struct database_facts *f) {
+void database_facts_refuse(struct database_facts *f) {
     const char *why = fail_reason();
     size_t len = strlen(f->path);
     if (strncmp(why, f->path, len) == 0 && strncmp(why + len, ": ", 2) == 0) why += len + 2;
-    snprintf(f->why_not, sizeof f->why_not, "%s", why[0] ? why : "it cannot be read");
-}
-
-void database_facts_read(struct database_facts *f) {
-    struct store *s = NULL;
-    char *path = f->path;
-    memset(f, 0, sizeof *f);
-    f->path = path;
     f->known = 1;
-    read_file(f);
-    if (store_open(&s, path, STORE_READ) != OK || read_store(f, s) != OK) refuse(f);
-    store_close(s);
+    snprintf(f->why_not, sizeof f->why_not, "%s", why[0] ? why : "it cannot be read");
 }

@@ -235,6 +235,14 @@ enum status store_item_find_generated(struct store *s, int64_t checkpoint, uint6
     return OK;
 }
 
+/* Seeds of 2^53 and more do not go through JSON unchanged. */
+enum status store_seed_unused(struct store *s, uint64_t *seed) {
+    int64_t next = 0;
+    TRY(db_number(s, &next, "SELECT ifnull(max(seed) + 1, 0) FROM item WHERE split = 'gen' AND seed >= 0 AND seed < 9007199254740991", ""));
+    *seed = (uint64_t)next;
+    return OK;
+}
+
 /* --- labels --- */
 
 void label_list_free(struct label_list *l) {

@@ -289,7 +289,9 @@ static void search_again(struct app *a, int by) {
 static void end_prompt(struct app *a) {
     enum prompt p = a->prompt;
     a->prompt = PROMPT_NONE;
-    if (p == PROMPT_PALETTE) {
+    if ((p == PROMPT_FILTER || p == PROMPT_SEARCH) && strlen(a->typed) >= sizeof a->filter) {
+        app_say(a, STYLE_WARN, "that is %zu bytes long: a search or a filter has at most %zu", strlen(a->typed), sizeof a->filter - 1);
+    } else if (p == PROMPT_PALETTE) {
         palette_enter(a);
     } else if (p == PROMPT_OPEN) {
         picker_typed(a, a->typed);

@@ -371,6 +371,8 @@ struct app {
         struct database_list list;
         char *folder;            /* that is listed; NULL: what the command line named */
         size_t cursor, per_page, read;   /* read: files whose facts are known, from the first */
+        struct task *task;       /* reads those of the next; NULL: none does */
+        struct database_facts *facts;
     } picker;
     struct item_ref noted;       /* what the note being typed is of */
     struct { struct task *task; struct export_work *work; } exporting;   /* NULL: nothing is */
@@ -404,7 +406,7 @@ const char *key_for(const struct app *a, enum action k);   /* why.c */
 enum status picker_start(struct app *a);   /* with what the command line named */
 void picker_show(struct app *a);           /* over another screen */
 void picker_typed(struct app *a, const char *path);
-int picker_poll(struct app *a);            /* reads one more file: 1; 0: all are known */
+int picker_poll(struct app *a);            /* 1: one more file has been read; without a terminal it waits for that */
 void picker_free(struct app *a);
 
 /* --- app.c --- */

@@ -72,7 +72,8 @@ static void refresh(struct app *a) {
     a->compare.of[1] = right->load;
     comparison_free(m);
     if (left->n == 0 || left->n != right->n) return;
-    if (comparison_make(m, left->score, right->score, left->n) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
+    const uint32_t *const order[2] = { left->order, right->order };
+    if (comparison_make_sorted(m, left->score, right->score, order, left->n) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
 }
 
 /* --- acting --- */

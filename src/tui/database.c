@@ -207,6 +207,7 @@ void app_disconnect(struct app *a) {
     survey_on_change(a->survey, NULL, NULL);
     survey_on_change(a->mapper, NULL, NULL);
     task_on_change(a->exporting.task, NULL, NULL);
+    task_on_change(a->picker.task, NULL, NULL);
     pictures_close(a->pictures);
     a->pictures = NULL;
     a->term = NULL;

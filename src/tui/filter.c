@@ -53,13 +53,12 @@ int filter_check(struct app *a, const char *text, int has_scores) {
 }
 
 static int word_holds(const struct app *a, const struct facts *f, const char *word) {
-    char label[80], number[16];
+    char number[16];
     if (strcmp(word, "marked") == 0) return marks_has(a, f->ref);
     if (strncmp(word, "caption:", 8) == 0) return facts_caption_contains(f, word + 8);
     if (strncmp(word, "label:", 6) == 0) {
-        facts_label(f, label, sizeof label);
         snprintf(number, sizeof number, "%d", f->label);
-        return f->label >= 0 && (strcmp(number, word + 6) == 0 || facts_contain(label, word + 6));
+        return f->label >= 0 && (strcmp(number, word + 6) == 0 || (f->name[0] && facts_contain(f->name, word + 6)));
     }
     return item_matches(f, word);
 }

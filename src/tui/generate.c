@@ -4,21 +4,6 @@
 
 #include <string.h>
 
-enum { PAGE = 256 };
-
-/* A seed that no generated item has yet: one more than the largest below 2^53. */
-static enum status next_seed(struct app *a, uint64_t *seed) {
-    *seed = 0;
-    for (size_t first = 0; first < a->catalog.count[SPLIT_GEN]; first += PAGE) {
-        struct item_list l = { NULL, 0, NULL };
-        TRY(store_items_read(a->store, SPLIT_GEN, first, PAGE, &l));
-        for (size_t i = 0; i < l.count; i++)
-            if (l.item[i].seed >= *seed && l.item[i].seed < (uint64_t)1 << 53) *seed = l.item[i].seed + 1;
-        item_list_free(&l);
-    }
-    return OK;
-}
-
 /* 1, or it is said why not. */
 static int may_generate(struct app *a) {
     if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
@@ -36,7 +21,7 @@ void generate_new(struct app *a) {
     char step[32];
 
     if (!may_generate(a)) return;
-    if (next_seed(a, &o.seed) != OK) { app_say(a, STYLE_ERROR, "%s", fail_reason()); return; }
+    if (store_seed_unused(a->store, &o.seed) != OK) { app_say(a, STYLE_ERROR, "%s", fail_reason()); return; }
     if (a->has_query && a->query.split == SPLIT_GEN && facts_of(a, a->query)->steps) o.steps = facts_of(a, a->query)->steps;
     snprintf(step, sizeof step, "%zu", c->step);
     o.count = 1;

@@ -1,16 +1,27 @@
 /* picker.c - which database: a list of files with a line of facts for each.
  *
  * It is the first screen where several files or a folder were named, and o brings it
- * over any other.  Files are read one at a time, so that a slow one holds up no key. */
+ * over any other.  Files are read one at a time by a thread, so that a slow one, or one that
+ * somebody locks, holds up no key. */
 #include "app.h"
 
 #include "dtrak/mem.h"
+#include "dtrak/task.h"
 #include "dtrak/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+static void stop_reading(struct app *a) {
+    task_cancel(a->picker.task);
+    task_end(a->picker.task);
+    mem_free(a->picker.facts);
+    a->picker.task = NULL;
+    a->picker.facts = NULL;
+}
+
 void picker_free(struct app *a) {
+    stop_reading(a);
     database_list_free(&a->picker.list);
     mem_free(a->picker.folder);
     a->picker.folder = NULL;
@@ -66,11 +77,35 @@ void picker_show(struct app *a) {
     app_over(a, &screen_picker);
 }
 
+static void wake(void *ctx) { term_wake(ctx); }
+
+static enum status read_facts(struct store *s, void *facts, const struct progress *p) {
+    (void)p;
+    return database_facts_from(facts, s);
+}
+
+/* The next file's turn, when there is one. */
+static enum status read_next(struct app *a) {
+    struct database_list *l = &a->picker.list;
+    if (a->picker.task || a->picker.read >= l->count) return OK;
+    a->picker.facts = mem_array(1, sizeof *a->picker.facts);
+    if (!a->picker.facts) return fail(ERR_NOMEM, "picker: out of memory");
+    a->picker.facts->path = l->one[a->picker.read].path;
+    return task_start(&a->picker.task, a->picker.facts->path, read_facts, a->picker.facts, a->term ? wake : NULL, a->term);
+}
+
 int picker_poll(struct app *a) {
     struct database_list *l = &a->picker.list;
     if (a->picker.read >= l->count) return 0;
-    database_facts_read(&l->one[a->picker.read++]);
-    if (a->term && a->picker.read < l->count) term_wake(a->term);   /* the next one soon */
+    enum status st = read_next(a);
+    if (st == OK && !task_wait(a->picker.task, a->term ? 0 : 3600)) return 0;
+    if (st == OK) st = task_end(a->picker.task);
+    struct database_facts *f = &l->one[a->picker.read++];
+    if (a->picker.facts) *f = *a->picker.facts;
+    if (st != OK) database_facts_refuse(f);
+    a->picker.task = NULL;
+    stop_reading(a);
+    (void)read_next(a);      /* what it says, it says the next time */
     return 1;
 }
 

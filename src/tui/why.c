@@ -68,7 +68,7 @@ static const char *why_not_here(const struct app *a, enum action k) {
     case ACT_self_zoom: case ACT_self_sort: return unless(a->self.list.n > 0, "there are no values of this setting");
     case ACT_self_ckpt: case ACT_self_ckpt_back: return unless(a->catalog.checkpoints.count > 1, "there is only one checkpoint");
     case ACT_resume: return no_job(a) ? no_job(a) : unless(a->job.list.count > 0, "there are no jobs");
-    case ACT_open: return unless(a->gallery.count > 0, "there is no item here");
+    case ACT_open: case ACT_gallery_sort: return unless(a->gallery.count > 0, "there is no item here");
     case ACT_split: case ACT_reverse_query: return unless(both, one_split);
     case ACT_reverse_open: case ACT_reverse_side: return unless(a->reverse.tiles.n > 0, "there are no scores of it");
     case ACT_overall_sort: case ACT_overall_open: return unless(a->overall.tiles.n > 0, "there are no scores of this setting");

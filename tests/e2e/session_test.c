@@ -5,6 +5,7 @@
 #include "dtrak/buf.h"
 #include "dtrak/image.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -263,6 +264,40 @@ static void the_config_file_of_the_user_is_read(void **state) {
     free(text);
 }
 
+/* As SQLite locks a file for itself alone: no one else can read it. */
+static void lock_all(int fd, short type) {
+    struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 512 };
+    assert_int_equal(fcntl(fd, F_SETLK, &l), 0);
+}
+
+static int is_all_read(struct pty *p, const void *ctx) {
+    (void)ctx;
+    return !vt_find(pty_screen(p), "reading", NULL, NULL);
+}
+
+static void a_locked_database_in_the_list_holds_up_no_key(void **state) {
+    (void)state;
+    char folder[4096], db[4200];
+    snprintf(folder, sizeof folder, "%s", rig_path("listed"));
+    EXPLORE_RUN("mkdir '%s' && cp '%s' '%s/a.db' && cp '%s/a.db' '%s/b.db'", folder, world("one.db"), folder, folder, folder);
+    snprintf(db, sizeof db, "%s/a.db", folder);
+    int fd = open(db, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    lock_all(fd, F_WRLCK);
+    struct pty *p = explore_start(folder, PTY_PLAIN);
+    explore_see(p, "reading");
+    pty_keys(p, "j");
+    explore_see(p, ">b.db");
+    assert_true(vt_find(pty_screen(p), "reading", NULL, NULL));   /* the key did not wait for that */
+    lock_all(fd, F_UNLCK);
+    explore_until(p, is_all_read, NULL, "both are read");
+    pty_keys(p, "k");
+    explore_see(p, ">a.db");
+    explore_see(p, "score sets");
+    close(fd);
+    explore_quit(p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_another_process_writes_shows_without_a_key),
@@ -270,6 +305,7 @@ int main(void) {
         cmocka_unit_test(another_file_in_its_place_is_said),
         cmocka_unit_test(going_over_shows_the_pictures_of_the_other),
         cmocka_unit_test(the_next_start_shows_what_was_shown_last),
+        cmocka_unit_test(a_locked_database_in_the_list_holds_up_no_key),
         cmocka_unit_test(the_config_file_of_the_user_is_read),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, rig_end);

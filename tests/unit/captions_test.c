@@ -1,4 +1,5 @@
-/* Captions of hundreds of words, in any script: found to their end, shown to a whole character. */
+/* Captions of hundreds of words, in any script: found to their end, shown to a whole character.
+ * Labels that are numbers. */
 #include "../lib/app_walk.h"
 #include "../lib/store_rig.h"
 
@@ -75,6 +76,36 @@ static void what_is_cut_ends_with_a_whole_character(void **state) {
     }
 }
 
+/* Labels without names: their number is no part of another. */
+static void a_label_s_number_is_that_number(void **state) {
+    (void)state;
+    struct store *s;
+    unsigned char png[] = { 1, 2, 3 };
+    const void *bytes = png;
+    struct project p = { .name = "numbers", .width = 32, .height = 32, .channels = 1, .patch = 1, .value_low = -1, .value_high = 1 };
+    struct tui_options o = TUI_DEFAULTS;
+    struct app *a;
+    o.db = rig_path("numbers.db");
+    assert_int_equal(store_create(&s, o.db), OK);
+    assert_int_equal(store_project_set(s, &p), OK);
+    for (int label = 0; label < 20; label++) {
+        struct item it = { .label = label, .width_px = 32, .height_px = 32, .image_bytes = sizeof png };
+        assert_int_equal(store_items_add(s, SPLIT_VAL, &it, &bytes, 1, NULL), OK);
+    }
+    assert_int_equal(store_publish(s), OK);
+    store_close(s);
+    assert_int_equal(app_open(&a, &o), OK);
+    press(a, "&label:5\n");
+    assert_int_equal(a->gallery.count, 1);
+    assert_int_equal(a->gallery.index[0], 5);
+    press(a, "&");
+    for (int i = 0; i < 60; i++) press(a, "zz ");
+    press(a, "\n");
+    assert_non_null(strstr(a->message, "a search or a filter has at most 127"));
+    assert_string_equal(a->filter, "label:5");
+    app_close(a);
+}
+
 static int clean(void **state) {
     (void)state;
     rig_clear();
@@ -85,6 +116,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_caption_is_found_by_its_last_word),
         cmocka_unit_test(what_is_cut_ends_with_a_whole_character),
+        cmocka_unit_test(a_label_s_number_is_that_number),
     };
     return cmocka_run_group_tests(tests, NULL, clean);
 }

@@ -29,6 +29,28 @@ static void equal_rankings_agree_in_everything(void **state) {
     comparison_free(&c);
 }
 
+static void orders_at_hand_change_nothing(void **state) {
+    (void)state;
+    enum { N = 150 };
+    float x[N], y[N];
+    struct comparison c, d;
+    rng_normal(x, N, 1, RNG_TEST, 0, 0);
+    rng_normal(y, N, 2, RNG_TEST, 0, 0);
+    for (size_t i = 0; i < N; i += 7) x[i] = .5f;
+    assert_int_equal(comparison_make(&c, x, y, N), OK);
+    const uint32_t *const order[2] = { c.order[0], c.order[1] };
+    assert_int_equal(comparison_make_sorted(&d, x, y, order, N), OK);
+    for (int s = 0; s < 2; s++) {
+        assert_memory_equal(c.order[s], d.order[s], N * sizeof *c.order[s]);
+        assert_memory_equal(c.rank[s], d.rank[s], N * sizeof *c.rank[s]);
+    }
+    assert_memory_equal(c.overlap, d.overlap, sizeof c.overlap);
+    const double of_c[] = { c.spearman, c.kendall, c.rbo }, of_d[] = { d.spearman, d.kendall, d.rbo };
+    assert_memory_equal(of_c, of_d, sizeof of_c);
+    comparison_free(&c);
+    comparison_free(&d);
+}
+
 static void opposite_rankings_disagree(void **state) {
     (void)state;
     float x[120], y[120];
@@ -84,6 +106,7 @@ static void what_is_not_finite_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_rankings_agree_in_everything),
+        cmocka_unit_test(orders_at_hand_change_nothing),
         cmocka_unit_test(opposite_rankings_disagree),
         cmocka_unit_test(the_next_disagreement_is_the_item_that_moved),
         cmocka_unit_test(what_is_not_finite_is_named),
