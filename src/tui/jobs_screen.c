@@ -227,7 +227,7 @@ static void draw_more(struct app *a, struct frame *f, struct area in, const stru
 
 static void draw(struct app *a, struct frame *f, struct area in) {
     struct jobs_now now = jobs_snapshot(a->jobs);
-    size_t n = a->job.list.count, more = in.rows >= 16 ? 9 : in.rows >= 8 ? 4 : 0;
+    size_t n = a->job.list.count, more = n == 0 && !runs_export(a) ? 0 : in.rows >= 16 ? 9 : in.rows >= 8 ? 4 : 0;
     struct area list = { in.row, in.col, in.rows - more, in.cols }, inner = list;
 
     if (list.rows >= 3 && in.cols >= 20) {
