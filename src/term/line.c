@@ -57,13 +57,19 @@ static void measure(struct line *l, double now, int is_fresh) {
 void line_answered(struct line *l, double now, int is_fresh) {
     l->is_answering = 1;
     l->gave_up = 0;
-    if (l->count == 0) return;
+    if (l->count == 0) {
+        if (l->overdue) l->overdue--;
+        return;
+    }
     size_t bytes = l->fence[l->first].bytes;
     double sent = l->fence[l->first].sent, took = now - sent;
     l->first = (l->first + 1) % LINE_FENCES;
     l->count--;
     l->in_flight -= bytes;
-    int is_shorter = l->round_trip < 0 || took < l->round_trip;
+    /* It may be the answer to a question from before; then its time says nothing. */
+    int is_own = l->overdue == 0;
+    if (!is_own) l->overdue--;
+    int is_shorter = l->round_trip < 0 || (is_own && took < l->round_trip);
     if (is_shorter) l->round_trip = took;
     if (sent + l->round_trip > l->answered) {   /* it had nothing to do in between */
         l->busy_from = sent + l->round_trip;
@@ -71,8 +77,8 @@ void line_answered(struct line *l, double now, int is_fresh) {
     }
     l->busy_bytes += bytes;
     /* Pictures make a round trip long; one that was shorter all the same is a correction. */
-    if (!is_shorter && bytes) measure(l, now, is_fresh);
-    if (bytes == 0 && is_fresh) l->is_clean = 1;
+    if (!is_shorter && is_own && bytes) measure(l, now, is_fresh);
+    if (bytes == 0 && is_fresh && is_own) l->is_clean = 1;
     l->answered = now;
 }
 
@@ -84,6 +90,7 @@ void line_expire(struct line *l, double now) {
     double end = line_deadline(l);
     if (end < 0 || now < end) return;
     l->gave_up = 1;
+    l->overdue += l->count;
     l->count = 0;
     l->in_flight = 0;
 }

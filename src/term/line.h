@@ -22,6 +22,7 @@ enum {
 struct line {
     int is_answering;            /* a question was answered once */
     int gave_up;                 /* then one was not, in time: no bound until an answer comes */
+    size_t overdue;              /* answers that were given up on and may yet come, before later ones */
     double round_trip;           /* the shortest seen; < 0: not known */
     int is_clean;                /* it is that of a bare question, waited for */
     double sample[LINE_SAMPLES]; /* bytes per second, the latest at sample_at - 1 */

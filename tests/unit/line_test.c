@@ -149,6 +149,32 @@ static void without_answers_there_is_no_bound(void **state) {
     assert_false(line_has_room(&l, 9000, 0));
 }
 
+/* A program that was suspended finds answers that it has given up on: they are not those to what
+ * it asked since, and make the line no shorter and no faster than it is. */
+static void an_answer_that_is_overdue_measures_nothing(void **state) {
+    (void)state;
+    struct line l;
+    struct simulated s;
+    begin(&l, &s, 125000, .1);
+    page(&l, &s, 20, 3000, 0);
+    double speed = line_speed(&l), trip = l.round_trip;
+    assert_true(fabs(trip - .1) < .001);
+    for (size_t i = 0; i < 2; i++) line_asked(&l, 3000, s.now);
+    line_expire(&l, s.now + 4);
+    for (size_t i = 0; i < 3; i++) line_asked(&l, 3000, s.now + 4);
+    for (size_t i = 0; i < 2; i++) line_answered(&l, s.now + 4.01, 1);
+    assert_true(l.round_trip >= trip && line_speed(&l) <= speed * 1.01);
+    s.now += 5;
+    line_answered(&l, s.now, 1);                     /* those to the three, two of which seem answered */
+    line_answered(&l, s.now, 1);
+    line_answered(&l, s.now, 1);
+    assert_int_equal(l.in_flight, 0);
+    assert_true(l.round_trip >= trip && line_speed(&l) <= speed * 1.01);
+    /* From then on as before. */
+    page(&l, &s, 20, 3000, 0);
+    assert_true(fabs(line_speed(&l) / 125000 - 1) < .1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_speed_of_a_slow_line_is_found),
@@ -156,6 +182,7 @@ int main(void) {
         cmocka_unit_test(a_busy_program_does_not_make_the_line_fast_nor_a_near_one_slow),
         cmocka_unit_test(a_tile_takes_a_tenth_of_a_second_and_is_never_large),
         cmocka_unit_test(without_answers_there_is_no_bound),
+        cmocka_unit_test(an_answer_that_is_overdue_measures_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
