@@ -160,7 +160,7 @@ static void the_terminal_is_as_before_after_q(void **state) {
 static void leave_by(int sig) {
     struct pty *p = on_the_ranking(ranking_world());
     pty_signal(p, sig);
-    int status = pty_wait_end(p, EXPLORE_WAIT_MS);
+    int status = pty_wait_end(p);
     assert_true(WIFEXITED(status));
     explore_free_after(p, status);
     assert_one_whole_file(ranking_world());
@@ -173,7 +173,7 @@ static void and_after_a_crash(void **state) {
     (void)state;
     struct pty *p = on_the_ranking(ranking_world());
     pty_signal(p, SIGSEGV);
-    int status = pty_wait_end(p, EXPLORE_WAIT_MS);
+    int status = pty_wait_end(p);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGSEGV);
     explore_free_after(p, status);
@@ -242,7 +242,7 @@ static void a_killed_computation_is_offered_again_and_goes_on(void **state) {
     struct pty *p = begin(db);
     explore_until(p, first_block_is_stored, db, "no block of features was stored");
     pty_signal(p, SIGKILL);
-    int status = pty_wait_end(p, EXPLORE_WAIT_MS);
+    int status = pty_wait_end(p);
     assert_true(WIFSIGNALED(status));
     pty_free(p);
     EXPLORE_RUN("'%s' check '%s' 2>&1", explore_environment("DTRAK"), db);

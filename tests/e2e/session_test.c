@@ -212,7 +212,7 @@ static void the_next_start_shows_what_was_shown_last(void **state) {
     pty_keys(p, "7");
     explore_see(p, "over all queries");
     pty_signal(p, 1);                                                /* the line drops */
-    explore_free_after(p, pty_wait_end(p, EXPLORE_WAIT_MS));
+    explore_free_after(p, pty_wait_end(p));
     p = explore_start_with(db, PTY_PLAIN, NULL);
     explore_see(p, "over all queries");
     explore_see(p, "gen:7/40");

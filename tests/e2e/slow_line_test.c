@@ -12,17 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define BYTES_PER_S 125000.
-enum { ROWS = EXPLORE_ROWS, COLS = EXPLORE_COLS, WAIT_MS = EXPLORE_WAIT_MS };
-enum { ONE_WAY_MS = 50, ROUND_TRIP_MS = 100, LABELS_MS = 200, TILE = 12000, TRIES = 7 };
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SLOWER = 4 };
-#else
-enum { SLOWER = 1 };
-#endif
+enum { ROWS = EXPLORE_ROWS, COLS = EXPLORE_COLS };
+enum { ONE_WAY_MS = 50, ROUND_TRIP_MS = 100, LABELS_MS = 200, TILE = 12000, TRIES = 14, PAGES = 12, BURST = 20 };
 
 static struct pty *explore_slowly(const char *db, enum pty_kind kind) {
     pty_next_is_slow(BYTES_PER_S, ONE_WAY_MS);
@@ -52,11 +47,15 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* How long the machine has kept from running what a key passes through on its way to the
+ * screen: the program's main thread, the line and this test. */
+static double held_up_ms(const struct pty *p) { return 1e3 * (held_up_s(pty_pid(p), 1) + held_up_s(getpid(), 0)); }
+
 /* One key there and one back, among pictures that are under way all the time. */
 static void labels_come_within_a_round_trip_and_a_fifth_of_a_second(void **state) {
     (void)state;
     struct pty *p = explore_slowly(ranking_world(), PTY_SIXEL);
-    double ms[TRIES * 2];
+    double ms[TRIES], held = 0;
     explore_see(p, "gen:0");
     pty_keys(p, "2");
     explore_see(p, "proponents 1-");
@@ -67,23 +66,26 @@ static void labels_come_within_a_round_trip_and_a_fifth_of_a_second(void **state
     page[1] = rows_now(p);
     assert_false(shows_rows(p, page[0]));
     slow_line_reset(pty_line(p));
-    for (size_t i = 0; i < TRIES * 2; i++) {
-        double start = clock_s();
+    for (size_t i = 0; i < TRIES; i++) {
+        double start = clock_s(), held_before = held_up_ms(p);
         pty_keys(p, i % 2 ? "." : ",");
         while (!shows_rows(p, page[i % 2])) {
-            if (clock_s() - start > 20) { explore_dump(p); fail_msg("the labels did not come"); }
+            if (clock_s() - start > PTY_WAIT_MS / 1e3) { explore_dump(p); fail_msg("the labels did not come"); }
             pty_pump(p, 5);
         }
-        ms[i] = (clock_s() - start) * 1e3;
+        double waited = held_up_ms(p) - held_before;
+        ms[i] = (clock_s() - start) * 1e3 - waited;
+        held += waited / TRIES;
         /* Long enough for the first pictures to be on the way. */
         double until = clock_s() + .2 + .03 * (double)i;
         while (clock_s() < until) pty_pump(p, 5);
     }
-    qsort(ms, TRIES * 2, sizeof *ms, by_size);
-    print_message("labels after %.0f ms (median of %d), %.0f ms at most; %zu bytes under way at most, %zu of pictures\n", ms[TRIES],
-                  TRIES * 2, ms[TRIES * 2 - 1], slow_line_most(pty_line(p)).bytes, slow_line_most(pty_line(p)).picture_bytes);
+    qsort(ms, TRIES, sizeof *ms, by_size);
+    print_message("labels after %.0f ms (median of %d), %.0f ms at most, without %.0f ms for which others had the processors; "
+                  "%zu bytes under way at most, %zu of pictures\n", ms[TRIES / 2], TRIES, ms[TRIES - 1], held,
+                  slow_line_most(pty_line(p)).bytes, slow_line_most(pty_line(p)).picture_bytes);
     assert_in_range(slow_line_most(pty_line(p)).picture_bytes, 1, TILE);
-    if (ms[TRIES] > ROUND_TRIP_MS + LABELS_MS * SLOWER) fail_msg("labels after %.0f ms", ms[TRIES]);
+    if (ms[TRIES - 1] > ROUND_TRIP_MS + LIMIT_S(LABELS_MS)) fail_msg("labels after %.0f ms", ms[TRIES - 1]);
     free(page[0]);
     free(page[1]);
     explore_quit(p);
@@ -110,6 +112,20 @@ static void never_more_than_a_tile_is_on_its_way(void **state) {
     explore_quit(p);
 }
 
+/* Away from gen:0 and back, a key every 20 ms.  Returns the longest pause between two, in
+ * seconds: where the machine made one, a picture may well have begun in it. */
+static double press_a_burst(struct pty *p) {
+    double longest = 0, last = clock_s();
+    for (size_t i = 0; i < BURST; i++) {
+        double now = clock_s();
+        if (now - last > longest) longest = now - last;
+        last = now;
+        pty_keys(p, i % 2 ? "," : ".");
+        while (clock_s() < now + .02) pty_pump(p, 5);
+    }
+    return longest;
+}
+
 /* What is drawn after the last key is that page's; what was drawn before it is little. */
 static void a_burst_of_keys_shows_the_last_page_alone(void **state) {
     (void)state;
@@ -120,19 +136,20 @@ static void a_burst_of_keys_shows_the_last_page_alone(void **state) {
     pty_keys(p, "2");
     explore_see(p, "proponents 1-");
     come_to_rest(p);
-    size_t before = vt_state(pty_screen(p)).pictures_drawn;
     const struct vt_picture *whole[128];
-    size_t boxes = vt_pictures(pty_screen(p), whole, 128);
-    for (size_t i = 0; i < 20; i++) {          /* away and back to gen:0 */
-        pty_keys(p, i % 2 ? "," : ".");
-        double until = clock_s() + .02;
-        while (clock_s() < until) pty_pump(p, 5);
+    size_t boxes = vt_pictures(pty_screen(p), whole, 128), before = 0;
+    double longest = 1;
+    for (int i = 0; i < 5 && longest > .06; i++) {
+        come_to_rest(p);
+        before = vt_state(pty_screen(p)).pictures_drawn;
+        longest = press_a_burst(p);
     }
     size_t sent = vt_state(pty_screen(p)).pictures_drawn;
     ranking_assert_painted(p, db, &last);
     come_to_rest(p);
     size_t drawn = vt_state(pty_screen(p)).pictures_drawn - before;
-    print_message("%zu boxes, %zu pictures were drawn, %zu of them before the last key\n", boxes, drawn, sent - before);
+    print_message("%zu boxes, %zu pictures were drawn, %zu of them before the last key, keys at most %.0f ms apart\n", boxes, drawn,
+                  sent - before, longest * 1e3);
     /* One of the first page's pictures may have been in hand; each of the last page's comes
      * once, and once more where it can be better. */
     assert_true(sent - before <= 1);
@@ -153,37 +170,54 @@ static void pictures_come_from_the_cursor_outward(void **state) {
     size_t n = 0, row = 0, col = 0, first_row = 0, first_col = 0;
     const struct vt_picture *whole[128];
     assert_true(vt_find(pty_screen(p), ">", &row, &col));
-    for (int i = 0; i < 400 && n != 1; i++) {
+    for (double end = clock_s() + PTY_WAIT_MS / 1e3; n == 0 && clock_s() < end;) {
         pty_pump(p, 5);
         n = vt_pictures(pty_screen(p), whole, 128);
         if (n > 8) n = 0;                      /* those from before are still there */
     }
-    assert_int_equal(n, 1);
-    first_row = whole[0]->row;
+    assert_in_range(n, 1, 8);
+    first_row = whole[0]->row;                 /* they are in the order in which they came */
     first_col = whole[0]->col;
     assert_in_range(first_row, row, row + 3);
     assert_in_range(first_col, col, col + 5);
     explore_quit(p);
 }
 
-static void the_footer_tells_the_speed(void **state) {
-    (void)state;
-    struct pty *p = explore_slowly(ranking_world(), PTY_SIXEL);
-    explore_see(p, "gen:0");
-    pty_keys(p, "2");
-    come_to_rest(p);
-    pty_keys(p, "L");
-    explore_see(p, "Mbit/s");
-    explore_see(p, " ms  ");
-    explore_see(p, "pictures ");
-    double speed = 0, ms = 0;
+/* What the footer says: megabits a second, and the round trip. */
+static void read_footer(const struct pty *p, double *speed, double *ms) {
     const char *row = vt_row(pty_screen(p), ROWS - 1), *at = strstr(row, "Mbit/s");
     assert_non_null(at);
     while (at > row && (at[-1] == ' ' || at[-1] == '.' || (at[-1] >= '0' && at[-1] <= '9'))) at--;
-    assert_int_equal(sscanf(at, " %lf Mbit/s %lf ms", &speed, &ms), 2);
-    print_message("shown: %.2f Mbit/s, %.0f ms\n", speed, ms);
-    assert_true(speed > .6 / SLOWER && speed < 1.3);
-    assert_true(ms >= ROUND_TRIP_MS && ms < ROUND_TRIP_MS + 60 * SLOWER);
+    assert_int_equal(sscanf(at, " %lf Mbit/s %lf ms", speed, ms), 2);
+}
+
+static int tells_no_speed(struct pty *p, const void *ctx) {
+    (void)ctx;
+    return !vt_find(pty_screen(p), "Mbit/s", NULL, NULL);
+}
+
+/* A speed is low where the program came late to the answers, never high; the best of the last
+ * few counts, so that another page mends it. */
+static void the_footer_tells_the_speed(void **state) {
+    (void)state;
+    struct pty *p = explore_slowly(ranking_world(), PTY_SIXEL);
+    double speed = 0, ms = 0;
+    explore_see(p, "gen:0");
+    for (int page = 0; page < PAGES && speed <= .6 / SLOWER; page++) {
+        pty_keys(p, page == 0 ? "2" : page % 2 ? "." : ",");
+        come_to_rest(p);
+        pty_keys(p, "L");
+        explore_see(p, "Mbit/s");
+        explore_see(p, " ms  ");
+        explore_see(p, "pictures ");
+        read_footer(p, &speed, &ms);
+        print_message("shown: %.2f Mbit/s, %.0f ms\n", speed, ms);
+        assert_true(speed < 1.3);
+        assert_true(ms >= ROUND_TRIP_MS && ms < ROUND_TRIP_MS + LIMIT_S(60));
+        pty_keys(p, "L");
+        explore_until(p, tells_no_speed, NULL, "the footer still tells the speed");
+    }
+    assert_true(speed > .6 / SLOWER);
     explore_quit(p);
 }
 
@@ -214,7 +248,7 @@ static void no_answer_is_left_for_the_shell(void **state) {
         if (i) explore_see(p, "gen:0");
         if (i == 2) pty_settle(p, 150);
         pty_keys(p, "Q");
-        int status = pty_wait_end(p, WAIT_MS);
+        int status = pty_wait_end(p);
         assert_true(WIFEXITED(status));
         assert_int_equal(pty_unread(p, 300), 0);
         explore_free_after(p, status);

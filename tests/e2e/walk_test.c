@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { KEYS = 1500, BURST = 12, WAIT_MS = 120000 };
+enum { KEYS = 1500, BURST = 12 };
 
 static char program[4096], demo[4096];
 
@@ -25,7 +25,7 @@ static struct pty *explore(void) {
     char *argv[] = { program, view, demo, read_only, fresh, NULL };
     struct pty *p = pty_run(argv, 36, 120, PTY_SIXEL);
     assert_non_null(p);
-    if (!pty_wait_for(p, "gen:0", WAIT_MS)) fail_msg("nothing is on the screen:\n%s", vt_row(pty_screen(p), 0));
+    if (!pty_wait_for(p, "gen:0")) fail_msg("nothing is on the screen:\n%s", vt_row(pty_screen(p), 0));
     return p;
 }
 
@@ -43,7 +43,7 @@ static void append_key(char *bytes, size_t size, struct rng *r) {
 
 /* resized: then a picture may have been on its way to where the last row is now. */
 static void expect_left_well(struct pty *p, int resized) {
-    int status = pty_wait_end(p, WAIT_MS);
+    int status = pty_wait_end(p);
     struct vt_state s = vt_state(pty_screen(p));
     assert_int_not_equal(status, -1);
     if (WIFSIGNALED(status)) fail_msg("ended by signal %d", WTERMSIG(status));
@@ -87,7 +87,7 @@ static void random_keys_on_a_terminal(void **state) {
     }
     pictures += vt_state(pty_screen(p)).pictures_drawn;
     /* A prompt may be open, which Esc closes; with the Q right behind, that would be Alt-Q. */
-    for (int i = 0; i < WAIT_MS / 1000 && !pty_has_ended(p); i++) {
+    for (int i = 0; i < PTY_WAIT_MS / 500 && !pty_has_ended(p); i++) {
         pty_keys(p, i % 2 ? "Q" : "\033");
         pty_settle(p, 500);
     }

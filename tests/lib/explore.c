@@ -4,6 +4,7 @@
 #include "dtrak/buf.h"
 #include "dtrak/image.h"
 #include "dtrak/mem.h"
+#include "dtrak/progress.h"
 #include "store_rig.h"
 
 #include <math.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <cmocka.h>
 
 /* --- commands --- */
@@ -66,22 +66,16 @@ void explore_dump(const struct pty *p) {
 }
 
 void explore_see(struct pty *p, const char *text) {
-    if (pty_wait_for(p, text, EXPLORE_WAIT_MS)) return;
+    if (pty_wait_for(p, text)) return;
     explore_dump(p);
     fail_msg("'%s' is not on the screen", text);
 }
 
-static double clock_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* Pumps until the condition holds. */
 void explore_until(struct pty *p, int (*holds)(struct pty *p, const void *ctx), const void *ctx, const char *what) {
-    double end = clock_now() + EXPLORE_WAIT_MS / 1000.;
+    double end = clock_s() + PTY_WAIT_MS / 1000.;
     while (!holds(p, ctx)) {
-        if (clock_now() > end || !pty_settle(p, 30)) {
+        if (clock_s() > end || !pty_settle(p, 30)) {
             if (holds(p, ctx)) return;
             explore_dump(p);
             fail_msg("%s", what);
@@ -103,7 +97,7 @@ void explore_free_after(struct pty *p, int status) {
 
 void explore_quit(struct pty *p) {
     pty_keys(p, "Q");
-    int status = pty_wait_end(p, EXPLORE_WAIT_MS);
+    int status = pty_wait_end(p);
     assert_true(WIFEXITED(status));
     explore_free_after(p, status);
 }

@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { EXPLORE_ROWS = 36, EXPLORE_COLS = 120, EXPLORE_WAIT_MS = 90000 };
+enum { EXPLORE_ROWS = 36, EXPLORE_COLS = 120 };
 
 const char *explore_environment(const char *name);
 

@@ -232,8 +232,8 @@ int pty_settle(struct pty *p, int quiet_ms) {
     return got == 0;
 }
 
-int pty_wait_for(struct pty *p, const char *text, int timeout_ms) {
-    long end = now_ms() + timeout_ms;
+int pty_wait_for(struct pty *p, const char *text) {
+    long end = now_ms() + PTY_WAIT_MS;
     while (!vt_find(p->vt, text, NULL, NULL)) {
         if (now_ms() >= end || pty_pump(p, 50) < 0) return vt_find(p->vt, text, NULL, NULL);
     }
@@ -271,8 +271,8 @@ int pty_has_ended(struct pty *p) {
     return p->pid <= 0 || (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == p->pid);
 }
 
-int pty_wait_end(struct pty *p, int timeout_ms) {
-    long end = now_ms() + timeout_ms;
+int pty_wait_end(struct pty *p) {
+    long end = now_ms() + PTY_WAIT_MS;
     int status = -1;
     while (p->pid > 0) {
         pty_pump(p, 20);

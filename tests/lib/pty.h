@@ -1,15 +1,17 @@
 /* pty.h - runs a program on a pseudo-terminal that answers like a real one.
  *
  *     struct pty *p = pty_run(argv, 36, 120, PTY_SIXEL);
- *     pty_wait_for(p, "proponents", 5000);       pumps until the text shows
+ *     pty_wait_for(p, "proponents");             pumps until the text shows
  *     pty_keys(p, "f");  pty_settle(p, 150);     sends, pumps until it is quiet
  *     vt_picture_at(pty_screen(p), row, col);    what is on the screen
- *     status = pty_end(p, 5000);
+ *     status = pty_wait_end(p);
+ *     pty_free(p);
  * Cells are 10x20 pixels until pty_font(). */
 #ifndef TESTS_PTY_H
 #define TESTS_PTY_H
 
 #include "slow_line.h"
+#include "slower.h"
 #include "vt.h"
 
 #include <stddef.h>
@@ -29,6 +31,9 @@ enum pty_kind {
     PTY_TMUX_SIXEL,    /* as tmux 3.4 with sixels: keeps ten of them */
     PTY_SILENT         /* says nothing */
 };
+
+/* For what has to come: so long only when it does not. */
+enum { PTY_WAIT_MS = SLOWER > 1 ? 120000 : 60000 };
 
 struct pty;
 
@@ -66,8 +71,8 @@ size_t pty_unread(struct pty *p, int ms);
 /* Reads and answers until nothing came for quiet_ms and the program waits for something: on
  * a busy machine one that is kept from running is quiet too.  0 when it ended its side. */
 int pty_settle(struct pty *p, int quiet_ms);
-/* ... until text is on the screen; 0 when it was not within timeout_ms. */
-int pty_wait_for(struct pty *p, const char *text, int timeout_ms);
+/* ... until text is on the screen; 0 when it was not within PTY_WAIT_MS. */
+int pty_wait_for(struct pty *p, const char *text);
 
 const struct vt *pty_screen(const struct pty *p);
 size_t pty_bytes(const struct pty *p);             /* received so far */
@@ -79,9 +84,9 @@ int pty_has_ended(struct pty *p);
 /* The terminal's modes are those it had before the program started. */
 int pty_is_restored(const struct pty *p);
 
-/* Waits for the end and returns waitpid()'s status, or -1 after timeout_ms, when
+/* Waits for the end and returns waitpid()'s status, or -1 after PTY_WAIT_MS, when
  * it is killed.  The output up to the end is read. */
-int pty_wait_end(struct pty *p, int timeout_ms);
+int pty_wait_end(struct pty *p);
 void pty_free(struct pty *p);
 pid_t pty_pid(const struct pty *p);
 

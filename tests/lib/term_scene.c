@@ -1,15 +1,19 @@
-/* term_scene.c - the program that the terminal tests run. */
+/* term_scene.c - the program that the terminal tests run.  See term_scene.h. */
 #include "term_scene.h"
 #include "dtrak/term.h"
 
 #include <locale.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+#undef fail   /* cmocka's macro would eat err.h's function */
 
 #define COUNT 6
 
@@ -43,10 +47,18 @@ static int get(void *ctx, uint64_t key, struct picture *out) {
     return 1;
 }
 
+static sigset_t just(int sig) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, sig);
+    return set;
+}
+
 static void *deliver(void *ctx) {
     struct state *s = ctx;
-    struct timespec pause = { s->scene->late_ms / 1000, s->scene->late_ms % 1000 * 1000000L };
-    nanosleep(&pause, NULL);
+    sigset_t set = just(SIGUSR1);
+    int sig;
+    sigwait(&set, &sig);
     atomic_store(&s->is_ready, 1);
     term_wake(s->t);
     return NULL;
@@ -120,6 +132,8 @@ int scene_run(void *ctx) {
     pthread_t worker;
     int status = 9, has_worker = 0;
     memset(&s, 0, sizeof s);
+    sigset_t set = just(SIGUSR1);
+    if (((struct scene *)ctx)->is_late) pthread_sigmask(SIG_BLOCK, &set, NULL);   /* for the thread alone */
     if (((struct scene *)ctx)->locale) setenv("LC_ALL", ((struct scene *)ctx)->locale, 1);
     setlocale(LC_ALL, "");
     s.scene = ctx;
@@ -128,8 +142,8 @@ int scene_run(void *ctx) {
         term_close(s.t);
         return 8;
     }
-    atomic_store(&s.is_ready, s.scene->late_ms == 0);
-    if (s.scene->late_ms) has_worker = pthread_create(&worker, NULL, deliver, &s) == 0;
+    atomic_store(&s.is_ready, !s.scene->is_late);
+    if (s.scene->is_late) has_worker = pthread_create(&worker, NULL, deliver, &s) == 0;
     for (;;) {
         struct term_event ev;
         draw(&s, f);
@@ -139,8 +153,28 @@ int scene_run(void *ctx) {
         if (frame_rows(f) != term_rows(s.t) || frame_cols(f) != term_cols(s.t))
             if (frame_resize(f, term_rows(s.t), term_cols(s.t)) != OK) break;
     }
-    if (has_worker) pthread_join(worker, NULL);
+    if (has_worker) {
+        pthread_kill(worker, SIGUSR1);
+        pthread_join(worker, NULL);
+    }
     term_close(s.t);
     frame_free(f);
     return status;
+}
+
+struct pty *scene_start(struct scene *scene, enum pty_kind kind) {
+    struct pty *p = pty_call(scene_run, scene, SCENE_ROWS, SCENE_COLS, kind);
+    assert_non_null(p);
+    return p;
+}
+
+void scene_quit(struct pty *p) {
+    pty_keys(p, "q");
+    int status = pty_wait_end(p);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(pty_is_restored(p));
+    struct vt_state s = vt_state(pty_screen(p));
+    assert_false(s.is_alternate || s.is_cursor_hidden || s.is_mouse_on || s.is_in_sync);
+    pty_free(p);
 }

@@ -1,6 +1,7 @@
 /* Exports from the explorer that take a while: the keys go on meanwhile, the file comes whole or
  * not at all, and leaving does not leave anything behind. */
 #include "../lib/large_db.h"
+#include "../lib/slower.h"
 #include "../lib/store_rig.h"
 #include "../../src/tui/app.h"
 
@@ -47,17 +48,13 @@ static double ask_for(struct app *a, const char *path) {
     press(a, "e");
     assert_int_equal(a->prompt, PROMPT_EXPORT);
     snprintf(a->typed, sizeof a->typed, "%s", path);
-    double begun = clock_s();
+    struct limit begun = limit_begin();
     press(a, "enter");
-    return clock_s() - begun;
+    return limit_took(begun);
 }
 
 static void wait_for_it(struct app *a) {
-    struct timespec nap = { 0, 2000000 };
-    for (double begun = clock_s(); a->exporting.task; nanosleep(&nap, NULL)) {
-        app_poll(a);
-        assert_true(clock_s() - begun < 120);
-    }
+    UNTIL((app_poll(a), !a->exporting.task));
 }
 
 static int shows(const struct app *a, const char *text) {
@@ -91,7 +88,7 @@ static void a_page_of_many_queries_does_not_stop_the_keys(void **state) {
     double part;
     (void)state;
     snprintf(path, sizeof path, "%s", rig_path("whole.html"));
-    assert_true(ask_for(a, path) < .5);          /* the page itself takes longer */
+    assert_true(ask_for(a, path) < LIMIT_S(.5));          /* the page itself takes longer */
     assert_non_null(export_running(a, &part));
     assert_non_null(strstr(a->message, "x stops it"));
     size_t at = a->gallery.cursor;

@@ -12,15 +12,6 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-#define ROWS 24
-#define COLS 80
-
-static struct pty *start(struct scene *scene, enum pty_kind kind) {
-    struct pty *p = pty_call(scene_run, scene, ROWS, COLS, kind);
-    assert_non_null(p);
-    return p;
-}
-
 /* Mean squared difference between picture and item `key`, shown three times as large. */
 static double difference(const struct vt_picture *p, unsigned key) {
     unsigned char rgba[32 * 32 * 4];
@@ -58,7 +49,7 @@ static unsigned right_pictures(const struct vt *v, unsigned base) {
 /* Every box shows its own picture, and a picture of no other item is as near. */
 static void check_pictures(struct pty *p, unsigned base) {
     const struct vt *v = pty_screen(p);
-    for (int i = 0; i < 50 && right_pictures(v, base) < 6; i++) pty_settle(p, 100);   /* a busy machine */
+    for (int i = 0; i < PTY_WAIT_MS / 100 && right_pictures(v, base) < 6; i++) pty_settle(p, 100);
     for (unsigned i = 0; i < 6; i++) {
         size_t row = box_row(i), col = box_col(i);
         char label[32];
@@ -80,38 +71,27 @@ static void check_pictures(struct pty *p, unsigned base) {
     assert_string_equal(vt_state(v).unknown_text, "");
 }
 
-static void quit_and_check(struct pty *p) {
-    pty_keys(p, "q");
-    int status = pty_wait_end(p, 8000);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-    assert_true(pty_is_restored(p));
-    struct vt_state s = vt_state(pty_screen(p));
-    assert_false(s.is_alternate || s.is_cursor_hidden || s.is_mouse_on || s.is_in_sync);
-    pty_free(p);
-}
-
 static void pictures_stand_in_their_boxes(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO };
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 200);
     assert_true(vt_state(pty_screen(p)).is_alternate);
     check_pictures(p, 0);
     assert_non_null(strstr(vt_row(pty_screen(p), 1), "┌ pictures λ 日本 ▒ ─"));
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static void a_bare_sixel_terminal_gets_the_same_pictures(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO };
-    struct pty *p = start(&scene, PTY_SIXEL_BARE);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL_BARE);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 200);
     check_pictures(p, 0);
     assert_null(strstr(pty_output(p), "\033[?2026h"));
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 /* Everything that sixels do, over the other two protocols. */
@@ -121,22 +101,22 @@ static void other_protocols_show_the_same_pictures(void **state) {
     static const char *const names[] = { "kitty", "iterm2" };
     for (size_t i = 0; i < 2; i++) {
         struct scene scene = { .graphics = GRAPHICS_AUTO };
-        struct pty *p = start(&scene, kinds[i]);
-        assert_true(pty_wait_for(p, names[i], 5000));
+        struct pty *p = scene_start(&scene, kinds[i]);
+        assert_true(pty_wait_for(p, names[i]));
         pty_settle(p, 200);
         check_pictures(p, 0);
         size_t drawn = vt_state(pty_screen(p)).pictures_drawn;
         assert_int_equal(drawn, 6);
         pty_keys(p, "t");                       /* text beside costs no picture */
-        assert_true(pty_wait_for(p, "some text beside", 3000));
+        assert_true(pty_wait_for(p, "some text beside"));
         pty_settle(p, 200);
         assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, drawn);
         pty_keys(p, "tn");                      /* others in the same places */
-        assert_true(pty_wait_for(p, "train:11", 3000));
+        assert_true(pty_wait_for(p, "train:11"));
         pty_settle(p, 200);
         check_pictures(p, 6);
         pty_keys(p, "m");                       /* a window over them */
-        assert_true(pty_wait_for(p, "window", 3000));
+        assert_true(pty_wait_for(p, "window"));
         pty_settle(p, 200);
         assert_int_equal(vt_torn_cells(pty_screen(p)), 0);
         pty_keys(p, "m");
@@ -146,10 +126,10 @@ static void other_protocols_show_the_same_pictures(void **state) {
         pty_settle(p, 200);
         check_pictures(p, 6);
         pty_resize(p, 30, 90);
-        assert_true(pty_wait_for(p, "90x30", 3000));
+        assert_true(pty_wait_for(p, "90x30"));
         pty_settle(p, 200);
         check_pictures(p, 6);
-        quit_and_check(p);
+        scene_quit(p);
     }
 }
 
@@ -159,13 +139,13 @@ static void kitty_pictures_go_with_the_program(void **state) {
     for (size_t i = 0; i < 3; i++) {
         struct scene scene = { .graphics = GRAPHICS_AUTO };
         const struct vt_picture *left[8];
-        struct pty *p = start(&scene, PTY_KITTY);
-        assert_true(pty_wait_for(p, "kitty", 5000));
+        struct pty *p = scene_start(&scene, PTY_KITTY);
+        assert_true(pty_wait_for(p, "kitty"));
         pty_settle(p, 200);
         assert_int_equal(vt_pictures(pty_screen(p), left, 8), 6);
         if (signals[i]) pty_signal(p, signals[i]);
         else pty_keys(p, "q");
-        pty_wait_end(p, 8000);
+        pty_wait_end(p);
         assert_int_equal(vt_pictures(pty_screen(p), left, 8), 0);
         assert_true(pty_is_restored(p));
         pty_free(p);
@@ -193,11 +173,11 @@ static void a_report_says_what_was_found(void **state) {
         { PTY_SILENT, { "answered       no", "name           not told", "sixel          no", "window         80x24" } },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-        struct pty *p = pty_call(print_report, NULL, ROWS, COLS, t[i].kind);
+        struct pty *p = pty_call(print_report, NULL, SCENE_ROWS, SCENE_COLS, t[i].kind);
         assert_non_null(p);
-        assert_true(pty_wait_for(p, "paints with", 5000));
+        assert_true(pty_wait_for(p, "paints with"));
         for (size_t k = 0; k < 4; k++) assert_true(vt_find(pty_screen(p), t[i].lines[k], NULL, NULL));
-        assert_int_equal(pty_wait_end(p, 5000), 0);
+        assert_int_equal(pty_wait_end(p), 0);
         assert_true(pty_is_restored(p));
         pty_free(p);
     }
@@ -206,13 +186,13 @@ static void a_report_says_what_was_found(void **state) {
 static void only_what_changed_is_sent(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_SIXEL };
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 200);
     size_t drawn = vt_state(pty_screen(p)).pictures_drawn, bytes = pty_bytes(p);
     assert_int_equal(drawn, 6);
     pty_keys(p, "t");                       /* text beside, on the pictures' own rows */
-    assert_true(pty_wait_for(p, "some text beside", 3000));
+    assert_true(pty_wait_for(p, "some text beside"));
     pty_keys(p, "t");
     pty_settle(p, 200);
     assert_false(vt_find(pty_screen(p), "some text beside", NULL, NULL));
@@ -229,22 +209,22 @@ static void only_what_changed_is_sent(void **state) {
     assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, drawn);
     check_pictures(p, 0);
     pty_keys(p, "n");
-    assert_true(pty_wait_for(p, "train:11", 3000));
+    assert_true(pty_wait_for(p, "train:11"));
     pty_settle(p, 200);
     assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, drawn + 6);
     check_pictures(p, 6);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static void a_window_over_pictures_removes_them_and_they_come_back(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_SIXEL };
-    struct pty *p = start(&scene, PTY_SIXEL);
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
     const struct vt_picture *left[8];
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 200);
     pty_keys(p, "m");
-    assert_true(pty_wait_for(p, "window", 3000));
+    assert_true(pty_wait_for(p, "window"));
     pty_settle(p, 200);
     assert_int_equal(vt_torn_cells(pty_screen(p)), 0);
     assert_int_equal(vt_pictures(pty_screen(p), left, 8), 2);   /* the right column */
@@ -252,14 +232,14 @@ static void a_window_over_pictures_removes_them_and_they_come_back(void **state)
     pty_settle(p, 200);
     assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 6 + 4);
     check_pictures(p, 0);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static void redraw_and_resize_send_all_again(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO };
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 200);
     size_t clears = vt_state(pty_screen(p)).clears;
     pty_keys(p, "l");
@@ -267,21 +247,21 @@ static void redraw_and_resize_send_all_again(void **state) {
     assert_true(vt_state(pty_screen(p)).clears > clears);
     check_pictures(p, 0);
     pty_resize(p, 30, 100);
-    assert_true(pty_wait_for(p, "scene 100x30", 3000));
+    assert_true(pty_wait_for(p, "scene 100x30"));
     pty_settle(p, 200);
     check_pictures(p, 0);
     pty_resize(p, 13, 50);                  /* the lower row of boxes is cut, or gone */
-    assert_true(pty_wait_for(p, "scene 50x13", 3000));
+    assert_true(pty_wait_for(p, "scene 50x13"));
     pty_settle(p, 200);
     assert_int_equal(vt_state(pty_screen(p)).on_last_row, 0);
     assert_non_null(vt_picture_at(pty_screen(p), 3, 3));
     pty_resize(p, 1, 1);
     pty_settle(p, 200);
     pty_resize(p, 24, 80);
-    assert_true(pty_wait_for(p, "scene 80x24", 3000));
+    assert_true(pty_wait_for(p, "scene 80x24"));
     pty_settle(p, 200);
     check_pictures(p, 0);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static void a_plain_terminal_gets_half_blocks(void **state) {
@@ -289,64 +269,65 @@ static void a_plain_terminal_gets_half_blocks(void **state) {
     static const enum pty_kind kinds[] = { PTY_PLAIN, PTY_TMUX };
     for (size_t i = 0; i < 2; i++) {
         struct scene scene = { .graphics = GRAPHICS_AUTO };
-        struct pty *p = start(&scene, kinds[i]);
-        assert_true(pty_wait_for(p, "half", 5000));
+        struct pty *p = scene_start(&scene, kinds[i]);
+        assert_true(pty_wait_for(p, "half"));
         pty_settle(p, 200);
         assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 0);
         assert_non_null(strstr(vt_row(pty_screen(p), 4), "▀"));
         assert_true(vt_find(pty_screen(p), "train:5", NULL, NULL));
         assert_string_equal(vt_state(pty_screen(p)).unknown_text, "");
         pty_keys(p, "m");
-        assert_true(pty_wait_for(p, "window", 3000));
+        assert_true(pty_wait_for(p, "window"));
         pty_settle(p, 200);
         assert_non_null(strstr(vt_row(pty_screen(p), 7), "│         │                  │"));
-        quit_and_check(p);
+        scene_quit(p);
     }
 }
 
 static void a_silent_terminal_shows_text_at_once_and_pictures_after_the_deadline(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO, .probe_ms = 700 };
-    struct pty *p = start(&scene, PTY_SILENT);
-    assert_true(pty_wait_for(p, "scene 80x24 auto", 600));
-    assert_true(pty_wait_for(p, "half", 3000));
+    struct pty *p = scene_start(&scene, PTY_SILENT);
+    assert_true(pty_wait_for(p, "half"));
+    /* What it says first, before the deadline: the answer to be had is not known yet. */
+    assert_non_null(strstr(pty_output(p), "scene 80x24 auto"));
     pty_become(p, PTY_SIXEL);
     pty_keys(p, "\033[?62;4;22c");          /* an answer later than anybody waits */
-    assert_true(pty_wait_for(p, "sixel", 3000));
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 200);
     assert_false(vt_find(pty_screen(p), "key", NULL, NULL));
     check_pictures(p, 0);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static void none_and_ascii_are_obeyed(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_NONE };
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "none", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "none"));
     pty_settle(p, 200);
     assert_null(strstr(pty_output(p), "\033P"));
-    quit_and_check(p);
+    scene_quit(p);
     scene.graphics = GRAPHICS_ASCII;
-    p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "ascii", 5000));
+    p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "ascii"));
     pty_settle(p, 200);
     assert_null(strstr(pty_output(p), "\033P"));
     assert_null(strstr(vt_row(pty_screen(p), 4), "▀"));
     assert_non_null(strpbrk(vt_row(pty_screen(p), 4), ".:-=+*#%@"));
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static void pictures_that_come_later_are_painted_when_they_come(void **state) {
     (void)state;
-    struct scene scene = { .graphics = GRAPHICS_SIXEL, .late_ms = 600 };
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
-    pty_settle(p, 100);
+    struct scene scene = { .graphics = GRAPHICS_SIXEL, .is_late = 1 };
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
+    pty_settle(p, 200);
     assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 0);
-    pty_settle(p, 1200);
+    pty_signal(p, SIGUSR1);                          /* no key: the terminal is woken by the thread */
     check_pictures(p, 0);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static void keys_mouse_and_escape_arrive(void **state) {
@@ -356,14 +337,14 @@ static void keys_mouse_and_escape_arrive(void **state) {
         { "\033", "key esc" }, { "\033[6~", "key pgdn" }, { "\033[<0;11;6M", "mouse 5,10" },
     };
     struct scene scene = { .graphics = GRAPHICS_HALF };
-    struct pty *p = start(&scene, PTY_PLAIN);
-    assert_true(pty_wait_for(p, "q quit", 5000));
+    struct pty *p = scene_start(&scene, PTY_PLAIN);
+    assert_true(pty_wait_for(p, "q quit"));
     for (size_t i = 0; i < 7; i++) {
         pty_keys(p, t[i][0]);
-        assert_true(pty_wait_for(p, t[i][1], 3000));
+        assert_true(pty_wait_for(p, t[i][1]));
     }
     assert_true(vt_state(pty_screen(p)).is_mouse_on);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static void signals_end_it_in_order(void **state) {
@@ -371,10 +352,10 @@ static void signals_end_it_in_order(void **state) {
     static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
     for (size_t i = 0; i < 3; i++) {
         struct scene scene = { .graphics = GRAPHICS_SIXEL };
-        struct pty *p = start(&scene, PTY_SIXEL);
-        assert_true(pty_wait_for(p, "sixel", 5000));
+        struct pty *p = scene_start(&scene, PTY_SIXEL);
+        assert_true(pty_wait_for(p, "sixel"));
         pty_signal(p, signals[i]);
-        int status = pty_wait_end(p, 8000);
+        int status = pty_wait_end(p);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), 10 + signals[i]);
         assert_true(pty_is_restored(p));
@@ -390,13 +371,13 @@ static void fatal_signals_and_exit_restore_the_terminal(void **state) {
     };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         struct scene scene = { .graphics = GRAPHICS_SIXEL };
-        struct pty *p = start(&scene, PTY_SIXEL);
-        assert_true(pty_wait_for(p, "sixel", 5000));
+        struct pty *p = scene_start(&scene, PTY_SIXEL);
+        assert_true(pty_wait_for(p, "sixel"));
         pty_settle(p, 150);
         assert_false(pty_is_restored(p));
         if (t[i].key) pty_keys(p, t[i].key);
         else pty_signal(p, t[i].sig);
-        int status = pty_wait_end(p, 15000);
+        int status = pty_wait_end(p);
         if (t[i].sig) {
             assert_true(WIFSIGNALED(status));
             assert_int_equal(WTERMSIG(status), t[i].sig);
@@ -414,17 +395,17 @@ static void fatal_signals_and_exit_restore_the_terminal(void **state) {
 static void after_a_stop_everything_is_painted_again(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_SIXEL };
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 150);
     pty_signal(p, SIGSTOP);
     pty_settle(p, 100);
     pty_signal(p, SIGCONT);
-    assert_true(pty_wait_for(p, "resumed", 3000));
+    assert_true(pty_wait_for(p, "resumed"));
     pty_settle(p, 200);
     check_pictures(p, 0);
     assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 12);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 /* In a process group without a shell over it the kernel ignores the stop; the
@@ -432,59 +413,58 @@ static void after_a_stop_everything_is_painted_again(void **state) {
 static void suspending_leaves_the_alternate_screen(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_SIXEL };
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 150);
     size_t before = pty_bytes(p);
     pty_keys(p, "z");
-    assert_true(pty_wait_for(p, "resumed", 3000));
+    assert_true(pty_wait_for(p, "resumed"));
     pty_settle(p, 200);
     const char *left = strstr(pty_output(p) + before, "\033[?1049l");
     assert_non_null(left);
     assert_non_null(strstr(left, "\033[?1049h"));
     check_pictures(p, 0);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static void keys_during_a_repaint_lose_no_picture(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_SIXEL };
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 150);
     for (int i = 0; i < 5; i++) pty_keys(p, "nnxnmmn");
     pty_settle(p, 300);
     check_pictures(p, 6 * 20);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static void pictures_wait_for_a_terminal_that_is_behind(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_SIXEL, .ahead_bytes = 4000 };
-    struct pty *p = start(&scene, PTY_SIXEL_BARE);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL_BARE);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 300);
     check_pictures(p, 0);
     pty_become(p, PTY_SILENT);                       /* answers when this test does */
     size_t drawn = vt_state(pty_screen(p)).pictures_drawn, bytes = pty_bytes(p);
     pty_keys(p, "n");
-    assert_true(pty_wait_for(p, "train:11", 3000));
+    assert_true(pty_wait_for(p, "train:11"));
     pty_settle(p, 200);
     /* How many pictures fit depends on the colours that the machine's speed allows. */
     assert_in_range(vt_state(pty_screen(p)).pictures_drawn - drawn, 1, 5);
     assert_in_range(pty_bytes(p) - bytes, 1, scene.ahead_bytes + 1500);   /* the rest is text */
     drawn = vt_state(pty_screen(p)).pictures_drawn;
     pty_keys(p, "t");                                /* text is never held back */
-    assert_true(pty_wait_for(p, "some text beside", 3000));
+    assert_true(pty_wait_for(p, "some text beside"));
     assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, drawn);
     pty_keys(p, "\033[?62;4;22c");
     pty_settle(p, 200);
     assert_true(vt_state(pty_screen(p)).pictures_drawn > drawn);
     assert_true(vt_state(pty_screen(p)).pictures_drawn < drawn + 6);
-    pty_settle(p, 3500);                             /* it never answers: go on without */
-    check_pictures(p, 6);
+    check_pictures(p, 6);                            /* it never answers: after a while it goes on without */
     pty_become(p, PTY_SIXEL_BARE);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 static int run_without_terminal(void *term) {
@@ -498,8 +478,8 @@ static void a_dumb_terminal_is_refused_in_one_line(void **state) {
     static char dumb[] = "dumb", odd[] = "no-such-terminal";
     char *const names[] = { dumb, odd };
     for (size_t i = 0; i < 2; i++) {
-        struct pty *p = pty_call(run_without_terminal, names[i], ROWS, COLS, PTY_SILENT);
-        int status = pty_wait_end(p, 8000);
+        struct pty *p = pty_call(run_without_terminal, names[i], SCENE_ROWS, SCENE_COLS, PTY_SILENT);
+        int status = pty_wait_end(p);
         assert_int_equal(WEXITSTATUS(status), 8);
         assert_true(vt_find(pty_screen(p), "TERM=", NULL, NULL));
         assert_null(strchr(pty_output(p), '\033'));
@@ -516,12 +496,12 @@ static int run_in_c_locale(void *scene) {
 static void without_utf8_lines_are_ascii(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO };
-    struct pty *p = pty_call(run_in_c_locale, &scene, ROWS, COLS, PTY_PLAIN);
-    assert_true(pty_wait_for(p, "ascii", 5000));
+    struct pty *p = pty_call(run_in_c_locale, &scene, SCENE_ROWS, SCENE_COLS, PTY_PLAIN);
+    assert_true(pty_wait_for(p, "ascii"));
     pty_settle(p, 200);
     assert_non_null(strstr(vt_row(pty_screen(p), 1), "+ pictures L ? ?  = ---"));
     for (const char *s = pty_output(p); *s; s++) assert_true((unsigned char)*s < 0x80);
-    quit_and_check(p);
+    scene_quit(p);
 }
 
 int main(void) {

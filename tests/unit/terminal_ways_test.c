@@ -13,20 +13,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { ROWS = 24, COLS = 80 };
-
-static struct pty *start(struct scene *scene, enum pty_kind kind) {
-    struct pty *p = pty_call(scene_run, scene, ROWS, COLS, kind);
-    assert_non_null(p);
-    return p;
-}
-
-static void end(struct pty *p) {
-    pty_wait_end(p, 8000);
-    assert_true(pty_is_restored(p));
-    pty_free(p);
-}
-
 static size_t whole(const struct pty *p) {
     const struct vt_picture *there[16];
     return vt_pictures(pty_screen(p), there, 16);
@@ -34,7 +20,7 @@ static size_t whole(const struct pty *p) {
 
 /* Waits until so many are whole and nothing comes any more. */
 static void see_pictures(struct pty *p, size_t n) {
-    for (int i = 0; i < 60 && whole(p) != n; i++) pty_settle(p, 100);
+    for (int i = 0; i < PTY_WAIT_MS / 100 && whole(p) != n; i++) pty_settle(p, 100);
     pty_settle(p, 200);
     assert_int_equal(whole(p), n);
 }
@@ -44,19 +30,19 @@ static void registers_are_set_and_given_back(void **state) {
     static const char *const ways[] = { "q", "e", "s" };
     for (size_t i = 0; i < 3; i++) {
         struct scene scene = { .graphics = GRAPHICS_AUTO };
-        struct pty *p = start(&scene, PTY_SIXEL_16);
-        assert_true(pty_wait_for(p, "sixel", 5000));
+        struct pty *p = scene_start(&scene, PTY_SIXEL_16);
+        assert_true(pty_wait_for(p, "sixel"));
         see_pictures(p, 6);
         assert_int_equal(pty_registers(p), 256);
         assert_true(vt_state(pty_screen(p)).has_own_colours);
         pty_keys(p, "z");                    /* away and back: set again */
-        assert_true(pty_wait_for(p, "resumed", 3000));
+        assert_true(pty_wait_for(p, "resumed"));
         pty_settle(p, 200);
         assert_non_null(strstr(pty_output(p), "\033[?1;3;16S"));
         assert_int_equal(pty_registers(p), 256);
         assert_true(vt_state(pty_screen(p)).has_own_colours);
         pty_keys(p, ways[i]);
-        pty_wait_end(p, 15000);
+        pty_wait_end(p);
         assert_int_equal(pty_registers(p), 16);
         assert_false(vt_state(pty_screen(p)).has_own_colours);
         assert_true(pty_is_restored(p));
@@ -67,11 +53,11 @@ static void registers_are_set_and_given_back(void **state) {
 static void a_terminal_that_has_them_is_left_alone(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO };
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 200);
     pty_keys(p, "q");
-    pty_wait_end(p, 8000);
+    pty_wait_end(p);
     assert_null(strstr(pty_output(p), "1070h"));
     assert_null(strstr(pty_output(p), "1070l"));
     assert_null(strstr(pty_output(p), "?1;3;"));
@@ -85,8 +71,8 @@ static void a_change_of_font_makes_other_pictures(void **state) {
     for (size_t i = 0; i < 2; i++) {
         struct scene scene = { .graphics = GRAPHICS_AUTO };
         const struct vt_picture *there[16];
-        struct pty *p = start(&scene, kinds[i]);
-        assert_true(pty_wait_for(p, "sixel", 5000));
+        struct pty *p = scene_start(&scene, kinds[i]);
+        assert_true(pty_wait_for(p, "sixel"));
         see_pictures(p, 6);
         vt_pictures(pty_screen(p), there, 16);
         assert_int_equal(there[0]->image.width, 96);
@@ -96,8 +82,7 @@ static void a_change_of_font_makes_other_pictures(void **state) {
         vt_pictures(pty_screen(p), there, 16);
         for (size_t k = 0; k < 6; k++) assert_int_equal(there[k]->image.width, 64);
         assert_int_equal(vt_torn_cells(pty_screen(p)), 0);
-        pty_keys(p, "q");
-        end(p);
+        scene_quit(p);
     }
 }
 
@@ -107,8 +92,8 @@ static void a_redraw_mends_what_others_wrote(void **state) {
     static const enum pty_kind kinds[] = { PTY_SIXEL, PTY_KITTY, PTY_ITERM2 };
     for (size_t i = 0; i < 3; i++) {
         struct scene scene = { .graphics = GRAPHICS_AUTO };
-        struct pty *p = start(&scene, kinds[i]);
-        assert_true(pty_wait_for(p, "scene 80x24 ", 5000));
+        struct pty *p = scene_start(&scene, kinds[i]);
+        assert_true(pty_wait_for(p, "scene 80x24 "));
         see_pictures(p, 6);
         pty_wall(p, "\033[5;1HBroadcast message from root: the machine goes down now, save what you have, "
                     "and do it soon, please\r\n\r\nand thanks for all the work");
@@ -118,8 +103,7 @@ static void a_redraw_mends_what_others_wrote(void **state) {
         assert_false(vt_find(pty_screen(p), "Broadcast", NULL, NULL));
         assert_false(vt_find(pty_screen(p), "thanks", NULL, NULL));
         assert_int_equal(vt_torn_cells(pty_screen(p)), 0);
-        pty_keys(p, "q");
-        end(p);
+        scene_quit(p);
     }
 }
 
@@ -129,12 +113,12 @@ static void a_line_that_is_cut_ends_it_at_once(void **state) {
     struct scene scene = { .graphics = GRAPHICS_AUTO };
     struct rusage before, after;
     getrusage(RUSAGE_CHILDREN, &before);
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 200);
     pty_keys(p, "n");
     pty_hang_up(p);
-    int status = pty_wait_end(p, 5000);
+    int status = pty_wait_end(p);
     assert_true(WIFEXITED(status));
     assert_true(WEXITSTATUS(status) == 3 || WEXITSTATUS(status) == 10 + SIGHUP);
     getrusage(RUSAGE_CHILDREN, &after);
@@ -150,8 +134,8 @@ static int run_without_colour(void *scene) {
 static void without_colour_text_has_none_and_pictures_have(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO };
-    struct pty *p = pty_call(run_without_colour, &scene, ROWS, COLS, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = pty_call(run_without_colour, &scene, SCENE_ROWS, SCENE_COLS, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 200);
     assert_int_equal(whole(p), 6);
     const char *s = pty_output(p);
@@ -164,8 +148,7 @@ static void without_colour_text_has_none_and_pictures_have(void **state) {
             if (strcspn(q, ";") >= (size_t)(s + 2 + n - q)) break;
         }
     }
-    pty_keys(p, "q");
-    end(p);
+    scene_quit(p);
 }
 
 static void a_plain_locale_gets_plain_letters(void **state) {
@@ -175,13 +158,12 @@ static void a_plain_locale_gets_plain_letters(void **state) {
     for (size_t i = 0; i < 5; i++)
         for (size_t k = 0; k < (i ? 1 : 3); k++) {
             struct scene scene = { .graphics = asked[i], .locale = locales[k] };
-            struct pty *p = start(&scene, PTY_PLAIN);
-            assert_true(pty_wait_for(p, "q quit", 5000));
+            struct pty *p = scene_start(&scene, PTY_PLAIN);
+            assert_true(pty_wait_for(p, "q quit"));
             pty_settle(p, 300);
             assert_non_null(strstr(vt_row(pty_screen(p), 1), "+ pictures L ? ?  ---"));
             for (const char *s = pty_output(p); *s; s++) assert_true((unsigned char)*s < 0x80);
-            pty_keys(p, "q");
-            end(p);
+            scene_quit(p);
         }
 }
 
@@ -193,14 +175,13 @@ static int run_with_16_colours(void *scene) {
 static void sixteen_colours_give_half_blocks(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO };
-    struct pty *p = pty_call(run_with_16_colours, &scene, ROWS, COLS, PTY_PLAIN);
-    assert_true(pty_wait_for(p, "half", 5000));
+    struct pty *p = pty_call(run_with_16_colours, &scene, SCENE_ROWS, SCENE_COLS, PTY_PLAIN);
+    assert_true(pty_wait_for(p, "half"));
     pty_settle(p, 300);
     assert_non_null(strstr(vt_row(pty_screen(p), 4), "▀"));
     assert_null(strstr(pty_output(p), "8;5;"));
     assert_null(strstr(pty_output(p), "8;2;"));
-    pty_keys(p, "q");
-    end(p);
+    scene_quit(p);
 }
 
 int main(void) {

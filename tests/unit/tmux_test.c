@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-enum { ROWS = 24, COLS = 80 };
-
 /* Mean squared difference between what is on the screen and item `key`, three times as large. */
 static double difference(const struct vt *v, size_t row, size_t col, unsigned key) {
     static unsigned char there[96 * 96 * 4], rgba[32 * 32 * 4];
@@ -42,27 +40,12 @@ static void check_pictures(struct pty *p, unsigned base) {
     assert_string_equal(vt_state(v).unknown_text, "");
 }
 
-static struct pty *start(struct scene *scene, enum pty_kind kind) {
-    struct pty *p = pty_call(scene_run, scene, ROWS, COLS, kind);
-    assert_non_null(p);
-    return p;
-}
-
-static void quit(struct pty *p) {
-    pty_keys(p, "q");
-    int status = pty_wait_end(p, 8000);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-    assert_true(pty_is_restored(p));
-    pty_free(p);
-}
-
 static void a_row_is_one_sixel_where_tmux_has_them(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO };
     const struct vt_picture *there[16];
-    struct pty *p = start(&scene, PTY_TMUX_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_TMUX_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 300);
     assert_int_equal(vt_pictures(pty_screen(p), there, 16), 2);
     check_pictures(p, 0);
@@ -78,11 +61,11 @@ static void a_row_is_one_sixel_where_tmux_has_them(void **state) {
     check_pictures(p, 0);
     assert_true(vt_state(pty_screen(p)).pictures_drawn - drawn <= 2 * 5);
     pty_keys(p, "n");
-    assert_true(pty_wait_for(p, "train:11", 3000));
+    assert_true(pty_wait_for(p, "train:11"));
     pty_settle(p, 300);
     check_pictures(p, 6);
     pty_keys(p, "m");
-    assert_true(pty_wait_for(p, "window", 3000));
+    assert_true(pty_wait_for(p, "window"));
     pty_settle(p, 300);
     pty_keys(p, "m");
     pty_settle(p, 300);
@@ -91,27 +74,27 @@ static void a_row_is_one_sixel_where_tmux_has_them(void **state) {
     pty_settle(p, 300);
     check_pictures(p, 6);
     pty_resize(p, 30, 90);
-    assert_true(pty_wait_for(p, "90x30", 3000));
+    assert_true(pty_wait_for(p, "90x30"));
     pty_settle(p, 300);
     check_pictures(p, 6);
-    quit(p);
+    scene_quit(p);
 }
 
 static void sixels_go_past_tmux_when_asked_for(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO, .passthrough = 1 };
-    struct pty *p = start(&scene, PTY_TMUX);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_TMUX);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 300);
     assert_true(vt_state(pty_screen(p)).passed >= 6);
     assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 6);
     check_pictures(p, 0);
     pty_keys(p, "n");
-    assert_true(pty_wait_for(p, "train:11", 3000));
+    assert_true(pty_wait_for(p, "train:11"));
     pty_settle(p, 300);
     check_pictures(p, 6);
     pty_keys(p, "m");
-    assert_true(pty_wait_for(p, "window", 3000));
+    assert_true(pty_wait_for(p, "window"));
     pty_settle(p, 300);
     assert_int_equal(vt_torn_cells(pty_screen(p)), 0);
     pty_keys(p, "m");
@@ -120,29 +103,29 @@ static void sixels_go_past_tmux_when_asked_for(void **state) {
     /* No sixel but those that are wrapped. */
     for (const char *s = pty_output(p); (s = strstr(s, "\033P")) != NULL; s += 2)
         assert_true(strncmp(s, "\033Ptmux;", 7) == 0 || s[-1] == '\033');
-    quit(p);
+    scene_quit(p);
 }
 
 static void outside_tmux_nothing_is_wrapped(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO, .passthrough = 1 };
-    struct pty *p = start(&scene, PTY_SIXEL);
-    assert_true(pty_wait_for(p, "sixel", 5000));
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
     pty_settle(p, 300);
     assert_int_equal(vt_state(pty_screen(p)).passed, 0);
     check_pictures(p, 0);
-    quit(p);
+    scene_quit(p);
 }
 
 /* Characters are tmux's own business. */
 static void half_blocks_do_not_go_past_tmux(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_HALF, .passthrough = 1 };
-    struct pty *p = start(&scene, PTY_TMUX);
-    assert_true(pty_wait_for(p, "\u2580", 5000));
+    struct pty *p = scene_start(&scene, PTY_TMUX);
+    assert_true(pty_wait_for(p, "\u2580"));
     pty_settle(p, 300);
     assert_int_equal(vt_state(pty_screen(p)).passed, 0);
-    quit(p);
+    scene_quit(p);
 }
 
 static int run_in_screen(void *scene) {
@@ -154,12 +137,12 @@ static int run_in_screen(void *scene) {
 static void gnu_screen_gets_half_blocks_and_no_kitty_question(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_AUTO };
-    struct pty *p = pty_call(run_in_screen, &scene, ROWS, COLS, PTY_PLAIN);
-    assert_true(pty_wait_for(p, "half", 5000));
+    struct pty *p = pty_call(run_in_screen, &scene, SCENE_ROWS, SCENE_COLS, PTY_PLAIN);
+    assert_true(pty_wait_for(p, "half"));
     pty_settle(p, 200);
     assert_null(strstr(pty_output(p), "\033_G"));
     assert_non_null(strstr(vt_row(pty_screen(p), 4), "▀"));
-    quit(p);
+    scene_quit(p);
 }
 
 static void what_tmux_says_of_its_pane_is_read(void **state) {
