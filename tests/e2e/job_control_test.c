@@ -102,19 +102,13 @@ static void stopped_and_gone_on_with(void **state) {
     assert_false(vt_find(pty_screen(p), "4;22c", NULL, NULL));    /* no answer of the terminal was typed */
     ask_bash(p, 60, "stty -g | cmp - \"$SEEN\"");
     pty_keys(p, "exit\r");
-    int status = pty_wait_end(p, EXPLORE_WAIT_MS);
+    int status = pty_wait_end(p);
     assert_string_equal(vt_state(pty_screen(p)).unknown_text, "");
     explore_free_after(p, status);
     EXPLORE_RUN("'%s' check '%s' 2>&1", explore_environment("DTRAK"), db);
 }
 
-static int clear(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(stopped_and_gone_on_with) };
-    return cmocka_run_group_tests_name("job control", tests, NULL, clear);
+    return cmocka_run_group_tests_name("job control", tests, NULL, rig_end);
 }
