@@ -1,3 +1,4 @@
+/* hostile.c - what every reader of foreign bytes is put through.  See hostile.h. */
 #include "hostile.h"
 
 #include "dtrak/file.h"

@@ -3,8 +3,8 @@
  * A subject reads bytes, frees what it got, and returns the reader's status.
  * Copies are made by malloc() with exactly the bytes' length, so that ASan
  * sees a read past the end, and every call must leave no block allocated. */
-#ifndef TEST_HOSTILE_H
-#define TEST_HOSTILE_H
+#ifndef TESTS_HOSTILE_H
+#define TESTS_HOSTILE_H
 
 #include "dtrak/err.h"
 

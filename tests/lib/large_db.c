@@ -1,3 +1,4 @@
+/* large_db.c - databases of any size.  See large_db.h. */
 #include "large_db.h"
 
 #include "dtrak/image.h"

@@ -1,4 +1,4 @@
-/* slow_line.c - two queues of bytes with times, moved by a thread. */
+/* slow_line.c - two queues of bytes with times, moved by a thread.  See slow_line.h. */
 #include "slow_line.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ struct chunk { struct chunk *next; double due; size_t len, at; char bytes[CHUNK]
 struct way { struct chunk *first, *last; double free_at; };   /* free_at: when the line has sent all so far */
 
 /* Pictures in a stream of bytes, counted as they pass. */
-struct passing { char last; int inside; size_t bytes, begun, ended; };
+struct passing { char last; int inside; size_t bytes; };
 
 struct slow_line {
     int master, near, far;          /* near: the thread's end of the socket pair, far: the terminal's */
@@ -45,10 +45,9 @@ static void pass(struct passing *p, const char *bytes, size_t len) {
         char c = bytes[i];
         if (p->inside) {
             p->bytes++;
-            if (p->last == '\033' && c == '\\') { p->inside = 0; p->ended++; }
+            if (p->last == '\033' && c == '\\') p->inside = 0;
         } else if (p->last == '\033' && c == 'P') {
             p->inside = 1;
-            p->begun++;
             p->bytes += 2;
         }
         p->last = c;
@@ -56,11 +55,10 @@ static void pass(struct passing *p, const char *bytes, size_t len) {
 }
 
 static void measure(struct slow_line *l) {
-    size_t bytes = l->in.bytes - l->out.bytes, pictures = l->in.begun - l->out.ended;
+    size_t bytes = l->in.bytes - l->out.bytes;
     pthread_mutex_lock(&l->lock);
     if (l->queued > l->most.bytes) l->most.bytes = l->queued;
     if (bytes > l->most.picture_bytes) l->most.picture_bytes = bytes;
-    if (pictures > l->most.pictures) l->most.pictures = pictures;
     pthread_mutex_unlock(&l->lock);
 }
 

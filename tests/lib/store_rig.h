@@ -1,7 +1,7 @@
 /* store_rig.h - databases for tests: a temporary folder, a small filled project,
  * and a way round the store to damage it. */
-#ifndef STORE_RIG_H
-#define STORE_RIG_H
+#ifndef TESTS_STORE_RIG_H
+#define TESTS_STORE_RIG_H
 
 #include "dtrak/store.h"
 
