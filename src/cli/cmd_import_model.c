@@ -11,7 +11,7 @@ static const struct option options[] = {
     { "step", 1, "N", "training step it is of (dtrak.json's, or that of checkpoint-N in the path, or 0)" },
     { "name", 1, "TEXT", "what it is called" },
     { "patch", 1, "1|2", "the network sees 2x2 pixels as channels (dtrak.json's, or the project's)" },
-    { "beta-schedule", 1, "KIND", "linear, scaled_linear, squaredcos_cap_v2, sigmoid: in place of scheduler_config.json (linear)" },
+    { "beta-schedule", 1, "KIND", "linear, scaled_linear, squaredcos_cap_v2, sigmoid: in place of the model's (linear)" },
     { "beta-start", 1, "B", "first beta, the same way (0.0001)" },
     { "beta-end", 1, "B", "last beta, the same way (0.02)" },
     { "train-timesteps", 1, "T", "timesteps in all, the same way (1000)" },

@@ -26,8 +26,8 @@ static void print_help(void) {
     const struct command *const *all = cli_commands(&count);
     print_usage(stdout);
     printf("Which training images made this generated image?\n\ncommands:\n");
-    printf("  %-12s %s\n", "DB", "open the explorer: the same as dtrak view DB");
-    for (size_t i = 0; i < count; i++) printf("  %-12s %s\n", all[i]->name, all[i]->summary);
+    printf("  %-14s %s\n", "DB", "open the explorer: the same as dtrak view DB");
+    for (size_t i = 0; i < count; i++) printf("  %-14s %s\n", all[i]->name, all[i]->summary);
     printf("\n'dtrak COMMAND --help' shows the options of a command; 'dtrak ./train' opens a file\n"
            "that is named like one.  Exit status: 0 done, 1 failed, 2 wrong usage.\n\n"
            "example:\n"

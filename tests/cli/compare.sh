@@ -9,12 +9,10 @@ says compare_prints_two_rankings $? "$(cat err)"
 "$DTRAK" compare "$db" --query gen:3 --top 5 --csv > compare.csv
 sed -n 's/^proponent,\([0-9]*\),\(train:[0-9]*\),.*/\2,\1/p' rank.csv | sort > want
 awk -F, 'NR > 1 && $5 <= 5 { print $1 "," $5 }' compare.csv | sort > got
-cmp -s want got
-says its_right_side_is_the_ranking_of_b $? "$(diff want got)"
+same_file its_right_side_is_the_ranking_of_b got want
 sed -n 's/^proponent,\([0-9]*\),\(train:[0-9]*\),.*/\2,\1/p' rank-a.csv | sort > want
 awk -F, 'NR > 1 && $3 <= 5 { print $1 "," $3 }' compare.csv | sort > got
-cmp -s want got
-says its_left_side_is_the_ranking_of_a $? "$(diff want got)"
+same_file its_left_side_is_the_ranking_of_a got want
 twice=$(awk -F, 'NR > 1 { print $1 }' compare.csv | sort | uniq -d)
 says no_item_has_two_lines "$([ -z "$twice" ] && echo 0 || echo 1)" "$twice"
 "$DTRAK" compare "$db" --query gen:3 --a dtrak --b dtrak --top 2 > same

@@ -4,7 +4,7 @@
 
 "$DTRAK" completion bash > dtrak.bash 2> err.txt && "$DTRAK" completion zsh > _dtrak 2> err.txt
 says both_are_written $? "$(cat err.txt)"
-"$DTRAK" --help | sed -n 's/^  \([a-z-]*\)  .*/\1/p' > commands.txt
+commands > commands.txt
 if command -v bash > /dev/null 2>&1; then
     # What is offered for "dtrak WORD...", a word a line.
     offered() { bash -c '. ./dtrak.bash; COMP_WORDS=(dtrak "$@"); COMP_CWORD=$#; _dtrak; printf "%s\n" "${COMPREPLY[@]}"' bash "$@" 2>> err.txt; }

@@ -12,7 +12,6 @@ refuses() {   # NAME TEXT LINE...
 }
 footer() { tail -n 1 screen.txt | grep -qF -- "$2"; says "$1" $? "$(tail -n 1 screen.txt; cat err.txt)"; }
 no_footer() { ! tail -n 1 screen.txt | grep -qF -- "$2"; says "$1" $? "$(tail -n 1 screen.txt)"; }
-has() { grep -qF -- "$2" screen.txt; says "$1" $? "$(cat screen.txt err.txt)"; }
 
 "$OUT/screens/world" world.db
 says a_database_is_made $?
@@ -43,7 +42,7 @@ look "e @type:three.csv enter"
 has an_option_goes_first "generated: 40"
 look "e @type:three.png enter"
 "$DTRAK" rank world.db --query gen:0 --method dtrak --top 3 --bottom 3 --sheet want.png > /dev/null
-holds a_picture_has_that_many cmp want.png three.png
+same_file a_picture_has_that_many three.png want.png
 echo "read-only on" > conf
 look "2 f f r"
 footer read_only_is_said "nothing is computed"

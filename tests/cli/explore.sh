@@ -2,10 +2,7 @@
 # What the explorer sets going, on a database with a real (tiny) network: + makes an image,
 # attributes it and shows it; a marked set is taken away and the query made again.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data json=$OUT/cli/json
 
-equal() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
-value() { "$DTRAK" info a.db --json | "$json" "$1"; }
 look() { "$DTRAK" view a.db --graphics none --size 120x36 --keys "$1" --dump - < /dev/null; }
 shows() { look "$2" > screen.txt 2> err.txt; grep -qF -- "$3" screen.txt; says "$1" $? "$(cat screen.txt err.txt)"; }
 
@@ -24,7 +21,7 @@ says features_and_scores_are_made $?
 shows plus_makes_an_image_and_its_scores "2 + @idle" "proponents 1-"
 grep -q "gen:4/5" screen.txt
 says and_shows_it $? "$(head -n 1 screen.txt)"
-equal one_item_came "$(value splits.gen)" 5
+equal one_item_came "$(value a.db splits.gen)" 5
 "$DTRAK" rank a.db --query gen:4 --method dtrak > rank.txt 2> err.txt
 says its_ranking_is_stored $? "$(cat err.txt)"
 first=$(sed -n 's/.*\(train:[0-9]*\).*/\1/p' rank.txt | head -n 1)
@@ -42,7 +39,7 @@ says a_marked_pair_is_taken_away_by_a_job $? "$(cat report.txt err.txt screen.tx
 # shown: a thousand are not made in a moment.
 "$OUT/screens/world" b.db && "$DTRAK" sample a.db --count 1 --steps 1000 --seed 99 --threads 1 2> /dev/null
 says an_image_of_many_steps_is_made $?
-last=$(($(value splits.gen) - 1))
+last=$(($(value a.db splits.gen) - 1))
 look ": @type:gen:$last enter 2 + o j enter" > screen.txt 2> err.txt
 tail -n 1 screen.txt | grep -q "open another database"
 says going_over_asks_while_a_job_runs $? "$(cat screen.txt err.txt)"

@@ -2,9 +2,7 @@
 # dtrak export: what is written is what is stored, opens elsewhere, comes back by import as it was,
 # and nothing is half written or overwritten unasked.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data arrays=$OUT/cli/arrays json=$OUT/cli/json demo=$root/assets/demo.db
-equal() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
-same_file() { cmp "$2" "$3" > out.txt 2>&1; says "$1" $? "$(cat out.txt)"; }
+demo=$root/assets/demo.db
 of() { "$json" "$2" < "$1/dtrak.json"; }
 
 "$data" idx d 60

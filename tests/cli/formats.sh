@@ -1,7 +1,6 @@
 #!/bin/sh
 # The example of dtrak-formats(5): its dtrak commands, word for word, on arrays written here.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data arrays=$OUT/cli/arrays json=$OUT/cli/json
 page=$root/man/dtrak-formats.5
 
 # 12 pictures in two folders as the example writes them, three more as generated ones.

@@ -2,14 +2,12 @@
 # dtrak import: arrays that this script writes become scores and features like any others; what is
 # wrong with a file is said on one line and leaves the database as it was.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data arrays=$OUT/cli/arrays
 
 "$data" idx d 60
 "$DTRAK" new base.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 15 --held-out 6 --size 8 2> err.txt
 says the_project_is_made $? "$(cat err.txt)"
 items() { "$DTRAK" rank "$@" --json | tr ',{' '\n\n' | sed -n 's/.*"item": *"\(train:[0-9]*\)".*/\1/p' | head -n 5 | tr '\n' ' '; }
 best() { "$arrays" best 6 30 "$1" "$2" 5 | cut -d' ' -f1 | tr '\n' ' '; }
-same() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
 import() { "$DTRAK" import a.db "$@" --split val > out.txt 2> err.txt; }
 
 # --- scores, by every way ---
@@ -21,22 +19,22 @@ import s.npy --from npy --axes query,train --loss square --checkpoint 800 --lamb
 says query_first_works $? "$(cat err.txt)"
 grep -q 'checkpoint 800 (new, without weights)' out.txt
 says it_says_that_a_checkpoint_was_made $? "$(cat out.txt)"
-same its_ranking_is_that_of_the_array "$(items a.db --query val:2 --method dtrak)" "$(best 1 2)"
+equal its_ranking_is_that_of_the_array "$(items a.db --query val:2 --method dtrak)" "$(best 1 2)"
 import t.npy --from npy --axes train,query --loss simple --checkpoint 800
 says train_first_works $? "$(cat err.txt)"
-same and_gives_the_same_ranking_as_the_other_way_round "$(items a.db --query val:5 --method trak --loss simple)" "$(best 2 5)"
+equal and_gives_the_same_ranking_as_the_other_way_round "$(items a.db --query val:5 --method trak --loss simple)" "$(best 2 5)"
 import s.raw --from raw --axes query,train --method grad-dot --loss l1
 says raw_works $? "$(cat err.txt)"
-same with_the_ranking_of_the_file "$(items a.db --query val:0 --method grad-dot --loss l1)" "$(best 3 0)"
+equal with_the_ranking_of_the_file "$(items a.db --query val:0 --method grad-dot --loss l1)" "$(best 3 0)"
 import s.safetensors --from safetensors --tensor scores --axes query,train --method grad-cos --loss l1
 says safetensors_work $? "$(cat err.txt)"
-same with_the_ranking_of_the_tensor "$(items a.db --query val:0 --method grad-cos --loss l1)" "$(best 4 0)"
+equal with_the_ranking_of_the_tensor "$(items a.db --query val:0 --method grad-cos --loss l1)" "$(best 4 0)"
 import h.npy --from npy --axes query,train --method journey --loss l2
 says float16_works $? "$(cat err.txt)"
 "$arrays" fortran f.npy 6 30 8
 import f.npy --from npy --axes query,train --method grad-dot --loss elbo
 says fortran_order_works $? "$(cat err.txt)"
-same and_is_read_as_it_is_meant "$(items a.db --query val:4 --method grad-dot --loss elbo)" "$(best 8 4)"
+equal and_is_read_as_it_is_meant "$(items a.db --query val:4 --method grad-dot --loss elbo)" "$(best 8 4)"
 "$arrays" indices order.npy 30 1 7
 import s.npy --from npy --axes query,train --method random --train-index order.npy
 says columns_in_another_order_work $? "$(cat err.txt)"
@@ -46,21 +44,21 @@ holds the_database_is_whole "$DTRAK" check a.db
 "$arrays" pickle p.pkl 6 30 6 && "$arrays" nested n.pkl 6 30 7
 import p.pkl --from pickle --axes query,train --method grad-dot --loss l2
 says a_pickled_array_works $? "$(cat err.txt)"
-same with_the_ranking_of_the_array "$(items a.db --query val:1 --method grad-dot --loss l2)" "$(best 6 1)"
+equal with_the_ranking_of_the_array "$(items a.db --query val:1 --method grad-dot --loss l2)" "$(best 6 1)"
 import n.pkl --from pickle --tensor 1.0 --axes query,train --method grad-cos --loss l2
 says an_array_in_lists_works $? "$(cat err.txt)"
-same with_the_ranking_of_that_array "$(items a.db --query val:1 --method grad-cos --loss l2)" "$(best 7 1)"
+equal with_the_ranking_of_that_array "$(items a.db --query val:1 --method grad-cos --loss l2)" "$(best 7 1)"
 
 # --- rankings as text ---
 { echo 'query,item,score'; for q in 0 1 2 3 4 5; do "$arrays" best 6 30 1 $q 8 | sed "s/^/val:$q,/;s/ /,/"; done; } > top.csv
 import top.csv --from csv --method pixel-cos
 says a_top_list_works $? "$(cat err.txt)"
-same it_ranks_as_it_stands "$(items a.db --query val:4 --method pixel-cos)" "$(best 1 4)"
+equal it_ranks_as_it_stands "$(items a.db --query val:4 --method pixel-cos)" "$(best 1 4)"
 "$DTRAK" rank a.db --query val:4 --method dtrak --csv > ranked.csv 2> err.txt
 sed '1s/^/query,/;2,$s/^/val:4,/' ranked.csv > again.csv
 import again.csv --from csv --method pixel-dot
 says what_rank_writes_is_read $? "$(cat err.txt)"
-same it_is_the_same_ranking "$(items a.db --query val:4 --method pixel-dot)" "$(items a.db --query val:4 --method dtrak)"
+equal it_is_the_same_ranking "$(items a.db --query val:4 --method pixel-dot)" "$(items a.db --query val:4 --method dtrak)"
 holds the_database_is_whole_with_lists "$DTRAK" check a.db
 
 # --- features ---
@@ -90,7 +88,7 @@ cp base.db k.db
 says traker_works $? "$(cat err.txt)"
 grep -q '2 feature sets, .*1 score set, 6 queries .*experiment val, unfinished models were passed over' out.txt
 says it_says_what_it_took $? "$(cat out.txt)"
-same its_ranking_is_that_of_the_scores "$(items k.db --query val:3 --method dtrak)" "$(best 23 3)"
+equal its_ranking_is_that_of_the_scores "$(items k.db --query val:3 --method dtrak)" "$(best 23 3)"
 holds its_gradients_are_scored "$DTRAK" score k.db --method grad-cos --loss square --split val
 holds the_database_is_whole_with_traker "$DTRAK" check k.db
 exits traker_twice_is_said 1 'here already' import k.db tk --from traker --split val --loss square --checkpoint 50
@@ -111,7 +109,7 @@ for m in 0 1 2 3 4 5; do
 done
 cp base.db t.db
 "$DTRAK" import t.db tree --from d-trak --setting 30-0.5 > out.txt 2> err.txt
-same a_setting_leaves_out_what_is_not_below_it "$(cat out.txt err.txt | grep -c 'score set')" 0
+equal a_setting_leaves_out_what_is_not_below_it "$(cat out.txt err.txt | grep -c 'score set')" 0
 cp base.db t.db
 "$arrays" raw $f/ddpm-gen-sampling-troj-keys-0-50-16-loss-uniform.npy 4 16 36
 "$DTRAK" import t.db tree --from d-trak > out.txt 2> err.txt
@@ -120,7 +118,7 @@ grep -q '2 feature sets.*1 score set, 6 queries by 30.*6 subsets with 6 outputs'
 says it_says_what_is_in_the_tree $? "$(cat out.txt)"
 grep -q '1 file of features passed over, ddpm-gen-sampling-troj-keys-0-50-16-loss-uniform.npy:' out.txt
 says and_what_it_passed_over $? "$(cat out.txt)"
-same the_ranking_is_that_of_the_pickle "$(items t.db --query val:3 --method dtrak)" "$(best 34 3)"
+equal the_ranking_is_that_of_the_pickle "$(items t.db --query val:3 --method dtrak)" "$(best 34 3)"
 holds the_features_of_the_tree_are_scored "$DTRAK" score t.db --method dtrak --split val --lambda 0.1
 "$DTRAK" lds t.db --report > out.txt 2> err.txt && grep -q 'subsets of 10 of 30 items, retrained by d-trak' out.txt
 says lds_works_on_the_subsets $? "$(cat out.txt err.txt)"

@@ -1,14 +1,12 @@
 #!/bin/sh
 # dtrak import --from bergson: an index of gradients and a file of score records, as that package writes them.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data arrays=$OUT/cli/arrays
 
 "$data" idx d 60
 "$DTRAK" new base.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 15 --held-out 6 --size 8 2> err.txt
 says the_project_is_made $? "$(cat err.txt)"
 items() { "$DTRAK" rank "$@" --json 2> err.txt | tr ',{' '\n\n' | sed -n 's/.*"item": *"\(train:[0-9]*\)".*/\1/p' | head -n 5 | tr '\n' ' '; }
 best() { "$arrays" best 6 30 "$1" "$2" 5 | cut -d' ' -f1 | tr '\n' ' '; }
-same() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
 
 # --- an index: two modules, 10 and 6 numbers ---
 index() {   # DIR KIND ROWS SEED BASE_DTYPE
@@ -28,8 +26,8 @@ EOF2
         "$DTRAK" import plain.db $split/gradients.bin --from raw --type $type --dims 16 --features --split $split --loss simple --checkpoint 700 > out2.txt
     done
     for db in a p plain; do "$DTRAK" score $db.db --method trak --loss simple --lambda 0.1 --split val 2> err.txt; done
-    same "its_features_of_${type}_are_those_of_the_file" "$(items a.db --query val:2 --method trak)" "$(items plain.db --query val:2 --method trak)"
-    same "also_where_they_stay_of_${type}" "$(items p.db --query val:2 --method trak)" "$(items plain.db --query val:2 --method trak)"
+    equal "its_features_of_${type}_are_those_of_the_file" "$(items a.db --query val:2 --method trak)" "$(items plain.db --query val:2 --method trak)"
+    equal "also_where_they_stay_of_${type}" "$(items p.db --query val:2 --method trak)" "$(items plain.db --query val:2 --method trak)"
     holds "the_database_of_${type}_is_whole" "$DTRAK" check p.db
 done
 grep -q '2 modules' out.txt
@@ -44,7 +42,7 @@ done
 grep -q 'rows of 6 ' out.txt
 says it_has_the_modules_width $? "$(cat out.txt)"
 for db in m q; do "$DTRAK" score $db.db --method trak --loss simple --lambda 0.1 --split val 2> err.txt; done
-same it_is_the_same_where_it_stays "$(items q.db --query val:1 --method trak)" "$(items m.db --query val:1 --method trak)"
+equal it_is_the_same_where_it_stays "$(items q.db --query val:1 --method trak)" "$(items m.db --query val:1 --method trak)"
 
 # --- scores ---
 mkdir scores && "$arrays" records scores/scores.bin 6 30 21
@@ -58,7 +56,7 @@ fields > scores/info.json
 cp base.db s.db
 "$DTRAK" import s.db scores --from bergson --split val --method trak --loss square --checkpoint 700 > out.txt 2> err.txt
 says scores_work $? "$(cat err.txt)"
-for q in 0 5; do same "the_ranking_of_query_${q}_is_that_of_the_records" "$(items s.db --query val:$q --method dtrak)" "$(best 21 $q)"; done
+for q in 0 5; do equal "the_ranking_of_query_${q}_is_that_of_the_records" "$(items s.db --query val:$q --method dtrak)" "$(best 21 $q)"; done
 holds the_database_is_whole_with_scores "$DTRAK" check s.db
 
 # --- what is wrong ---

@@ -2,13 +2,11 @@
 # dtrak import --in-place: features that stay in the files of another program give the scores that
 # copied ones give; files that moved, changed or lie elsewhere are said on one line.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data arrays=$OUT/cli/arrays
 
 "$data" idx d 60
 "$DTRAK" new base.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 15 --held-out 6 --size 8 2> err.txt
 says the_project_is_made $? "$(cat err.txt)"
 scores() { "$DTRAK" rank "$@" --top 30 --csv 2> err.txt | sed 1d; }
-same() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
 
 # import DB SPLIT FILE ARGUMENT...
 import() {
@@ -29,7 +27,7 @@ both() {   # NAME KIND EXTENSION ARGUMENT...: the features of both splits, copie
         import place.db train f/train.$ext --from $from --in-place "$@" && import place.db val f/val.$ext --from $from --in-place "$@"
     says "${name}_stay_in_place" $? "$(cat err.txt)"
     for db in copy place; do "$DTRAK" score $db.db --method dtrak,grad-cos --loss square --lambda 0.1 --split val 2> err.txt; done
-    same "${name}_give_the_scores_of_copied_ones" "$(scores place.db --query val:3 --method dtrak)" "$(scores copy.db --query val:3 --method dtrak)"
+    equal "${name}_give_the_scores_of_copied_ones" "$(scores place.db --query val:3 --method dtrak)" "$(scores copy.db --query val:3 --method dtrak)"
     holds "${name}_are_checked" "$DTRAK" check place.db
     holds "${name}_are_checked_again" "$DTRAK" check place.db
 }
@@ -47,7 +45,7 @@ cp base.db copy.db && cp base.db place.db
 import copy.db train f/train.raw --from raw --dims 16 --query-index train.npy && import place.db train f/train.raw --from raw --dims 16 --query-index train.npy --in-place
 says rows_in_another_order_stay_in_place $? "$(cat err.txt)"
 for db in copy place; do import $db.db val f/val.raw --from raw --dims 16; "$DTRAK" score $db.db --method dtrak --lambda 0.1 --split val 2> err.txt; done
-same and_give_the_scores_of_copied_ones "$(scores place.db --query val:5 --method dtrak)" "$(scores copy.db --query val:5 --method dtrak)"
+equal and_give_the_scores_of_copied_ones "$(scores place.db --query val:5 --method dtrak)" "$(scores copy.db --query val:5 --method dtrak)"
 
 # --- D-TRAK's shards ---
 t=tree/saved/5-0.5/ddpm/checkpoint-900/features-0
@@ -59,7 +57,7 @@ cp base.db copy.db && cp base.db place.db
 "$DTRAK" import copy.db tree --from d-trak > out.txt 2> err.txt && "$DTRAK" import place.db tree --from d-trak --in-place > out.txt 2> err.txt
 says shards_stay_in_place $? "$(cat err.txt)"
 for db in copy place; do "$DTRAK" score $db.db --method dtrak --lambda 0.1 --split val 2> err.txt; done
-same shards_give_the_scores_of_copied_ones "$(scores place.db --query val:0 --method dtrak)" "$(scores copy.db --query val:0 --method dtrak)"
+equal shards_give_the_scores_of_copied_ones "$(scores place.db --query val:0 --method dtrak)" "$(scores copy.db --query val:0 --method dtrak)"
 holds shards_are_checked "$DTRAK" check place.db
 
 # --- scored without a decomposition ---
@@ -69,7 +67,7 @@ cp krylov.db direct.db
 holds one_query_is_scored_by_readings "$DTRAK" score krylov.db --method trak --loss avg --lambda 0.02 --query val:4 --solver krylov
 holds and_directly "$DTRAK" score direct.db --method trak --loss avg --lambda 0.02 --split val --solver direct
 items() { "$DTRAK" rank "$1" --query val:4 --method trak --loss avg --top 30 --csv 2> err.txt | grep -o 'train:[0-9]*' | tr '\n' ' '; }
-same both_rank_alike "$(items krylov.db)" "$(items direct.db)"
+equal both_rank_alike "$(items krylov.db)" "$(items direct.db)"
 exits another_query_was_not_asked_for 1 'no scores' rank krylov.db --query val:3 --method trak --loss avg
 exits a_query_that_is_not_there_is_said 1 'there is no val:6; the last is val:5' score krylov.db --method trak --loss avg --query val:6
 exits a_solver_that_is_none_is_said 2 "'gauss' is none of" score krylov.db --solver gauss

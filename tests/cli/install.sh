@@ -48,7 +48,7 @@ for table in network scheduler; do
 done
 
 # The manual page names every command and every option that there is.
-"$DTRAK" --help | sed -n 's/^  \([a-z-]*\)  .*/\1/p' > commands.txt
+commands > commands.txt
 sed 's/\\-/-/g' "$root/man/dtrak.1" > page.txt
 missing=
 while read -r c; do

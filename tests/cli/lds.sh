@@ -2,7 +2,6 @@
 # dtrak lds on a tiny project: killed with -9 in the middle, stopped by SIGTERM, done by two
 # processes at once, and put together from two copies: always the same bytes as at one go.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data
 
 "$data" idx d 60
 "$DTRAK" new base.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 15 --held-out 4 --size 8 --patch 2 2> err.txt &&
@@ -101,7 +100,6 @@ same_as_a together_they_are_the_same_bytes h.db
 holds the_merged_database_is_clean "$DTRAK" check h.db
 
 # --- the report ---
-json=$OUT/cli/json
 exits a_report_of_nothing_says_what_makes_it 1 "dtrak lds does that" lds base.db --report
 cp base.db few.db
 "$DTRAK" lds few.db --subsets 2 --timesteps 10 --steps 5 2> err.txt > out.txt

@@ -1,10 +1,8 @@
 #!/bin/sh
 # import-model and export-model: diffusers' folders in and out, and what is refused leaves the database as it was.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data json=$OUT/cli/json models=$root/tests/models
+models=$root/tests/models
 
-equal() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
-value() { "$DTRAK" info "$1" --json | "$json" "$2"; }
 make_db() { "$DTRAK" new "$1" --idx d/images.idx d/labels.idx --classes 0,1 --per-class 4 --held-out 2 --size "${2:-8}" 2> /dev/null; }
 import() { "$DTRAK" import-model "$@" > out.txt 2> err.txt; }
 

@@ -1,8 +1,7 @@
 #!/bin/sh
 # dtrak neighbours: by pixels, features and an embedding, the same that the numbers say.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data arrays=$OUT/cli/arrays json=$OUT/cli/json demo=$root/assets/demo.db
-equal() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
+demo=$root/assets/demo.db
 
 "$data" idx d 60
 "$DTRAK" new a.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 15 --held-out 6 --size 8 2> err.txt

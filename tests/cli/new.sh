@@ -1,11 +1,7 @@
 #!/bin/sh
 # dtrak new: every source, the choice of items, and files that are not what they claim.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data
-json=$OUT/cli/json
 
-info() { "$DTRAK" info "$1" --json | "$json" "$2"; }
-equal() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
 
 "$data" idx idx 60 && "$data" cifar cifar 100 && "$data" strips strips 100 && "$data" folder folder 12
 says the_data_sets_are_drawn $?
@@ -13,15 +9,15 @@ gzip -k idx/images.idx idx/labels.idx
 
 # --- IDX ---
 holds new_from_idx "$DTRAK" new idx.db --idx idx/images.idx idx/labels.idx --classes 0,1 --per-class 12 --held-out 5 --patch 2
-equal train_items_are_counted "$(info idx.db splits.train)" 24
-equal held_out_items_are_counted "$(info idx.db splits.val)" 5
-equal nothing_is_generated_yet "$(info idx.db splits.gen)" 0
-equal the_two_classes_are_kept "$(info idx.db labels.#)" 2
-equal each_class_has_its_share "$(info idx.db labels.1.train)" 12
-equal held_out_is_shared_out "$(info idx.db labels.0.val)" 3
-equal small_grey_images_are_padded "$(info idx.db project.width)" 32
-equal grey_stays_one_channel "$(info idx.db project.channels)" 1
-equal the_patch_is_kept "$(info idx.db project.patch)" 2
+equal train_items_are_counted "$(value idx.db splits.train)" 24
+equal held_out_items_are_counted "$(value idx.db splits.val)" 5
+equal nothing_is_generated_yet "$(value idx.db splits.gen)" 0
+equal the_two_classes_are_kept "$(value idx.db labels.#)" 2
+equal each_class_has_its_share "$(value idx.db labels.1.train)" 12
+equal held_out_is_shared_out "$(value idx.db labels.0.val)" 3
+equal small_grey_images_are_padded "$(value idx.db project.width)" 32
+equal grey_stays_one_channel "$(value idx.db project.channels)" 1
+equal the_patch_is_kept "$(value idx.db project.patch)" 2
 "$DTRAK" check idx.db > out.txt 2>&1
 says the_new_database_is_clean $? "$(cat out.txt)"
 equal one_file_is_left "$(ls -d idx.db* | wc -l | tr -d ' ')" 1
@@ -34,23 +30,23 @@ equal gzip_gives_the_same_items "$(pictures gz.db)" "$(pictures idx.db)"
 says another_seed_gives_other_items $?
 holds held_out_from_a_test_pair "$DTRAK" new pair.db --idx idx/images.idx idx/labels.idx \
     --test-idx idx/images.idx idx/labels.idx --held-out 9
-equal all_training_items_are_kept_then "$(info pair.db splits.train)" 60
+equal all_training_items_are_kept_then "$(value pair.db splits.train)" 60
 
 # --- colour ---
 holds new_from_cifar "$DTRAK" new cifar.db --cifar cifar --classes 1,7 --held-out 4
 holds new_from_strips "$DTRAK" new strips.db --strips strips --classes 1,7 --held-out 4
-equal cifar_is_colour "$(info cifar.db project.channels)" 3
-equal cifar_items_are_counted "$(info cifar.db splits.train)" 20
-equal held_out_comes_from_the_test_batch "$(info cifar.db splits.val)" 4
+equal cifar_is_colour "$(value cifar.db project.channels)" 3
+equal cifar_items_are_counted "$(value cifar.db splits.train)" 20
+equal held_out_comes_from_the_test_batch "$(value cifar.db splits.val)" 4
 equal strips_and_cifar_hold_the_same_pictures "$(pictures strips.db)" "$(pictures cifar.db)"
 "$DTRAK" view strips.db --size 80x24 --graphics none --dump shown.txt 2> err.txt && grep -q '\[val:0 ' shown.txt && grep -q '\[val:3 ' shown.txt
 says they_reach_the_screen $? "$(cat err.txt shown.txt)"
 
 # --- a folder ---
 holds new_from_a_folder "$DTRAK" new folder.db --images folder --size 16 --classes ring
-equal the_class_is_a_sub_folder "$(info folder.db labels.0.name)" ring
-equal its_images_are_counted "$(info folder.db splits.train)" 6
-equal its_images_are_resized "$(info folder.db project.width)" 16
+equal the_class_is_a_sub_folder "$(value folder.db labels.0.name)" ring
+equal its_images_are_counted "$(value folder.db splits.train)" 6
+equal its_images_are_resized "$(value folder.db project.width)" 16
 "$DTRAK" info folder.db | grep -q catmull-rom
 says the_filter_is_stated $?
 

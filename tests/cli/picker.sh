@@ -4,8 +4,6 @@
 . "$(dirname "$0")/../lib/tap.inc"
 
 look() { "$DTRAK" "$@" --graphics none --dump - < /dev/null > screen.txt 2> err.txt; }
-has() { grep -qF -- "$2" screen.txt; says "$1" $? "$(cat screen.txt err.txt)"; }
-lacks() { ! grep -qF -- "$2" screen.txt; says "$1" $? "$(cat screen.txt)"; }
 
 mkdir dir none && "$OUT/screens/world" dir/world.db && cp dir/world.db dir/no-ending && "$OUT/cli/data" idx d 20 &&
     "$DTRAK" new dir/small.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 4 --held-out 2 2> /dev/null

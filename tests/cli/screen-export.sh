@@ -1,11 +1,9 @@
 #!/bin/sh
 # The e key: what a screen lists, as files; the same bytes as the commands write.
 . "$(dirname "$0")/../lib/tap.inc"
-json=$OUT/cli/json
 
 look() { "$DTRAK" view world.db --graphics none --size 120x30 --keys "$1" --dump screen.txt < /dev/null 2> err.txt; }
 writes() { look "$2"; [ -s "$3" ]; says "$1" $? "$(tail -n 1 screen.txt; cat err.txt)"; }
-same() { cmp "$2" "$3" > why.txt 2>&1; says "$1" $? "$(cat why.txt; head -c 300 "$2"; head -c 300 "$3")"; }
 says_below() { tail -n 1 screen.txt | grep -qF -- "$2"; says "$1" $? "$(tail -n 1 screen.txt)"; }
 
 "$OUT/screens/world" world.db
@@ -19,25 +17,25 @@ says_below tab_goes_through_them "world-gen0-d-trak.csv"
 
 writes the_ranking_as_csv "2 e enter" world-gen0-d-trak.csv
 "$DTRAK" rank world.db --query gen:0 --method dtrak --top 120 --bottom 0 --csv > want.csv
-same is_that_of_rank want.csv world-gen0-d-trak.csv
+same_file is_that_of_rank world-gen0-d-trak.csv want.csv
 cp world-gen0-d-trak.csv kept.csv
 look "2 . , e @type:world-gen0-d-trak.csv enter"
 says_below a_file_that_is_there_is_not_replaced "is there already"
-same and_stays kept.csv world-gen0-d-trak.csv
+same_file and_stays world-gen0-d-trak.csv kept.csv
 look "2 e"
 says_below the_next_name_suggested_is_free "world-gen0-d-trak-2.csv"
 
 writes as_json "2 e @type:r.json enter" r.json
 "$DTRAK" rank world.db --query gen:0 --method dtrak --top 120 --bottom 0 --json > want.json
-same is_that_of_rank_too want.json r.json
+same_file is_that_of_rank_too r.json want.json
 writes as_a_picture "2 e @type:r.png enter" r.png
 "$DTRAK" rank world.db --query gen:0 --method dtrak --sheet want.png > /dev/null
-same is_the_sheet_of_rank want.png r.png
+same_file is_the_sheet_of_rank r.png want.png
 writes as_a_page "2 e @type:r.html enter" r.html
 "$DTRAK" page world.db --query gen:0 --method dtrak --out want.html > /dev/null
 # but for the second in which it was made
 for page in want r; do sed 's/20[0-9-]*T[0-9:]*Z/then/' $page.html > $page.timeless; done
-same is_that_of_page want.timeless r.timeless
+same_file is_that_of_page r.timeless want.timeless
 writes as_an_array "2 e @type:r.npy enter" r.npy
 says of_a_float_per_training_item "$([ "$(wc -c < r.npy)" = $((128 + 480)) ] && echo 0 || echo 1)" "$(wc -c < r.npy)"
 writes what_the_filter_lets_through "2 & @type:label:boot enter e @type:boots.csv enter" boots.csv
@@ -55,15 +53,15 @@ says in_json_too "$(awk -v s="$share" 'BEGIN { printf "%.0f%% (", 100 * s }' | g
 
 writes both_sides "3 e @type:c.csv enter" c.csv
 "$DTRAK" compare world.db --query gen:0 --a trak --b dtrak --top 120 --csv > want.csv 2> err.txt
-same as_compare_prints_them want.csv c.csv
+same_file as_compare_prints_them c.csv want.csv
 writes both_as_a_picture "3 e @type:c.png enter" c.png
 "$DTRAK" self world.db --csv --top 120 > want.csv 2> err.txt    # makes the neighbours, too
 writes self_influence "4 e @type:s.csv enter" s.csv
-same as_self_prints_it want.csv s.csv
+same_file as_self_prints_it s.csv want.csv
 "$DTRAK" self world.db --csv --sort label --top 120 > want.csv
 says labels_in_order "$(tail -n +2 want.csv | cut -d, -f3 | sort -u | wc -l | grep -q 2 && tail -n +2 want.csv | cut -d, -f3 | uniq | wc -l | grep -q '^2$' && echo 0 || echo 1)" "$(head -n 3 want.csv)"
 writes self_influence_by_label "4 s s s e @type:l.csv enter" l.csv
-same in_the_order_of_the_command want.csv l.csv
+same_file in_the_order_of_the_command l.csv want.csv
 writes overall "7 @idle e @type:o.json enter" o.json
 says with_three_numbers_each "$("$json" items.0.mean_absolute_score < o.json | grep -q . && echo 0 || echo 1)" "$(head -c 300 o.json)"
 writes the_queries_of_a_training_item "2 R @idle e @type:q.csv enter" q.csv

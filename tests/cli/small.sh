@@ -3,10 +3,8 @@
 # tiny network.  The same again with kill -9 and SIGTERM in between must give the same bytes, and
 # the ranking must be what tests/cli/features.c gets from the stored features by elimination.
 . "$(dirname "$0")/../lib/tap.inc"
-data=$OUT/cli/data json=$OUT/cli/json features=$OUT/cli/features
+features=$OUT/cli/features
 
-equal() { says "$1" "$([ -n "$2" ] && [ "$2" = "$3" ] && echo 0 || echo 1)" "got '$2', expected '$3'"; }
-value() { "$DTRAK" info "$1" --json | "$json" "$2"; }
 make_db() { "$DTRAK" new "$1" --idx d/images.idx d/labels.idx --classes 0,1 --per-class 24 --held-out 4 --patch 2 2> /dev/null; }
 train() { "$DTRAK" train "$1" --width 8,16 --steps 300 --batch 8 --seed 3 --save-every 0.1 --threads 1; }
 compute() { "$DTRAK" features "$1" --loss simple,square --timesteps 10 --dims 256 --threads 1; }
@@ -80,8 +78,7 @@ equal with_the_same_weights_again "$(weights c.db)" "$(weights a.db)"
 # The captions differ (gen:1 and gen:0); the pictures do not: ranking by pixels sees them alike.
 "$DTRAK" score c.db --method pixel-cos 2> err.txt
 "$DTRAK" rank c.db --query gen:0 --method pixel-cos --csv > one.txt && "$DTRAK" rank a.db --query gen:1 --method pixel-cos --csv > two.txt
-cmp -s one.txt two.txt
-says an_item_is_the_same_generated_alone $? "$(diff one.txt two.txt)"
+same_file an_item_is_the_same_generated_alone one.txt two.txt
 
 # --- rank ---
 same_ranking() {   # NAME QUERY LOSS: dtrak rank against elimination
@@ -250,7 +247,7 @@ holds slim_works "$DTRAK" slim a.db slim.db
 holds the_slim_copy_is_clean "$DTRAK" check slim.db
 "$DTRAK" rank a.db --query gen:0 --method trak --lambda 0.2 --json > r.json 2> err.txt
 "$DTRAK" rank slim.db --query gen:0 --method trak --lambda 0.2 --json > slim.json 2> err.txt
-holds the_slim_copy_has_the_scores cmp r.json slim.json
+same_file the_slim_copy_has_the_scores slim.json r.json
 holds the_slim_copy_is_smaller test "$(wc -c < slim.db)" -lt "$(wc -c < copy.db)"
 exits slim_does_not_overwrite 1 "slim.db" slim a.db slim.db
 exits a_sheet_of_nothing_is_refused 1 "no gen items" sheet "$(make_db e.db; echo e.db)" --out e.png
