@@ -88,10 +88,10 @@ deps:
 
 demo: deps
 	@$(MAKE) --no-print-directory all && assets/demo.sh $(OUT)
-# Terminals to look at; where they cannot be installed without asking, that test is skipped.
-SCREEN_DEBS := xvfb xterm mlterm xfonts-base
+# Terminals to look at; where they cannot be installed without asking, their tests are skipped.
+SCREEN_DEBS := xvfb xterm mlterm xfonts-base tmux
 check: deps
-	@tests/deps.sh $(SCREEN_DEBS) < /dev/null > /dev/null 2>&1 || echo "without $(SCREEN_DEBS): no pictures of real terminals are compared"
+	@tests/deps.sh $(SCREEN_DEBS) < /dev/null > /dev/null 2>&1 || echo "without $(SCREEN_DEBS): no pictures of real terminals are compared, nor those past tmux"
 	@$(MAKE) --no-print-directory -j2 all units && tests/run $(OUT)
 # xterm and mlterm on a display without a screen: what they show is what the ranking names.
 check-screens:

@@ -83,6 +83,9 @@ enum status session_send(struct term *t, const char *bytes, size_t len);
 /* The screen's pictures are gone, or shall be. */
 void showing_forget(struct term *t);
 
+/* Appends what removes kitty's picture of that number, 0: all of them, where pictures go. */
+void showing_add_removal(const struct term *t, struct buf *out, unsigned id);
+
 /* Sends the next piece of the queue when it is its time: 1, or 0 and *wait_s is how long
  * until there may be one (< 0: not before an answer comes, or there is nothing). */
 int showing_pump(struct term *t, double *wait_s);

@@ -78,6 +78,12 @@ static struct shown *shown_at(struct term *t, const struct image_box *b) {
 
 /* --- taking away --- */
 
+void showing_add_removal(const struct term *t, struct buf *out, unsigned id) {
+    size_t from = out->len;
+    paint_kitty_remove(out, id);
+    if (t->opt.passthrough) tmux_wrap(out, from);
+}
+
 /* Blanks a picture's cells with ECH: curses takes them for blank already. */
 static void erase_shown(struct term *t, struct shown *s, struct buf *out) {
     size_t from = out->len;
@@ -117,7 +123,7 @@ static void erase_lost(struct term *t, struct buf *out) {
 
 void showing_forget(struct term *t) {
     struct buf b = BUF_INIT;
-    if (t->shown_count && term_graphics(t) == GRAPHICS_KITTY) paint_kitty_remove(&b, 0);
+    if (t->shown_count && term_graphics(t) == GRAPHICS_KITTY) showing_add_removal(t, &b, 0);
     if (b.len && buf_status(&b) == OK) session_send(t, b.data, b.len);
     buf_free(&b);
     t->shown_count = 0;

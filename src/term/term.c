@@ -70,13 +70,19 @@ static void read_cell_size(struct term *t) {
 }
 
 /* What ends the modes that were set, the screen's own apart.  ST first: a picture may be half
- * sent, and some terminals swallow all text until its end. */
+ * sent, and some terminals swallow all text until its end; one outside tmux too. */
 static void add_modes_off(struct term *t, struct buf *b) {
-    buf_text(b, "\033\\" SYNC_OFF);
+    buf_text(b, "\033\\");
+    if (t->opt.passthrough) {
+        size_t from = b->len;
+        buf_text(b, "\033\\");
+        tmux_wrap(b, from);
+    }
+    buf_text(b, SYNC_OFF);
     if (!t->opt.no_mouse) buf_text(b, MOUSE_OFF);
     if (t->old_registers) buf_printf(b, "\033[?1;3;%zuS", t->old_registers);
     if (t->has_own_colours) buf_text(b, "\033[?1070l");
-    if (term_graphics(t) == GRAPHICS_KITTY) paint_kitty_remove(b, 0);
+    if (term_graphics(t) == GRAPHICS_KITTY) showing_add_removal(t, b, 0);
 }
 
 /* Everything that puts the terminal back, in one string for the guard. */

@@ -1,8 +1,7 @@
 /* protocols_test.c - the ranking over every protocol, decoded and compared with the items that
  * `dtrak rank --json` names; and storms of keys and sizes. */
-#include "../lib/ranking_on_screen.h"
+#include "../lib/characters.h"
 #include "../lib/store_rig.h"
-#include "dtrak/image.h"
 #include "dtrak/progress.h"
 #include "dtrak/rng.h"
 
@@ -127,125 +126,6 @@ static void kitty_and_iterm2_show_the_items(void **state) {
 
 /* --- pictures of characters --- */
 
-enum { PLACES = 2 * TOP + 1, MOST_CELLS = 20 };   /* the ranking's and the query's */
-
-struct place { size_t row, col, rows, cols; };
-
-/* A stored picture averaged down to w x h greys. */
-static void small_item(const char *db, struct item_ref item, size_t w, size_t h, unsigned char *grey) {
-    unsigned char own[EXPLORE_PIXELS];
-    struct image out;
-    explore_pixels(db, item.split, item.index, own);
-    struct image in = { .width_px = SIDE, .height_px = SIDE, .channels = 1, .pixels = own };
-    assert_int_equal(image_resize(&out, &in, w, h, IMAGE_BOX), OK);
-    memcpy(grey, out.pixels, w * h);
-    image_free(&out);
-}
-
-static int is_painted(const struct vt *v, size_t row, size_t col) {
-    unsigned char rgb[6];
-    return vt_blocks(v, row, col, 1, 1, rgb);
-}
-
-/* The cells of the picture that begins within a few of (row, col). */
-static int find_place(const struct vt *v, size_t row, size_t col, struct place *at) {
-    for (size_t k = 0; k < 3 * 8; k++) {
-        *at = (struct place){ row + k / 8, col + k % 8, 0, 0 };
-        if (!is_painted(v, at->row, at->col)) continue;
-        while (at->cols < MOST_CELLS && is_painted(v, at->row, at->col + at->cols)) at->cols++;
-        while (at->rows < MOST_CELLS && is_painted(v, at->row + at->rows, at->col)) at->rows++;
-        return 1;
-    }
-    return 0;
-}
-
-/* Reads pixels[h][w][3] from the cells; 0 when they show something else. */
-typedef int read_cells(const struct vt *v, const struct place *at, unsigned char *rgb, size_t *h);
-
-static int read_blocks(const struct vt *v, const struct place *at, unsigned char *rgb, size_t *h) {
-    *h = 2 * at->rows;
-    return vt_blocks(v, at->row, at->col, at->rows, at->cols, rgb);
-}
-
-/* Letters by brightness, in nine equal steps from black to white. */
-static int read_letters(const struct vt *v, const struct place *at, unsigned char *rgb, size_t *h) {
-    static const char ramp[] = " .:-=+*#%@";
-    *h = at->rows;
-    for (size_t r = 0; r < at->rows; r++) {
-        char line[512];
-        snprintf(line, sizeof line, "%-*s", COLS, vt_row(v, at->row + r));
-        for (size_t c = 0; c < at->cols; c++) {
-            const char *letter = strchr(ramp, line[at->col + c]);   /* in a C locale a byte is a cell */
-            if (!letter) return 0;
-            memset(rgb + (r * at->cols + c) * 3, (int)((letter - ramp) * 255 / 9), 3);
-        }
-    }
-    return 1;
-}
-
-/* The mean difference of a channel, of 255. */
-static double mean_error(const unsigned char *rgb, const unsigned char *grey, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < 3 * n; i++) sum += abs(rgb[i] - grey[i / 3]);
-    return sum / (3. * (double)n);
-}
-
-struct characters {
-    const char *db;
-    const struct ranking *r;
-    struct place place[PLACES];
-    read_cells *read;
-    double most, worst;          /* mean error: allowed, found */
-};
-
-static struct item_ref item_at(const struct characters *w, size_t i) {
-    if (i == 2 * TOP) return (struct item_ref){ SPLIT_GEN, 0 };
-    return (struct item_ref){ SPLIT_TRAIN, w->r->item[i / TOP][i % TOP] };
-}
-
-static double error_at(const struct pty *p, const struct characters *w, size_t i, struct item_ref item) {
-    unsigned char rgb[2 * MOST_CELLS * MOST_CELLS * 3], grey[2 * MOST_CELLS * MOST_CELLS];
-    size_t h;
-    if (!w->read(pty_screen(p), &w->place[i], rgb, &h)) return 255;
-    small_item(w->db, item, w->place[i].cols, h, grey);
-    return mean_error(rgb, grey, h * w->place[i].cols);
-}
-
-static int characters_are_right(struct pty *p, const void *ctx) {
-    struct characters *w = *(struct characters *const *)ctx;
-    w->worst = 0;
-    for (size_t i = 0; i < PLACES; i++) {
-        double error = error_at(p, w, i, item_at(w, i));
-        if (error > w->worst) w->worst = error;
-    }
-    return w->worst <= w->most;
-}
-
-/* Where pictures of half blocks stand: each below its heading. */
-static int are_in_place(struct pty *p, const void *ctx) {
-    struct characters *w = *(struct characters *const *)ctx;
-    for (size_t i = 0; i < PLACES; i++) {
-        size_t row = 1, col = 1;
-        if (i < 2 * TOP && !ranking_find(p, w->r, i / TOP, i % TOP, &row, &col)) return 0;
-        if (!find_place(pty_screen(p), row + 1, col, &w->place[i])) return 0;
-    }
-    return characters_are_right(p, ctx);
-}
-
-/* No other item's picture would pass for one that is shown, but those that look like it. */
-static void assert_no_other_would_do(const struct pty *p, const struct characters *w) {
-    for (size_t i = 0; i < 2 * TOP; i++) {
-        double own = error_at(p, w, i, item_at(w, i));
-        size_t different = 0;
-        for (size_t k = 0; k < TRAIN; k++) {
-            double error = error_at(p, w, i, (struct item_ref){ SPLIT_TRAIN, k });
-            if (error + w->most / 4 < own) fail_msg("the picture of train:%zu looks like train:%zu", item_at(w, i).index, k);
-            different += error > w->most;
-        }
-        if (different < TRAIN / 2) fail_msg("train:%zu cannot be told from %zu others", item_at(w, i).index, TRAIN - different);
-    }
-}
-
 static struct pty *ranking_in(const char *db, enum pty_kind kind) {
     struct pty *p = explore_start(db, kind);
     explore_see(p, "gen:0");
@@ -255,7 +135,7 @@ static struct pty *ranking_in(const char *db, enum pty_kind kind) {
 }
 
 /* Direct colours are off by one step at most, and the average by less than one more; the greys
- * of 256 colours lie 10 apart, so half of that, and 2.5 in the mean. */
+ * of 256 colours lie 10 apart: 5 at most, and 2.5 in the mean. */
 static void half_blocks_show_the_items(void **state) {
     (void)state;
     static const struct { enum pty_kind kind; const char *name; double most; } t[] = {
@@ -264,11 +144,11 @@ static void half_blocks_show_the_items(void **state) {
     const char *db = ranking_world();
     struct ranking r = ranking_of(db, SQUARE);
     for (size_t k = 0; k < 2; k++) {
-        struct characters w = { .db = db, .r = &r, .read = read_blocks, .most = t[k].most }, *at = &w;
+        struct characters w = { .db = db, .r = &r, .most = t[k].most }, *at = &w;
         struct pty *p = ranking_in(db, t[k].kind);
-        explore_until(p, are_in_place, &at, "not every picture is right");
+        explore_until(p, characters_are_in_place, &at, "not every picture is right");
         print_message("half blocks, %s: mean error of a picture %.2f at the worst\n", t[k].name, w.worst);
-        assert_no_other_would_do(p, &w);
+        characters_assert_distinct(p, &w);
         explore_quit(p);
     }
 }
@@ -278,9 +158,9 @@ static void letters_show_the_items(void **state) {
     (void)state;
     const char *db = ranking_world();
     struct ranking r = ranking_of(db, SQUARE);
-    struct characters w = { .db = db, .r = &r, .read = read_blocks, .most = 2.5 }, *at = &w;
+    struct characters w = { .db = db, .r = &r, .most = 2.5 }, *at = &w;
     struct pty *p = ranking_in(db, PTY_PLAIN);
-    explore_until(p, are_in_place, &at, "not every picture is right");
+    explore_until(p, characters_are_in_place, &at, "not every picture is right");
     explore_quit(p);
     char *before = getenv("LC_ALL");
     before = before ? strdup(before) : NULL;
@@ -289,11 +169,11 @@ static void letters_show_the_items(void **state) {
     if (before) setenv("LC_ALL", before, 1);
     else unsetenv("LC_ALL");
     free(before);
-    w.read = read_letters;               /* in the same places */
+    w.are_letters = 1;                   /* in the same places */
     w.most = 7;
     explore_until(p, characters_are_right, &at, "not every picture is right in letters");
     print_message("letters: mean error of a picture %.2f at the worst\n", w.worst);
-    assert_no_other_would_do(p, &w);
+    characters_assert_distinct(p, &w);
     explore_quit(p);
 }
 

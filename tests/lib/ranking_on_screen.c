@@ -68,8 +68,7 @@ int ranking_is_painted(struct pty *p, const void *ctx) {
     return 1;
 }
 
-/* The painted picture is the item's, and no item that looks different comes as near. */
-static void assert_shows(const struct sixel_image *painted, const char *db, size_t item) {
+void ranking_assert_shows(const struct sixel_image *painted, const char *db, size_t item) {
     unsigned char own[EXPLORE_PIXELS], other[EXPLORE_PIXELS];
     size_t different = 0;
     explore_pixels(db, SPLIT_TRAIN, item, own);
@@ -90,7 +89,7 @@ void ranking_assert_painted(struct pty *p, const char *db, const struct ranking 
     unsigned char query[EXPLORE_PIXELS];
     explore_until(p, ranking_is_painted, r, "not every picture of the ranking was painted");
     for (size_t i = 0; i < 2 * TOP; i++)
-        assert_shows(&ranking_picture(p, r, i / TOP, i % TOP)->image, db, r->item[i / TOP][i % TOP]);
+        ranking_assert_shows(&ranking_picture(p, r, i / TOP, i % TOP)->image, db, r->item[i / TOP][i % TOP]);
     explore_pixels(db, SPLIT_GEN, 0, query);
     assert_true(explore_psnr(&explore_picture_in(p, 2, 1, 3, 20)->image, query) >= SAME_DB);
 }

@@ -27,6 +27,9 @@ int ranking_find(const struct pty *p, const struct ranking *r, size_t side, size
 const struct vt_picture *ranking_picture(const struct pty *p, const struct ranking *r, size_t side, size_t i);
 int ranking_is_painted(struct pty *p, const void *ranking);   /* for explore_until() */
 
+/* The painted picture is the item's, and no item that looks different comes as near. */
+void ranking_assert_shows(const struct sixel_image *painted, const char *db, size_t item);
+
 /* Waits for the pictures of the ranking and the query, and checks every one: it is the item's,
  * and no item that looks different comes as near. */
 void ranking_assert_painted(struct pty *p, const char *db, const struct ranking *r);

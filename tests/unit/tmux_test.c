@@ -118,6 +118,25 @@ static void outside_tmux_nothing_is_wrapped(void **state) {
     scene_quit(p);
 }
 
+/* What ends the pictures goes the way that they went: tmux would take it for a title. */
+static void kittys_pictures_go_past_tmux_and_away(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_KITTY, .passthrough = 1 };
+    struct pty *p = scene_start(&scene, PTY_TMUX);
+    const struct vt_picture *there[8];
+    assert_true(pty_wait_for(p, "kitty"));
+    pty_settle(p, 300);
+    assert_int_equal(vt_pictures(pty_screen(p), there, 8), 6);
+    pty_keys(p, "l");
+    pty_settle(p, 300);
+    assert_int_equal(vt_pictures(pty_screen(p), there, 8), 6);
+    pty_keys(p, "q");
+    assert_int_equal(pty_wait_end(p), 0);
+    assert_int_equal(vt_pictures(pty_screen(p), there, 8), 0);
+    for (const char *s = pty_output(p); (s = strstr(s, "\033_G")) != NULL; s++) assert_true(s > pty_output(p) && s[-1] == '\033');
+    pty_free(p);
+}
+
 /* Characters are tmux's own business. */
 static void half_blocks_do_not_go_past_tmux(void **state) {
     (void)state;
@@ -184,6 +203,7 @@ int main(void) {
         cmocka_unit_test(sixels_go_past_tmux_when_asked_for),
         cmocka_unit_test(outside_tmux_nothing_is_wrapped),
         cmocka_unit_test(half_blocks_do_not_go_past_tmux),
+        cmocka_unit_test(kittys_pictures_go_past_tmux_and_away),
         cmocka_unit_test(gnu_screen_gets_half_blocks_and_no_kitty_question),
         cmocka_unit_test(what_tmux_says_of_its_pane_is_read),
         cmocka_unit_test(wrapping_doubles_every_escape),
