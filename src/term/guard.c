@@ -2,8 +2,10 @@
 #include "guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct guard_flags guard_flags;
@@ -18,6 +20,9 @@ static struct sigaction old_fatal[FATALS], old_ordinary[ORDINARY];
 static struct termios modes;
 static char text[1024];
 static volatile sig_atomic_t text_len, tty_fd = -1, wake_fd = -1, is_armed;
+
+/* When the process was asked to end, in seconds of the monotonic clock. */
+static volatile sig_atomic_t asked_at;
 
 /* A stack overflow needs another stack to say so on. */
 static char other_stack[64 * 1024];
@@ -41,8 +46,32 @@ static void on_fatal(int sig) {
     raise(sig);
 }
 
+static sig_atomic_t seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (sig_atomic_t)t.tv_sec;
+}
+
+/* Asked a second time, seconds after the first: the program hangs in a write to a terminal
+ * that has stopped reading, and would never come to look. */
+static void end_now(int sig) {
+    int flags = fcntl(tty_fd, F_GETFL);
+    if (flags >= 0) fcntl(tty_fd, F_SETFL, flags | O_NONBLOCK);
+    put_back();
+    if (flags >= 0) fcntl(tty_fd, F_SETFL, flags);
+    sigset_t mine;
+    sigemptyset(&mine);
+    sigaddset(&mine, sig);
+    sigprocmask(SIG_UNBLOCK, &mine, NULL);
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
 static void on_ordinary(int sig) {
     int saved = errno;
+    int ends = sig != SIGWINCH && sig != SIGTSTP && sig != SIGCONT;
+    if (ends && guard_flags.quit && seconds() - asked_at >= 2) end_now(sig);
+    if (ends && !guard_flags.quit) asked_at = seconds();
     if (sig == SIGWINCH) guard_flags.winch = 1;
     else if (sig == SIGTSTP) guard_flags.stop = 1;
     else if (sig == SIGCONT) guard_flags.cont = 1;

@@ -18,7 +18,8 @@ struct guard_flags {
 extern struct guard_flags guard_flags;
 
 /* From now on fatal signals and exit() write `restore` to fd and set `modes`.
- * Every handled signal writes a byte to wake_fd. */
+ * Every handled signal writes a byte to wake_fd.  Asked to end again after two seconds in
+ * which nobody looked at the flag, the process puts the terminal back and ends. */
 void guard_start(int fd, int wake_fd, const struct termios *modes, const char *restore);
 void guard_restore_text(const char *restore);   /* changes what is written */
 

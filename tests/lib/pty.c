@@ -175,6 +175,8 @@ struct slow_line *pty_line(struct pty *p) { return p->line; }
 void pty_become(struct pty *p, enum pty_kind kind) { p->kind = kind; }
 void pty_wall(struct pty *p, const char *text) { vt_feed(p->vt, text, strlen(text)); }
 
+void pty_hold(struct pty *p) { tcflow(p->slave, TCOOFF); }
+
 void pty_hang_up(struct pty *p) {
     p->is_over = 1;
     close(p->master);

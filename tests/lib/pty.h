@@ -49,6 +49,9 @@ struct slow_line *pty_line(struct pty *p);         /* NULL: it is not over one *
 /* From now on answers like another; PTY_SILENT: not at all. */
 void pty_become(struct pty *p, enum pty_kind kind);
 
+/* The terminal stops taking anything, as after Ctrl-S or over a line that hangs. */
+void pty_hold(struct pty *p);
+
 /* The terminal goes away. */
 void pty_hang_up(struct pty *p);
 

@@ -1,6 +1,7 @@
 /* A whole session on a scripted terminal: keys in, bytes out, pictures decoded. */
 #include "dtrak/frame.h"
 #include "../lib/pty.h"
+#include "../lib/slower.h"
 #include "../lib/term_scene.h"
 
 #include <setjmp.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 /* Mean squared difference between picture and item `key`, which fills its box of 120 x 120. */
@@ -395,6 +397,28 @@ static void fatal_signals_and_exit_restore_the_terminal(void **state) {
     }
 }
 
+/* A line that hangs: the program waits in a write for good, and never looks at its signals. */
+static void a_terminal_that_stops_reading_can_be_left(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_SIXEL };
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
+    pty_settle(p, 150);
+    pty_hold(p);
+    pty_keys(p, "l");
+    usleep(200000);
+    pty_signal(p, SIGTERM);
+    sleep(3);
+    assert_false(pty_has_ended(p));
+    pty_signal(p, SIGTERM);
+    UNTIL(pty_has_ended(p));
+    int status = pty_wait_end(p);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGTERM);
+    assert_true(pty_is_restored(p));
+    pty_free(p);
+}
+
 static void after_a_stop_everything_is_painted_again(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_SIXEL };
@@ -525,6 +549,7 @@ int main(void) {
         cmocka_unit_test(keys_mouse_and_escape_arrive),
         cmocka_unit_test(signals_end_it_in_order),
         cmocka_unit_test(fatal_signals_and_exit_restore_the_terminal),
+        cmocka_unit_test(a_terminal_that_stops_reading_can_be_left),
         cmocka_unit_test(after_a_stop_everything_is_painted_again),
         cmocka_unit_test(suspending_leaves_the_alternate_screen),
         cmocka_unit_test(keys_during_a_repaint_lose_no_picture),
