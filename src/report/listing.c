@@ -44,18 +44,24 @@ static enum status step(const struct progress *p, size_t i, size_t count) {
     return progress_check(p);
 }
 
-enum status listing_csv(struct buf *b, struct store *s, const struct listing *l, const struct progress *p) {
+/* The first two cells of a line: the item and its label. */
+static enum status add_item(struct buf *b, struct store *s, const struct listing_row *r) {
     char name[32], label[128];
+    TRY(report_item_label(s, r->ref, label, sizeof label));
+    item_ref_format(name, r->ref);
+    buf_printf(b, "%s,", name);
+    report_add_csv(b, label);
+    return OK;
+}
+
+enum status listing_csv(struct buf *b, struct store *s, const struct listing *l, const struct progress *p) {
     buf_text(b, "item,label");
     for (size_t c = 0; c < l->columns; c++) buf_printf(b, ",%s", l->column[c]);
     buf_text(b, "\n");
     for (size_t i = 0; i < l->count; i++) {
         const struct listing_row *r = &l->row[i];
         TRY(step(p, i, l->count));
-        TRY(report_item_label(s, r->ref, label, sizeof label));
-        item_ref_format(name, r->ref);
-        buf_printf(b, "%s,", name);
-        report_add_csv(b, label);
+        TRY(add_item(b, s, r));
         for (size_t c = 0; c < l->columns; c++) {
             buf_text(b, ",");
             if (isfinite(r->value[c])) json_add_double(b, r->value[c]);
@@ -67,15 +73,11 @@ enum status listing_csv(struct buf *b, struct store *s, const struct listing *l,
 
 enum status listing_ranked_csv(struct buf *b, struct store *s, const struct listing *l, const char *query, const char *method,
                                const struct progress *p) {
-    char name[32], label[128];
     buf_text(b, "item,label,query,method,rank,score\n");
     for (size_t i = 0; i < l->count; i++) {
         const struct listing_row *r = &l->row[i];
         TRY(step(p, i, l->count));
-        TRY(report_item_label(s, r->ref, label, sizeof label));
-        item_ref_format(name, r->ref);
-        buf_printf(b, "%s,", name);
-        report_add_csv(b, label);
+        TRY(add_item(b, s, r));
         if (isfinite(r->value[0])) {
             buf_printf(b, ",%s,%s,%.0f,", query, method, r->value[1]);
             json_add_float(b, (float)r->value[0]);

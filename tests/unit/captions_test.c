@@ -106,17 +106,11 @@ static void a_label_s_number_is_that_number(void **state) {
     app_close(a);
 }
 
-static int clean(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_caption_is_found_by_its_last_word),
         cmocka_unit_test(what_is_cut_ends_with_a_whole_character),
         cmocka_unit_test(a_label_s_number_is_that_number),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

@@ -290,12 +290,6 @@ static void closing_a_replaced_file_leaves_the_log_of_the_new_one(void **state) 
     assert_false(rig_exists(log));
 }
 
-static int clean(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks_made_elsewhere_go_through_the_filters),
@@ -307,5 +301,5 @@ int main(void) {
         cmocka_unit_test(a_file_that_is_gone_is_said_and_not_written),
         cmocka_unit_test(closing_a_replaced_file_leaves_the_log_of_the_new_one),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

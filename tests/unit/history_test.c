@@ -241,12 +241,6 @@ static void a_measured_set_that_does_not_show_is_said(void **state) {
     app_close(a);
 }
 
-static int clean(void **state) {
-    (void)state;
-    rig_clear();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_line_of_actions_goes_back_as_the_key_does),
@@ -258,5 +252,5 @@ int main(void) {
         cmocka_unit_test(a_measured_set_that_does_not_show_is_said),
         cmocka_unit_test(an_image_does_not_come_under_what_is_being_typed),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }
