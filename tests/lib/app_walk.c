@@ -107,6 +107,24 @@ void walk_key(struct app *a, uint32_t code, int mods) {
     app_key(a, &key);
 }
 
+struct app *walk_open(const char *db) {
+    struct tui_options o = TUI_DEFAULTS;
+    struct app *a;
+    o.db = db;
+    o.cols = 120;
+    o.rows = 36;
+    if (app_open(&a, &o) != OK) fail_msg("%s", fail_reason());
+    app_draw(a);
+    return a;
+}
+
+void walk_type(struct app *a, const char *text) {
+    for (; *text; text++) {
+        walk_key(a, *text == '\n' ? INPUT_ENTER : (unsigned char)*text, 0);
+        app_draw(a);
+    }
+}
+
 void walk_answer(struct app *a, const char *word) {
     for (; *word && a->prompt != PROMPT_NONE; word++) {
         walk_key(a, (unsigned char)*word, 0);

@@ -13,6 +13,11 @@ struct walk_place { const char *name; void (*go)(struct app *a); };
 extern const struct walk_place walk_places[];
 extern const size_t walk_place_count;
 
+/* The explorer on a database, 120x36, drawn. */
+struct app *walk_open(const char *db);
+/* Types text, a frame after each key; '\n' is Enter. */
+void walk_type(struct app *a, const char *text);
+
 /* The place as one comes to it: from the gallery, and overlays over the ranking. */
 void walk_go_to(struct app *a, const struct walk_place *place);
 

@@ -11,24 +11,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static struct app *explorer(void) {
-    struct tui_options o = TUI_DEFAULTS;
-    struct app *a;
-    o.db = rig_path("some.db");
-    o.cols = 120;
-    o.rows = 36;
-    if (app_open(&a, &o) != OK) fail_msg("%s", fail_reason());
-    app_draw(a);
-    return a;
-}
-
-static void press(struct app *a, const char *keys) {
-    for (; *keys; keys++) {
-        walk_key(a, *keys == '\n' ? INPUT_ENTER : (unsigned char)*keys, 0);
-        app_draw(a);
-    }
-}
-
 /* An item whose caption is n times "日", then "zebra". */
 static size_t add(const char *db, enum split split, size_t n) {
     static char caption[4000];
@@ -49,10 +31,10 @@ static void a_long_caption_is_found_by_its_last_word(void **state) {
     (void)state;
     store_close(rig_project(rig_path("some.db")));
     size_t item = add(rig_path("some.db"), SPLIT_GEN, 900);
-    struct app *a = explorer();
-    press(a, "1/zebra\n");
+    struct app *a = walk_open(rig_path("some.db"));
+    walk_type(a, "1/zebra\n");
     assert_int_equal(a->query.index, item);
-    press(a, "g&zebra\n");
+    walk_type(a, "g&zebra\n");
     assert_int_equal(a->gallery.count, 1);
     assert_int_equal(a->gallery.index[0], item);
     snprintf(a->filter, sizeof a->filter, "caption:zebra");
@@ -65,7 +47,7 @@ static void what_is_cut_ends_with_a_whole_character(void **state) {
     (void)state;
     for (size_t n = 168; n < 172; n++) {
         struct item_ref ref = { SPLIT_VAL, add(rig_path("some.db"), SPLIT_VAL, n) };
-        struct app *a = explorer();
+        struct app *a = walk_open(rig_path("some.db"));
         const struct facts *f = facts_of(a, ref);
         size_t used, cells = 0;
         uint32_t cp;
@@ -95,12 +77,12 @@ static void a_label_s_number_is_that_number(void **state) {
     assert_int_equal(store_publish(s), OK);
     store_close(s);
     assert_int_equal(app_open(&a, &o), OK);
-    press(a, "&label:5\n");
+    walk_type(a, "&label:5\n");
     assert_int_equal(a->gallery.count, 1);
     assert_int_equal(a->gallery.index[0], 5);
-    press(a, "&");
-    for (int i = 0; i < 60; i++) press(a, "zz ");
-    press(a, "\n");
+    walk_type(a, "&");
+    for (int i = 0; i < 60; i++) walk_type(a, "zz ");
+    walk_type(a, "\n");
     assert_non_null(strstr(a->message, "a search or a filter has at most 127"));
     assert_string_equal(a->filter, "label:5");
     app_close(a);

@@ -3,6 +3,7 @@
  * file that is not the one of that name. */
 #include "../lib/app_walk.h"
 #include "../lib/large_db.h"
+#include "../lib/status.h"
 #include "../lib/store_rig.h"
 
 #include "dtrak/pictures.h"
@@ -19,31 +20,11 @@
 
 enum { TRAIN = 60, VAL = 3, GEN = 8 };
 
-static void ok(enum status st) { if (st != OK) fail_msg("%s", fail_reason()); }
-
 static const char *database(const char *name) {
     static const struct large_db want = { .train = TRAIN, .val = VAL, .gen = GEN, .whole = 3, .k = 4 };
     const char *path = rig_path(name);
     ok(large_db_make(path, &want));
     return path;
-}
-
-static struct app *explorer(const char *db) {
-    struct tui_options o = TUI_DEFAULTS;
-    struct app *a;
-    o.db = db;
-    o.cols = 120;
-    o.rows = 36;
-    ok(app_open(&a, &o));
-    app_draw(a);
-    return a;
-}
-
-static void press(struct app *a, const char *keys) {
-    for (; *keys; keys++) {
-        walk_key(a, *keys == '\n' ? INPUT_ENTER : (unsigned char)*keys, 0);
-        app_draw(a);
-    }
 }
 
 static void look(struct app *a) {
@@ -63,12 +44,12 @@ static struct store *writer(const char *db) {
 static void marks_made_elsewhere_go_through_the_filters(void **state) {
     (void)state;
     const char *db = database("marks.db");
-    struct app *a = explorer(db);
+    struct app *a = walk_open(db);
     struct store *s = writer(db);
-    press(a, "2&marked\n");
+    walk_type(a, "2&marked\n");
     size_t before = a->row.n_list;
     assert_true(before > 0);
-    press(a, "l");
+    walk_type(a, "l");
     size_t cursor = a->ranking.cursor[0], n = 0;
     for (size_t i = 0; i < TRAIN; i++) {
         struct item_ref ref = { SPLIT_TRAIN, i };
@@ -80,7 +61,7 @@ static void marks_made_elsewhere_go_through_the_filters(void **state) {
     look(a);
     assert_int_equal(a->row.n_list, before + 5);
     assert_int_equal(a->ranking.cursor[0], cursor);
-    press(a, "1&marked\n");
+    walk_type(a, "1&marked\n");
     assert_int_equal(a->gallery.count, 1);
     ok(store_mark_set(s, (struct item_ref){ SPLIT_GEN, 2 }, 1));
     look(a);
@@ -92,7 +73,7 @@ static void marks_made_elsewhere_go_through_the_filters(void **state) {
 static void error_bars_show_when_they_are_there(void **state) {
     (void)state;
     const char *db = database("errors.db");
-    struct app *a = explorer(db);
+    struct app *a = walk_open(db);
     struct error_set e = { .blocks = 2, .top = 10, .draws = 100 };
     static float left[2 * TRAIN];
     static uint8_t in_top[TRAIN];
@@ -103,7 +84,7 @@ static void error_bars_show_when_they_are_there(void **state) {
         low[i] = 1;
         high[i] = TRAIN;
     }
-    press(a, "2");
+    walk_type(a, "2");
     assert_int_equal(a->row.state, ROW_STORED);
     assert_int_equal(a->row.trust.n, 0);
     struct store *s = writer(db);
@@ -118,11 +99,11 @@ static void error_bars_show_when_they_are_there(void **state) {
 
 static void the_gallery_is_in_the_order_of_the_setting_shown(void **state) {
     (void)state;
-    struct app *a = explorer(database("sorted.db"));
-    press(a, "ss");
+    struct app *a = walk_open(database("sorted.db"));
+    walk_type(a, "ss");
     assert_int_equal(a->gallery.sort, SORT_LDS);
     for (int i = 0; i < 6; i++) {
-        press(a, i % 2 ? "2m1" : "2c1");
+        walk_type(a, i % 2 ? "2m1" : "2c1");
         double last = INFINITY;
         for (size_t k = 0; k < a->gallery.count; k++) {
             double lds = query_lds(a, (struct item_ref){ a->gallery.split, a->gallery.index[k] });
@@ -155,9 +136,9 @@ static uint32_t picture(struct pictures *p, size_t gen) {
 static void items_that_go_take_their_pictures_and_places_along(void **state) {
     (void)state;
     const char *db = database("dropped.db");
-    struct app *a = explorer(db);
+    struct app *a = walk_open(db);
     ok(pictures_open(&a->pictures, db, 0, NULL, NULL));
-    press(a, "2.......");
+    walk_type(a, "2.......");
     assert_int_equal(a->query.index, GEN - 1);
     uint32_t second = picture(a->pictures, 2);
     struct item_ref ref = { SPLIT_GEN, 1 };
@@ -174,7 +155,7 @@ static void items_that_go_take_their_pictures_and_places_along(void **state) {
     assert_true(draw_picture_key(a, ref) != key);           /* what the terminal has is of another */
     assert_int_equal(picture(a->pictures, 0), second);
     assert_int_equal(facts_of(a, ref)->seed, 103);
-    press(a, "<");
+    walk_type(a, "<");
     assert_non_null(strstr(a->message, "this is where it began"));
     s = writer(db);
     size_t all[GEN];
@@ -191,9 +172,9 @@ static void items_that_go_take_their_pictures_and_places_along(void **state) {
 static void labels_and_matches_stay_while_the_items_do(void **state) {
     (void)state;
     const char *db = database("labels.db");
-    struct app *a = explorer(db);
+    struct app *a = walk_open(db);
     struct store *s = writer(db);
-    press(a, "2/cat\n");
+    walk_type(a, "2/cat\n");
     assert_non_null(a->found.hit[SPLIT_TRAIN]);
     catalog_labels(a);
     const int *label = a->catalog.label.train;
@@ -218,17 +199,17 @@ static void labels_and_matches_stay_while_the_items_do(void **state) {
 static void a_mark_does_not_wait_long_for_another_writer(void **state) {
     (void)state;
     const char *db = database("busy.db");
-    struct app *a = explorer(db);
+    struct app *a = walk_open(db);
     struct store *s = writer(db);
     struct item_ref ref = { SPLIT_GEN, 0 };
     ok(store_begin(s));
     double began = clock_s();
-    press(a, " ");
+    walk_type(a, " ");
     assert_true(clock_s() - began < 2);
     assert_non_null(strstr(a->message, "locked by another process"));
     assert_false(marks_has(a, ref));
     ok(store_commit(s));
-    press(a, " ");
+    walk_type(a, " ");
     assert_true(marks_has(a, ref));
     store_close(s);
     app_close(a);
@@ -237,7 +218,7 @@ static void a_mark_does_not_wait_long_for_another_writer(void **state) {
 static void a_file_that_is_gone_is_said_and_not_written(void **state) {
     (void)state;
     const char *db = database("gone.db");
-    struct app *a = explorer(db);
+    struct app *a = walk_open(db);
     assert_non_null(a->jobs);
     char away[4096];
     snprintf(away, sizeof away, "%s", rig_path("away.db"));
@@ -252,11 +233,11 @@ static void a_file_that_is_gone_is_said_and_not_written(void **state) {
     look(a);
     assert_non_null(strstr(a->message, "the database's file is gone"));
     assert_null(a->jobs);
-    press(a, " ");
+    walk_type(a, " ");
     assert_non_null(strstr(a->message, "not kept: the database is only read"));
-    press(a, "2fr");
+    walk_type(a, "2fr");
     assert_non_null(strstr(a->message, "the database's file is gone: nothing can be computed"));
-    press(a, "e\n");
+    walk_type(a, "e\n");
     assert_non_null(strstr(a->message, "the database's file is gone"));
     app_close(a);
     assert_false(rig_exists(db));

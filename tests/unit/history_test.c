@@ -19,24 +19,6 @@ static const char *database(void) {
     return path;
 }
 
-static struct app *explorer(void) {
-    struct tui_options o = TUI_DEFAULTS;
-    struct app *a;
-    o.db = database();
-    o.cols = 120;
-    o.rows = 36;
-    if (app_open(&a, &o) != OK) fail_msg("%s", fail_reason());
-    app_draw(a);
-    return a;
-}
-
-static void press(struct app *a, const char *keys) {
-    for (; *keys; keys++) {
-        walk_key(a, (unsigned char)*keys, 0);
-        app_draw(a);
-    }
-}
-
 static void enter(struct app *a) {
     walk_key(a, INPUT_ENTER, 0);
     app_draw(a);
@@ -61,17 +43,17 @@ static void the_line_of_actions_goes_back_as_the_key_does(void **state) {
     (void)state;
     static const char *const back[] = { "<", ":where one was before" };
     for (size_t i = 0; i < 2; i++) {
-        struct app *a = explorer();
-        press(a, "2.34");
+        struct app *a = walk_open(database());
+        walk_type(a, "2.34");
         is_at(a, &screen_self, 1);
         for (size_t k = 0; k < 3; k++) {
-            press(a, back[i]);
+            walk_type(a, back[i]);
             if (i) enter(a);
         }
         is_at(a, &screen_ranking, 0);
-        press(a, ">");
+        walk_type(a, ">");
         is_at(a, &screen_ranking, 1);
-        press(a, ">>>");
+        walk_type(a, ">>>");
         is_at(a, &screen_self, 1);
         assert_non_null(strstr(a->message, "this is the latest place"));
         app_close(a);
@@ -80,12 +62,12 @@ static void the_line_of_actions_goes_back_as_the_key_does(void **state) {
 
 static void an_image_that_was_made_can_be_gone_back_from(void **state) {
     (void)state;
-    struct app *a = explorer();
+    struct app *a = walk_open(database());
     struct store *s;
     unsigned char png[] = { 1, 2, 3 };
     const void *bytes = png;
     struct item it = { .label = -1, .width_px = 32, .height_px = 32, .image_bytes = sizeof png, .sampler = "ddim", .seed = 77, .steps = 9 };
-    press(a, "2..");
+    walk_type(a, "2..");
     is_at(a, &screen_ranking, 2);
     a->generate.pending = 1;
     a->generate.checkpoint = it.checkpoint = a->setting.checkpoint;
@@ -99,7 +81,7 @@ static void an_image_that_was_made_can_be_gone_back_from(void **state) {
     generate_news(a);
     is_at(a, &screen_ranking, a->catalog.count[SPLIT_GEN] - 1);
     assert_false(a->generate.pending);
-    press(a, "<");
+    walk_type(a, "<");
     is_at(a, &screen_ranking, 2);
     app_close(a);
 }
@@ -107,31 +89,31 @@ static void an_image_that_was_made_can_be_gone_back_from(void **state) {
 /* What is written elsewhere has the list of self-influence read again; the zoom over it goes on. */
 static void the_zoom_steps_through_a_list_that_is_read_again(void **state) {
     (void)state;
-    struct app *a = explorer();
-    press(a, "4llll");
+    struct app *a = walk_open(database());
+    walk_type(a, "4llll");
     size_t before = a->self.list.item[3].item, after = a->self.list.item[5].item;
     enter(a);
     assert_string_equal(app_top(a)->name, "zoom");
     mark_elsewhere(a, 11);
-    press(a, "h");
+    walk_type(a, "h");
     assert_int_equal(a->detail.ref.index, before);
     mark_elsewhere(a, 12);
-    press(a, "ll");
+    walk_type(a, "ll");
     assert_int_equal(a->detail.ref.index, after);
     app_close(a);
 }
 
 static void the_zoom_over_a_side_without_scores_stays(void **state) {
     (void)state;
-    struct app *a = explorer();
-    press(a, "3llll");
+    struct app *a = walk_open(database());
+    walk_type(a, "3llll");
     assert_true(a->row.n > 0);
-    while (a->row.n) press(a, "f");
+    while (a->row.n) walk_type(a, "f");
     assert_int_equal(a->compare.cursor, 4);
-    press(a, ":train:3");
+    walk_type(a, ":train:3");
     enter(a);
     assert_string_equal(app_top(a)->name, "zoom");
-    press(a, "hlkj");
+    walk_type(a, "hlkj");
     assert_int_equal(a->detail.ref.index, 3);
     assert_non_null(strstr(a->message, "there is no list behind this item"));
     app_close(a);
@@ -139,19 +121,19 @@ static void the_zoom_over_a_side_without_scores_stays(void **state) {
 
 static void losses_and_checkpoints_go_both_ways_everywhere(void **state) {
     (void)state;
-    struct app *a = explorer();
-    press(a, "4");
+    struct app *a = walk_open(database());
+    walk_type(a, "4");
     enum loss loss = a->self.loss;
     int64_t checkpoint = a->self.checkpoint;
-    press(a, "ff");
+    walk_type(a, "ff");
     assert_int_not_equal(a->self.loss, loss);
-    press(a, "FF");
+    walk_type(a, "FF");
     assert_int_equal(a->self.loss, loss);
-    press(a, "ccC");
+    walk_type(a, "ccC");
     assert_int_not_equal(a->self.checkpoint, checkpoint);
-    press(a, "C");
+    walk_type(a, "C");
     assert_int_equal(a->self.checkpoint, checkpoint);
-    for (int i = 0; i < LOSS_COUNT; i++) press(a, "F");
+    for (int i = 0; i < LOSS_COUNT; i++) walk_type(a, "F");
     assert_int_equal(a->self.loss, loss);
     app_close(a);
 }
@@ -159,8 +141,8 @@ static void losses_and_checkpoints_go_both_ways_everywhere(void **state) {
 /* The next that somebody reads is the list as it is by then. */
 static void a_list_that_was_read_stays_until_the_next_is(void **state) {
     (void)state;
-    struct app *a = explorer();
-    press(a, "4ll");
+    struct app *a = walk_open(database());
+    walk_type(a, "4ll");
     const struct report_self_item *list = a->self.list.item;
     a->self.waiting = 1;                       /* as when a thread reads it */
     self_reread(a);
@@ -177,8 +159,8 @@ static void a_list_that_was_read_stays_until_the_next_is(void **state) {
 
 static void an_image_does_not_come_under_what_is_being_typed(void **state) {
     (void)state;
-    struct app *a = explorer();
-    press(a, "1/sa");
+    struct app *a = walk_open(database());
+    walk_type(a, "1/sa");
     a->generate.pending = a->generate.news = 1;
     a->generate.checkpoint = a->setting.checkpoint;
     a->generate.seed = 101;
@@ -222,14 +204,14 @@ static void add_smaller_set(const char *db) {
 
 static void a_measured_set_that_does_not_show_is_said(void **state) {
     (void)state;
-    struct app *a = explorer();
+    struct app *a = walk_open(database());
     size_t said = 0;
     add_smaller_set(database());
     a->looked = 0;
     app_poll(a);
     for (size_t i = 0; i < 4; i++) {
-        press(a, "5g");
-        for (size_t k = 0; k < i; k++) press(a, "j");
+        walk_type(a, "5g");
+        for (size_t k = 0; k < i; k++) walk_type(a, "j");
         a->message[0] = 0;
         enter(a);
         is_at(a, &screen_ranking, 0);
