@@ -26,6 +26,15 @@ struct lds_report_row {
     struct lds_estimate minus, minus_centred;
 };
 
+/* A score set that cannot be judged.  Of one that lost rows (`dtrak slim --query`) the database may
+ * still have the values of before, of the same outputs: row.plain and row.centred are those. */
+struct lds_report_left {
+    struct lds_report_row row;
+    size_t rows;                         /* that there are */
+    int is_short_of_subsets;
+    int is_measured;
+};
+
 /* Score sets that differ in lambda alone. */
 struct lds_report_sweep {
     size_t first;                        /* a row of it, for its names */
@@ -46,7 +55,7 @@ struct lds_report_split {
     double measured;                     /* correlation of the losses with themselves at other timesteps */
     struct lds_report_row *row; size_t rows;        /* best first */
     struct lds_report_sweep *sweep; size_t sweeps;
-    struct { int64_t score_set; size_t rows; int is_short_of_subsets; } *incomplete; size_t n_incomplete;   /* left out */
+    struct lds_report_left *incomplete; size_t n_incomplete;   /* those measured before first, best first */
 };
 
 struct lds_report {

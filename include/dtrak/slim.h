@@ -10,6 +10,9 @@ struct slim_options {
     int keep_features, keep_basis;   /* else they are left out */
     int no_kernels;                  /* leave the kernels out too */
     struct pick pick;                /* which score sets are kept; nothing said: all */
+    const char *queries;             /* as queries_pick() has it: keep only their rows of the scores; what was
+                                      * measured of the others stays.  NULL: all */
+    int keep_weights;                /* of retrained networks; else they are left out, their losses stay */
     int bits;                        /* 9 to 23: round scores to so many significant bits; 0: as they are */
 };
 

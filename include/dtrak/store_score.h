@@ -61,6 +61,8 @@ enum status store_score_set_ridge(struct store *s, int64_t id, const struct scor
 /* 1 when the set's projection is narrow for its ridge: k below 10 times d_eff. */
 int score_set_is_narrow(const struct score_set *set);
 enum status store_score_set_delete(struct store *s, int64_t id);
+/* Deletes the rows of all queries but those with keep[query]; it has room for `rows` of the set. */
+enum status store_score_rows_keep(struct store *s, const struct score_set *set, const unsigned char *keep);
 
 /* What a screen asks for.  loss "" and checkpoint 0 mean a method without one
  * (they also match nothing else); lambda_spec NULL: any (auto first, then the

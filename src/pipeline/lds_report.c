@@ -158,21 +158,34 @@ static int is_made_of_these(const struct maker *m, const struct score_set *set) 
     return strstr(set->params, member) != NULL;
 }
 
+static enum status measured_before(struct maker *m, int64_t score_set, int centred, struct lds_estimate *out, int *has) {
+    struct lds_row was;
+    enum status st = store_lds_get(m->s, score_set, centred, &was, NULL);
+    *has = st == OK && was.train_protocol == m->r->train_protocol && was.eval_protocol == m->r->eval_protocol;
+    if (*has) *out = (struct lds_estimate){ was.value, was.se, was.low, was.high, was.q_eff, was.subsets, was.queries, 0 };
+    return st == ERR_MISSING ? OK : st;
+}
+
+static enum status leave_out(struct maker *m, struct lds_report_split *sp, const struct score_set *set, int is_short) {
+    struct lds_report_left *left = &sp->incomplete[sp->n_incomplete++];
+    int plain = 0, centred = 0;
+    *left = (struct lds_report_left){ .row.set = *set, .rows = set->rows_done, .is_short_of_subsets = is_short };
+    name_row(m, &left->row);
+    TRY(measured_before(m, set->id, 0, &left->row.plain, &plain));
+    TRY(measured_before(m, set->id, 1, &left->row.centred, &centred));
+    left->is_measured = plain && centred && !is_short;
+    return OK;
+}
+
 static enum status add_row(struct maker *m, struct lds_report_split *sp, const struct score_set *set) {
     int complete;
-    if (is_made_of_these(m, set) && m->r->M < 2 * LDS_SUBSETS_MIN) {
-        sp->incomplete[sp->n_incomplete].score_set = set->id;
-        sp->incomplete[sp->n_incomplete++].is_short_of_subsets = 1;
-        return OK;
-    }
+    if (is_made_of_these(m, set) && m->r->M < 2 * LDS_SUBSETS_MIN) return leave_out(m, sp, set, 1);
     double *p = mem_array(sp->Q * m->r->M, sizeof *p);
     if (!p) return fail(ERR_NOMEM, "lds: out of memory");
     enum status st = predict(m, sp, set, p, &complete);
     if (st != OK || !complete) {
         mem_free(p);
-        sp->incomplete[sp->n_incomplete].score_set = set->id;
-        sp->incomplete[sp->n_incomplete++].rows = set->rows_done;
-        return st;
+        return st == OK ? leave_out(m, sp, set, 0) : st;
     }
     struct lds_report_row *row = &sp->row[sp->rows];
     *row = (struct lds_report_row){ .set = *set, .reference = sp->rows, .is_halves = is_made_of_these(m, set) };
@@ -399,6 +412,12 @@ static int by_value(const void *a, const void *b) {
     return (x->set.id > y->set.id) - (x->set.id < y->set.id);
 }
 
+static int measured_first(const void *a, const void *b) {
+    const struct lds_report_left *x = a, *y = b;
+    if (x->is_measured != y->is_measured) return y->is_measured - x->is_measured;
+    return x->is_measured ? by_value(&x->row, &y->row) : (x->row.set.id > y->row.set.id) - (x->row.set.id < y->row.set.id);
+}
+
 static size_t row_of(const struct lds_report_split *sp, int64_t id) {
     size_t i = 0;
     while (sp->row[i].set.id != id) i++;
@@ -415,6 +434,7 @@ static enum status sort_rows(struct lds_report_split *sp) {
         id[2 * i + 1] = sp->sweep[i].automatic == SIZE_MAX ? 0 : sp->row[sp->sweep[i].automatic].set.id;
     }
     qsort(sp->row, sp->rows, sizeof *sp->row, by_value);
+    qsort(sp->incomplete, sp->n_incomplete, sizeof *sp->incomplete, measured_first);
     for (size_t i = 0; i < sp->rows; i++) sp->row[i].reference = row_of(sp, (int64_t)sp->row[i].reference);
     for (size_t i = 0; i < sp->sweeps; i++) {
         sp->sweep[i].first = row_of(sp, id[2 * i]);

@@ -2,14 +2,17 @@
  *
  * Features are what makes a database large, and once scores and kernels are
  * there most people need them no more; an eigenbasis is as large, and follows from
- * them or from a kernel.  The copy keeps everything else; each
- * feature set's row stays and says that its blocks were dropped, so the same
- * `features` command brings them back. */
+ * them or from a kernel; of retrained networks the losses are what counts.  The copy
+ * keeps everything else; each feature set's row stays and says that its blocks
+ * were dropped, so the same `features` command brings them back. */
 #include "dtrak/slim.h"
 
 #include "dtrak/buf.h"
+#include "dtrak/mem.h"
+#include "dtrak/queries.h"
 #include "dtrak/store.h"
 #include "dtrak/store_drop.h"
+#include "dtrak/store_subset.h"
 
 #include <unistd.h>
 
@@ -38,35 +41,64 @@ static enum status round_scores(struct store *s, const struct score_set *set, in
     return st == OK || st == ERR_MISSING ? store_score_set_round(s, set->id, bits) : st;
 }
 
+/* The queries named, split by split. */
+struct kept_queries { int any; unsigned char *item[SPLIT_COUNT]; };
+
+static void kept_queries_close(struct kept_queries *k) {
+    for (int i = 0; i < SPLIT_COUNT; i++) mem_free(k->item[i]);
+}
+
+static enum status kept_queries_open(struct kept_queries *out, struct store *s, const char *list) {
+    size_t items[SPLIT_COUNT];
+    *out = (struct kept_queries){ 0 };
+    if (!list) return OK;
+    out->any = 1;
+    for (int i = 0; i < SPLIT_COUNT; i++) TRY(store_items_count(s, (enum split)i, &items[i]));
+    return queries_pick(out->item, items, list);
+}
+
+static int is_kept(const struct kept_queries *k, const struct picker *pick, const struct score_set *set) {
+    return picker_takes_scores(pick, set) && (!k->any || set->split == SPLIT_TRAIN || k->item[set->split]);
+}
+
 static enum status thin_scores(struct store *s, const struct slim_options *o, const struct progress *p) {
     struct score_set_list l = { 0 };
-    struct picker pick;
-    enum status st = picker_open(&pick, s, &o->pick);
+    struct picker pick = { 0 };
+    struct kept_queries kept;
+    enum status st = kept_queries_open(&kept, s, o->queries);
+    if (st == OK) st = picker_open(&pick, s, &o->pick);
     if (st == OK) st = store_score_sets_list(s, &l);
     for (size_t i = 0; st == OK && i < l.count; i++) {
-        if (!picker_takes_scores(&pick, &l.set[i])) st = store_score_set_delete(s, l.set[i].id);
-        else if (o->bits) st = round_scores(s, &l.set[i], o->bits);
+        const unsigned char *keep = kept.item[l.set[i].split];
+        int stays = is_kept(&kept, &pick, &l.set[i]);
+        if (!stays) st = store_score_set_delete(s, l.set[i].id);
+        else if (keep) st = store_score_rows_keep(s, &l.set[i], keep);
+        if (st == OK && stays && o->bits) st = round_scores(s, &l.set[i], o->bits);
         if (st == OK) st = progress_check(p);
         progress_report(p, (double)(i + 1), (double)l.count, "slim", "scores");
     }
     score_set_list_free(&l);
     picker_close(&pick);
+    kept_queries_close(&kept);
     return st;
 }
 
-/* Before anything is copied: some scores would be left. */
+/* Before anything is copied: some scores would be left, and the queries are there. */
 static enum status check_scores(const char *from, const struct slim_options *o) {
     struct store *s;
     struct score_set_list l = { 0 };
     struct picker pick = { 0 };
+    struct kept_queries queries;
     size_t kept = 0;
     TRY(store_open(&s, from, STORE_READ));
-    enum status st = picker_open(&pick, s, &o->pick);
+    enum status st = kept_queries_open(&queries, s, o->queries);
+    if (st == OK) st = picker_open(&pick, s, &o->pick);
     if (st == OK) st = store_score_sets_list(s, &l);
-    for (size_t i = 0; i < l.count; i++) kept += (size_t)picker_takes_scores(&pick, &l.set[i]);
+    for (size_t i = 0; i < l.count; i++) kept += (size_t)is_kept(&queries, &pick, &l.set[i]);
     if (st == OK && l.count && !kept) st = fail(ERR_MISSING, "no score set is of what was asked for; none would be left");
     score_set_list_free(&l);
     picker_close(&pick);
+    kept_queries_close(&queries);
     store_close(s);
     return st;
 }
@@ -76,6 +108,7 @@ static enum status thin(const char *path, const struct slim_options *o, const st
     TRY(store_open(&s, path, STORE_WRITE));
     enum status st = thin_features(s, o, p);
     if (st == OK) st = thin_scores(s, o, p);
+    if (st == OK && !o->keep_weights) st = store_subset_weights_drop(s);
     store_close(s);
     return st;
 }

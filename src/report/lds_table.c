@@ -49,25 +49,35 @@ static size_t trailing_spaces(const char *text) {
     return n;
 }
 
-static void add_row(struct buf *b, const struct lds_report_split *sp, size_t at) {
-    const struct lds_report_row *row = &sp->row[at];
-    char safe[64], text[128];
+static void add_name(struct buf *b, const struct lds_report_row *row) {
+    char safe[64];
     text_escape(safe, sizeof safe, row->name);
     buf_text(b, "  ");
     add_cell(b, safe, 26);
+}
+
+/* Q_eff and the setting; 0: there is no setting. */
+static int add_setting(struct buf *b, const struct lds_report_row *row) {
+    char text[128] = "";
+    if (isfinite(row->plain.q_eff)) snprintf(text, sizeof text, "%.0f", row->plain.q_eff);
+    add_cell(b, text, 7);
+    setting(text, sizeof text, row, 1);
+    text[strlen(text) - trailing_spaces(text)] = 0;
+    buf_text(b, text);
+    return text[0] != 0;
+}
+
+static void add_row(struct buf *b, const struct lds_report_split *sp, size_t at) {
+    const struct lds_report_row *row = &sp->row[at];
+    add_name(b, row);
     add_estimate(b, &row->plain, 0, 12);
     if (row->reference == at) add_cell(b, "", 13);
     else add_estimate(b, &row->minus, 1, 13);
     add_estimate(b, &row->centred, 0, 12);
     if (row->reference == at) add_cell(b, "", 13);
     else add_estimate(b, &row->minus_centred, 1, 13);
-    if (isfinite(row->plain.q_eff)) snprintf(text, sizeof text, "%.0f", row->plain.q_eff);
-    else text[0] = 0;
-    add_cell(b, text, 7);
-    setting(text, sizeof text, row, 1);
-    text[strlen(text) - trailing_spaces(text)] = 0;
-    buf_text(b, text);
-    if (row->is_halves) buf_printf(b, "%smade of one half of the subsets, judged on the other, both ways", text[0] ? "  " : "");
+    int any = add_setting(b, row);
+    if (row->is_halves) buf_printf(b, "%smade of one half of the subsets, judged on the other, both ways", any ? "  " : "");
     if (row->plain.constant) buf_printf(b, "  constant for %zu queries", row->plain.constant);
     buf_text(b, "\n");
 }
@@ -75,10 +85,8 @@ static void add_row(struct buf *b, const struct lds_report_split *sp, size_t at)
 static void add_sweep(struct buf *b, const struct lds_report_split *sp, size_t at) {
     const struct lds_report_sweep *w = &sp->sweep[at];
     const struct lds_report_row *row = &sp->row[w->first];
-    char safe[64], text[128];
-    text_escape(safe, sizeof safe, row->name);
-    buf_text(b, "  ");
-    add_cell(b, safe, 26);
+    char text[128];
+    add_name(b, row);
     add_estimate(b, &w->selected, 0, 12);
     if (w->reference == at) add_cell(b, "", 13);
     else add_estimate(b, &w->minus, 1, 13);
@@ -103,6 +111,27 @@ static int stated_in_sweep(const struct lds_report_split *sp, const struct lds_r
     return 0;
 }
 
+/* With lambda stated, of a row whose sweep cannot be judged any more. */
+static int is_of_sweep(const struct lds_report_row *row) {
+    return row->set.lambda_spec[0] && strcmp(row->set.lambda_spec, "auto") != 0;
+}
+
+static void add_left(struct buf *b, const struct lds_report_split *sp, const struct lds_report_left *left) {
+    const struct lds_report_row *row = &left->row;
+    if (left->is_measured) {
+        add_name(b, row);
+        add_estimate(b, &row->plain, 0, 12);
+        add_estimate(b, &row->centred, 0, 12);
+        add_setting(b, row);
+        buf_text(b, "\n");
+    } else if (left->is_short_of_subsets) {
+        buf_printf(b, "  left out: score set %lld is made of these subsets, and judging it on others takes %d of them\n",
+                   (long long)row->set.id, 2 * LDS_SUBSETS_MIN);
+    } else {
+        buf_printf(b, "  left out: score set %lld has %zu rows, not those of all %zu queries\n", (long long)row->set.id, left->rows, sp->Q);
+    }
+}
+
 static void add_split(struct buf *b, const struct lds_report *r, const struct lds_report_split *sp, int all) {
     buf_printf(b, "\n%s: %zu queries, %zu subsets\n", split_name(sp->split), sp->Q, r->M);
     if (isfinite(sp->repeat[0].r)) {
@@ -120,20 +149,18 @@ static void add_split(struct buf *b, const struct lds_report *r, const struct ld
     if (isfinite(sp->measured)) buf_printf(b, "  losses at these timesteps agree with losses at others to r %.3f\n", sp->measured);
     if (r->M < LDS_INTERVAL_MIN) buf_printf(b, "  no intervals: they need %d subsets\n", LDS_INTERVAL_MIN);
     if (sp->rows) buf_text(b, "  method                    LDS         - reference  centred     - reference  Q_eff  setting\n");
-    else buf_printf(b, "  no scores of %s items; dtrak score makes them\n", split_name(sp->split));
+    else if (!sp->n_incomplete) buf_printf(b, "  no scores of %s items; dtrak score makes them\n", split_name(sp->split));
     for (size_t i = 0; i < sp->rows; i++)
         if (all || !stated_in_sweep(sp, &sp->row[i])) add_row(b, sp, i);
     if (sp->sweeps) buf_text(b, "\n  lambda chosen on one half of the subsets and judged on the other, both ways, averaged; the oracle is\n"
                                 "  chosen and judged on all of them\n"
                                 "  method                    LDS         - reference  auto    oracle  setting\n");
     for (size_t i = 0; i < sp->sweeps; i++) add_sweep(b, sp, i);
-    for (size_t i = 0; i < sp->n_incomplete; i++) {
-        if (sp->incomplete[i].is_short_of_subsets)
-            buf_printf(b, "  left out: score set %lld is made of these subsets, and judging it on others takes %d of them\n",
-                       (long long)sp->incomplete[i].score_set, 2 * LDS_SUBSETS_MIN);
-        else buf_printf(b, "  left out: score set %lld has %zu rows, not those of all %zu queries\n",
-                   (long long)sp->incomplete[i].score_set, sp->incomplete[i].rows, sp->Q);
-    }
+    if (sp->n_incomplete && sp->incomplete[0].is_measured)
+        buf_printf(b, "\n  as measured when the scores of all %zu queries were here:\n"
+                      "  method                    LDS         centred     Q_eff  setting\n", sp->Q);
+    for (size_t i = 0; i < sp->n_incomplete; i++)
+        if (all || !sp->incomplete[i].is_measured || !is_of_sweep(&sp->incomplete[i].row)) add_left(b, sp, &sp->incomplete[i]);
 }
 
 /* What the protocols say, in words. */
@@ -197,8 +224,8 @@ static void add_json_text(struct buf *b, const char *name, const char *value) {
     buf_text(b, ", ");
 }
 
-static void add_json_row(struct buf *b, const struct lds_report_split *sp, size_t at) {
-    const struct lds_report_row *row = &sp->row[at];
+/* reference: NULL where there is none. */
+static void add_json_row(struct buf *b, const struct lds_report_row *row, const struct lds_report_row *reference) {
     const struct score_set *s = &row->set;
     buf_printf(b, "{\"score_set\": %lld, ", (long long)s->id);
     add_json_text(b, "name", row->name);
@@ -214,8 +241,8 @@ static void add_json_row(struct buf *b, const struct lds_report_split *sp, size_
     add_json_estimate(b, "plain", &row->plain);
     buf_text(b, ", ");
     add_json_estimate(b, "centred", &row->centred);
-    if (row->reference != at) {
-        buf_printf(b, ", \"reference\": %lld, ", (long long)sp->row[row->reference].set.id);
+    if (reference && reference != row) {
+        buf_printf(b, ", \"reference\": %lld, ", (long long)reference->set.id);
         add_json_estimate(b, "minus_reference", &row->minus);
         buf_text(b, ", ");
         add_json_estimate(b, "minus_reference_centred", &row->minus_centred);
@@ -266,16 +293,21 @@ static void add_json_split(struct buf *b, const struct lds_report_split *sp) {
     buf_text(b, ",\n \"rows\": [");
     for (size_t i = 0; i < sp->rows; i++) {
         buf_text(b, i ? ",\n  " : "\n  ");
-        add_json_row(b, sp, i);
+        add_json_row(b, &sp->row[i], &sp->row[sp->row[i].reference]);
     }
     buf_text(b, "],\n \"sweeps\": [");
     for (size_t i = 0; i < sp->sweeps; i++) {
         buf_text(b, i ? ",\n  " : "\n  ");
         add_json_sweep(b, sp, i);
     }
+    buf_text(b, "],\n \"measured_before\": [");
+    for (size_t i = 0; i < sp->n_incomplete && sp->incomplete[i].is_measured; i++) {
+        buf_text(b, i ? ",\n  " : "\n  ");
+        add_json_row(b, &sp->incomplete[i].row, NULL);
+    }
     buf_text(b, "],\n \"incomplete\": [");
     for (size_t i = 0; i < sp->n_incomplete; i++)
-        buf_printf(b, "%s%lld", i ? ", " : "", (long long)sp->incomplete[i].score_set);
+        buf_printf(b, "%s%lld", i ? ", " : "", (long long)sp->incomplete[i].row.set.id);
     buf_text(b, "]}");
 }
 
@@ -322,9 +354,9 @@ static void add_csv_estimate(struct buf *b, const struct lds_estimate *e) {
     add_csv_number(b, 100 * e->high);
 }
 
-static void add_csv_row(struct buf *b, const struct lds_report *r, const struct lds_report_split *sp, size_t at) {
+static void add_csv_row(struct buf *b, const struct lds_report *r, const struct lds_report_split *sp, const struct lds_report_row *row,
+                        int has_reference) {
     static const struct lds_estimate nothing = { NAN, NAN, NAN, NAN, NAN, 0, 0, 0 };
-    const struct lds_report_row *row = &sp->row[at];
     const struct score_set *s = &row->set;
     buf_printf(b, "%s,%lld", split_name(sp->split), (long long)s->id);
     add_csv_text(b, row->name);
@@ -340,8 +372,8 @@ static void add_csv_row(struct buf *b, const struct lds_report *r, const struct 
     add_csv_number(b, row->plain.q_eff);
     buf_printf(b, ",%zu", row->plain.constant);
     add_csv_estimate(b, &row->centred);
-    add_csv_estimate(b, row->reference == at ? &nothing : &row->minus);
-    add_csv_estimate(b, row->reference == at ? &nothing : &row->minus_centred);
+    add_csv_estimate(b, has_reference ? &row->minus : &nothing);
+    add_csv_estimate(b, has_reference ? &row->minus_centred : &nothing);
     add_csv_number(b, 100 * sp->ceiling[0]);
     add_csv_number(b, 100 * sp->ceiling[1]);
     buf_printf(b, ",%d\n", row->is_halves);
@@ -352,7 +384,11 @@ enum status lds_table_csv(struct buf *out, const struct lds_report *r) {
                   "lds,se,low,high,q_eff,constant,centred,centred_se,centred_low,centred_high,"
                   "minus,minus_se,minus_low,minus_high,minus_centred,minus_centred_se,minus_centred_low,minus_centred_high,"
                   "ceiling,ceiling_centred,halves\n");
-    for (size_t k = 0; k < r->n_splits; k++)
-        for (size_t i = 0; i < r->split[k].rows; i++) add_csv_row(out, r, &r->split[k], i);
+    for (size_t k = 0; k < r->n_splits; k++) {
+        const struct lds_report_split *sp = &r->split[k];
+        for (size_t i = 0; i < sp->rows; i++) add_csv_row(out, r, sp, &sp->row[i], sp->row[i].reference != i);
+        for (size_t i = 0; i < sp->n_incomplete && sp->incomplete[i].is_measured; i++)
+            add_csv_row(out, r, sp, &sp->incomplete[i].row, 0);
+    }
     return buf_status(out);
 }

@@ -264,6 +264,20 @@ enum status store_score_set_delete(struct store *s, int64_t id) {
     return db_unit_end(s, db_exec(s, "DELETE FROM score_set WHERE id = ?", "i", id));
 }
 
+static enum status delete_row(struct store *s, int64_t set, size_t q) {
+    TRY(db_exec(s, "DELETE FROM score WHERE score_set = ? AND query = ?", "iz", set, q));
+    TRY(db_exec(s, "DELETE FROM score_top WHERE score_set = ? AND query = ?", "iz", set, q));
+    return db_exec(s, "DELETE FROM error_row WHERE query = ? AND error_set IN (SELECT id FROM error_set WHERE score_set = ?)", "zi", q, set);
+}
+
+enum status store_score_rows_keep(struct store *s, const struct score_set *set, const unsigned char *keep) {
+    enum status st = OK;
+    TRY(db_unit_begin(s));
+    for (size_t q = 0; q < set->rows && st == OK; q++)
+        if (!keep[q]) st = delete_row(s, set->id, q);
+    return db_unit_end(s, st);
+}
+
 /* --- what a screen wants --- */
 
 static int matches(const struct score_set *f, const struct score_query *q) {

@@ -426,6 +426,11 @@ enum status store_subset_has_weights(struct store *s, int64_t id, int *has) {
     return OK;
 }
 
+enum status store_subset_weights_drop(struct store *s) {
+    TRY(db_unit_begin(s));
+    return db_unit_end(s, db_exec(s, "DELETE FROM subset_weights", ""));
+}
+
 enum status store_subset_weights(struct store *s, int64_t id, void **bytes, size_t *len) {
     sqlite3_stmt *q;
     int row;

@@ -133,6 +133,19 @@ cp r.txt before.txt
 "$DTRAK" page a.db --query all --method pixel-cos --out page.html > out.txt 2> err.txt
 grep -q '<dt>LDS</dt><dd>-\{0,1\}[0-9.]*.*over 6 retrained networks' page.html && grep -q '<dt>LDS of this query</dt><dd>-\{0,1\}[0-9.]*</dd>' page.html
 says a_page_says_what_was_measured $? "$(cat err.txt; grep LDS page.html | cut -c1-200)"
+cp a.db kept.db && "$DTRAK" lds kept.db --report > r.txt 2> err.txt && "$DTRAK" slim kept.db slim.db --query val:0-1,gen:all > out.txt 2>> err.txt
+says a_copy_with_fewer_queries_is_made $? "$(cat err.txt)"
+"$DTRAK" lds slim.db --report > s.txt 2> err.txt
+says its_report_works $? "$(cat err.txt)"
+line() { sed -n "/^$2:/,/^gen:/s/^  $3  *\([-0-9.]*\).* 100%  t 10  k 128  lambda auto.*/\1/p" "$1" | head -n 1; }
+equal what_was_measured_of_all_queries_stays "$(line s.txt val D-TRAK)" "$(line r.txt val D-TRAK)"
+sed -n '/^val:/,/^gen:/p' s.txt | grep -q 'as measured when the scores of all 4 queries were here:'
+says and_it_says_so $? "$(cat s.txt)"
+sed -n '/^gen:/,$p' r.txt > r-gen.txt && sed -n '/^gen:/,$p' s.txt > s-gen.txt
+same_file the_split_that_stays_whole_is_judged_as_before s-gen.txt r-gen.txt
+"$DTRAK" lds slim.db --report --json > s.json 2> err.txt
+equal json_has_what_was_measured_before "$("$json" splits.0.measured_before.# < s.json) $("$json" splits.0.rows.# < s.json)" "8 0"
+equal csv_too "$("$DTRAK" lds slim.db --report --csv 2> err.txt | grep -c '^val,')" 8
 "$DTRAK" score a.db --method emp-influence,datamodel > out.txt 2> err.txt
 says scores_are_made_of_the_retrained_networks $? "$(cat err.txt)"
 "$DTRAK" info a.db > info.txt

@@ -146,6 +146,12 @@ says scores_that_are_there_rounded_already_are_in_nobodys_way $? "$(cat err.txt)
 equal one_set_of_them_stays "$(value t12.db score_sets)" "$(value n.db score_sets)"
 "$DTRAK" slim n.db k.db --keep-features > out.txt 2> err.txt
 equal features_can_stay "$(value k.db sizes.features)" "$(value n.db sizes.features)"
+"$DTRAK" slim n.db some.db --query gen:1-2 > out.txt 2> err.txt
+says a_copy_with_the_scores_of_some_queries $? "$(cat err.txt)"
+same_rank their_rankings_stay n.db gen:2 some.db gen:2 --method dtrak
+exits those_of_others_are_gone 1 "no scores of D-TRAK" rank some.db --query gen:0 --method dtrak
+holds the_copy_of_some_queries_is_clean "$DTRAK" check some.db
+exits a_query_that_is_not_there_is_refused 1 "there is no gen:9" slim n.db none.db --query gen:9
 exits a_copy_without_any_scores_is_refused 1 "none would be left" slim n.db none.db --method nda
 nothing_left none nothing_is_left_of_it
 finish

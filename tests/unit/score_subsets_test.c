@@ -174,7 +174,7 @@ static void too_few_subsets_and_broken_outputs_are_said(void **state) {
     ok(pipeline_lds_report(&r, s, &ro, NULL));
     assert_int_equal(r.split[0].rows, 1);
     assert_true(isnan(r.split[0].row[0].plain.se) && isnan(r.split[0].row[0].plain.low));
-    assert_true(r.split[0].n_incomplete == 1 && r.split[0].incomplete[0].is_short_of_subsets);
+    assert_true(r.split[0].n_incomplete == 1 && r.split[0].incomplete[0].is_short_of_subsets && !r.split[0].incomplete[0].is_measured);
     lds_report_free(&r);
 
     /* A diverged network is left out and counted, its NaN reaches nothing. */
