@@ -10,6 +10,7 @@
 #define DTRAK_SURVEY_H
 
 #include "dtrak/err.h"
+#include "dtrak/image.h"
 #include "dtrak/nda_map.h"
 #include "dtrak/store_item.h"
 
@@ -51,6 +52,7 @@ struct survey_answer {
     struct { size_t item; double value; } near[SURVEY_NEAR];
     /* MAPS */
     struct nda_map map;
+    struct image image[2];        /* of the query and of the item, RGB */
     size_t patch;
     void *loaded;                 /* of survey_load(); inside only */
     void (*drop)(void *loaded);

@@ -48,6 +48,7 @@ void survey_answer_free(struct survey_answer *a) {
     mem_free(a->total);
     mem_free(a->absolute);
     nda_map_free(&a->map);
+    for (int i = 0; i < 2; i++) image_free(&a->image[i]);
     memset(a, 0, sizeof *a);
 }
 
@@ -136,6 +137,17 @@ static enum status next_to(struct survey *s, const struct survey_request *r, str
 
 /* --- heat maps --- */
 
+static enum status read_image(struct image *out, struct store *s, struct item_ref ref) {
+    void *bytes = NULL;
+    size_t len;
+    char name[32];
+    item_ref_format(name, ref);
+    TRY(store_image_read(s, ref, &bytes, &len));
+    enum status st = image_decode(out, bytes, len, 3, name);
+    mem_free(bytes);
+    return st;
+}
+
 static enum status heat_maps(struct survey *s, const struct survey_request *r, struct survey_answer *out) {
     static const struct nda_map_options as_stored = { 0, NULL, 0 };
     struct progress p = { note_part, s, &s->cancel };
@@ -145,6 +157,8 @@ static enum status heat_maps(struct survey *s, const struct survey_request *r, s
         TRY(nda_query_new(&s->nda, s->store, r->query, &as_stored));
     }
     out->patch = nda_query_patch(s->nda);
+    TRY(read_image(&out->image[0], s->store, r->query));
+    TRY(read_image(&out->image[1], s->store, r->item));
     return pipeline_nda_map(&out->map, s->nda, s->store, r->item.index, NULL, &p);
 }
 

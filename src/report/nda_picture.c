@@ -34,11 +34,11 @@ static enum status enlarge(struct image *out, const struct image *in, size_t sid
     return image_enlarge(out, in, small < side ? (side + small - 1) / small : 1);
 }
 
-enum status nda_overlay(struct image *out, struct store *s, struct item_ref ref, const double *map, size_t side) {
-    struct image im;
+enum status nda_overlay(struct image *out, const struct image *rgb, const double *map, size_t side) {
+    struct image im = { 0 };
     double highest = 0;
     *out = (struct image){ 0 };
-    TRY(load(&im, s, ref));
+    TRY(image_convert(&im, rgb, 3));
     size_t n = im.width_px * im.height_px;
     for (size_t i = 0; i < n; i++) highest = map[i] > highest ? map[i] : highest;
     for (size_t i = 0; i < n; i++) {
@@ -72,7 +72,7 @@ static enum status draw_row(struct image *sheet, struct store *s, struct item_re
     enum status st;
     TRY_TO(load(&plain, s, ref));
     TRY_TO(enlarge(&big, &plain, SIDE));
-    TRY_TO(nda_overlay(&over, s, ref, map, SIDE));
+    TRY_TO(nda_overlay(&over, &plain, map, SIDE));
     item_ref_format(name, ref);
     report_font_draw(sheet, GAP, y, SCALE, big.width_px, ink, name);
     report_font_draw(sheet, 2 * GAP + big.width_px, y, SCALE, over.width_px, dim, what);

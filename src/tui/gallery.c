@@ -2,6 +2,7 @@
 #include "app.h"
 
 #include "dtrak/mem.h"
+#include "dtrak/text.h"
 
 #include <limits.h>
 #include <math.h>
@@ -207,8 +208,8 @@ static void draw(struct app *a, struct frame *f, struct area in) {
 
     if (in.rows >= 6 && in.cols >= 20) {
         const char *name = a->gallery.split == SPLIT_GEN ? "generated" : "held out";
-        if (a->filter[0]) snprintf(title, sizeof title, "%s: %zu of %zu with '%.60s'", name, n,
-                                   a->catalog.count[a->gallery.split], a->filter);
+        if (a->filter[0]) snprintf(title, sizeof title, "%s: %zu of %zu with '%.*s'", name, n,
+                                   a->catalog.count[a->gallery.split], (int)text_fit(a->filter, 40), a->filter);
         else snprintf(title, sizeof title, "%s: %zu", name, n);
         frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, title);
         inner = (struct area){ in.row + 1, in.col + 2, in.rows - 2, in.cols - 3 };

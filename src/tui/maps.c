@@ -38,9 +38,9 @@ void maps_free(struct app *a) {
 }
 
 /* An overlay as RGBA, the caller's. */
-static enum status picture_of(struct app *a, struct item_ref ref, const double *map, unsigned char **out) {
+static enum status picture_of(struct app *a, const struct image *rgb, const double *map, unsigned char **out) {
     struct image over = { 0 }, im = { 0 };
-    enum status st = nda_overlay(&over, a->store, ref, map, SIDE);
+    enum status st = nda_overlay(&over, rgb, map, SIDE);
     if (st == OK) st = image_convert(&im, &over, 4);
     if (st == OK) *out = (unsigned char *)mem_copy_bytes(im.pixels, im.width_px * im.height_px * 4);
     if (st == OK && !*out) st = fail(ERR_NOMEM, "heat maps: out of memory");
@@ -53,8 +53,8 @@ static enum status picture_of(struct app *a, struct item_ref ref, const double *
 
 static enum status take(struct app *a, const struct survey_answer *answer) {
     maps_free(a);
-    TRY(picture_of(a, a->maps.query, answer->map.query_map, &a->maps.rgba[0]));
-    TRY(picture_of(a, a->maps.item, answer->map.train_map, &a->maps.rgba[1]));
+    TRY(picture_of(a, &answer->image[0], answer->map.query_map, &a->maps.rgba[0]));
+    TRY(picture_of(a, &answer->image[1], answer->map.train_map, &a->maps.rgba[1]));
     a->maps.share = answer->map.share;
     a->maps.patch = answer->patch;
     a->maps.serial++;

@@ -423,9 +423,10 @@ static void pane_title(const struct app *a, int pane, size_t first, size_t last,
     struct score_format s = draw_score_format(a->row.largest);
     char scale[24] = "";
     if (s.scale) snprintf(scale, sizeof scale, "  score x 1e%d", s.scale);
-    const char *name = pane ? "opponents" : "proponents";
-    if (a->row.list && !last) snprintf(out, size, "%s: none of %zu with '%.40s'", name, a->row.n, a->ranking.filter);
-    else if (a->row.list) snprintf(out, size, "%s %zu-%zu of %zu with '%.40s'%s", name, first, last, a->row.n_list, a->ranking.filter, scale);
+    const char *name = pane ? "opponents" : "proponents", *filter = a->ranking.filter;
+    int cut = (int)text_fit(filter, 40);
+    if (a->row.list && !last) snprintf(out, size, "%s: none of %zu with '%.*s'", name, a->row.n, cut, filter);
+    else if (a->row.list) snprintf(out, size, "%s %zu-%zu of %zu with '%.*s'%s", name, first, last, a->row.n_list, cut, filter, scale);
     else snprintf(out, size, "%s %zu-%zu of %zu%s", name, first, last, a->row.n, scale);
     size_t len = strlen(out);
     if (a->row.trust.n) snprintf(out + len, size - len, "  ?: sign open");

@@ -300,7 +300,7 @@ static void draw(struct app *a, struct frame *f, struct area in) {
         sum[0] = ' ';
         score_text(a, sum + 1, sizeof sum - 1, s.sum);
     }
-    if (a->set.which) snprintf(title, sizeof title, "list '%.40s': %zu%s%s", name_of(a), a->set.tiles.n, sum[0] ? ", sum" : "", sum);
+    if (a->set.which) snprintf(title, sizeof title, "list '%.*s': %zu%s%s", (int)text_fit(name_of(a), 40), name_of(a), a->set.tiles.n, sum[0] ? ", sum" : "", sum);
     else snprintf(title, sizeof title, "marked: %zu%s%s", a->set.tiles.n, sum[0] ? ", sum" : "", sum);
     struct area page = { in.row, in.col, in.rows, in.cols - side };
     tiles_draw(a, f, page, &a->set.tiles, title, get);

@@ -168,11 +168,17 @@ static void stored_scores_say_how_maps_are_made(void **state) {
 static void the_overlay_shows_where(void **state) {
     (void)state;
     struct store *s = world();
-    struct image im;
+    struct image im, of;
+    void *bytes;
+    size_t len;
     double map[W * H] = { 0 };
     map[3 * W + 5] = 2;
     map[6 * W + 1] = 1;
-    ok(nda_overlay(&im, s, (struct item_ref){ SPLIT_GEN, 0 }, map, 20));
+    ok(store_image_read(s, (struct item_ref){ SPLIT_GEN, 0 }, &bytes, &len));
+    ok(image_decode(&of, bytes, len, 3, "gen:0"));
+    mem_free(bytes);
+    ok(nda_overlay(&im, &of, map, 20));
+    image_free(&of);
     assert_int_equal(im.width_px, W * 3);
     assert_int_equal(im.height_px, H * 3);
     const unsigned char *hot = im.pixels + (3 * 3 * im.width_px + 3 * 5) * 3, *warm = im.pixels + (3 * 6 * im.width_px + 3) * 3;
