@@ -1,6 +1,7 @@
 /* feature_use.c - kernels, eigenbases and scores of a set of features. */
 #include "feature_use.h"
 
+#include "dtrak/buf.h"
 #include "dtrak/pipeline.h"
 
 #include <stdio.h>
@@ -41,6 +42,23 @@ enum status feature_use_find(struct feature_use *out, struct store *s, const str
     for (size_t i = 0; i < l.count; i++) out->scores |= l.set[i].rows_done > 0 && pipeline_is_made_of(&l.set[i], set);
     score_set_list_free(&l);
     return OK;
+}
+
+void feature_leverage_key(char out[LEVERAGE_KEY_TEXT], const struct feature_identity *f, const char *lambda) {
+    const struct features_options usual = FEATURES_DEFAULTS;
+    struct buf b = BUF_INIT;
+    buf_printf(&b, LEVERAGE_KEY "%s", f->loss, f->timesteps, f->k, lambda);
+    if (f->version) {   /* of imported ones the identity says nothing */
+        if (strcmp(f->rule, "uniform") != 0) buf_printf(&b, " %s", f->rule);
+        if (f->draws > 1) buf_printf(&b, " draws %zu", f->draws);
+        if (f->noise_seed != usual.noise_seed) buf_printf(&b, " noise %llu", (unsigned long long)f->noise_seed);
+        if (strcmp(f->projection, "sjlt") != 0) buf_printf(&b, " %s", f->projection);
+        else if (f->nonzeros > 1) buf_printf(&b, " sjlt:%zu", f->nonzeros);
+        if (f->projection_seed != usual.projection_seed) buf_printf(&b, " seed %llu", (unsigned long long)f->projection_seed);
+        if (f->float32) buf_text(&b, " f32");
+    }
+    snprintf(out, LEVERAGE_KEY_TEXT, "%s", b.data ? b.data : "");
+    buf_free(&b);
 }
 
 enum status feature_forget(struct store *s, const struct feature_set *set) {

@@ -8,6 +8,11 @@
 /* What leverages are kept under, before their lambda: loss, timesteps, k. */
 #define LEVERAGE_KEY "%s t%zu k%zu lambda "
 
+/* The whole key.  What is not as `dtrak features` has it by itself is said at the end: features that differ in
+ * their seeds have leverages of their own. */
+enum { LEVERAGE_KEY_TEXT = 128 };
+void feature_leverage_key(char out[LEVERAGE_KEY_TEXT], const struct feature_identity *f, const char *lambda);
+
 struct feature_use { int kernel, basis, scores; };
 
 enum status feature_use_find(struct feature_use *out, struct store *s, const struct feature_set *set);

@@ -247,10 +247,10 @@ int score_has_ridge(const struct scorer *w) {
     return 0;
 }
 
-static struct stat_key leverage_key(const struct scorer *w, size_t lambda, char text[128]) {
+static struct stat_key leverage_key(const struct scorer *w, size_t lambda, char text[LEVERAGE_KEY_TEXT]) {
     char value[LAMBDA_TEXT];
     lambda_format(value, w->lambda[lambda]);
-    snprintf(text, 128, LEVERAGE_KEY "%s", loss_name(w->loss), w->source.train.identity.timesteps, w->source.train.identity.k, value);
+    feature_leverage_key(text, &w->source.train.identity, value);
     return (struct stat_key){ "self_influence", text, w->checkpoint->id, SPLIT_TRAIN };
 }
 
@@ -264,7 +264,7 @@ static enum status find_leverages(struct scorer *w, unsigned char *missing, size
     if (!there) return fail(ERR_NOMEM, "score: out of memory");
     enum status st = OK;
     for (size_t l = 0; l < w->lambdas && st == OK; l++) {
-        char text[128];
+        char text[LEVERAGE_KEY_TEXT];
         size_t present = 0;
         struct stat_key key = leverage_key(w, l, text);
         st = store_stat_get(w->s, &key, 0, n, there, &present);
@@ -354,7 +354,7 @@ static enum status make_diagonals(struct scorer *w, const unsigned char *missing
         TRY_TO(ridge_diagonals_many(w->ridge, w->lambda_abs, w->lambdas, leverage, lengths, NULL));
     if (das) TRY_TO(make_das(w, leverage));
     for (size_t l = 0; l < w->lambdas && n_missing; l++) {
-        char text[128];
+        char text[LEVERAGE_KEY_TEXT];
         struct stat_key key = leverage_key(w, l, text);
         if (missing[l]) TRY_TO(store_stat_put(w->s, &key, 0, n, leverage + l * n));
     }

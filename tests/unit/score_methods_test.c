@@ -210,7 +210,7 @@ static void das_is_the_ridge_score_times_residual_over_one_minus_leverage(void *
         o.das = forms[f].form;
         ok(pipeline_score(s, &o, NULL));
         size_t present;
-        struct stat_key self = { "self_influence", "avg t10 k9 lambda auto", l.checkpoint[1].id, SPLIT_TRAIN };
+        struct stat_key self = { "self_influence", "avg t10 k9 lambda auto noise 7 f32", l.checkpoint[1].id, SPLIT_TRAIN };
         ok(store_stat_get(s, &self, 0, N, h, &present));
         assert_int_equal(present, N);
         struct score_set trak = find_set(s, "trak", "avg", l.checkpoint[1].id, SPLIT_GEN);

@@ -18,6 +18,8 @@ enum { N = 40, GEN = 37, VAL = 5, SIDE = 4, D = SIDE * SIDE, K_MAX = 64, QUERIES
 static const struct study study = { .width = SIDE, .height = SIDE, .patch = 2, .items = { N, VAL, GEN } };
 static float phi[N][K_MAX], g[SPLIT_COUNT][GEN][K_MAX];
 
+static uint64_t noise_seed = 7;
+
 /* Their first blocks, of 16 rows each. */
 static void add_features(struct store *s, enum split split, const char *loss, size_t k, size_t timesteps, size_t blocks) {
     struct feature_identity id = rig_identity(s, split);
@@ -25,6 +27,7 @@ static void add_features(struct store *s, enum split split, const char *loss, si
     float rows[N * K_MAX];
     id.k = k;
     id.timesteps = timesteps;
+    id.noise_seed = noise_seed;
     id.float32 = 1;
     snprintf(id.loss, sizeof id.loss, "%s", loss);
     ok(store_feature_set_ensure(s, &id, study.items[split], 16, NULL, NULL, &set));
@@ -282,24 +285,34 @@ static void only_the_queries_asked_for_are_scored(void **state) {
     }
 }
 
+static void check_leverages(struct store *s, const char *text) {
+    double h[N];
+    size_t present;
+    struct score_set set = find_set(s, "trak", "square", SPLIT_GEN);
+    struct stat_key key = { "self_influence", text, set.checkpoint[0], SPLIT_TRAIN };
+    ok(store_stat_get(s, &key, 0, N, h, &present));
+    assert_int_equal(present, N);
+    for (size_t n = 0; n < N; n++) assert_near(h[n], leverage(n, 64, set.lambda_abs), 1e-9, 0);
+}
+
+/* Those of features with other noise are others. */
 static void leverages_of_the_training_items_are_kept(void **state) {
     (void)state;
     struct store *s = world("leverage.db");
     struct score_options o = SCORE_DEFAULTS;
     struct stat_set_list l;
-    double h[N];
-    size_t present;
     add_all_features(s, "square", 64);
     o.methods = "dtrak";
     ok(pipeline_score(s, &o, NULL));
-    struct score_set set = find_set(s, "trak", "square", SPLIT_GEN);
+    check_leverages(s, "square t10 k64 lambda auto noise 7 f32");
+    noise_seed = 0;
+    for (size_t i = 0; i < N * K_MAX; i++) phi[i / K_MAX][i % K_MAX] = rig_value(i, 9);
+    add_all_features(s, "square", 64);
+    noise_seed = 7;
+    ok(pipeline_score(s, &o, NULL));
+    check_leverages(s, "square t10 k64 lambda auto f32");
     ok(store_stats_list(s, &l));
-    assert_int_equal(l.count, 1);
-    assert_string_equal(l.set[0].key, "square t10 k64 lambda auto");
-    struct stat_key key = { "self_influence", l.set[0].key, set.checkpoint[0], SPLIT_TRAIN };
-    ok(store_stat_get(s, &key, 0, N, h, &present));
-    assert_int_equal(present, N);
-    for (size_t n = 0; n < N; n++) assert_near(h[n], leverage(n, 64, set.lambda_abs), 1e-9, 0);
+    assert_int_equal(l.count, 2);
     stat_set_list_free(&l);
     store_close(s);
 }
