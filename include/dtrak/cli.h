@@ -123,7 +123,7 @@ enum status cli_setting(const struct args *a, struct report_request *r);
     { "checkpoint", 1, "LIST", what " these checkpoints: steps, percentages, last" }, \
     { "timesteps", 1, "N", what " so many timesteps" }, \
     { "dims", 1, "K", what " so many dimensions" }, \
-    { "lambda", 1, "V", what " this lambda: 0.05, abs:500 or auto" }, \
+    { "lambda", 1, "V", what " this lambda: 0.05, abs:500, auto, or grid: any of it" }, \
     { "split", 1, "LIST", what " these splits: train, val, gen" }
 struct pick;
 enum status cli_pick(const struct args *a, struct pick *p);

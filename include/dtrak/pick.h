@@ -15,7 +15,7 @@
 
 struct pick {
     const char *method;           /* "trak", or dtrak: trak with loss square */
-    const char *loss, *lambda;
+    const char *loss, *lambda;    /* lambda: one, or "grid" */
     const char *checkpoint;       /* as store_checkpoints_resolve() has it; a set is of these and of no others */
     size_t timesteps, k;
     unsigned splits;              /* bit per enum split */
@@ -25,6 +25,7 @@ struct picker {
     enum method method;           /* METHOD_COUNT: any */
     enum loss loss;               /* LOSS_COUNT: any */
     char lambda[LAMBDA_TEXT];     /* "": any */
+    int on_grid;                  /* any lambda of the grid */
     struct checkpoint_list checkpoint;
     int has_checkpoint;
     size_t timesteps, k;

@@ -19,7 +19,8 @@ enum status picker_open(struct picker *out, struct store *s, const struct pick *
             return fail(ERR_USAGE, "%s means loss %s, but loss %s was asked for; use method trak with it", p->method, loss_name(alias), p->loss);
         out->loss = asked;
     }
-    if (p->lambda) {
+    out->on_grid = p->lambda && !strcmp(p->lambda, "grid");
+    if (p->lambda && !out->on_grid) {
         TRY(lambda_parse(&l, p->lambda));
         lambda_format(out->lambda, l);
     }
@@ -35,10 +36,20 @@ static int has_checkpoint(const struct picker *p, int64_t id) {
     return 0;
 }
 
+static int is_on_grid(const struct score_set *set) {
+    char text[LAMBDA_TEXT];
+    for (size_t i = 0; i < LAMBDA_GRID_COUNT; i++) {
+        lambda_format(text, (struct lambda){ LAMBDA_RELATIVE, lambda_grid(i) });
+        if (!strcmp(set->lambda_spec, text)) return 1;
+    }
+    return 0;
+}
+
 int picker_takes_scores(const struct picker *p, const struct score_set *set) {
     if (p->method != METHOD_COUNT && strcmp(set->method, method_name(p->method)) != 0) return 0;
     if (p->loss != LOSS_COUNT && strcmp(set->loss, loss_name(p->loss)) != 0) return 0;
     if (p->lambda[0] && strcmp(set->lambda_spec, p->lambda) != 0) return 0;
+    if (p->on_grid && !is_on_grid(set)) return 0;
     if (p->timesteps && set->timesteps != p->timesteps) return 0;
     if (p->k && set->k != p->k) return 0;
     if (p->splits && !(p->splits >> set->split & 1)) return 0;

@@ -144,6 +144,13 @@ cp n.db t.db && "$DTRAK" score t.db --method trak --loss square --lambda 0.1 --b
 "$DTRAK" slim t.db t12.db --bits 12 > out.txt 2> err.txt
 says scores_that_are_there_rounded_already_are_in_nobodys_way $? "$(cat err.txt)"
 equal one_set_of_them_stays "$(value t12.db score_sets)" "$(value n.db score_sets)"
+"$DTRAK" score t.db --method trak --loss square --lambda 0.2,0.5,abs:30 2> err.txt
+was=$(value t.db score_sets)
+"$DTRAK" drop t.db --scores --lambda grid --yes > out.txt 2> err.txt
+says scores_on_the_grid_can_go $? "$(cat err.txt)"
+equal they_are_named "$(grep -c 'lambda 0\.[125]$' out.txt)" "$((was - $(value t.db score_sets)))"
+holds another_lambda_stays "$DTRAK" rank t.db --query gen:1 --method dtrak --lambda abs:30
+exits one_of_the_grid_is_gone 1 "no scores of D-TRAK" rank t.db --query gen:1 --method dtrak --lambda 0.2
 "$DTRAK" slim n.db k.db --keep-features > out.txt 2> err.txt
 equal features_can_stay "$(value k.db sizes.features)" "$(value n.db sizes.features)"
 "$DTRAK" slim n.db some.db --query gen:1-2 > out.txt 2> err.txt
