@@ -28,8 +28,9 @@
 /* Fewest subsets for a value, and for an interval. */
 enum { LDS_SUBSETS_MIN = 3, LDS_INTERVAL_MIN = 6 };
 
-/* p[m] of one query; scores [N], members [M][N] (0 or 1). */
-void lds_predict(double *p, const float *scores, const unsigned char *members, size_t M, size_t N);
+/* p [Q][M]; scores [Q][N], members [M][N] (0 or 1).  Sums run over the items in their order, so that queries whose
+ * scores are all the same predict the same of subsets of one size. */
+enum status lds_predict(double *p, const float *scores, size_t Q, const unsigned char *members, size_t M, size_t N);
 
 /* Takes each subset's mean over the queries away from v [Q][M]: what is left is
  * not how good a network is as a whole. */

@@ -33,6 +33,7 @@ struct maker {
     struct checkpoint_list checkpoints;
     struct losses losses;
     double **p;                   /* [rows of the split] of [Q][M] */
+    struct lds_fit *reference[2]; /* [rows of the split], plain and centred: of those that others are compared with */
     struct lds_row *kept;         /* what is to be stored, when all is known; per_query is ours */
     size_t n_kept, room;
 };
@@ -136,12 +137,15 @@ static void name_row(struct maker *m, struct lds_report_row *row) {
 
 static enum status predict(struct maker *m, const struct lds_report_split *sp, const struct score_set *set, double *p,
                            int *complete) {
-    float *scores = mem_array(set->n, sizeof *scores);
+    enum { ROWS = 64 };   /* read at a time */
+    *complete = 0;
+    float *scores = mem_array(ROWS * set->n, sizeof *scores);
     if (!scores) return fail(ERR_NOMEM, "lds: out of memory");
     enum status st = OK;
-    for (size_t q = 0; q < sp->Q && st == OK; q++) {
-        st = store_score_read(m->s, set, sp->first + q, scores);
-        if (st == OK) lds_predict(p + q * m->r->M, scores, m->outputs.members, m->r->M, m->outputs.n);
+    for (size_t q = 0; q < sp->Q && st == OK; q += ROWS) {
+        size_t rows = sp->Q - q < ROWS ? sp->Q - q : ROWS;
+        for (size_t i = 0; i < rows && st == OK; i++) st = store_score_read(m->s, set, sp->first + q + i, scores + i * set->n);
+        if (st == OK) st = lds_predict(p + q * m->r->M, scores, rows, m->outputs.members, m->r->M, m->outputs.n);
     }
     mem_free(scores);
     *complete = st == OK;
@@ -191,8 +195,7 @@ static enum status add_row(struct maker *m, struct lds_report_split *sp, const s
     *row = (struct lds_report_row){ .set = *set, .reference = sp->rows, .is_halves = is_made_of_these(m, set) };
     name_row(m, row);
     m->p[sp->rows++] = p;
-    progress_report(m->progress, (double)(sp->rows + sp->n_incomplete), 0, "read", "");
-    return progress_check(m->progress);
+    return OK;
 }
 
 static enum status read_scores(struct maker *m, struct lds_report_split *sp, const struct score_set_list *sets) {
@@ -206,6 +209,8 @@ static enum status read_scores(struct maker *m, struct lds_report_split *sp, con
             return fail(ERR_FORMAT, "lds: score set %lld has %zu columns, subsets are drawn from %zu training items",
                         (long long)sets->set[i].id, sets->set[i].n, m->outputs.n);
         TRY(add_row(m, sp, &sets->set[i]));
+        progress_report(m->progress, (double)(i + 1), (double)sets->count, "read", split_name(sp->split));
+        TRY(progress_check(m->progress));
     }
     return OK;
 }
@@ -292,24 +297,40 @@ static enum status store_kept(struct maker *m) {
     return st;
 }
 
+/* Of a row that others are compared with, made once; it stays the maker's. */
+static enum status reference_fit(struct maker *m, const struct lds_report_split *sp, size_t row, int centred, const struct lds_fit **out) {
+    struct lds_fit *f = &m->reference[centred][row];
+    *out = f;
+    return f->rho ? OK : fit_row(m, sp, row, centred, 0, f);
+}
+
+static enum status minus_reference(struct maker *m, const struct lds_report_split *sp, size_t at, int centred, const struct lds_fit *f,
+                                   struct lds_estimate *minus) {
+    const struct lds_report_row *row = &sp->row[at];
+    const struct lds_fit *ref;
+    struct lds_fit halves = { 0 }, ref_halves = { 0 };
+    if (!row->is_halves && !sp->row[row->reference].is_halves) {
+        TRY(reference_fit(m, sp, row->reference, centred, &ref));
+        return lds_difference(minus, f, ref);
+    }
+    enum status st = fit_row(m, sp, row->reference, centred, 1, &ref_halves);
+    if (st == OK && !row->is_halves) st = fit_row(m, sp, at, centred, 1, &halves);   /* again, the way of the reference */
+    if (st == OK) st = lds_difference(minus, row->is_halves ? f : &halves, &ref_halves);
+    lds_fit_free(&halves);
+    lds_fit_free(&ref_halves);
+    return st;
+}
+
 /* The estimates of a row, and its difference from its reference. */
 static enum status judge_row(struct maker *m, struct lds_report_split *sp, size_t at, int centred) {
     struct lds_report_row *row = &sp->row[at];
-    struct lds_fit f, ref = { 0 };
+    struct lds_fit f;
     TRY(fit_row(m, sp, at, centred, 0, &f));
     lds_estimate(centred ? &row->centred : &row->plain, &f);
     enum status st = keep(m, sp, row, &f, centred);
-    if (st == OK && row->reference != at) {
-        int halves = row->is_halves || sp->row[row->reference].is_halves;
-        if (halves && !row->is_halves) {   /* again, the way of the reference */
-            lds_fit_free(&f);
-            st = fit_row(m, sp, at, centred, 1, &f);
-        }
-        if (st == OK) st = fit_row(m, sp, row->reference, centred, halves, &ref);
-        if (st == OK) st = lds_difference(centred ? &row->minus_centred : &row->minus, &f, &ref);
-    }
+    if (st == OK && row->reference != at)
+        st = minus_reference(m, sp, at, centred, &f, centred ? &row->minus_centred : &row->minus);
     lds_fit_free(&f);
-    lds_fit_free(&ref);
     return st;
 }
 
@@ -451,14 +472,26 @@ static enum status judge_split(struct maker *m, struct lds_report_split *sp, con
     TRY(judge_losses(m, sp));
     TRY(read_scores(m, sp, sets));
     TRY(keep_room(m, sp->rows));
+    for (int centred = 0; centred < 2; centred++) {
+        m->reference[centred] = mem_array(sp->rows + 1, sizeof *m->reference[centred]);
+        if (!m->reference[centred]) return fail(ERR_NOMEM, "lds: out of memory");
+    }
     for (size_t i = 0; i < sp->rows; i++) choose_reference(m, sp, i);
-    for (size_t i = 0; i < sp->rows; i++)
+    for (size_t i = 0; i < sp->rows; i++) {
         for (int centred = 0; centred < 2; centred++) TRY(judge_row(m, sp, i, centred));
+        progress_report(m->progress, (double)(i + 1), (double)sp->rows, "lds", split_name(sp->split));
+        TRY(progress_check(m->progress));
+    }
     TRY(judge_sweeps(m, sp));
     return sort_rows(sp);
 }
 
 static void split_done(struct maker *m, size_t rows) {
+    for (int c = 0; c < 2; c++) {
+        for (size_t i = 0; m->reference[c] && i < rows; i++) lds_fit_free(&m->reference[c][i]);
+        mem_free(m->reference[c]);
+        m->reference[c] = NULL;
+    }
     for (size_t i = 0; m->p && i < rows; i++) mem_free(m->p[i]);
     mem_free(m->p);
     m->p = NULL;

@@ -22,7 +22,7 @@ static void a_prediction_is_minus_the_sum_over_the_members(void **state) {
     static const float scores[4] = { 1, -2, 4, 8 };
     static const unsigned char members[3][4] = { { 1, 1, 0, 0 }, { 0, 0, 1, 1 }, { 0, 0, 0, 0 } };
     double p[3];
-    lds_predict(p, scores, members[0], 3, 4);
+    assert_int_equal(lds_predict(p, scores, 1, members[0], 3, 4), OK);
     assert_near(p[0], 1, 0, 1e-15);
     assert_near(p[1], -12, 0, 1e-15);
     assert_near(p[2], 0, 1e-15, 0);
@@ -137,7 +137,7 @@ static void what_lowers_the_loss_by_its_presence_scores_positive(void **state) {
         solve(w, members[m]);
         for (size_t q = 0; q < QUERIES; q++) y[q * SUBSETS + m] = query_loss(w, q);
     }
-    for (size_t q = 0; q < QUERIES; q++) lds_predict(p + q * SUBSETS, tau[q], members[0], SUBSETS, N);
+    assert_int_equal(lds_predict(p, tau[0], QUERIES, members[0], SUBSETS, N), OK);
     struct lds_fit f;
     struct lds_estimate e;
     assert_int_equal(lds_fit_new(&f, p, y, SUBSETS, QUERIES), OK);
