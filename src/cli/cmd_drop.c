@@ -8,6 +8,7 @@
 
 static const struct option options[] = {
     { "scores", 0, NULL, "score sets" },
+    { "rows", 0, NULL, "scores whose LDS was measured; the LDS stays" },
     { "features", 0, NULL, "features; kernels and eigenbases made of them stay" },
     { "kernels", 0, NULL, "kernels of training features" },
     { "bases", 0, NULL, "eigenbases" },
@@ -33,6 +34,7 @@ static void print_count(const char **comma, size_t n, const char *one, const cha
 static void print_dropped(const struct drop_result *r, int really) {
     const char *comma = "";
     print_count(&comma, r->score_sets, "score set", "score sets");
+    print_count(&comma, r->emptied, "score set but for its LDS", "score sets but for their LDS");
     print_count(&comma, r->feature_sets, "feature set", "feature sets");
     print_count(&comma, r->kernels, "kernel", "kernels");
     print_count(&comma, r->bases, "eigenbasis", "eigenbases");
@@ -53,11 +55,12 @@ static enum status run_drop(const struct args *a) {
     struct drop_options o = { .really = args_has(a, "yes"), .say = print_line, .say_ctx = stdout,
                               .embedding = args_text(a, "embedding", NULL), .queries = args_text(a, "query", NULL) };
     if (args_has(a, "scores")) o.what |= DROP_SCORES;
+    if (args_has(a, "rows")) o.what |= DROP_ROWS;
     if (args_has(a, "features")) o.what |= DROP_FEATURES;
     if (args_has(a, "kernels")) o.what |= DROP_KERNELS;
     if (args_has(a, "bases")) o.what |= DROP_BASES;
     if (!o.what && !o.embedding && !o.queries)
-        return fail(ERR_USAGE, "what is to go? --scores, --features, --kernels, --bases, --embedding NAME or --query ITEMS");
+        return fail(ERR_USAGE, "what is to go? --scores, --rows, --features, --kernels, --bases, --embedding NAME or --query ITEMS");
     TRY(cli_pick(a, &o.pick));
     TRY(cli_open(&s, a->file[0], o.really));
     console_start(&c);

@@ -6,6 +6,7 @@
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
 #include "dtrak/store_drop.h"
+#include "dtrak/store_subset.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,19 +26,40 @@ static void say(const struct dropper *d, const char *line) {
 
 /* --- sets --- */
 
+static enum status describe(struct dropper *d, const char *what, const struct score_set *set) {
+    char line[256];
+    int n = snprintf(line, sizeof line, "%s: ", what);
+    TRY(pick_describe_scores(line + n, sizeof line - (size_t)n, d->s, set));
+    say(d, line);
+    return OK;
+}
+
+static enum status drop_set(struct dropper *d, const struct score_set *set) {
+    TRY(describe(d, "scores", set));
+    d->r->score_sets++;
+    return d->o->really ? store_score_set_delete(d->s, set->id) : OK;
+}
+
+static enum status drop_rows(struct dropper *d, const struct score_set *set) {
+    struct lds_row measured;
+    enum status st = set->rows_done ? store_lds_get(d->s, set->id, 0, &measured, NULL) : ERR_MISSING;
+    if (st != OK) return st == ERR_MISSING ? OK : st;
+    TRY(describe(d, "scores, but not what was measured of them", set));
+    d->r->emptied++;
+    if (!d->o->really) return OK;
+    unsigned char *keep = mem_array(set->rows + 1, 1);   /* none */
+    if (!keep) return fail(ERR_NOMEM, "drop: out of memory");
+    st = store_score_rows_keep(d->s, set, keep);
+    mem_free(keep);
+    return st;
+}
+
 static enum status drop_scores(struct dropper *d) {
     struct score_set_list l;
-    char line[256];
     TRY(store_score_sets_list(d->s, &l));
     enum status st = OK;
-    for (size_t i = 0; i < l.count && st == OK; i++) {
-        if (!picker_takes_scores(&d->pick, &l.set[i])) continue;
-        int n = snprintf(line, sizeof line, "scores: ");
-        st = pick_describe_scores(line + n, sizeof line - (size_t)n, d->s, &l.set[i]);
-        say(d, line);
-        if (st == OK && d->o->really) st = store_score_set_delete(d->s, l.set[i].id);
-        d->r->score_sets++;
-    }
+    for (size_t i = 0; i < l.count && st == OK; i++)
+        if (picker_takes_scores(&d->pick, &l.set[i])) st = d->o->what & DROP_SCORES ? drop_set(d, &l.set[i]) : drop_rows(d, &l.set[i]);
     score_set_list_free(&l);
     return st;
 }
@@ -194,12 +216,12 @@ static enum status drop_queries(struct dropper *d) {
 /* --- all of it --- */
 
 static enum status drop_sets(struct dropper *d) {
-    if (d->o->what & DROP_SCORES) TRY(drop_scores(d));
+    if (d->o->what & (DROP_SCORES | DROP_ROWS)) TRY(drop_scores(d));
     if (d->o->what & (DROP_FEATURES | DROP_KERNELS | DROP_BASES)) TRY(drop_features(d));
     if (d->o->embedding) TRY(drop_embedding(d));
     if (d->o->queries) TRY(drop_queries(d));
     const struct drop_result *r = d->r;
-    if (r->score_sets + r->feature_sets + r->kernels + r->bases + r->embeddings + r->queries) return OK;
+    if (r->score_sets + r->emptied + r->feature_sets + r->kernels + r->bases + r->embeddings + r->queries) return OK;
     return fail(ERR_MISSING, "nothing of that kind is stored");
 }
 

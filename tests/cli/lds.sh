@@ -145,6 +145,15 @@ sed -n '/^gen:/,$p' r.txt > r-gen.txt && sed -n '/^gen:/,$p' s.txt > s-gen.txt
 same_file the_split_that_stays_whole_is_judged_as_before s-gen.txt r-gen.txt
 "$DTRAK" lds slim.db --report --json > s.json 2> err.txt
 equal json_has_what_was_measured_before "$("$json" splits.0.measured_before.# < s.json) $("$json" splits.0.rows.# < s.json)" "8 0"
+"$DTRAK" drop slim.db --rows --method trak --yes > out.txt 2> err.txt
+says scores_can_go_without_their_lds $? "$(cat err.txt)"
+equal it_says_which "$(sed -n '$s/ score sets.*//p' out.txt)" 12
+"$DTRAK" lds slim.db --report > t.txt 2> err.txt
+says the_report_still_works $? "$(cat err.txt)"
+equal and_has_what_was_measured "$(line t.txt val D-TRAK)" "$(line r.txt val D-TRAK)"
+exits a_ranking_is_not_there_any_more 1 "no scores of D-TRAK" rank slim.db --query gen:0 --method dtrak --lambda 10
+holds a_database_of_measurements_is_clean "$DTRAK" check slim.db
+"$DTRAK" lds slim.db --report --json > s.json 2> err.txt
 equal csv_too "$("$DTRAK" lds slim.db --report --csv 2> err.txt | grep -c '^val,')" 8
 "$DTRAK" score a.db --method emp-influence,datamodel > out.txt 2> err.txt
 says scores_are_made_of_the_retrained_networks $? "$(cat err.txt)"
