@@ -32,8 +32,8 @@ struct drop_result {
 /* DROP_ROWS: the scores of sets that an LDS was measured of; the set and its LDS stay.  Features go with their rows; the set itself goes too, unless a kernel or an eigenbasis of it stays, or it was
  * imported and scores of it stay: then it says what they were made of.
  * ERR_MISSING: nothing of the kind is stored; ERR_USAGE: an embedding or a query that is not there, or no query;
- * ERR_RANGE: a query that retrained networks were measured on, or that stands before one, or whose features
- * stay in files. */
+ * ERR_RANGE: a query that retrained networks were measured on, or that stands before one, unless all after it go
+ * too; or whose features stay in files. */
 enum status pipeline_drop(struct store *s, const struct drop_options *o, const struct progress *p, struct drop_result *r);
 
 #endif

@@ -145,6 +145,17 @@ sed -n '/^gen:/,$p' r.txt > r-gen.txt && sed -n '/^gen:/,$p' s.txt > s-gen.txt
 same_file the_split_that_stays_whole_is_judged_as_before s-gen.txt r-gen.txt
 "$DTRAK" lds slim.db --report --json > s.json 2> err.txt
 equal json_has_what_was_measured_before "$("$json" splits.0.measured_before.# < s.json) $("$json" splits.0.rows.# < s.json)" "8 0"
+exits a_query_that_was_measured_stays 1 "gen:1 stays: retrained networks were measured on gen:0-3" drop kept.db --query gen:1-2 --yes
+cp kept.db first.db
+holds the_last_ones_can_go "$DTRAK" drop first.db --query gen:2-3 --yes
+"$DTRAK" lds first.db --report > f.txt 2> err.txt
+says the_report_of_the_first_ones_works $? "$(cat err.txt)"
+sed -n '/^gen:/,$p' f.txt > f-gen.txt
+[ "$(grep -c '^  D-TRAK ' f-gen.txt)" = 1 ] && grep -q 'as measured when the scores of all 4 queries were here:' f-gen.txt
+says it_has_what_was_measured_of_all $? "$(cat f-gen.txt)"
+equal with_the_same_numbers "$(line f-gen.txt gen D-TRAK)" "$(line r-gen.txt gen D-TRAK)"
+equal rankings_of_those_that_stay_are_the_same "$("$DTRAK" rank first.db --query gen:1 --method dtrak --csv | cksum)" "$("$DTRAK" rank kept.db --query gen:1 --method dtrak --csv | cksum)"
+holds the_database_of_the_first_ones_is_clean "$DTRAK" check first.db
 "$DTRAK" drop slim.db --rows --method trak --yes > out.txt 2> err.txt
 says scores_can_go_without_their_lds $? "$(cat err.txt)"
 equal it_says_which "$(sed -n '$s/ score sets.*//p' out.txt)" 12
