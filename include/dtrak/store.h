@@ -46,6 +46,9 @@ struct store;
 /* At byte 68 of the file, most significant byte first: "dtrk". */
 enum { STORE_APPLICATION_ID = 0x6474726b };
 
+/* Whether the file is a database of dtrak, of any schema: its first bytes say so. */
+int store_is_database(const char *path);
+
 enum store_mode {
     STORE_READ,            /* never writes, also works on media that cannot be written */
     STORE_WRITE,           /* fails when the file cannot be written */

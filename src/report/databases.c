@@ -41,19 +41,6 @@ static enum status add(struct database_list *l, char *path) {
 
 /* --- folders --- */
 
-/* SQLite's first words, and the number at byte 68 that says whose file it is. */
-static int is_ours(const char *path) {
-    unsigned char head[72];
-    struct stat sb;
-    if (stat(path, &sb) != 0 || !S_ISREG(sb.st_mode)) return 0;
-    FILE *f = fopen(path, "rb");
-    size_t got = f ? fread(head, 1, sizeof head, f) : 0;
-    if (f) fclose(f);
-    if (got < sizeof head || memcmp(head, "SQLite format 3", 16) != 0) return 0;
-    uint32_t id = (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 | head[71];
-    return id == STORE_APPLICATION_ID;
-}
-
 static int is_regular(const char *path) {
     struct stat sb;
     return stat(path, &sb) == 0 && S_ISREG(sb.st_mode);
@@ -82,7 +69,7 @@ static enum status add_folder(struct database_list *l, const char *folder) {
         if (e->d_name[0] == '.') continue;
         char *path = join(folder, e->d_name);
         if (!path) st = fail(ERR_NOMEM, "databases: out of memory");
-        else if (named ? is_regular(path) : is_ours(path)) st = add(l, path);
+        else if (named ? is_regular(path) : store_is_database(path)) st = add(l, path);
         else mem_free(path);
         if (l->count - first > DATABASES_MAX) st = fail(ERR_RANGE, "%s: more than %d databases", folder, DATABASES_MAX);
     }

@@ -57,6 +57,11 @@ enum status db_number(struct store *s, int64_t *value, const char *sql, const ch
 /* SQL that is not worth keeping prepared; several statements are fine. */
 enum status db_script(struct store *s, const char *sql);
 
+/* header.c: refuses what is no database, or not a whole one, in words. */
+enum status db_look_at_header(const char *path);
+/* Whether there is a file of that name with the suffix, with something in it. */
+int db_exists_beside(const char *path, const char *suffix);
+
 /* A unit of work: its own transaction, or a savepoint in an open one.
  * db_unit_end() commits when st is OK, else undoes the unit; returns the first
  * error. */

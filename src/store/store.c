@@ -236,44 +236,6 @@ enum status store_publish(struct store *s) {
 
 /* --- open --- */
 
-static int exists_beside(const char *path, const char *suffix) {
-    char name[PATH_MAX + 16];
-    struct stat st;
-    snprintf(name, sizeof name, "%s%s", path, suffix);
-    return stat(name, &st) == 0 && st.st_size > 0;
-}
-
-static uint32_t big_endian(const unsigned char *p) {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-/* What SQLite would say later, or not at all, or less clearly. */
-static enum status look_at_header(const char *path) {
-    unsigned char h[100] = { 0 };
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return fail(ERR_IO, "%s: %s", path, strerror(errno));
-    int bad = fstat(fd, &st) != 0;
-    ssize_t got = bad || !S_ISREG(st.st_mode) ? 0 : pread(fd, h, sizeof h, 0);
-    close(fd);
-    if (bad || got < 0) return fail(ERR_IO, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode)) return fail(ERR_DB, "%s: not a database, not even a file", path);
-    if (got == 0) return fail(ERR_DB, "%s: not a database: the file is empty", path);
-    if (memcmp(h, "SQLite format 3", (size_t)got < 16 ? (size_t)got : 16) != 0)
-        return fail(ERR_DB, "%s: not a database: it does not start with \"SQLite format 3\"", path);
-    uint64_t page = (uint64_t)h[16] << 8 | h[17];
-    if (page == 1) page = 65536;
-    if ((size_t)got == sizeof h && (page < 512 || (page & (page - 1))))
-        return fail(ERR_DB, "%s: not a database: pages of %llu bytes", path, (unsigned long long)page);
-    uint64_t promised = page * big_endian(h + 28);
-    int current = big_endian(h + 24) == big_endian(h + 92);   /* else the count is not kept up */
-    int truncated = (size_t)got < sizeof h || (current && (uint64_t)st.st_size < promised);
-    if (truncated && !exists_beside(path, "-wal") && !exists_beside(path, "-journal"))
-        return fail(ERR_DB, "%s: truncated: %lld bytes, its header promises %llu; copy it again", path,
-                    (long long)st.st_size, (unsigned long long)promised);
-    return OK;
-}
-
 static int folder_is_writable(const char *path) {
     char dir[PATH_MAX];
     folder_of(dir, path);
@@ -310,7 +272,7 @@ static enum status open_for_reading(struct store *s) {
     db_disconnect(s);
     /* Media that cannot be written lacks the files SQLite wants beside a
      * database in WAL mode; without a log there is nothing to miss. */
-    if (exists_beside(s->path, "-wal") || exists_beside(s->path, "-journal"))
+    if (db_exists_beside(s->path, "-wal") || db_exists_beside(s->path, "-journal"))
         return fail(ERR_DB, "%s: has unfinished work in a log beside it, on media that cannot be written; "
                             "copy both to where they can be", s->path);
     TRY(db_connect(s, s->path, SQLITE_OPEN_READONLY, 1));
@@ -328,7 +290,7 @@ enum status store_open(struct store **out, const char *path, enum store_mode mod
     struct stat file;
     if (stat(path, &file) != 0 && errno == ENOENT)
         return fail(ERR_IO, "%s: no such file; `dtrak new` makes a database", path);
-    TRY(look_at_header(path));
+    TRY(db_look_at_header(path));
     TRY(store_new(&s, path));
     int writable = access(path, W_OK) == 0 && folder_is_writable(path);
     enum status st;

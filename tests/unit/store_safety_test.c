@@ -1,7 +1,9 @@
 /* What must survive: kill -9, damage, two processes that want the same job. */
 #include "../lib/store_rig.h"
+#include "dtrak/databases.h"
 #include "dtrak/mem.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -42,6 +44,67 @@ static struct score_set ensure_scores(struct store *s) {
     w.rows = RIG_GEN;
     if (store_score_set_ensure(s, &w, NULL, &w) != OK) fail_msg("%s", fail_reason());
     return w;
+}
+
+/* --- the lock of a process that is at work --- */
+
+/* Seen from another process: the bytes that whoever has an SQLite file open in WAL mode holds a lock on. */
+static int is_locked(const char *path) {
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510 };
+        int fd = open(path, O_RDWR);
+        _exit(fd < 0 || fcntl(fd, F_GETLK, &l) != 0 ? 2 : l.l_type != F_UNLCK);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+    return WEXITSTATUS(status);
+}
+
+static void look_again(const char *path, enum store_mode mode) {
+    struct store *s;
+    assert_int_equal(store_open(&s, path, mode), OK);
+    store_close(s);
+}
+
+/* Any descriptor of a file that a process closes takes the process's locks on it along.  Then the next process that
+ * closes the file ends the log under the writer's hands. */
+static void who_looks_at_an_open_file_does_not_unlock_it(void **state) {
+    (void)state;
+    const char *path = rig_path("db"), *folder = rig_folder();
+    struct store *s = rig_project(path);
+    struct feature_set set = ensure_set(s);
+    struct database_list l;
+    float rows[BLOCK * 6];
+    char line[600], name[300];
+    block_rows(rows, 0, 0);
+    assert_int_equal(store_feature_block_put(s, &set, 0, rows), OK);
+    assert_true(is_locked(path));
+    look_again(path, STORE_READ);
+    assert_true(is_locked(path));
+    look_again(path, STORE_WRITE);
+    assert_true(is_locked(path));
+    assert_true(store_is_database(path));
+    assert_true(is_locked(path));
+    assert_int_equal(database_list_find(&l, &folder, 1), OK);
+    assert_int_equal(l.count, 1);
+    database_list_free(&l);
+    assert_true(is_locked(path));
+    assert_int_equal(store_backup(path, rig_path("copy"), NULL), OK);
+    assert_true(is_locked(path));
+    /* Somebody else writes and leaves. */
+    snprintf(line, sizeof line, "'%s' score '%s' --method random 2> '%s'", getenv("DTRAK"), path, rig_path("err"));
+    assert_int_equal(system(line), 0);
+    snprintf(name, sizeof name, "%s-wal", path);
+    assert_true(rig_exists(name));
+    for (size_t b = 1; b < BLOCKS; b++) {
+        block_rows(rows, b, 0);
+        assert_int_equal(store_feature_block_put(s, &set, b, rows), OK);
+    }
+    store_close(s);
+    assert_int_equal(rig_number(path, "SELECT count(*) FROM feature_block"), BLOCKS);
+    assert_true(rig_number(path, "SELECT count(*) FROM score") > 0);
 }
 
 /* --- kill -9 --- */
@@ -406,6 +469,7 @@ static void two_processes_never_run_one_job_twice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(who_looks_at_an_open_file_does_not_unlock_it, rig_end),
         cmocka_unit_test_teardown(a_killed_writer_loses_at_most_the_block_in_hand, rig_end),
         cmocka_unit_test_teardown(a_sound_database_has_no_problems, rig_end),
         cmocka_unit_test_teardown(a_flipped_bit_is_named_by_check_and_by_read, rig_end),
