@@ -48,7 +48,11 @@ struct term;
 enum same_items { ITEMS_SAME, ITEMS_MORE, ITEMS_OTHER };
 
 /* How well a score set predicts retraining, as stored. */
-struct measured { int has; struct lds_row kind[2]; double *per_query; };   /* plain, and centred; per_query of the plain one */
+struct measured {
+    int has, in_sweep;            /* in_sweep: lambda is stated, and the same with lambda auto was measured too */
+    struct lds_row kind[2];       /* plain, and centred */
+    double *per_query;            /* of the plain one */
+};
 
 struct catalog {
     struct project project;

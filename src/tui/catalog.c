@@ -48,6 +48,23 @@ static void list_methods(struct catalog *c) {
     }
 }
 
+static int is_stated(const struct score_set *s) { return s->lambda_spec[0] && strcmp(s->lambda_spec, "auto") != 0; }
+
+static int differ_in_lambda_alone(const struct score_set *a, const struct score_set *b) {
+    return a->split == b->split && a->timesteps == b->timesteps && a->k == b->k && a->checkpoints == b->checkpoints &&
+           (!a->checkpoints || a->checkpoint[0] == b->checkpoint[0]) && !strcmp(a->method, b->method) && !strcmp(a->loss, b->loss) &&
+           !strcmp(a->params, b->params);
+}
+
+/* Which measured sets are of a sweep over lambda: the same with lambda auto was measured too. */
+static void find_sweeps(struct catalog *c) {
+    for (size_t i = 0; i < c->scores.count; i++) {
+        const struct score_set *s = &c->scores.set[i];
+        for (size_t j = 0; c->measured[i].has && is_stated(s) && !c->measured[i].in_sweep && j < c->scores.count; j++)
+            c->measured[i].in_sweep = c->measured[j].has && !strcmp(c->scores.set[j].lambda_spec, "auto") && differ_in_lambda_alone(s, &c->scores.set[j]);
+    }
+}
+
 static enum status read_measured(struct store *s, struct catalog *c) {
     c->measured = mem_array(c->scores.count ? c->scores.count : 1, sizeof *c->measured);
     if (!c->measured) return fail(ERR_NOMEM, "explorer: out of memory");
@@ -60,6 +77,7 @@ static enum status read_measured(struct store *s, struct catalog *c) {
             m->has = st == OK;
         }
     }
+    find_sweeps(c);
     return OK;
 }
 

@@ -45,15 +45,21 @@ static double key_of(const struct app *a, size_t at, int part) {
 
 static const struct lds_row *lds_of(const struct app *a, size_t at) { return &a->catalog.measured[at].kind[a->evaluation.centred]; }
 
-/* Measured sets of the split, in order. */
-static size_t lines_of(const struct app *a, struct line *out) {
+/* Measured sets of the split, in order: all, or without those of a sweep over lambda, which would fill the first pages
+ * with what chance favoured. */
+static size_t measured_of(const struct app *a, struct line *out, int all) {
     size_t n = 0;
-    for (size_t i = 0; i < a->catalog.scores.count && n < ROWS_MAX; i++)
-        if (a->catalog.measured[i].has && a->catalog.scores.set[i].split == a->evaluation.split)
+    for (size_t i = 0; i < a->catalog.scores.count && n < ROWS_MAX; i++) {
+        const struct measured *m = &a->catalog.measured[i];
+        if (m->has && (all || !m->in_sweep) && a->catalog.scores.set[i].split == a->evaluation.split)
             out[n++] = (struct line){ i, lds_of(a, i)->value, { key_of(a, i, 0), key_of(a, i, 1) } };
+    }
     qsort(out, n, sizeof *out, by_keys);
     return n;
 }
+
+/* What the table lists: every lambda when it is sorted by lambda. */
+static size_t lines_of(const struct app *a, struct line *out) { return measured_of(a, out, a->evaluation.sort == BY_STRENGTH); }
 
 static size_t count(const struct app *a) {
     static struct line l[ROWS_MAX];
@@ -194,11 +200,22 @@ static size_t name_cols(const struct app *a, const struct line *l, size_t n, siz
     return longest < most ? longest : most;
 }
 
+/* Sets of sweeps over lambda that the table leaves out. */
+static size_t hidden_of(const struct app *a) {
+    size_t n = 0;
+    for (size_t i = 0; i < a->catalog.scores.count && a->evaluation.sort != BY_STRENGTH; i++)
+        n += a->catalog.measured[i].in_sweep && a->catalog.scores.set[i].split == a->evaluation.split;
+    return n;
+}
+
 static void draw_table(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n) {
-    char title[120];
+    char title[160];
     struct range r = range_of(a, l, n);
+    size_t hidden = hidden_of(a);
     snprintf(title, sizeof title, "LDS x 100 on %s items%s, %zu settings%s%s", split_name(a->evaluation.split),
              a->evaluation.centred ? ", centred" : "", n, a->evaluation.sort ? " by " : "", a->evaluation.sort ? sort_name[a->evaluation.sort] : "");
+    size_t len = strlen(title);
+    if (hidden) snprintf(title + len, sizeof title - len, " (by lambda %zu)", n + hidden);
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, title);
     if (in.rows < 3 || in.cols < 20) return;
     size_t rows = in.rows - 2, words = in.cols >= 70 ? name_cols(a, l, n, in.cols - 46) : in.cols - 18;
@@ -249,15 +266,16 @@ static double place(const struct app *a, const struct score_set *s, enum axis ax
     return c ? c->percent : NAN;
 }
 
-static void end_text(char *out, size_t size, double at, enum axis axis) {
+static void end_text(char out[24], double at, enum axis axis) {
+    enum { size = 24 };
     if (axis == BY_TRAINING) snprintf(out, size, "%.0f%%", at);
-    else if (axis == BY_LAMBDA) snprintf(out, size, "1e%.1f", at);
+    else if (axis == BY_LAMBDA) draw_number(out, pow(10, at));
     else snprintf(out, size, "%.0f", pow(10, at));
 }
 
 /* LDS against one thing that differs, with intervals; returns 0 when only one place is taken. */
-static int draw_against(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n, enum axis axis) {
-    const struct score_set *mine = &a->catalog.scores.set[l[a->evaluation.cursor].at];
+static int draw_against(struct app *a, struct frame *f, struct area in, const struct score_set *mine, const struct line *l, size_t n,
+                        enum axis axis) {
     double low = INFINITY, high = -INFINITY, bottom = 0, top = .05;
     enum { ENDS, INTERVALS, VALUES, PASSES };
     struct plot bars;
@@ -288,16 +306,15 @@ static int draw_against(struct app *a, struct frame *f, struct area in, const st
     frame_printf(f, in.row + 1, in.col, 6, STYLE_DIM, "%5.1f", 100 * top);
     frame_printf(f, in.row + in.rows - 2, in.col, 6, STYLE_DIM, "%5.1f", 100 * bottom);
     char left[24], right[24];
-    end_text(left, sizeof left, low, axis);
-    end_text(right, sizeof right, high, axis);
+    end_text(left, low, axis);
+    end_text(right, high, axis);
     frame_text(f, in.row + in.rows - 1, in.col + 6, STYLE_DIM, left);
     frame_text(f, in.row + in.rows - 1, in.col + in.cols - text_width(right), STYLE_DIM, right);
     return 1;
 }
 
 /* Is there more than one place on the axis? */
-static int varies(const struct app *a, const struct line *l, size_t n, enum axis axis) {
-    const struct score_set *mine = &a->catalog.scores.set[l[a->evaluation.cursor].at];
+static int varies(const struct app *a, const struct score_set *mine, const struct line *l, size_t n, enum axis axis) {
     double first = NAN;
     for (size_t i = 0; i < n; i++) {
         const struct score_set *s = &a->catalog.scores.set[l[i].at];
@@ -327,19 +344,22 @@ static void draw_facts(struct app *a, struct frame *f, struct area in, const str
     }
 }
 
-static void draw_side(struct app *a, struct frame *f, struct area in, const struct line *l, size_t n) {
+static void draw_side(struct app *a, struct frame *f, struct area in, const struct line *shown) {
+    static struct line l[ROWS_MAX];
+    size_t n = measured_of(a, l, 1);
+    const struct score_set *mine = &a->catalog.scores.set[shown[a->evaluation.cursor].at];
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, "this setting");
     struct area inner = { in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
-    draw_facts(a, f, (struct area){ inner.row, inner.col, inner.rows, inner.cols }, l);
+    draw_facts(a, f, (struct area){ inner.row, inner.col, inner.rows, inner.cols }, shown);
     /* As many plots as there is room for, all as tall as that leaves them. */
     size_t row = inner.row + 7, plots = 0, room = inner.rows > 7 ? inner.rows - 7 : 0;
     if (inner.cols < 20) return;
-    for (int axis = 0; axis < AXES; axis++) plots += (size_t)varies(a, l, n, (enum axis)axis);
+    for (int axis = 0; axis < AXES; axis++) plots += (size_t)varies(a, mine, l, n, (enum axis)axis);
     while (plots && room / plots < 7) plots--;
     size_t h = plots ? room / plots - 1 : 0;
     if (h > 12) h = 12;
     for (int axis = 0; axis < AXES && plots; axis++)
-        if (draw_against(a, f, (struct area){ row, inner.col, h, inner.cols }, l, n, (enum axis)axis)) {
+        if (draw_against(a, f, (struct area){ row, inner.col, h, inner.cols }, mine, l, n, (enum axis)axis)) {
             row += h + 1;
             plots--;
         }
@@ -424,7 +444,7 @@ static void draw(struct app *a, struct frame *f, struct area in) {
     if (in.cols - side < 60 || in.rows < (n < 16 ? n : 16) + 2 + below) below = 0;
     draw_table(a, f, (struct area){ in.row, in.col, in.rows - below, in.cols - side }, l, n);
     if (below) draw_losses(a, f, (struct area){ in.row + in.rows - below, in.col, below, in.cols - side }, l, losses, count_losses);
-    if (side) draw_side(a, f, (struct area){ in.row, in.col + in.cols - side, in.rows, side }, l, n);
+    if (side) draw_side(a, f, (struct area){ in.row, in.col + in.cols - side, in.rows, side }, l);
 }
 
 const struct screen screen_evaluation = { "evaluation", IN_EVALUATION, open, draw, act, click, wheel };
