@@ -14,9 +14,10 @@ small=$out/demo-new.db
 DB=$db assets/make-study-fashion.sh "$out" base subsets features scores removals
 
 # TRAK and D-TRAK at the end of training with the kernels that stand in for their features: every
-# lambda follows from those.  Self-influence at the end, for every loss.
+# lambda follows from those.  Self-influence at the end for every loss, and who lies next to whom.
 "$dtrak" score "$db" --method trak --loss simple,square --timesteps 100 --dims 4096 --self
 "$dtrak" score "$db" --method trak --loss all --timesteps 100 --dims 4096 --self --no-kernel
+"$dtrak" self "$db" > /dev/null
 "$dtrak" lds "$db" --report > /dev/null
 
 # 48 + 96 of the queries.  Of the sweeps over lambda and dimensions what was measured: their scores

@@ -386,7 +386,8 @@ static void draw_strip(struct app *a, struct frame *f, struct area in) {
         struct area plot = { in.row, in.col + in.cols - plot_cols - 1, in.rows, plot_cols };
         draw_plot(m, f, plot);
         const char *axis = "log rank left →, right ↑";
-        if (room > text_width(axis) + 40) frame_text(f, in.row + in.rows - 1, plot.col - text_width(axis) - 2, STYLE_DIM, axis);
+        if (room > text_width(axis) + text_width(id) + text_width(label) + 4)
+            frame_text(f, in.row, plot.col - text_width(axis) - 2, STYLE_DIM, axis);
     }
 }
 
