@@ -1,9 +1,11 @@
-"""LDS: a small project with retrained networks, its report against NumPy's (check_lds.py), and the error bars
-of its scores (check_errors.py)."""
+"""LDS: a small project with retrained networks, its scores (check_scores.py), its report (check_lds.py) and the
+error bars of its scores (check_errors.py) against NumPy's."""
+import sqlite3
 import subprocess
 
 import check_errors
 import check_lds
+import check_scores
 from interop import Mismatch
 
 
@@ -33,6 +35,18 @@ def checks(case):
             raise Mismatch(said)
         return said
     yield "lds report", report
+
+    def scores():
+        path, worst, n = str(case.work / "lds.db"), 0, 0
+        db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+        for loss in ("simple", "square"):
+            for query in ("gen:0", "gen:4", "val:3"):
+                said, error = check_scores.compare(str(case.dtrak), path, db, loss, query)
+                if not error < check_scores.TOLERANCE:
+                    raise Mismatch(said)
+                worst, n = max(worst, error), n + 1
+        return f"{n} rankings, largest difference {worst:.2g} of the largest score"
+    yield "scores", scores
 
     def errors():
         path = str(case.work / "lds.db")
