@@ -6,7 +6,8 @@
 # Writes DIR/NAME.txt (LDS of everything), NAME.csv (the same for programs), NAME-outputs-*.tsv
 # (the losses of the retrained networks: `dtrak lds DB --import-outputs` takes them back),
 # NAME-removals.txt and .png where there are counterfactuals, NAME-self.txt, and plots
-# NAME-*.png where PLOT_PYTHON is a Python with matplotlib (requirements.txt).
+# NAME-*.png where PLOT_PYTHON is a Python with matplotlib (requirements.txt).  The table in
+# DIR/README.md, where there is one (table.py).
 set -eu
 dtrak=$1 db=$2 name=$3 dir=$4
 mkdir -p "$dir"
@@ -22,3 +23,5 @@ else
 fi
 "$dtrak" self "$db" --top 20 > "$dir/$name-self.txt" 2> /dev/null || rm -f "$dir/$name-self.txt"
 [ -z "${PLOT_PYTHON:-}" ] || "$PLOT_PYTHON" "$(dirname "$0")/plots.py" "$dir/$name.csv" "$dir/$name"
+[ ! -f "$dir/README.md" ] || ! grep -q "<!-- $name: table -->" "$dir/README.md" || ! command -v python3 > /dev/null ||
+    python3 "$(dirname "$0")/table.py" "$dir/$name.csv" "$dir/README.md" "$name"

@@ -6,6 +6,10 @@
 #include "dtrak/err.h"
 #include "dtrak/store.h"
 
+/* What took the images away, for people: "D-TRAK" for the label "trak square"; others as they are, escaped. */
+enum { COUNTERFACTUAL_NAME = 96 };
+void counterfactual_name(char out[COUNTERFACTUAL_NAME], const char *label);
+
 /* Per label: queries, mean and median distance, and the paired difference from
  * `random` with its standard error where both have the query; then each picture. */
 enum status counterfactual_table_text(struct buf *out, const struct counterfactual_list *l);

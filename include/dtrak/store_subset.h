@@ -117,7 +117,7 @@ enum status store_subset_output_read(struct store *s, int64_t id, int64_t protoc
 /* Rows of the outputs of a model; 0: none. */
 enum status store_subset_output_rows(struct store *s, int64_t id, int64_t protocol, enum split split, size_t *rows);
 enum status store_subset_has_weights(struct store *s, int64_t id, int *has);
-/* Of every model, all at once; what they gave stays. */
+/* Of every model, all at once; what they gave stays, and finished models that gave nothing go. */
 enum status store_subset_weights_drop(struct store *s);
 /* The weights, verified; *bytes is the caller's to mem_free(); ERR_MISSING. */
 enum status store_subset_weights(struct store *s, int64_t id, void **bytes, size_t *len);

@@ -1,6 +1,7 @@
 /* live.c - the thread behind live.h, and the decomposition that it keeps. */
 #include "dtrak/live.h"
 
+#include "dtrak/linalg.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
 #include "dtrak/pipeline.h"
@@ -459,6 +460,8 @@ enum status live_open(struct live **out, const char *db, void (*on_change)(void 
     l->on_change = on_change;
     l->ctx = ctx;
     atomic_store(&l->small, 1500);
+    /* The pool's threads call BLAS for themselves: with threads of its own it would wait for them most of the time. */
+    linalg_set_threads(1);
     enum status st = store_open(&l->store, db, STORE_READ);
     if (st == OK) st = pool_new(&l->pool, 0);
     if (st == OK) {

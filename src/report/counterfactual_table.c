@@ -3,10 +3,12 @@
 
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
+#include "dtrak/method.h"
 #include "dtrak/stats.h"
 #include "dtrak/text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { GROUPS_MAX = 64 };
@@ -65,19 +67,29 @@ static enum status find_groups(struct groups *out, const struct counterfactual_l
     return st;
 }
 
+void counterfactual_name(char out[COUNTERFACTUAL_NAME], const char *label) {
+    char word[32];
+    size_t len = strcspn(label, " ");
+    snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : 0), label);
+    enum method m = method_parse(word, NULL);
+    enum loss loss = label[len] ? loss_parse(label + len + 1) : LOSS_COUNT;
+    if (m < METHOD_COUNT && (!label[len] || loss < LOSS_COUNT)) method_display(out, m, loss);
+    else text_escape(out, COUNTERFACTUAL_NAME, label);
+}
+
 static enum status check_any(const struct counterfactual_list *l) {
     return l->count ? OK : fail(ERR_MISSING, "there are no counterfactuals yet; dtrak counterfactual DB --methods dtrak,random makes some");
 }
 
 enum status counterfactual_table_text(struct buf *out, const struct counterfactual_list *l) {
     struct groups g;
-    char safe[96], name[32];
+    char safe[COUNTERFACTUAL_NAME], name[32];
     TRY(check_any(l));
     TRY(find_groups(&g, l));
     buf_text(out, "taken away by                 items  queries  L2 mean  median    minus random   cosine mean  median\n");
     for (size_t i = 0; i < g.count; i++) {
         const struct group *x = &g.group[i];
-        text_escape(safe, sizeof safe, x->label);
+        counterfactual_name(safe, x->label);
         buf_printf(out, "%-29s %5zu  %7zu  %7.3f  %6.3f", safe, x->removed, x->count, x->l2_mean, x->l2_median);
         if (isfinite(x->more_se) && strcmp(x->label, "random") != 0) buf_printf(out, "  %+6.3f +-%5.3f", x->more, x->more_se);
         else buf_text(out, "                ");
@@ -85,7 +97,7 @@ enum status counterfactual_table_text(struct buf *out, const struct counterfactu
     }
     buf_text(out, "\nquery      taken away by                 items      L2   cosine\n");
     for (size_t i = 0; i < l->count; i++) {
-        text_escape(safe, sizeof safe, l->row[i].label);
+        counterfactual_name(safe, l->row[i].label);
         item_ref_format(name, l->row[i].query);
         buf_printf(out, "%-10s %-29s %5zu  %6.3f  %7.4f\n", name, safe, l->row[i].removed, l->row[i].pixel_l2, l->row[i].pixel_cos);
     }

@@ -3,6 +3,7 @@
 #define DTRAK_REPORT_PARTS_H
 
 #include "dtrak/buf.h"
+#include "dtrak/report.h"
 #include "dtrak/store.h"
 
 #include <stddef.h>
@@ -11,6 +12,11 @@
 void report_add_padded(struct buf *b, const char *text, size_t cells);
 /* A field of a CSV line, quoted where it has to be. */
 void report_add_csv(struct buf *b, const char *text);
+
+/* The lines of the places of a ranking, each after `head`; error bars where they are, or columns left empty. */
+#define CSV_ERROR_COLUMNS ",se,sign_determined,p_top,rank_low,rank_high"
+enum csv_errors { CSV_NO_ERRORS, CSV_ERRORS, CSV_ERRORS_EMPTY };
+void report_add_csv_places(struct buf *b, const char *head, const struct report_entry *e, size_t n, enum csv_errors errors);
 
 /* The name of an item's label, else its number, else "". */
 enum status report_item_label(struct store *s, struct item_ref ref, char *out, size_t size);

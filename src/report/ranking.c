@@ -445,22 +445,24 @@ void report_add_csv(struct buf *b, const char *s) {
     buf_text(b, "\"");
 }
 
-static void add_side_csv(struct buf *b, const char *side, const struct report_ranking *r, const struct report_entry *e, size_t n) {
+void report_add_csv_places(struct buf *b, const char *head, const struct report_entry *e, size_t n, enum csv_errors errors) {
     char name[32];
     for (size_t i = 0; i < n; i++) {
         item_ref_format(name, e[i].item);
-        buf_printf(b, "%s,%zu,%s,", side, e[i].rank, name);
+        buf_printf(b, "%s,%zu,%s,", head, e[i].rank, name);
         report_add_csv(b, e[i].label);
         buf_text(b, ",");
         json_add_float(b, e[i].score);
-        if (r->has_trust)
+        if (errors == CSV_ERRORS)
             buf_printf(b, ",%.6g,%d,%.4g,%u,%u", e[i].se, e[i].is_determined, e[i].p_top, e[i].rank_low, e[i].rank_high);
+        else if (errors == CSV_ERRORS_EMPTY) buf_text(b, ",,,,,");
         buf_text(b, "\n");
     }
 }
 
 void report_ranking_csv(struct buf *b, const struct report_ranking *r) {
-    buf_printf(b, "side,rank,item,label,score%s\n", r->has_trust ? ",se,sign_determined,p_top,rank_low,rank_high" : "");
-    add_side_csv(b, "proponent", r, r->top, r->n_top);
-    add_side_csv(b, "opponent", r, r->bottom, r->n_bottom);
+    enum csv_errors errors = r->has_trust ? CSV_ERRORS : CSV_NO_ERRORS;
+    buf_printf(b, "side,rank,item,label,score%s\n", r->has_trust ? CSV_ERROR_COLUMNS : "");
+    report_add_csv_places(b, "proponent", r->top, r->n_top, errors);
+    report_add_csv_places(b, "opponent", r->bottom, r->n_bottom, errors);
 }

@@ -9,25 +9,19 @@
 
 #include <stdio.h>
 
-static void add_side(struct buf *b, const char *query, const char *side, const struct report_entry *e, size_t n) {
-    char name[32];
-    for (size_t i = 0; i < n; i++) {
-        item_ref_format(name, e[i].item);
-        buf_printf(b, "%s,%s,%zu,%s,", query, side, e[i].rank, name);
-        report_add_csv(b, e[i].label);
-        buf_text(b, ",");
-        json_add_float(b, e[i].score);
-        buf_text(b, "\n");
-    }
-}
-
 void report_rankings_csv(struct buf *b, const struct report_rankings *r) {
-    char query[32];
-    buf_text(b, "query,side,rank,item,label,score\n");
+    char query[32], head[64];
+    int any = 0;
+    for (size_t i = 0; i < r->count; i++) any |= r->one[i].has_trust;
+    buf_printf(b, "query,side,rank,item,label,score%s\n", any ? CSV_ERROR_COLUMNS : "");
     for (size_t i = 0; i < r->count; i++) {
-        item_ref_format(query, r->one[i].query);
-        add_side(b, query, "proponent", r->one[i].top, r->one[i].n_top);
-        add_side(b, query, "opponent", r->one[i].bottom, r->one[i].n_bottom);
+        const struct report_ranking *x = &r->one[i];
+        enum csv_errors errors = x->has_trust ? CSV_ERRORS : any ? CSV_ERRORS_EMPTY : CSV_NO_ERRORS;
+        item_ref_format(query, x->query);
+        snprintf(head, sizeof head, "%s,proponent", query);
+        report_add_csv_places(b, head, x->top, x->n_top, errors);
+        snprintf(head, sizeof head, "%s,opponent", query);
+        report_add_csv_places(b, head, x->bottom, x->n_bottom, errors);
     }
 }
 

@@ -2,6 +2,7 @@
  *
  * Small images are enlarged by whole factors, nearest neighbour, so that what
  * is seen is what was trained on. */
+#include "dtrak/counterfactual_table.h"
 #include "dtrak/report.h"
 
 #include "parts.h"
@@ -251,7 +252,7 @@ static enum status draw_counterfactual(struct image *sheet, struct store *s, con
     TRY(st);
     paste(sheet, &tile, x, y);
     image_free(&tile);
-    snprintf(text, sizeof text, "%.2f  %.3f", c->pixel_l2, c->pixel_cos);
+    snprintf(text, sizeof text, "%.1f  %.2f", c->pixel_l2, c->pixel_cos);
     line(sheet, x, y + TILE_PX + 6, TILE_PX, dim, text);
     return OK;
 }
@@ -279,7 +280,11 @@ enum status report_sheet_counterfactual(struct image *out, struct store *s, cons
     }
     if (queries > 100) queries = 100;   /* as high as a picture may be */
     TRY(sheet_new(out, 2 * MARGIN_PX + (columns + 1) * CELL_PX, top + queries * high + MARGIN_PX));
-    for (size_t i = 0; i < columns; i++) line(out, MARGIN_PX + (i + 1) * CELL_PX, MARGIN_PX, TILE_PX, ink, label[i]);
+    for (size_t i = 0; i < columns; i++) {
+        char name[COUNTERFACTUAL_NAME];
+        counterfactual_name(name, label[i]);
+        line(out, MARGIN_PX + (i + 1) * CELL_PX, MARGIN_PX, TILE_PX, ink, name);
+    }
     for (size_t i = 0; i < l->count && at <= queries; i++) {
         if (!i || l->row[i].query.index != l->row[i - 1].query.index) {
             if (at++ == queries) break;

@@ -237,6 +237,7 @@ static const struct { const char *sql; void (*look)(struct check *, sqlite3_stmt
       " WHERE m.n <> (SELECT count(*) FROM item WHERE split = 'train')", look_text },
     { "SELECT 'subset model ' || m.id || ': finished without outputs' FROM subset m WHERE m.state = 'done'"
       " AND NOT EXISTS (SELECT 1 FROM subset_output o WHERE o.subset = m.id)"
+      " AND NOT EXISTS (SELECT 1 FROM counterfactual c WHERE c.subset = m.id)"
       " AND NOT EXISTS (SELECT 1 FROM subset_weights w WHERE w.subset = m.id)", look_text },
     { "SELECT 'embedding \"' || e.name || '\" of ' || e.split || ': ' || length(e.bytes) || ' bytes do not fit ' || e.rows ||"
       " ' rows of ' || e.cols FROM embedding e WHERE length(e.bytes) <> 4 * e.rows * e.cols", look_text },

@@ -428,7 +428,11 @@ enum status store_subset_has_weights(struct store *s, int64_t id, int *has) {
 
 enum status store_subset_weights_drop(struct store *s) {
     TRY(db_unit_begin(s));
-    return db_unit_end(s, db_exec(s, "DELETE FROM subset_weights", ""));
+    enum status st = db_exec(s, "DELETE FROM subset_weights", "");
+    if (st == OK)
+        st = db_exec(s, "DELETE FROM subset WHERE state = 'done' AND id NOT IN (SELECT subset FROM subset_output)"
+                        " AND id NOT IN (SELECT subset FROM counterfactual)", "");
+    return db_unit_end(s, st);
 }
 
 enum status store_subset_weights(struct store *s, int64_t id, void **bytes, size_t *len) {

@@ -2,6 +2,7 @@
  * became of it without the items that each method, or a list, named. */
 #include "app.h"
 
+#include "dtrak/counterfactual_table.h"
 #include "dtrak/mem.h"
 #include "dtrak/text.h"
 
@@ -22,7 +23,11 @@ static int same_query(const struct counterfactual *x, const struct counterfactua
 }
 
 /* A column's name: what was taken away, and how many of them. */
-void pairs_column(const struct counterfactual *c, char out[64]) { snprintf(out, 64, "%.40s -%zu", c->label, c->removed); }
+void pairs_column(const struct counterfactual *c, char out[64]) {
+    char name[COUNTERFACTUAL_NAME];
+    counterfactual_name(name, c->label);
+    snprintf(out, 64, "%.*s -%zu", (int)text_fit(name, 40), name, c->removed);
+}
 
 static void load(struct app *a) {
     if (!a->pairs.stale) return;
@@ -101,9 +106,10 @@ static const struct counterfactual *find(const struct app *a, size_t at, size_t 
 }
 
 static void draw_after(struct app *a, struct frame *f, size_t row, size_t col, size_t h, size_t tile, const struct counterfactual *c) {
-    char label[40];
+    char label[COUNTERFACTUAL_NAME + 8], name[COUNTERFACTUAL_NAME];
     struct item_ref ref = { SPLIT_COUNT, (size_t)c->id };
-    snprintf(label, sizeof label, "without %.20s", c->label);
+    counterfactual_name(name, c->label);
+    snprintf(label, sizeof label, "without %.*s", (int)text_fit(name, 20), name);
     if (h) frame_image(f, row, col, h, draw_image_cols(a, h), draw_picture_key(a, ref), label);
     if (isfinite(c->embed_cos)) frame_printf(f, row + h, col, tile - 1, STYLE_ACCENT, "%.2f c%.2f e%.2f", c->pixel_l2, c->pixel_cos, c->embed_cos);
     else if (tile < 16) frame_printf(f, row + h, col, tile - 1, STYLE_ACCENT, "%.2f", c->pixel_l2);

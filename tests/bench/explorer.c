@@ -262,53 +262,22 @@ static void keys_in_blocks(const char *db) {
 
 /* --- sixels --- */
 
-static double psnr(const struct sixel_image *got, const unsigned char *rgb, size_t side) {
-    double sum = 0;
-    size_t times = got->width / side;
-    if (times == 0 || got->width != times * side || got->height < times * side) return NAN;
-    for (size_t y = 0; y < times * side; y++)
-        for (size_t x = 0; x < got->width; x++)
-            for (size_t c = 0; c < 3; c++) {
-                double d = (double)got->rgba[(y * got->width + x) * 4 + c] - rgb[(y / times * side + x / times) * 3 + c];
-                sum += d * d;
-            }
-    return 10 * log10(255. * 255. * (double)(got->width * times * side * 3) / (sum > 0 ? sum : 1e-9));
-}
+/* Of the pictures since the key: how many, their bytes, their side.  How near they come to their
+ * images is what the program `pictures` measures. */
+struct drawn { size_t count, bytes, side; };
 
-/* Of the pictures since the key: how many, their bytes, their side, and how near they come to
- * the items they are of, which are found by trying all. */
-struct drawn { size_t count, bytes, side; double psnr; };
-
-static struct drawn pictures_since(const struct session *s, size_t items) {
-    static unsigned char corner[50000][3];
-    static size_t corners;
-    struct drawn d = { 0, 0, 0, 0 };
-    unsigned char rgb[32 * 32 * 3];
-    for (; corners < items; corners++) {
-        large_db_pixels(rgb, corners);
-        memcpy(corner[corners], rgb, 3);
-    }
+static struct drawn pictures_since(const struct session *s) {
+    struct drawn d = { 0, 0, 0 };
     for (const char *at = s->out + s->mark; (at = find(s, (size_t)(at - s->out), "\033P")) != NULL;) {
         struct sixel_image im;
         size_t used = sixel_decode(&im, at, s->len - (size_t)(at - s->out));
-        double best = NAN;
         if (!used) break;
         d.count++;
         d.bytes += used;
         d.side = im.width;
-        for (size_t i = 0; i < items; i++) {
-            /* A look at one corner rules most out. */
-            const unsigned char *p = im.rgba, *c = corner[i];
-            if (abs(p[0] - c[0]) + abs(p[1] - c[1]) + abs(p[2] - c[2]) > 40) continue;
-            large_db_pixels(rgb, i);
-            double x = psnr(&im, rgb, 32);
-            if (!(x < best)) best = x;
-        }
-        d.psnr += best;
         free(im.rgba);
         at += used;
     }
-    if (d.count) d.psnr /= (double)d.count;
     return d;
 }
 
@@ -319,7 +288,7 @@ static void sixel_page(const char *db) {
     wait_for(&s, "proponents");
     settle(&s);
     for (size_t i = 0; i < ROUNDS; i++) press(&s, "\033[6~", &cold);
-    struct drawn d = pictures_since(&s, 50000);
+    struct drawn d = pictures_since(&s);
     printf("the page: %zu pictures, %zu px\n", d.count, d.side);
     for (size_t i = 0; i < ROUNDS; i++) press(&s, i % 2 ? "\033[6~" : "\033[5~", &warm);
     report("sixel: a page never seen before", 50, median(cold.all, cold.n), median(cold.cpu, cold.n));
@@ -334,12 +303,12 @@ static void changed_setting(const char *db) {
     wait_for(&s, "proponents");
     settle(&s);
     press(&s, "C", &t);
-    struct drawn d = pictures_since(&s, 50000);
-    printf("one changed setting: %zu pictures of %zu px in %zu KB, with text %.0f KB (wanted 120), PSNR %.1f dB\n", d.count, d.side,
-           d.bytes / 1000, t.bytes[0] / 1e3, d.psnr);
+    struct drawn d = pictures_since(&s);
+    printf("one changed setting: %zu pictures of %zu px in %zu KB, with text %.0f KB (wanted 120)\n", d.count, d.side,
+           d.bytes / 1000, t.bytes[0] / 1e3);
     press(&s, "\014", NULL);
     press(&s, "l", &t);
-    d = pictures_since(&s, 0);
+    d = pictures_since(&s);
     printf("the cursor one on: %zu pictures, %.1f KB (unchanged boxes send nothing)\n", d.count, t.bytes[1] / 1e3);
     end(&s);
 }

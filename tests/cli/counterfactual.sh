@@ -30,7 +30,7 @@ says six_pictures_have_moved $? "$(cat a.csv err.txt)"
 "$DTRAK" counterfactual a.db --report --json > a.json 2> err.txt
 says json_has_three_methods "$([ "$("$json" methods.# < a.json)" = 3 ] && [ "$("$json" pictures.# < a.json)" = 6 ] && echo 0 || echo 1)" "$(cat a.json)"
 "$DTRAK" counterfactual a.db --report > a.txt 2> err.txt
-grep -q '^random  *5  *2 ' a.txt && ! grep -q nan a.txt
+grep -q '^Random  *5  *2 ' a.txt && ! grep -q nan a.txt
 says the_table_has_a_line_for_random $? "$(cat a.txt)"
 holds pairs_are_drawn "$DTRAK" counterfactual a.db --sheet pairs.png
 [ "$(head -c 4 pairs.png | tail -c 3)" = PNG ]
@@ -65,6 +65,11 @@ exits a_query_must_be_generated 2 "val:1" counterfactual a.db --methods random -
 exits a_query_beyond_the_end_is_refused 1 "gen:9" counterfactual a.db --methods random --remove 3 --items gen:9
 exits an_unknown_method_is_refused 2 "magic" counterfactual a.db --methods magic --remove 3
 exits something_must_be_taken 2 "--methods or --list" counterfactual a.db
+"$DTRAK" counterfactual a.db --report --csv > a.csv 2> err.txt
+holds a_slim_copy_is_made "$DTRAK" slim a.db slim.db
+holds it_is_clean "$DTRAK" check slim.db
+"$DTRAK" counterfactual slim.db --report --csv > slim.csv 2> err.txt
+same_file with_the_pictures slim.csv a.csv
 # LDS and counterfactuals live side by side.
 holds lds_works_beside_it "$DTRAK" lds a.db --subsets 3 --timesteps 10 --steps 10
 holds and_reports "$DTRAK" lds a.db --report
