@@ -16,6 +16,9 @@
 /* Threads that BLAS may use from now on, in the whole process; n >= 1.  Returns
  * how many it was, for setting it back. */
 int linalg_set_threads(int n);
+/* Ends the threads that OpenBLAS starts when a program is loaded, which look for work, busily, for some 25 ms.  The
+ * first call that wants several starts them again.  Only before anything else uses BLAS. */
+void linalg_rest(void);
 /* The instruction-set kernel that OpenBLAS chose, e.g. "SkylakeX": part of a
  * result's provenance, since bits differ between cores. */
 const char *linalg_core_name(void);

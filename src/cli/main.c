@@ -3,6 +3,7 @@
  * `dtrak DB` is `dtrak view DB`.  A word that names a command is that command;
  * ./train opens a file of that name. */
 #include "dtrak/cli.h"
+#include "dtrak/linalg.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -60,6 +61,7 @@ static int run(const struct command *c, int argc, char *const *argv) {
 
 int main(int argc, char **argv) {
     struct stat file;
+    linalg_rest();
     /* For curses alone; numbers are written and read as in C. */
     setlocale(LC_CTYPE, "");
     /* A file that may not grow further is an error like a full disk, not the end. */

@@ -21,6 +21,13 @@ int linalg_set_threads(int n) {
     return before;
 }
 
+/* What OpenBLAS itself calls before a fork; there is no other way to it.  Not there in builds without threads. */
+extern int blas_thread_shutdown_(void) __attribute__((weak));
+
+void linalg_rest(void) {
+    if (blas_thread_shutdown_) blas_thread_shutdown_();
+}
+
 const char *linalg_core_name(void) { return openblas_get_corename(); }
 
 static enum status fits(const char *what, size_t a, size_t b, size_t c) {

@@ -304,7 +304,7 @@ static void changed_setting(const char *db) {
     settle(&s);
     press(&s, "C", &t);
     struct drawn d = pictures_since(&s);
-    printf("one changed setting: %zu pictures of %zu px in %zu KB, with text %.0f KB (wanted 120)\n", d.count, d.side,
+    printf("one changed setting: %zu pictures of %zu px in %zu KB, with text %.0f KB (wanted 120 of 96 px)\n", d.count, d.side,
            d.bytes / 1000, t.bytes[0] / 1e3);
     press(&s, "\014", NULL);
     press(&s, "l", &t);

@@ -17,6 +17,7 @@
 #include "../lib/large_db.h"
 #include "../lib/sixel_decode.h"
 #include "dtrak/image.h"
+#include "dtrak/linalg.h"
 #include "dtrak/mem.h"
 #include "dtrak/painter.h"
 
@@ -45,6 +46,7 @@ static void need(int ok) {
 /* --- this program's side --- */
 
 static int draw(const char *painter, const char *colours, size_t size, int argc, char **argv) {
+    linalg_rest();   /* as the program does */
     size_t rows = BOX_ROWS * size, cols = BOX_COLS * size;
     struct paint_how how = { .painter = strcmp(painter, "half") ? GRAPHICS_SIXEL : GRAPHICS_HALF, .depth = COLOUR_TRUE,
                              .cell_w = CELL_W, .cell_h = CELL_H, .colours = strtoul(colours, NULL, 10) };
