@@ -18,11 +18,11 @@
 #define __has_feature(x) 0
 #endif
 #if defined __SANITIZE_THREAD__ || __has_feature(thread_sanitizer)
-enum { SLOWER = 10 };    /* 5 to 15 times as a rule */
+enum { SLOWER = 10, SIGNALS_WAIT = 1 };    /* 5 to 15 times as a rule; a signal during a system call waits for its end */
 #elif defined __SANITIZE_ADDRESS__ || __has_feature(address_sanitizer)
-enum { SLOWER = 4 };     /* 2 to 3 times, with UBSan beside it */
+enum { SLOWER = 4, SIGNALS_WAIT = 0 };     /* 2 to 3 times, with UBSan beside it */
 #else
-enum { SLOWER = 1 };
+enum { SLOWER = 1, SIGNALS_WAIT = 0 };
 #endif
 
 /* Seconds so far in which a thread of the process could have run and had no processor; 0 where
