@@ -20,6 +20,9 @@ enum status items_to_network(float *out, const struct image *im, const struct pr
 /* The inverse: rounds to bytes, clamped to the value range.  im is new. */
 enum status items_from_network(struct image *im, const float *x, const struct project *p);
 
+/* The stored image of an item, decoded to so many channels; out is new, zeroed on errors. */
+enum status items_image(struct image *out, struct store *s, struct item_ref ref, size_t channels);
+
 /* Items [first, first + count) of a split, each as above, decoded from their
  * stored bytes; out [count][channels * height * width]. */
 enum status items_load(struct store *s, const struct project *p, enum split split, size_t first,

@@ -1,6 +1,7 @@
 /* survey.c - the thread behind survey.h. */
 #include "dtrak/survey.h"
 
+#include "dtrak/items.h"
 #include "dtrak/mem.h"
 #include "dtrak/near.h"
 #include "dtrak/ranking.h"
@@ -137,17 +138,6 @@ static enum status next_to(struct survey *s, const struct survey_request *r, str
 
 /* --- heat maps --- */
 
-static enum status read_image(struct image *out, struct store *s, struct item_ref ref) {
-    void *bytes = NULL;
-    size_t len;
-    char name[32];
-    item_ref_format(name, ref);
-    TRY(store_image_read(s, ref, &bytes, &len));
-    enum status st = image_decode(out, bytes, len, 3, name);
-    mem_free(bytes);
-    return st;
-}
-
 static enum status heat_maps(struct survey *s, const struct survey_request *r, struct survey_answer *out) {
     static const struct nda_map_options as_stored = { 0, NULL, 0 };
     struct progress p = { note_part, s, &s->cancel };
@@ -157,8 +147,8 @@ static enum status heat_maps(struct survey *s, const struct survey_request *r, s
         TRY(nda_query_new(&s->nda, s->store, r->query, &as_stored));
     }
     out->patch = nda_query_patch(s->nda);
-    TRY(read_image(&out->image[0], s->store, r->query));
-    TRY(read_image(&out->image[1], s->store, r->item));
+    TRY(items_image(&out->image[0], s->store, r->query, 3));
+    TRY(items_image(&out->image[1], s->store, r->item, 3));
     return pipeline_nda_map(&out->map, s->nda, s->store, r->item.index, NULL, &p);
 }
 

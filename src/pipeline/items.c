@@ -48,20 +48,25 @@ enum status items_from_network(struct image *im, const float *x, const struct pr
     return OK;
 }
 
+enum status items_image(struct image *out, struct store *s, struct item_ref ref, size_t channels) {
+    void *bytes = NULL;
+    size_t len;
+    char name[32];
+    *out = (struct image){ 0 };
+    item_ref_format(name, ref);
+    TRY(store_image_read(s, ref, &bytes, &len));
+    enum status st = image_decode(out, bytes, len, channels, name);
+    mem_free(bytes);
+    return st;
+}
+
 enum status items_load(struct store *s, const struct project *p, enum split split, size_t first,
                        size_t count, float *out) {
     for (size_t i = 0; i < count; i++) {
-        struct item_ref ref = { split, first + i };
-        struct image im = { 0 };
-        void *bytes;
-        size_t len;
-        char name[32];
-        item_ref_format(name, ref);
-        TRY(store_image_read(s, ref, &bytes, &len));
-        enum status st = image_decode(&im, bytes, len, p->channels, name);
+        struct image im;
+        enum status st = items_image(&im, s, (struct item_ref){ split, first + i }, p->channels);
         if (st == OK) st = items_to_network(out + i * items_floats(p), &im, p);
         image_free(&im);
-        mem_free(bytes);
         if (st != OK) return st;
     }
     return OK;

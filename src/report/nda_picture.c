@@ -1,7 +1,7 @@
 /* nda_picture.c - heat maps over images. */
 #include "dtrak/nda_picture.h"
 
-#include "dtrak/mem.h"
+#include "dtrak/items.h"
 #include "dtrak/report.h"
 
 #include <stdio.h>
@@ -15,18 +15,6 @@ static void colour(unsigned char out[3], double x) {
     size_t i = at >= 4 ? 3 : (size_t)at;
     for (size_t c = 0; c < 3; c++)
         out[c] = (unsigned char)((double)ramp[i][c] + (at - (double)i) * ((double)ramp[i + 1][c] - (double)ramp[i][c]));
-}
-
-static enum status load(struct image *out, struct store *s, struct item_ref ref) {
-    void *bytes = NULL;
-    size_t len;
-    char name[32];
-    *out = (struct image){ 0 };
-    item_ref_format(name, ref);
-    TRY(store_image_read(s, ref, &bytes, &len));
-    enum status st = image_decode(out, bytes, len, 3, name);
-    mem_free(bytes);
-    return st;
 }
 
 static enum status enlarge(struct image *out, const struct image *in, size_t side) {
@@ -70,7 +58,7 @@ static enum status draw_row(struct image *sheet, struct store *s, struct item_re
     struct image plain = { 0 }, big = { 0 }, over = { 0 };
     char name[32];
     enum status st;
-    TRY_TO(load(&plain, s, ref));
+    TRY_TO(items_image(&plain, s, ref, 3));
     TRY_TO(enlarge(&big, &plain, SIDE));
     TRY_TO(nda_overlay(&over, &plain, map, SIDE));
     item_ref_format(name, ref);
