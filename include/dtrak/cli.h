@@ -109,7 +109,7 @@ void cli_cost(struct cost_sink *out, const struct args *a);
 #define CLI_SETTING_OPTIONS \
     { "method", 1, "M", "trak grad-dot grad-cos pixel-cos ...; dtrak is trak with loss square (trak)" }, \
     { "loss", 1, "L", "simple elbo square avg l1 l2 linf (simple)" }, \
-    { "checkpoint", 1, "C", "a step, a percentage, or last (last)" }, \
+    { "checkpoint", 1, "C", "a step, a percentage, last, or a network's name (last)" }, \
     { "timesteps", 1, "N", "of the features (the most there are)" }, \
     { "dims", 1, "K", "of the features (the most there are)" }, \
     { "lambda", 1, "V", "0.05 (relative), abs:500, or auto (auto, else the newest)" }

@@ -17,7 +17,8 @@
 /* One score set.  reference is the row it is compared with, itself where there is none. */
 struct lds_report_row {
     struct score_set set;
-    char name[48];                       /* "D-TRAK", "TRAK-ELBO", "Pixel cos" */
+    char name[112];                      /* "D-TRAK", "TRAK-ELBO", "Pixel cos"; "D-TRAK of large" where another network's */
+    size_t network;                      /* of its checkpoints (store_checkpoint.h); 0: the retrained one */
     double percent;                      /* of the training, of its only checkpoint; NAN: none or several */
     struct lds_estimate plain, centred;
     int is_halves;                       /* made of the same subsets' losses: remade of one half, judged on the

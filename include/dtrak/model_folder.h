@@ -4,7 +4,8 @@
  * with their .index.json, or the older .bin), or is a pipeline with unet/ and
  * scheduler/ inside.  scheduler_config.json is looked for in DIR, DIR/scheduler
  * and beside the network's folder.  dtrak.json, where there is one, says what
- * diffusers has no field for: patch, step, percent, epoch, name, sha256. */
+ * diffusers has no field for: patch, step, percent, epoch,
+ * train_loss, name, sha256. */
 #ifndef DTRAK_MODEL_FOLDER_H
 #define DTRAK_MODEL_FOLDER_H
 
@@ -30,6 +31,7 @@ struct model_folder {
     size_t step;
     int has_step;
     double percent, epoch;
+    double train_loss;            /* NAN: not said */
     char name[128];
 };
 

@@ -22,7 +22,7 @@ struct report_request {
     struct item_ref query;
     const char *method;       /* "trak"; `dtrak` is trak with loss square */
     const char *loss;         /* NULL: the alias's, else simple */
-    const char *checkpoint;   /* one of them; NULL: last */
+    const char *checkpoint;   /* one of them; NULL: the last of the network that drew the query, else of the first one */
     const char *lambda;       /* "auto", "0.05", "abs:500"; NULL: auto first, then the newest */
     size_t timesteps, k;      /* 0: the most there are */
     size_t top, bottom;
@@ -47,6 +47,8 @@ struct report_ranking {
     struct score_set set;
     size_t step;              /* 0: the method has no network */
     double percent;
+    char network[64];         /* its name, escaped; "": it has none */
+    char checkpoint[96];      /* "step 9600", "large at step 20000" */
     struct report_entry *top, *bottom;
     size_t n_top, n_bottom;
     int has_trust;            /* error bars are stored for this query */
@@ -59,6 +61,7 @@ struct report_ranking {
  * message names the command that computes it. */
 enum status report_ranking_load(struct report_ranking *out, struct store *s, const struct report_request *r);
 void report_ranking_free(struct report_ranking *r);
+void report_ranking_checkpoint(struct report_ranking *r, const struct checkpoint *c);   /* it is of c: step, percent, names */
 
 /* Adds the labels of the first and of the last places, for the text and JSON forms.  None where
  * the ranking is not of all training items, or only its ends are stored and are shorter. */
@@ -68,7 +71,7 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r);
 /* {"query","method","loss","checkpoint","lambda","lambda_abs","effective_dimension","condition","features_rank",
  * "warning","error_bars":{"blocks","projections","top"},"proponents":[{"rank","item","label","score"}],
  * "opponents":[...]}; an entry with error bars also has "se","sign_determined","p_top","rank_low","rank_high";
- * checkpoint is a step, lambda the relative value; null where there is none. */
+ * checkpoint is a step, lambda the relative value; null where there is none; "network" where it has a name. */
 void report_ranking_json(struct buf *b, const struct report_ranking *r);
 /* ,"lambda_abs":..,"effective_dimension":..,"condition":..,"features_rank":..,"warning":.. of a set's ridge, null
  * where it is not known or there is none. */
@@ -115,6 +118,7 @@ struct report_self_item {
 struct report_self {
     char loss[16], key[128];      /* of the leverages: "square t50 k2048 lambda auto" */
     size_t step;
+    char checkpoint[96];             /* "step 9600", "large at step 20000" */
     size_t n;
     struct report_self_item *item;   /* [n], in the order asked for */
     struct selfstudy study;

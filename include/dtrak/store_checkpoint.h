@@ -10,7 +10,7 @@
 
 struct store;
 
-/* To add one: id, weights_bytes, sha256 and created are the store's. */
+/* To add one: id, network, name, weights_bytes, sha256 and created are the store's. */
 struct checkpoint {
     int64_t id;
     size_t step;
@@ -20,6 +20,9 @@ struct checkpoint {
     int ema;                      /* weights are the moving average */
     int half_weights;             /* stored as float16, which is what every later computation uses */
     const char *config;           /* network config, JSON; belongs to the list when read */
+    const char *name;             /* of the network, "" when it has none; the list's */
+    size_t network;               /* 0: the first one the database had, which is the one measurements are about;
+                                     checkpoints of one architecture and name are of one network */
     size_t weights_bytes;
     char sha256[65];              /* of the weights */
     char created[21];
@@ -33,14 +36,27 @@ void checkpoint_list_free(struct checkpoint_list *l);
 enum status store_checkpoint_add(struct store *s, const struct checkpoint *c,
                                  const void *weights, size_t len, int64_t *id);
 
-enum status store_checkpoints_list(struct store *s, struct checkpoint_list *out);   /* by step */
+enum status store_checkpoints_list(struct store *s, struct checkpoint_list *out);   /* by network, then step */
+
+/* The first network's last checkpoint; NULL: the list is empty. */
+const struct checkpoint *checkpoint_list_last(const struct checkpoint_list *l);
+
+/* The last checkpoint of the network that one of the list belongs to; id 0 or unknown: the first network's. */
+const struct checkpoint *checkpoint_list_last_beside(const struct checkpoint_list *l, int64_t id);
+
+/* "large", escaped; "network 2" where a second one has no name; "" for the first one without. */
+void checkpoint_network(char out[64], const struct checkpoint *c);
+/* "step 9600", "large at step 20000". */
+void checkpoint_words(char out[96], const struct checkpoint *c);
 
 /* The weights, verified; *bytes is the caller's to mem_free(). */
 enum status store_checkpoint_weights(struct store *s, int64_t id, void **bytes, size_t *len);
 
 /* Checkpoints by name: "8000" (step), "50%" (nearest within half a percent),
- * "last", "all", or several with commas ("25%,last"); ascending by step, each
- * once.  Where a step has plain and EMA weights the EMA ones are meant ("all"
+ * "last", "all", or several with commas ("25%,last"); as the list has them, each
+ * once.  "last" and percentages are of the first network; "large" is the last
+ * one of the network of that name, "large:50%" and "large:all" others of it.
+ * Where a step has plain and EMA weights the EMA ones are meant ("all"
  * included).  NULL is "last".  ERR_MISSING says which ones there are. */
 enum status store_checkpoints_resolve(struct store *s, const char *names,
                                       struct checkpoint_list *out);

@@ -51,6 +51,7 @@ enum status store_items_add(struct store *s, enum split split, const struct item
                             const void *const *images, size_t count, size_t *first);
 
 enum status store_items_count(struct store *s, enum split split, size_t *count);
+enum status store_items_drawn(struct store *s, int64_t checkpoint, size_t *count);   /* generated from it */
 
 /* Items [first, first + count) of the split; fewer when it ends earlier. */
 enum status store_items_read(struct store *s, enum split split, size_t first, size_t count,

@@ -6,7 +6,7 @@
 
 static const struct option options[] = {
     { "loss", 1, "LIST", "simple elbo square avg l1 l2 linf, or all (simple)" },
-    { "checkpoint", 1, "LIST", "steps, percentages, last or all (last)" },
+    { "checkpoint", 1, "LIST", "steps, percentages, names of networks, last or all (last)" },
     { "timesteps", 1, "N", "of the features (the most there are)" },
     { "again", 0, NULL, "make it anew where there is one" },
     { "memory", 1, "SIZE", "at most, as in 800M or 4G (half of the machine's)" },

@@ -4,7 +4,7 @@
 #include "dtrak/store.h"
 
 static const struct option options[] = {
-    { "checkpoint", 1, "C", "a step, a percentage, or last (last)" },
+    { "checkpoint", 1, "C", "a step, a percentage, last, or a network's name (last)" },
     { "pipeline", 0, NULL, "a pipeline: unet/, scheduler/ and model_index.json" },
     { "force", 0, NULL, "replace an earlier export" },
     { NULL, 0, NULL, NULL },

@@ -9,7 +9,7 @@
 
 static const struct option options[] = {
     { "loss", 1, "LIST", "simple elbo square avg l1 l2 linf, or all (simple)" },
-    { "checkpoint", 1, "LIST", "steps, percentages, last or all (last)" },
+    { "checkpoint", 1, "LIST", "steps, percentages, names of networks, last or all (last)" },
     { "split", 1, "LIST", "train, val, gen (all that have items)" },
     { "timesteps", 1, "N", "of the 1000, evenly spaced; N divides 1000 (10)" },
     { "rule", 1, "R", "uniform, or cumulative: the first N timesteps (uniform)" },

@@ -9,7 +9,7 @@ static const struct option options[] = {
     { "timesteps", 1, "LIST", "of which the mean is taken, as 100,500" },
     { "out", 1, "FILE", "the safetensors file to write" },
     { "loss", 1, "LIST", "simple elbo square avg l1 l2 linf, or all (simple)" },
-    { "checkpoint", 1, "C", "a step, a percentage, or last (last)" },
+    { "checkpoint", 1, "C", "a step, a percentage, last, or a network's name (last)" },
     { "noise", 1, "FILE", "a .npy array of timesteps x C x H x W as the network sees them" },
     { "noise-seed", 1, "S", "of the noise, without --noise (0)" },
     { "draw", 1, "D", "which noise draw, without --noise (0)" },

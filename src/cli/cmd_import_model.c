@@ -9,7 +9,7 @@
 
 static const struct option options[] = {
     { "step", 1, "N", "training step it is of (dtrak.json's, or that of checkpoint-N in the path, or 0)" },
-    { "name", 1, "TEXT", "what it is called" },
+    { "name", 1, "TEXT", "what its network is called; --checkpoint takes it" },
     { "patch", 1, "1|2", "the network sees 2x2 pixels as channels (dtrak.json's, or the project's)" },
     { "beta-schedule", 1, "KIND", "linear, scaled_linear, squaredcos_cap_v2, sigmoid: in place of the model's (linear)" },
     { "beta-start", 1, "B", "first beta, the same way (0.0001)" },

@@ -7,7 +7,7 @@
 static const struct option options[] = {
     { "count", 1, "N", "how many (16)" },
     { "seed", 1, "S", "of the first; the next has S+1, and so on (0)" },
-    { "checkpoint", 1, "C", "a step, a percentage, or last (last)" },
+    { "checkpoint", 1, "C", "a step, a percentage, last, or a network's name (last)" },
     { "steps", 1, "N", "DDIM steps (50)" },
     { "eta", 1, "E", "noise added at each step, 0 to 1 (0)" },
     { "dry-run", 0, NULL, "say what it will cost and stop" },

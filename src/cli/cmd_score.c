@@ -12,7 +12,7 @@
 static const struct option options[] = {
     { "method", 1, "LIST", "trak grad-cos das nda ..., see the manual; dtrak is trak with loss square (trak)" },
     { "loss", 1, "LIST", "simple elbo square avg l1 l2 linf, or all (simple)" },
-    { "checkpoint", 1, "LIST", "steps, percentages, last or all (last)" },
+    { "checkpoint", 1, "LIST", "steps, percentages, names of networks, last or all (last)" },
     { "lambda", 1, "LIST", "ridge: 0.05 (relative), abs:500, auto, or grid: all 27 (auto)" },
     { "timesteps", 1, "N", "of the features (the most there are)" },
     { "dims", 1, "K", "of the features (of those with the most timesteps the most there are)" },

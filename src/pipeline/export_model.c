@@ -14,6 +14,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -85,6 +86,8 @@ static void write_sidecar(struct buf *b, const struct exporter *x) {
     json_add_double(b, x->c->percent);
     buf_text(b, ",\n  \"epoch\": ");
     json_add_double(b, x->c->epoch);
+    if (isfinite(x->c->train_loss)) buf_text(b, ",\n  \"train_loss\": ");
+    if (isfinite(x->c->train_loss)) json_add_double(b, x->c->train_loss);
     buf_printf(b, ",\n  \"ema\": %s,\n", x->c->ema ? "true" : "false");
     write_name(b, x->c);
     buf_printf(b, "  \"sha256\": \"%s\"\n}\n", x->c->sha256);

@@ -90,7 +90,7 @@ static enum status add(struct store *s, const struct project *p, const struct mo
     struct checkpoint_origin origin = { m->weights_type, o->name ? o->name : *m->name ? m->name : NULL, base_name(o->dir) };
     checkpoint_config_write(&config, &m->config, m->schedule, &origin);
     enum status st = buf_status(&config);
-    struct checkpoint c = { .step = step, .percent = m->percent, .epoch = m->epoch, .train_loss = NAN,
+    struct checkpoint c = { .step = step, .percent = m->percent, .epoch = m->epoch, .train_loss = m->train_loss,
                             .half_weights = !strcmp(m->weights_type, "F16"), .config = config.data };
     int64_t id;
     if (st == OK) st = store_begin(s);

@@ -131,8 +131,17 @@ static void name_row(struct maker *m, struct lds_report_row *row) {
     if (method < METHOD_COUNT) method_display(row->name, method, loss_parse(set->loss));
     else snprintf(row->name, sizeof row->name, "%s", set->method);
     row->percent = NAN;
-    for (size_t i = 0; set->checkpoints == 1 && i < m->checkpoints.count; i++)
-        if (m->checkpoints.checkpoint[i].id == set->checkpoint[0]) row->percent = m->checkpoints.checkpoint[i].percent;
+    for (size_t i = 0; set->checkpoints && i < m->checkpoints.count; i++) {
+        const struct checkpoint *c = &m->checkpoints.checkpoint[i];
+        char network[64];
+        if (c->id != set->checkpoint[0]) continue;
+        if (set->checkpoints == 1) row->percent = c->percent;
+        row->network = c->network;
+        if (!c->network) continue;
+        size_t len = strlen(row->name);
+        checkpoint_network(network, c);
+        snprintf(row->name + len, sizeof row->name - len, " of %s", network);
+    }
 }
 
 static enum status predict(struct maker *m, const struct lds_report_split *sp, const struct score_set *set, double *p,
@@ -239,13 +248,14 @@ static int same_checkpoints(const struct score_set *a, const struct score_set *b
 }
 
 /* How like the row's setting a reference row is: the same in everything, then without lambda,
- * then its last checkpoint with the most timesteps. */
+ * then its network's last checkpoint with the most timesteps. */
 static double likeness(const struct lds_report_row *row, const struct lds_report_row *ref) {
     const struct score_set *a = &row->set, *b = &ref->set;
     double score = 0;
     if (a->timesteps == b->timesteps && a->k == b->k && same_checkpoints(a, b)) score += 1e6;
     if (strcmp(a->lambda_spec, b->lambda_spec) == 0) score += 1e5;
     else if (strcmp(b->lambda_spec, "auto") == 0) score += 5e4;
+    if (row->network == ref->network) score += 2e4;
     if (isfinite(ref->percent)) score += 100 * ref->percent;
     return score + (double)b->timesteps / 1e3 + (double)b->k / 1e9;
 }
@@ -523,7 +533,8 @@ static enum status report(struct maker *m) {
     TRY(lds_outputs_open(&m->outputs, m->s, LDS_SUBSETS_MIN));
     TRY(describe_outputs(m->r, &m->outputs));
     TRY(store_checkpoints_list(m->s, &m->checkpoints));
-    m->r->project_loss = m->checkpoints.count ? m->checkpoints.checkpoint[m->checkpoints.count - 1].train_loss : (double)NAN;
+    const struct checkpoint *last = checkpoint_list_last(&m->checkpoints);
+    m->r->project_loss = last ? last->train_loss : (double)NAN;
     TRY(store_score_sets_list(m->s, &sets));
     enum status st = OK;
     for (size_t k = 0; k < m->r->n_splits && st == OK; k++) {

@@ -106,6 +106,7 @@ static enum status read_sidecar(struct model_folder *m, const char *dir, const c
         m->patch = (size_t)patch;
         m->percent = percent;
         m->epoch = epoch;
+        m->train_loss = json_number(json_get(root, "train_loss"), (double)NAN);
         if (step) {
             m->step = (size_t)json_int(step, 0);
             m->has_step = 1;

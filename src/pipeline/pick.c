@@ -70,12 +70,18 @@ int picker_takes_features(const struct picker *p, const struct feature_set *set)
 
 /* --- in words --- */
 
-static enum status step_of(struct store *s, int64_t id, size_t *step) {
+/* "checkpoint 9600", "checkpoint 20000 of large" */
+static enum status name_checkpoint(struct store *s, int64_t id, char *out, size_t size) {
     struct checkpoint_list l;
+    char network[64] = "";
+    size_t step = 0;
     TRY(store_checkpoints_list(s, &l));
-    *step = 0;
-    for (size_t i = 0; i < l.count; i++)
-        if (l.checkpoint[i].id == id) *step = l.checkpoint[i].step;
+    for (size_t i = 0; i < l.count; i++) {
+        if (l.checkpoint[i].id != id) continue;
+        step = l.checkpoint[i].step;
+        checkpoint_network(network, &l.checkpoint[i]);
+    }
+    snprintf(out, size, "checkpoint %zu%s%s", step, network[0] ? " of " : "", network);
     checkpoint_list_free(&l);
     return OK;
 }
@@ -86,15 +92,14 @@ static void add(char *out, size_t size, const char *text) {
 }
 
 enum status pick_describe_scores(char *out, size_t size, struct store *s, const struct score_set *set) {
-    char display[METHOD_DISPLAY], word[80];
+    char display[METHOD_DISPLAY], word[128];
     enum method m = method_parse(set->method, NULL);
-    size_t step;
     if (m < METHOD_COUNT) method_display(display, m, loss_parse(set->loss));
     else snprintf(display, sizeof display, "%s", set->method);
     snprintf(out, size, "%s of %s", display, split_name(set->split));
     if (set->checkpoints == 1) {
-        TRY(step_of(s, set->checkpoint[0], &step));
-        snprintf(word, sizeof word, ", checkpoint %zu", step);
+        TRY(name_checkpoint(s, set->checkpoint[0], word, sizeof word));
+        add(out, size, ", ");
         add(out, size, word);
     } else if (set->checkpoints) {
         snprintf(word, sizeof word, ", %zu checkpoints", set->checkpoints);
@@ -109,9 +114,9 @@ enum status pick_describe_scores(char *out, size_t size, struct store *s, const 
 
 enum status pick_describe_features(char *out, size_t size, struct store *s, const struct feature_set *set) {
     const struct feature_identity *f = &set->identity;
-    size_t step;
-    TRY(step_of(s, set->checkpoint, &step));
-    snprintf(out, size, "features of %s, loss %s, checkpoint %zu, k %zu, %zu timesteps, %s", split_name(f->split), f->loss, step, f->k,
+    char checkpoint[128];
+    TRY(name_checkpoint(s, set->checkpoint, checkpoint, sizeof checkpoint));
+    snprintf(out, size, "features of %s, loss %s, %s, k %zu, %zu timesteps, %s", split_name(f->split), f->loss, checkpoint, f->k,
              f->timesteps, set->projection);
     return OK;
 }

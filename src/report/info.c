@@ -20,6 +20,7 @@ struct facts {
     size_t items[SPLIT_COUNT];
     struct label_list labels;
     struct checkpoint_list checkpoints;
+    size_t *drawn;                /* images by each */
     struct feature_set_list features;
     struct score_set_list scores;
     struct stat_set_list stats;
@@ -33,6 +34,7 @@ struct facts {
 static void facts_free(struct facts *f) {
     label_list_free(&f->labels);
     checkpoint_list_free(&f->checkpoints);
+    mem_free(f->drawn);
     feature_set_list_free(&f->features);
     score_set_list_free(&f->scores);
     stat_set_list_free(&f->stats);
@@ -50,6 +52,9 @@ static enum status facts_read(struct facts **out, struct store *s) {
     for (int i = 0; i < SPLIT_COUNT; i++) TRY_TO(store_items_count(s, (enum split)i, &f->items[i]));
     TRY_TO(store_labels_list(s, &f->labels));
     TRY_TO(store_checkpoints_list(s, &f->checkpoints));
+    f->drawn = mem_array(f->checkpoints.count + 1, sizeof *f->drawn);
+    if (!f->drawn) TRY_TO(fail(ERR_NOMEM, "info: out of memory"));
+    for (size_t i = 0; i < f->checkpoints.count; i++) TRY_TO(store_items_drawn(s, f->checkpoints.checkpoint[i].id, &f->drawn[i]));
     TRY_TO(store_feature_sets_list(s, &f->features));
     TRY_TO(store_score_sets_list(s, &f->scores));
     TRY_TO(store_stats_list(s, &f->stats));
@@ -65,10 +70,22 @@ done:
     return st;
 }
 
-static size_t step_of(const struct facts *f, int64_t checkpoint) {
+/* Of a checkpoint, where it is there. */
+static void words_of(char out[96], const struct facts *f, int64_t checkpoint) {
+    snprintf(out, 96, "no checkpoint");
     for (size_t i = 0; i < f->checkpoints.count; i++)
-        if (f->checkpoints.checkpoint[i].id == checkpoint) return f->checkpoints.checkpoint[i].step;
-    return 0;
+        if (f->checkpoints.checkpoint[i].id == checkpoint) checkpoint_words(out, &f->checkpoints.checkpoint[i]);
+}
+
+/* Of the widest words of a checkpoint. */
+static size_t checkpoint_cells(const struct facts *f) {
+    char words[96];
+    size_t widest = 12;
+    for (size_t i = 0; i < f->checkpoints.count; i++) {
+        checkpoint_words(words, &f->checkpoints.checkpoint[i]);
+        if (text_width(words) > widest) widest = text_width(words);
+    }
+    return widest;
 }
 
 /* --- text --- */
@@ -119,8 +136,10 @@ static void add_checkpoints_text(struct buf *b, const struct facts *f) {
         char raw[128], name[256], precision[16];
         checkpoint_config_words(raw, precision, c->config, c->half_weights);
         text_escape(name, sizeof name, raw);
-        buf_printf(b, "%s%s  %.1f MB  %.12s%s%s\n", precision, c->ema ? " ema" : "", (double)c->weights_bytes / 1e6,
+        buf_printf(b, "%s%s  %.1f MB  %.12s%s%s", precision, c->ema ? " ema" : "", (double)c->weights_bytes / 1e6,
                    c->sha256, *name ? "  " : "", name);
+        if (f->drawn[i]) buf_printf(b, "  drew %zu", f->drawn[i]);
+        buf_text(b, "\n");
     }
 }
 
@@ -134,12 +153,16 @@ static void add_column(struct buf *b, const char *text, size_t cells) {
 }
 
 static void add_features_text(struct buf *b, const struct facts *f) {
+    size_t widest = checkpoint_cells(f);
     buf_printf(b, "\nfeature sets %zu\n", f->features.count);
     for (size_t i = 0; i < f->features.count; i++) {
         const struct feature_set *s = &f->features.set[i];
         buf_text(b, "  ");
+        char words[96];
         add_column(b, s->identity.loss, 6);
-        buf_printf(b, "step %-7zu  %-5s  %3zu timesteps  k %-5zu  %zu/%zu rows", step_of(f, s->checkpoint),
+        words_of(words, f, s->checkpoint);
+        add_column(b, words, widest);
+        buf_printf(b, "%-5s  %3zu timesteps  k %-5zu  %zu/%zu rows",
                    split_name(s->identity.split), s->identity.timesteps, s->identity.k, s->rows_done, s->rows);
         if (strcmp(s->identity.rule, "uniform")) buf_printf(b, "  %s", s->identity.rule);
         if (s->identity.draws > 1) buf_printf(b, "  %zu draws", s->identity.draws);
@@ -151,7 +174,8 @@ static void add_features_text(struct buf *b, const struct facts *f) {
 }
 
 static void add_scores_text(struct buf *b, const struct facts *f) {
-    char cell[64];
+    char cell[96];
+    size_t widest = checkpoint_cells(f);
     buf_printf(b, "\nscore sets  %zu\n", f->scores.count);
     for (size_t i = 0; i < f->scores.count; i++) {
         const struct score_set *s = &f->scores.set[i];
@@ -159,9 +183,9 @@ static void add_scores_text(struct buf *b, const struct facts *f) {
         add_column(b, s->method, 9);
         add_column(b, s->loss, 6);
         cell[0] = 0;
-        if (s->checkpoints == 1) snprintf(cell, sizeof cell, "step %zu", step_of(f, s->checkpoint[0]));
+        if (s->checkpoints == 1) words_of(cell, f, s->checkpoint[0]);
         if (s->checkpoints > 1) snprintf(cell, sizeof cell, "%zu checkpoints", s->checkpoints);
-        add_column(b, cell, 12);
+        add_column(b, cell, widest);
         cell[0] = 0;
         if (s->timesteps) snprintf(cell, sizeof cell, "%3zu timesteps  k %zu", s->timesteps, s->k);
         add_column(b, cell, 22);
@@ -194,7 +218,9 @@ static void add_stats_text(struct buf *b, const struct facts *f) {
         add_safe(b, s->name);
         buf_text(b, s->key[0] ? "  " : "");
         add_safe(b, s->key);
-        if (s->checkpoint) buf_printf(b, "  step %zu", step_of(f, s->checkpoint));
+        char words[96];
+        if (s->checkpoint) words_of(words, f, s->checkpoint);
+        if (s->checkpoint) buf_printf(b, "  %s", words);
         buf_printf(b, "  %s %zu\n", split_name(s->split), s->count);
     }
 }
@@ -289,6 +315,7 @@ static void add_checkpoints_json(struct buf *b, const struct facts *f) {
         checkpoint_config_words(name, precision, c->config, c->half_weights);
         buf_printf(b, ",\"ema\":%s,\"weights\":\"%s\",\"bytes\":%zu,", c->ema ? "true" : "false", precision,
                    c->weights_bytes);
+        buf_printf(b, "\"drew\":%zu,", f->drawn[i]);
         if (*name) {
             add_field(b, "name", name);
             buf_text(b, ",");

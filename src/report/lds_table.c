@@ -50,7 +50,7 @@ static size_t trailing_spaces(const char *text) {
 }
 
 static void add_name(struct buf *b, const struct lds_report_row *row) {
-    char safe[64];
+    char safe[128];
     text_escape(safe, sizeof safe, row->name);
     buf_text(b, "  ");
     add_cell(b, safe, 26);

@@ -248,7 +248,7 @@ static void add_setting(struct page *g, const struct report_ranking *r) {
     else snprintf(text, sizeof text, "%s (method %s)", display, set->method);
     add_fact(g->b, "method", text);
     if (r->step) {
-        snprintf(text, sizeof text, "step %zu (%.4g%% of the training)", r->step, r->percent);
+        snprintf(text, sizeof text, "%s (%.4g%% of the training)", r->checkpoint, r->percent);
         add_fact(g->b, "checkpoint", text);
     } else if (set->checkpoints > 1) {
         snprintf(text, sizeof text, "%zu of them together", set->checkpoints);

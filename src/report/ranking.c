@@ -24,8 +24,7 @@ struct wanted {
     enum loss loss;                 /* LOSS_COUNT: none */
     int64_t checkpoint;             /* 0: none, -1: several together */
     size_t named;                   /* checkpoints */
-    size_t step;
-    double percent;
+    struct report_ranking *of;      /* its checkpoint's step and names are there */
     char lambda[LAMBDA_TEXT];       /* "": any */
     char sha256[65];
 };
@@ -50,12 +49,39 @@ static enum status read_method(struct wanted *w, const struct report_request *r)
     return OK;
 }
 
-static enum status read_checkpoint(struct wanted *w, struct store *s, const char *name) {
+void report_ranking_checkpoint(struct report_ranking *r, const struct checkpoint *c) {
+    r->step = c->step;
+    r->percent = c->percent;
+    checkpoint_network(r->network, c);
+    checkpoint_words(r->checkpoint, c);
+}
+
+/* The last checkpoint of the network that drew the query, by its step; "" where that is the first one. */
+static enum status drawn_by(char name[32], struct store *s, struct item_ref query) {
+    struct checkpoint_list l;
+    struct item_list items = { NULL, 0, NULL };
+    name[0] = 0;
+    TRY(store_checkpoints_list(s, &l));
+    enum status st = store_items_read(s, query.split, query.index, 1, &items);
+    if (st == OK && items.count) {
+        const struct checkpoint *c = checkpoint_list_last_beside(&l, items.item[0].checkpoint);
+        if (c && c->network) snprintf(name, 32, "%zu", c->step);
+    }
+    item_list_free(&items);
+    checkpoint_list_free(&l);
+    return st;
+}
+
+static enum status read_checkpoint(struct wanted *w, struct store *s, const char *name, struct item_ref query) {
+    char drew[32];
     w->checkpoint = 0;
-    w->step = 0;
     if (method_has_several(w->method)) w->checkpoint = -1;
     if (!method_has_checkpoint(w->method)) return OK;
     struct checkpoint_list l = { 0 };
+    if (!name) {
+        TRY(drawn_by(drew, s, query));
+        if (drew[0]) name = drew;
+    }
     TRY(store_checkpoints_resolve(s, name, &l));
     enum status st = OK;
     w->named = l.count;
@@ -64,8 +90,7 @@ static enum status read_checkpoint(struct wanted *w, struct store *s, const char
     } else {
         const struct checkpoint *c = &l.checkpoint[0];
         w->checkpoint = c->id;
-        w->step = c->step;
-        w->percent = c->percent;
+        report_ranking_checkpoint(w->of, c);
         memcpy(w->sha256, c->sha256, sizeof w->sha256);
     }
     checkpoint_list_free(&l);
@@ -110,15 +135,15 @@ static enum status features_exist(struct store *s, const struct wanted *w, struc
 
 /* Says what is not there and which commands make it. */
 static enum status explain_missing(struct store *s, const struct wanted *w, const struct report_request *r) {
-    char display[METHOD_DISPLAY], at[48] = "", options[160] = "", first[320] = "";
+    char display[METHOD_DISPLAY], at[112] = "", options[160] = "", first[320] = "";
     int exist = 1;
     method_display(display, w->method, w->loss);
-    if (w->checkpoint > 0) snprintf(at, sizeof at, " at step %zu", w->step);
+    if (w->checkpoint > 0) snprintf(at, sizeof at, " %s %s", w->of->network[0] ? "of" : "at", w->of->checkpoint);
     if (w->checkpoint < 0) snprintf(at, sizeof at, " over several checkpoints");
     if (method_has_features(w->method) && w->checkpoint > 0) TRY(features_exist(s, w, r->query, &exist));
     if (w->loss != LOSS_COUNT) snprintf(options, sizeof options, " --loss %s", loss_name(w->loss));
     size_t len = strlen(options);
-    if (w->checkpoint > 0) snprintf(options + len, sizeof options - len, " --checkpoint %zu", w->step);
+    if (w->checkpoint > 0) snprintf(options + len, sizeof options - len, " --checkpoint %zu", w->of->step);
     if (w->checkpoint < 0)
         snprintf(options + len, sizeof options - len, " --checkpoint all%s", method_has_several(w->method) ? "" : " --ensemble");
     len = strlen(options);
@@ -199,10 +224,11 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
     struct wanted w;
     memset(&w, 0, sizeof w);
     *out = (struct report_ranking){ .query = r->query };
+    w.of = out;
     TRY(read_method(&w, r));
     TRY(read_lambda(&w, r->lambda));
     TRY(check_query(s, r->query));
-    TRY(read_checkpoint(&w, s, r->checkpoint));
+    TRY(read_checkpoint(&w, s, r->checkpoint, r->query));
     struct score_query q = {
         .method = method_name(w.method), .loss = w.loss == LOSS_COUNT ? "" : loss_name(w.loss),
         .checkpoint = w.checkpoint, .split = r->query.split, .lambda_spec = w.lambda[0] ? w.lambda : NULL,
@@ -214,8 +240,6 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
                     "%s --checkpoint %s --ensemble makes one", r->checkpoint, w.named, store_path(s), r->checkpoint);
     if (st == ERR_MISSING) return explain_missing(s, &w, r);
     TRY(st);
-    out->step = w.step;
-    out->percent = w.percent;
     TRY_TO(fill_query(out, s));
     size_t top = r->top < out->set.n ? r->top : out->set.n, bottom = r->bottom < out->set.n ? r->bottom : out->set.n;
     st = fill_side(&out->top, &out->n_top, s, out, 0, top);
@@ -342,7 +366,7 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
     if (r->has_seed) buf_printf(b, "  seed %llu", (unsigned long long)r->seed);
     buf_printf(b, "\nmethod      %s", display);
     if (r->set.loss[0]) buf_printf(b, "  (%s, loss %s)", r->set.method, r->set.loss);
-    if (r->step) buf_printf(b, "\ncheckpoint  %zu  (%.4g%%)", r->step, r->percent);
+    if (r->step) buf_printf(b, "\ncheckpoint  %zu%s%s  (%.4g%%)", r->step, r->network[0] ? " of " : "", r->network, r->percent);
     if (r->set.k) buf_printf(b, "\nfeatures    k %zu, %zu timesteps", r->set.k, r->set.timesteps);
     if (method_has_lambda(m) && isfinite(r->set.lambda_rel)) {
         lambda_format_value(value, r->set.lambda_rel);
@@ -398,6 +422,8 @@ void report_ranking_json(struct buf *b, const struct report_ranking *r) {
     else buf_text(b, "null");
     if (r->step) buf_printf(b, ",\"checkpoint\":%zu", r->step);
     else buf_text(b, ",\"checkpoint\":null");
+    if (r->network[0]) buf_text(b, ",\"network\":");
+    if (r->network[0]) json_add_string(b, r->network);
     buf_text(b, ",\"lambda\":");
     if (method_has_lambda(method_parse(r->set.method, NULL))) json_add_double(b, r->set.lambda_rel);
     else buf_text(b, "null");

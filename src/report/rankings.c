@@ -18,8 +18,13 @@ static int is_there(const struct report_rankings *r, struct item_ref q) {
 static enum status add(struct report_rankings *r, struct store *s, const struct report_request *ask, struct item_ref q,
                        const struct progress *p) {
     struct report_request one = *ask;
+    char step[32];
     TRY(progress_check(p));
     if (is_there(r, q)) return OK;
+    if (!one.checkpoint && r->count && r->one[0].step) {    /* one setting for all: that of the first */
+        snprintf(step, sizeof step, "%zu", r->one[0].step);
+        one.checkpoint = step;
+    }
     if (r->count == r->room) {
         size_t room = r->room ? 2 * r->room : 16;
         struct report_ranking *more = mem_resize(r->one, r->room, room, sizeof *more);

@@ -181,6 +181,7 @@ enum status report_self_load(struct report_self *out, struct store *s, const cha
         goto done;
     }
     out->step = k.checkpoint[0].step;
+    checkpoint_words(out->checkpoint, &k.checkpoint[0]);
     TRY_TO(store_items_count(s, SPLIT_TRAIN, &out->n));
     TRY_TO(store_stats_names(s, &l));
     TRY_TO(find_leverages(out, s, &l, loss, k.checkpoint[0].id, &c));
@@ -221,7 +222,7 @@ void report_self_text(struct buf *b, const struct report_self *r, size_t top) {
         text_escape(safe, sizeof safe, r->item[i].label_name);
         if (text_width(safe) > widest) widest = text_width(safe);
     }
-    buf_printf(b, "self-influence  %s at step %zu, %zu training items\n", r->key, r->step, r->n);
+    buf_printf(b, "self-influence  %s at %s, %zu training items\n", r->key, r->checkpoint, r->n);
     buf_printf(b, "median %.4f  MAD %.4f  outliers above %.4f: %zu\n", y->median, y->mad, y->threshold, y->outliers);
     if (isfinite(y->with_loss) || isfinite(y->with_distance)) {
         buf_text(b, "Spearman with ");

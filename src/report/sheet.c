@@ -117,7 +117,7 @@ static enum status draw_query(struct image *sheet, struct store *s, const struct
     line(sheet, MARGIN_PX, y, 2 * TILE_PX, ink, display);
     if (r->query_label[0]) line(sheet, MARGIN_PX, y += LINE_PX, 2 * TILE_PX, dim, r->query_label);
     if (r->step) {
-        snprintf(text, sizeof text, "step %zu (%.4g%%)", r->step, r->percent);
+        snprintf(text, sizeof text, "%.70s (%.4g%%)", r->checkpoint, r->percent);
         line(sheet, MARGIN_PX, y += LINE_PX, 2 * TILE_PX, dim, text);
     }
     if (r->set.k) {

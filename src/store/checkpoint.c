@@ -4,8 +4,10 @@
 #include "dtrak/buf.h"
 #include "dtrak/hash.h"
 #include "dtrak/mem.h"
+#include "dtrak/text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +44,17 @@ enum status store_checkpoint_add(struct store *s, const struct checkpoint *c, co
     return st;
 }
 
+/* Networks are numbered as their first checkpoints came into the database.  A config that is no JSON is
+ * only like itself. */
+#define ARCHITECTURE "CASE WHEN json_valid(config) THEN json_remove(config, '$._dtrak', '$._diffusers_version') ELSE config END"
+#define NETWORK_NAME "CASE WHEN json_valid(config) THEN json_extract(config, '$._dtrak.name') END"
+static const char list_query[] =
+    "SELECT id, step, epoch, percent, train_loss, ema, half_weights, bytes, sha256, created, config, name,"
+    " dense_rank() OVER (ORDER BY first) - 1 AS network FROM"
+    " (SELECT id, step, epoch, percent, train_loss, ema, half_weights, length(weights) AS bytes, sha256, created, config,"
+    " " NETWORK_NAME " AS name, min(id) OVER (PARTITION BY " ARCHITECTURE ", " NETWORK_NAME ") AS first FROM checkpoint)"
+    " ORDER BY network, step, ema";
+
 enum status store_checkpoints_list(struct store *s, struct checkpoint_list *out) {
     struct checkpoint_list l = { NULL, 0, NULL };
     struct buf text = BUF_INIT;
@@ -49,8 +62,7 @@ enum status store_checkpoints_list(struct store *s, struct checkpoint_list *out)
     enum status st = OK;
     int row = 1;
     memset(out, 0, sizeof *out);
-    TRY_TO(db_query(s, &q, "SELECT id, step, epoch, percent, train_loss, ema, half_weights,"
-                           " length(weights), sha256, created, config FROM checkpoint ORDER BY step, ema", ""));
+    TRY_TO(db_query(s, &q, list_query, ""));
     for (;;) {
         TRY_TO(db_step(s, q, &row));
         if (!row) break;
@@ -58,22 +70,24 @@ enum status store_checkpoints_list(struct store *s, struct checkpoint_list *out)
         if (!more) { st = fail(ERR_NOMEM, "checkpoints: out of memory"); goto done; }
         l.checkpoint = more;
         struct checkpoint *c = &more[l.count++];
-        c->id = sqlite3_column_int64(q, 0);
-        c->step = col_size(q, 1);
-        c->epoch = col_double(q, 2);
-        c->percent = col_double(q, 3);
-        c->train_loss = col_double(q, 4);
-        c->ema = col_int(q, 5) != 0;
-        c->half_weights = col_int(q, 6) != 0;
-        c->weights_bytes = col_size(q, 7);
+        *c = (struct checkpoint){ .id = sqlite3_column_int64(q, 0), .step = col_size(q, 1), .epoch = col_double(q, 2),
+                                  .percent = col_double(q, 3), .train_loss = col_double(q, 4), .ema = col_int(q, 5) != 0,
+                                  .half_weights = col_int(q, 6) != 0, .weights_bytes = col_size(q, 7),
+                                  .network = col_size(q, 12) };
         col_text(c->sha256, sizeof c->sha256, q, 8);
         col_text(c->created, sizeof c->created, q, 9);
         buf_add(&text, col_str(q, 10), strlen(col_str(q, 10)) + 1);
+        buf_add(&text, col_str(q, 11), strlen(col_str(q, 11)) + 1);
     }
     TRY_TO(buf_status(&text));
     l.text = buf_detach(&text);
     const char *t = l.text;
-    for (size_t i = 0; i < l.count; i++, t += strlen(t) + 1) l.checkpoint[i].config = t;
+    for (size_t i = 0; i < l.count; i++) {
+        l.checkpoint[i].config = t;
+        t += strlen(t) + 1;
+        l.checkpoint[i].name = t;
+        t += strlen(t) + 1;
+    }
     *out = l;
     memset(&l, 0, sizeof l);
 done:
@@ -81,6 +95,32 @@ done:
     buf_free(&text);
     checkpoint_list_free(&l);
     return st;
+}
+
+const struct checkpoint *checkpoint_list_last(const struct checkpoint_list *l) {
+    size_t n = 0;
+    while (n < l->count && l->checkpoint[n].network == l->checkpoint[0].network) n++;
+    return n ? &l->checkpoint[n - 1] : NULL;
+}
+
+const struct checkpoint *checkpoint_list_last_beside(const struct checkpoint_list *l, int64_t id) {
+    const struct checkpoint *last = checkpoint_list_last(l);
+    for (size_t i = 0; i < l->count; i++)
+        if (l->checkpoint[i].id == id) last = &l->checkpoint[i];
+    while (last && last + 1 < l->checkpoint + l->count && last[1].network == last->network) last++;
+    return last;
+}
+
+void checkpoint_network(char out[64], const struct checkpoint *c) {
+    out[0] = 0;
+    if (c->name[0]) text_escape(out, 64, c->name);
+    else if (c->network) snprintf(out, 64, "network %zu", c->network + 1);
+}
+
+void checkpoint_words(char out[96], const struct checkpoint *c) {
+    char network[64];
+    checkpoint_network(network, c);
+    snprintf(out, 96, "%s%sstep %zu", network, network[0] ? " at " : "", c->step);
 }
 
 enum status store_checkpoint_weights(struct store *s, int64_t id, void **bytes, size_t *len) {
@@ -109,41 +149,67 @@ enum status store_checkpoint_weights(struct store *s, int64_t id, void **bytes, 
 
 /* --- names --- */
 
-/* Marks what one name means in l; returns how many it meant. */
-static size_t mark_named(const struct checkpoint_list *l, const char *name, size_t len, char *chosen) {
-    char word[32] = "", *end;
-    size_t found = 0, step = 0, best = l->count;
-    if (len == 0 || len >= sizeof word) return 0;
-    memcpy(word, name, len);
-    if (strcmp(word, "all") == 0) {
-        memset(chosen, 1, l->count);
-        return l->count;
+/* Is a checkpoint of the network that a word is about: name's, or the first one? */
+static int is_of(const struct checkpoint *c, const char *name, size_t len) {
+    return name ? strlen(c->name) == len && !memcmp(c->name, name, len) : c->network == 0;
+}
+
+/* What one word means among the checkpoints of a network (name's, or the first one): the one to choose;
+ * l->count: none. */
+static size_t find_one(const struct checkpoint_list *l, const char *name, size_t len, const char *word) {
+    size_t best = l->count;
+    char *end;
+    double value = strtod(word, &end), distance = 0.5 + 1e-9;
+    int last = !strcmp(word, "last"), number = word[0] >= '0' && word[0] <= '9';
+    int percent = number && !strcmp(end, "%"), step = number && !*end;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct checkpoint *c = &l->checkpoint[i];
+        double d = fabs(c->percent - value);
+        if (step && !name && (double)c->step == value) return i;   /* steps are one per database */
+        if (!is_of(c, name, len)) continue;
+        if (last || (step && (double)c->step == value)) best = i;
+        if (percent && d <= distance) { distance = d; best = i; }
     }
-    if (strcmp(word, "last") == 0) {
-        best = l->count ? l->count - 1 : 0;
-    } else if (word[0] >= '0' && word[0] <= '9') {
-        double value = strtod(word, &end), distance = 0.5 + 1e-9;
-        if (strcmp(end, "%") == 0) {
-            for (size_t i = 0; i < l->count; i++) {
-                double d = fabs(l->checkpoint[i].percent - value);
-                if (d <= distance) { distance = d; best = i; }
-            }
-        } else if (*end == 0) {
-            for (size_t i = 0; i < l->count; i++)
-                if ((double)l->checkpoint[i].step == value) best = i;
+    return best;
+}
+
+/* Marks what a word like "50%", "large" or "large:50%" means in l; returns how many it meant. */
+static size_t mark_named(const struct checkpoint_list *l, const char *text, size_t len, char *chosen) {
+    char word[160] = "";
+    size_t found = 0;
+    if (len == 0 || len >= sizeof word) return 0;
+    memcpy(word, text, len);
+    const char *colon = strrchr(word, ':'), *name = NULL, *rest = word;
+    size_t name_len = 0, best = find_one(l, NULL, 0, word);
+    if (best == l->count && strcmp(word, "all")) {      /* the whole of it is a name, or what is before the colon */
+        name = word;
+        name_len = len;
+        rest = "last";
+        best = find_one(l, name, name_len, rest);
+        if (best == l->count && colon && colon > word) {
+            name_len = (size_t)(colon - word);
+            rest = colon + 1;
+            best = find_one(l, name, name_len, rest);
         }
     }
-    if (best >= l->count) return 0;
-    step = l->checkpoint[best].step;
-    for (size_t i = 0; i < l->count; i++)
-        if (l->checkpoint[i].step == step) { chosen[i] = 1; found++; }
+    int all = !strcmp(rest, "all");
+    for (size_t i = 0; i < l->count; i++) {
+        const struct checkpoint *c = &l->checkpoint[i];
+        int means = all ? !name || is_of(c, name, name_len)
+                        : best < l->count && c->step == l->checkpoint[best].step && c->network == l->checkpoint[best].network;
+        if (means) { chosen[i] = 1; found++; }
+    }
     return found;
 }
 
-/* "800 (10%), 8000 (100%)" */
+/* "800 (10%), 8000 (100%), large:20000 (100%)" */
 static void name_all(struct buf *b, const struct checkpoint_list *l) {
-    for (size_t i = 0; i < l->count; i++)
-        buf_printf(b, "%s%zu (%.3g%%)", i ? ", " : "", l->checkpoint[i].step, l->checkpoint[i].percent);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct checkpoint *c = &l->checkpoint[i];
+        char safe[160];
+        text_escape(safe, sizeof safe, c->name);
+        buf_printf(b, "%s%s%s%zu (%.3g%%)", i ? ", " : "", safe, *safe ? ":" : "", c->step, c->percent);
+    }
 }
 
 static enum status choose(struct store *s, const struct checkpoint_list *l, const char *names,
@@ -164,10 +230,9 @@ static enum status choose(struct store *s, const struct checkpoint_list *l, cons
         if (!at[len]) break;
         at += len + 1;
     }
-    /* Where both are chosen the moving average is meant; the list is ordered
-     * by (step, ema), so it follows the plain one. */
+    /* Where both are chosen the moving average is meant; of a step it follows the plain one. */
     for (size_t i = 0; i + 1 < l->count; i++)
-        if (l->checkpoint[i].step == l->checkpoint[i + 1].step) chosen[i] = 0;
+        if (l->checkpoint[i].step == l->checkpoint[i + 1].step && l->checkpoint[i].network == l->checkpoint[i + 1].network) chosen[i] = 0;
     return OK;
 }
 

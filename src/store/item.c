@@ -223,6 +223,13 @@ enum status store_image_read(struct store *s, struct item_ref ref, void **bytes,
     return st;
 }
 
+enum status store_items_drawn(struct store *s, int64_t checkpoint, size_t *count) {
+    int64_t n = 0;
+    TRY(db_number(s, &n, "SELECT count(*) FROM item WHERE checkpoint = ?", "i", checkpoint));
+    *count = (size_t)n;
+    return OK;
+}
+
 enum status store_item_find_generated(struct store *s, int64_t checkpoint, uint64_t seed,
                                       const char *sampler, size_t steps, double eta, size_t *index) {
     int64_t at = -1;

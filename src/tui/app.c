@@ -119,6 +119,8 @@ void app_set_query(struct app *a, struct item_ref ref) {
     }
     for (size_t i = 0; i < a->gallery.count; i++)
         if (a->gallery.index[i] == ref.index) a->gallery.cursor = i;
+    setting_follow(a, &a->setting);
+    setting_follow(a, &a->compare.setting);
     find_nearest(a);
     row_load(a);
 }
@@ -168,7 +170,7 @@ static void reread(struct app *a) {
     if (a->catalog.items == ITEMS_OTHER) renumber(a);
     if (items) facts_forget(a);
     if (!catalog_checkpoint(&a->catalog, a->setting.checkpoint) && a->catalog.checkpoints.count)
-        a->setting.checkpoint = a->catalog.checkpoints.checkpoint[a->catalog.checkpoints.count - 1].id;
+        a->setting.checkpoint = checkpoint_list_last(&a->catalog.checkpoints)->id;
     if (marks_load(a) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
     a->pairs.stale = a->compare.stale = a->set.stale = a->overall.stale = a->reverse.stale = 1;
     self_reread(a);

@@ -462,6 +462,7 @@ size_t catalog_checkpoint_index(const struct catalog *c, int64_t id);           
 void setting_start(struct app *a);      /* the first setting: D-TRAK or what there is */
 void setting_step_method(struct app *a, int by);
 void setting_step_loss(struct app *a, int by);
+void setting_follow(struct app *a, struct setting *t);
 void setting_step_checkpoint(struct app *a, int by);
 void setting_step_lambda(struct app *a, int by);
 void row_load(struct app *a);           /* of the present setting and query */

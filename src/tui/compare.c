@@ -250,10 +250,13 @@ static void side_title(const struct app *a, int side, size_t first, size_t last,
     const struct setting *s = setting_of(a, side);
     const struct row *r = row_of(a, side);
     const struct catalog *c = &a->catalog;
-    char name[METHOD_DISPLAY], lambda[40] = "", number[24], where[48] = "", step[32] = "", scale[24] = "";
+    char name[METHOD_DISPLAY], lambda[40] = "", number[24], where[48] = "", step[96] = "", scale[24] = "", network[64] = "";
     method_display(name, s->method, s->loss);
-    if (method_has_checkpoint(s->method))
-        snprintf(step, sizeof step, "  ckpt %zu/%zu", catalog_checkpoint_index(c, s->checkpoint) + 1, c->checkpoints.count);
+    if (method_has_checkpoint(s->method)) {
+        const struct checkpoint *k = catalog_checkpoint(c, s->checkpoint);
+        if (k) checkpoint_network(network, k);
+        snprintf(step, sizeof step, "  %s%sckpt %zu/%zu", network, network[0] ? " " : "", catalog_checkpoint_index(c, s->checkpoint) + 1, c->checkpoints.count);
+    }
     if (method_has_lambda(s->method) && r->lambda_rel > 0) {
         draw_number(number, r->lambda_rel);
         snprintf(lambda, sizeof lambda, "  λ %s", number);

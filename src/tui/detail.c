@@ -230,7 +230,9 @@ static void say_origin(struct app *a, struct lines *l) {
         say(l, STYLE_NORMAL, "seed", "%llu", (unsigned long long)it->seed);
         say(l, STYLE_NORMAL, "sampler", "%s, %zu steps", it->sampler, it->steps);
     }
-    if (c) say(l, STYLE_NORMAL, "checkpoint", "step %zu (%.0f%% of training)", c->step, c->percent);
+    char words[96];
+    if (c) checkpoint_words(words, c);
+    if (c) say(l, STYLE_NORMAL, "checkpoint", "%s (%.0f%% of training)", words, c->percent);
     if (it->original[0]) say(l, STYLE_NORMAL, "original", "%s", it->original);
     say(l, STYLE_NORMAL, "image", "%zux%zu px, %zu bytes", it->width_px, it->height_px, it->image_bytes);
     say(l, STYLE_DIM, "sha256", "%.16s…", it->sha256);

@@ -197,7 +197,9 @@ static size_t title_pieces(const struct app *a, struct piece *p) {
     if (method_has_checkpoint(t->method) && k) {
         piece(p, &n, 3, STYLE_BAR, "ckpt %zu/%zu", catalog_checkpoint_index(c, t->checkpoint) + 1,
               c->checkpoints.count);
-        piece(p, &n, 6, STYLE_BAR, "(%zu)", k->step);
+        char network[64];
+        checkpoint_network(network, k);
+        piece(p, &n, 6, STYLE_BAR, "(%s%s%zu)", network, network[0] ? " " : "", k->step);
     }
     if (a->row.set.id && a->row.set.k) {
         piece(p, &n, 9, STYLE_BAR, "T %zu", a->row.set.timesteps);

@@ -178,11 +178,12 @@ static void draw_interval(struct frame *f, size_t row, size_t col, size_t cols, 
 }
 
 static void setting_words(const struct app *a, const struct score_set *s, char *out, size_t size) {
-    char name[METHOD_DISPLAY], step[32] = "", lambda[40] = "", features[48] = "";
+    char name[METHOD_DISPLAY], step[96] = "", network[64], lambda[40] = "", features[48] = "";
     enum method m = method_parse(s->method, NULL);
     method_display(name, m, loss_parse(s->loss));
     const struct checkpoint *c = s->checkpoints == 1 ? catalog_checkpoint(&a->catalog, s->checkpoint[0]) : NULL;
-    if (c) snprintf(step, sizeof step, " %.0f%%", c->percent);
+    if (c) checkpoint_network(network, c);
+    if (c) snprintf(step, sizeof step, "%s%s %.0f%%", network[0] ? " " : "", network, c->percent);
     else if (s->checkpoints > 1) snprintf(step, sizeof step, " %zu ckpts", s->checkpoints);
     if (s->k) snprintf(features, sizeof features, " T %zu k %zu", s->timesteps, s->k);
     if (s->lambda_spec[0] && strcmp(s->lambda_spec, "auto")) snprintf(lambda, sizeof lambda, " λ %s", s->lambda_spec);
@@ -248,12 +249,16 @@ enum axis { BY_TRAINING, BY_LAMBDA, BY_TIMESTEPS, BY_K, AXES, BY_LOSS = AXES }; 
 static const char *const axis_name[AXES] = { "LDS against training", "LDS against λ (log)", "LDS against timesteps (log)", "LDS against k (log)" };
 
 /* Two sets that differ in nothing but where they stand on the axis. */
-static int same_family(const struct score_set *a, const struct score_set *b, enum axis axis) {
+static int same_family(const struct app *app, const struct score_set *a, const struct score_set *b, enum axis axis) {
     if (strcmp(a->method, b->method) || (axis != BY_LOSS && strcmp(a->loss, b->loss) != 0) || a->split != b->split || strcmp(a->params, b->params)) return 0;
     if (axis != BY_TIMESTEPS && a->timesteps != b->timesteps) return 0;
     if (axis != BY_K && a->k != b->k) return 0;
     if (axis != BY_LAMBDA && strcmp(a->lambda_spec, b->lambda_spec) != 0) return 0;
-    if (axis == BY_TRAINING) return a->checkpoints == 1 && b->checkpoints == 1;
+    if (axis == BY_TRAINING) {
+        if (a->checkpoints != 1 || b->checkpoints != 1) return 0;
+        const struct checkpoint *x = catalog_checkpoint(&app->catalog, a->checkpoint[0]), *y = catalog_checkpoint(&app->catalog, b->checkpoint[0]);
+        return x && y && x->network == y->network;
+    }
     return a->checkpoints == b->checkpoints && (!a->checkpoints || a->checkpoint[0] == b->checkpoint[0]);
 }
 
@@ -285,7 +290,7 @@ static int draw_against(struct app *a, struct frame *f, struct area in, const st
         for (size_t i = 0; i < n; i++) {
             const struct score_set *s = &a->catalog.scores.set[l[i].at];
             const struct lds_row *x = lds_of(a, l[i].at);
-            double at = same_family(mine, s, axis) ? place(a, s, axis) : NAN;
+            double at = same_family(a, mine, s, axis) ? place(a, s, axis) : NAN;
             if (!isfinite(at)) continue;
             double u = high > low ? (at - low) / (high - low) : .5, h = top - bottom;
             if (pass == ENDS) {
@@ -318,7 +323,7 @@ static int varies(const struct app *a, const struct score_set *mine, const struc
     double first = NAN;
     for (size_t i = 0; i < n; i++) {
         const struct score_set *s = &a->catalog.scores.set[l[i].at];
-        double at = same_family(mine, s, axis) ? place(a, s, axis) : NAN;
+        double at = same_family(a, mine, s, axis) ? place(a, s, axis) : NAN;
         if (!isfinite(at)) continue;
         if (!isfinite(first)) first = at;
         else if (at < first || at > first) return 1;
@@ -375,7 +380,7 @@ static size_t by_loss(const struct app *a, const struct line *l, size_t n, size_
     for (size_t i = 0; i < n; i++) {
         const struct score_set *s = &a->catalog.scores.set[l[i].at];
         enum loss k = loss_parse(s->loss);
-        if (k != LOSS_COUNT && (i == of || at[k] == n) && same_family(ref, s, BY_LOSS)) at[k] = i;
+        if (k != LOSS_COUNT && (i == of || at[k] == n) && same_family(a, ref, s, BY_LOSS)) at[k] = i;
     }
     for (int k = 0; k < LOSS_COUNT; k++)
         if (at[k] < n) out[count++] = at[k];
@@ -388,7 +393,7 @@ static size_t find_losses(const struct app *a, const struct line *l, size_t n, s
     size_t count = by_loss(a, l, n, a->evaluation.cursor < n ? a->evaluation.cursor : 0, out);
     for (size_t i = 0; i < n && count < 2 && c->count; i++) {
         const struct score_set *s = &a->catalog.scores.set[l[i].at];
-        if (method_parse(s->method, NULL) == METHOD_TRAK && s->checkpoints == 1 && s->checkpoint[0] == c->checkpoint[c->count - 1].id)
+        if (method_parse(s->method, NULL) == METHOD_TRAK && s->checkpoints == 1 && s->checkpoint[0] == checkpoint_list_last(c)->id)
             count = by_loss(a, l, n, i, out);
     }
     return count;

@@ -143,10 +143,7 @@ static enum status take_row(struct app *a, const struct row *r, const struct set
     out->set.lambda_rel = r->lambda_rel;
     out->set.lambda_abs = r->lambda_abs;
     const struct checkpoint *c = method_has_checkpoint(t->method) ? catalog_checkpoint(&a->catalog, t->checkpoint) : NULL;
-    if (c) {
-        out->step = c->step;
-        out->percent = c->percent;
-    }
+    if (c) report_ranking_checkpoint(out, c);
     out->top = mem_array(top + 1, sizeof *out->top);
     out->bottom = mem_array(bottom + 1, sizeof *out->bottom);
     if (!out->top || !out->bottom) {

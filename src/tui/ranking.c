@@ -215,7 +215,9 @@ static void draw_query_facts(struct app *a, struct fact_lines *l) {
     facts_label(q, label, sizeof label);
     fact(l, STYLE_BOLD, "%s", label);
     if (q->sampler[0]) fact(l, STYLE_NORMAL, "seed %llu · %s %zu", (unsigned long long)q->seed, q->sampler, q->steps);
-    if (c) fact(l, STYLE_NORMAL, "from step %zu", c->step);
+    char words[96];
+    if (c) checkpoint_words(words, c);
+    if (c) fact(l, STYLE_NORMAL, "from %s", words);
     if (q->caption[0]) fact(l, STYLE_NORMAL, "%s", q->caption);
     if (a->ranking.has_nearest) {
         char id[32];

@@ -362,9 +362,10 @@ static void draw_selected(struct app *a, struct frame *f, struct area in) {
 }
 
 static void draw_side(struct app *a, struct frame *f, struct area in) {
-    char title[80];
+    char title[128], words[96] = "";
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->self.checkpoint);
-    snprintf(title, sizeof title, "loss %s, step %zu", loss_name(a->self.loss), c ? c->step : 0);
+    if (c) checkpoint_words(words, c);
+    snprintf(title, sizeof title, "loss %s%s%s", loss_name(a->self.loss), c ? ", " : "", words);
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, title);
     struct area inner = { in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
     if (a->self.list.n == 0) return;

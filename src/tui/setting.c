@@ -14,12 +14,12 @@ static int complete(const struct score_set *s, enum split split) {
 }
 
 /* How much a stored set is what people want to see first. */
-static int appeal(const struct app *a, const struct score_set *s) {
-    const struct checkpoint_list *c = &a->catalog.checkpoints;
+static int appeal(struct app *a, const struct score_set *s) {
+    const struct checkpoint *last = checkpoint_list_last_beside(&a->catalog.checkpoints, facts_of(a, a->query)->checkpoint);
     int x = 1;
     if (strcmp(s->method, "trak") == 0) x += 4;
     if (strcmp(s->loss, "square") == 0) x += 2;
-    if (s->checkpoints && c->count && s->checkpoint[0] == c->checkpoint[c->count - 1].id) x += 8;
+    if (s->checkpoints && last && s->checkpoint[0] == last->id) x += 8;
     return x;
 }
 
@@ -31,7 +31,7 @@ void setting_start(struct app *a) {
     memset(t, 0, sizeof *t);
     t->method = METHOD_TRAK;
     t->loss = LOSS_SQUARE;
-    if (c->count) t->checkpoint = c->checkpoint[c->count - 1].id;
+    if (c->count) t->checkpoint = checkpoint_list_last(c)->id;
     for (size_t i = 0; i < a->catalog.scores.count; i++) {
         const struct score_set *s = &a->catalog.scores.set[i];
         enum method m = method_parse(s->method, NULL);
@@ -44,15 +44,36 @@ void setting_start(struct app *a) {
     }
 }
 
+/* An image is explained by the network that drew it, where that has been asked about it: a setting of another
+ * network goes over to its last checkpoint. */
+void setting_follow(struct app *a, struct setting *t) {
+    int64_t drew = facts_of(a, a->query)->checkpoint;
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, drew), *now = catalog_checkpoint(&a->catalog, t->checkpoint);
+    if (!c || !now || c->network == now->network || !method_has_checkpoint(t->method)) return;
+    const struct checkpoint *last = checkpoint_list_last_beside(&a->catalog.checkpoints, drew);
+    for (size_t i = 0; i < a->catalog.scores.count; i++) {
+        const struct score_set *s = &a->catalog.scores.set[i];
+        if (s->split != a->query.split || s->checkpoints != 1 || s->checkpoint[0] != last->id || s->rows_done <= a->query.index ||
+            strcmp(s->method, method_name(t->method)) || (method_has_loss(t->method) && strcmp(s->loss, loss_name(t->loss)))) continue;
+        t->checkpoint = last->id;
+        return;
+    }
+}
+
 /* --- going through --- */
 
 void setting_name(const struct app *a, char *out, size_t size) {
     char name[METHOD_DISPLAY];
     const struct setting *t = &a->setting;
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, t->checkpoint);
+    char words[96];
     method_display(name, t->method, t->loss);
-    if (method_has_checkpoint(t->method) && c) snprintf(out, size, "%s at step %zu", name, c->step);
-    else snprintf(out, size, "%s", name);
+    if (method_has_checkpoint(t->method) && c) {
+        checkpoint_words(words, c);
+        snprintf(out, size, c->network || c->name[0] ? "%s of %s" : "%s at %s", name, words);
+    } else {
+        snprintf(out, size, "%s", name);
+    }
 }
 
 static void name_only(const struct app *a, char name[METHOD_DISPLAY]) {
@@ -91,7 +112,7 @@ void setting_step_checkpoint(struct app *a, int by) {
         app_say(a, STYLE_WARN, "there is no checkpoint yet: dtrak train makes them");
     } else {
         size_t i = catalog_checkpoint_index(&a->catalog, a->setting.checkpoint);
-        a->setting.checkpoint = l->checkpoint[i < l->count ? wrap(i, by, l->count) : l->count - 1].id;
+        a->setting.checkpoint = l->checkpoint[i < l->count ? wrap(i, by, l->count) : 0].id;
         if (l->count == 1) app_say(a, STYLE_NORMAL, "this is the only checkpoint");
         row_load(a);
     }

@@ -32,7 +32,7 @@ import a.db "$models/bf16" --step 251 --beta-schedule squaredcos_cap_v2 --train-
 says a_schedule_may_be_given $? "$(cat out.txt err.txt)"
 "$DTRAK" info a.db > out.txt && grep -q 'step 251 .*bfloat16' out.txt && grep -q 'step 8000 .*from a "pipeline"' out.txt
 says info_knows_precision_and_name $? "$(cat out.txt)"
-equal so_does_its_json "$(value a.db checkpoints.1.weights) $(value a.db checkpoints.2.name)" 'bfloat16 from a "pipeline"'
+equal so_does_its_json "$(value a.db checkpoints.2.weights) $(value a.db checkpoints.0.name)" 'bfloat16 from a "pipeline"'
 for form in plain zip zip-old-names legacy sharded; do
     make_db b.db && import b.db "$models/$form" && [ "$(value b.db checkpoints.0.sha256)" = "$sum" ]
     says "${form}_gives_the_same_weights" $? "$(cat err.txt)"

@@ -534,7 +534,7 @@ static void checkpoints_have_names(void **state) {
         assert_int_equal(store_checkpoints_resolve(s, bad[i], &l), ERR_MISSING);
         assert_says("100 (10%), 500 (50%), 1000 (100%)");
     }
-    struct checkpoint again = { .step = 500, .train_loss = (double)NAN };
+    struct checkpoint again = { .step = 500, .train_loss = (double)NAN, .config = "{\"layers\":1}" };
     int64_t id;
     assert_int_equal(store_checkpoint_add(s, &again, "w", 1, &id), ERR_RANGE);
     again.ema = 1;
@@ -555,6 +555,54 @@ static void checkpoints_have_names(void **state) {
     assert_int_equal(store_checkpoint_delete(s, id), OK);
     assert_int_equal(store_checkpoint_weights(s, id, &bytes, &len), ERR_MISSING);
     assert_int_equal(store_checkpoint_delete(s, id), ERR_MISSING);
+    store_close(s);
+}
+
+/* Which checkpoint "last" and percentages mean decides what every measurement is of: never a second network's. */
+static void networks_have_names(void **state) {
+    (void)state;
+    struct store *s = rig_project(rig_path("networks.db"));
+    static const struct { size_t step; double percent; const char *config; } more[] = {
+        { 4000, 50, "{\"width\": [8], \"_dtrak\": {\"name\": \"large\"}}" },
+        { 9000, 100, "{\"width\": [8], \"_dtrak\": {\"name\": \"large\"}}" },
+        { 300, 100, "{\"width\": [8], \"_dtrak\": {\"name\": \"50%\"}}" },
+        { 200, 100, "{\"width\": [9]}" },
+        { 201, 100, "no JSON" },
+    };
+    struct checkpoint_list l;
+    char words[96];
+    for (size_t i = 0; i < 5; i++) {
+        struct checkpoint c = { .step = more[i].step, .percent = more[i].percent, .train_loss = (double)NAN, .config = more[i].config };
+        if (store_checkpoint_add(s, &c, "w", 1, NULL) != OK) fail_msg("%s", fail_reason());
+    }
+    expect_steps(s, "last", 1, (size_t[]){ 1000 });
+    expect_steps(s, "100%", 1, (size_t[]){ 1000 });
+    expect_steps(s, "50%", 1, (size_t[]){ 500 });
+    expect_steps(s, "50%:last", 1, (size_t[]){ 300 });
+    expect_steps(s, "large", 1, (size_t[]){ 9000 });
+    expect_steps(s, "large:50%", 1, (size_t[]){ 4000 });
+    expect_steps(s, "large:4000", 1, (size_t[]){ 4000 });
+    expect_steps(s, "large:all", 2, (size_t[]){ 4000, 9000 });
+    expect_steps(s, "large,last", 2, (size_t[]){ 1000, 9000 });
+    expect_steps(s, "200", 1, (size_t[]){ 200 });
+    expect_steps(s, "all", 8, (size_t[]){ 100, 500, 1000, 4000, 9000, 300, 200, 201 });
+    static const char *const bad[] = { "larg", "large:", "large:10%", "large:1000", "huge:all", ":last", "large:large" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(store_checkpoints_resolve(s, bad[i], &l), ERR_MISSING);
+        assert_says("1000 (100%), large:4000 (50%), large:9000 (100%)");
+    }
+    if (store_checkpoints_list(s, &l) != OK) fail_msg("%s", fail_reason());
+    assert_int_equal(checkpoint_list_last(&l)->step, 1000);
+    assert_int_equal(checkpoint_list_last_beside(&l, l.checkpoint[3].id)->step, 9000);
+    assert_int_equal(checkpoint_list_last_beside(&l, l.checkpoint[0].id)->step, 1000);
+    assert_int_equal(checkpoint_list_last_beside(&l, 0)->step, 1000);
+    checkpoint_words(words, &l.checkpoint[0]);
+    assert_string_equal(words, "step 100");
+    checkpoint_words(words, &l.checkpoint[4]);
+    assert_string_equal(words, "large at step 9000");
+    checkpoint_words(words, &l.checkpoint[6]);
+    assert_string_equal(words, "network 4 at step 200");
+    checkpoint_list_free(&l);
     store_close(s);
 }
 
@@ -662,6 +710,7 @@ int main(void) {
         cmocka_unit_test_teardown(items_come_back_as_they_went_in, rig_end),
         cmocka_unit_test_teardown(items_are_named_by_split_and_number, rig_end),
         cmocka_unit_test_teardown(checkpoints_have_names, rig_end),
+        cmocka_unit_test_teardown(networks_have_names, rig_end),
         cmocka_unit_test_teardown(the_training_state_is_replaced_as_a_whole, rig_end),
         cmocka_unit_test_teardown(a_backup_of_a_live_database_is_whole, rig_end),
         cmocka_unit_test_teardown(every_allocation_may_fail_and_nothing_leaks, rig_end),
