@@ -6,7 +6,8 @@
 # make check-screens   what xterm and mlterm show, on a display without a screen
 # make layers     who may include whom               make bench   timings (PYTHON=python with torch: beside it)
 # make vectors    rewrite tests/vectors with diffusers          make interop   compare with diffusers live
-# make demo-db    remake assets/demo.db (about an hour)   make cifar2   fetch CIFAR-10, keep cars and horses
+# make demo-db    remake assets/demo.db (hours)           make cifar2   fetch CIFAR-10, keep cars and horses
+# make cifar2-db  remake assets/cifar2.db (hours)
 # make study-fashion           what every method predicts of retraining, on the shoes (hours); make study-cifar2
 # Knobs: CC CFLAGS LDFLAGS  SAN=address,undefined|thread  WERROR=1  V=1
 CC       ?= cc
@@ -152,6 +153,8 @@ study-fashion:
 	@$(MAKE) --no-print-directory all && assets/make-study-fashion.sh $(OUT)
 study-cifar2: deps
 	@$(MAKE) --no-print-directory all && assets/make-study-cifar2.sh $(OUT)
+cifar2-db: deps
+	@$(MAKE) --no-print-directory all && assets/make-cifar2-db.sh $(OUT)
 cifar2: deps
 	@$(MAKE) --no-print-directory all && assets/make-cifar2.sh $(OUT)
 
@@ -177,12 +180,12 @@ uninstall:
 
 clean:
 	rm -rf build build-*
-.PHONY: vectors interop all units fuzzers deps demo check check-screens bless layers sanitize tsan bench demo-db study-fashion study-cifar2 cifar2 install uninstall clean
+.PHONY: vectors interop all units fuzzers deps demo check check-screens bless layers sanitize tsan bench demo-db study-fashion study-cifar2 cifar2 cifar2-db install uninstall clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # Goals that compile need the packages; the others must work without them.
-COMPILES := $(if $(MAKECMDGOALS),$(filter-out deps demo check check-screens layers sanitize tsan vectors demo-db study-fashion study-cifar2 cifar2 uninstall clean,$(MAKECMDGOALS)),all)
+COMPILES := $(if $(MAKECMDGOALS),$(filter-out deps demo check check-screens layers sanitize tsan vectors demo-db study-fashion study-cifar2 cifar2 cifar2-db uninstall clean,$(MAKECMDGOALS)),all)
 ifneq ($(COMPILES),)
 ifneq ($(shell pkg-config --exists $(PKGS) stb 2>/dev/null && echo yes),yes)
 $(error packages are missing: run `make deps`)
