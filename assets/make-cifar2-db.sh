@@ -23,23 +23,9 @@ small=$out/cifar2-new.db
 
 DB=$db assets/make-study-cifar2.sh "$out" base subsets features scores removals
 
-# As in make-demo-db.sh: kernels of TRAK and D-TRAK for every lambda, self-influence, neighbours.
-"$dtrak" score "$db" --method trak --loss simple,square --timesteps 100 --dims 4096 --self
-"$dtrak" score "$db" --method trak --loss all --timesteps 100 --dims 4096 --self --no-kernel
-"$dtrak" self "$db" > /dev/null
-"$dtrak" lds "$db" --report > /dev/null
-
-# 48 + 96 of the queries; of the sweeps what was measured.
-rm -f "$small"
-"$dtrak" slim "$db" "$small" --bits 9
-"$dtrak" drop "$small" --query val:48-255,gen:96-255 --yes > /dev/null
-for loss in elbo avg l1 l2 linf; do
-    "$dtrak" drop "$small" --scores --method trak --loss $loss --lambda grid --yes > /dev/null
-done
-"$dtrak" drop "$small" --rows --method trak --lambda grid --yes > /dev/null
-for k in 256 512 1024 2048 8192 16384; do
-    "$dtrak" drop "$small" --rows --method trak --dims $k --yes > /dev/null
-done
+. assets/ship.inc
+complete_study "$dtrak" "$db"
+shrink_study "$dtrak" "$db" "$small" 9
 
 # The larger network, 32 pictures of it, and what TRAK and D-TRAK say of those.
 rm -rf "$out/large-cifar2"
