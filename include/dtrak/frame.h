@@ -107,9 +107,9 @@ void frame_box(struct frame *f, size_t row, size_t col, size_t rows, size_t cols
                enum style style, const char *title);
 
 /* A horizontal bar of `cells` cells filled to fraction (clamped to 0..1; NaN is
- * 0) in eighths of a cell; the rest is blank. */
-void frame_meter(struct frame *f, size_t row, size_t col, size_t cells, enum style style,
-                 double fraction);
+ * 0) in eighths of a cell; the rest is blank.  Returns the cells that are not. */
+size_t frame_meter(struct frame *f, size_t row, size_t col, size_t cells, enum style style,
+                   double fraction);
 
 /* Reserves a cell box for the picture `key` (clipped to the frame; nothing is
  * reserved when nothing is left of it).  label is what a dump shows. */

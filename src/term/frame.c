@@ -260,8 +260,8 @@ void frame_box(struct frame *f, size_t row, size_t col, size_t rows, size_t cols
     frame_fill(f, row, col + 2 + used, 1, 1, style, ' ');
 }
 
-void frame_meter(struct frame *f, size_t row, size_t col, size_t cells, enum style style,
-                 double fraction) {
+size_t frame_meter(struct frame *f, size_t row, size_t col, size_t cells, enum style style,
+                   double fraction) {
     if (!(fraction > 0)) fraction = 0;   /* NaN too */
     if (fraction > 1) fraction = 1;
     if (cells > FRAME_SIDE) cells = FRAME_SIDE;
@@ -270,6 +270,7 @@ void frame_meter(struct frame *f, size_t row, size_t col, size_t cells, enum sty
     frame_fill(f, row, col, 1, eighths / 8, style, 0x2588);
     if (eighths % 8)
         frame_fill(f, row, col + eighths / 8, 1, 1, style, (uint32_t)(0x2590 - eighths % 8));
+    return (eighths + 7) / 8;
 }
 
 void frame_image(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,

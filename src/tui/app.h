@@ -542,6 +542,8 @@ void draw_image(struct app *a, struct frame *f, size_t row, size_t col, size_t r
 /* Shows a tile as selected: caption, side columns and `below` lines under the
  * picture, never the picture. */
 void draw_selection(struct frame *f, size_t row, size_t col, const struct grid *g, size_t below);
+/* A value from -1 to 1 below a tile's picture; of a selected one the rest of the line is selected too. */
+void draw_tile_bar(struct frame *f, size_t row, size_t col, size_t cells, double value, int selected);
 void draw_title(struct app *a, struct frame *f);
 void draw_footer(struct app *a, struct frame *f);
 /* How scores are written so that one column fits them all: scale is a power

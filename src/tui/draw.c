@@ -80,6 +80,11 @@ void draw_selection(struct frame *f, size_t row, size_t col, const struct grid *
     frame_restyle(f, row + 1 + g->image_rows, col, below, g->tile_cols, STYLE_SELECTED);
 }
 
+void draw_tile_bar(struct frame *f, size_t row, size_t col, size_t cells, double value, int selected) {
+    size_t n = frame_meter(f, row, col, cells, value < 0 ? STYLE_METER_LOW : STYLE_METER, fabs(value));
+    if (selected && n < cells) frame_restyle(f, row, col + n, 1, cells - n, STYLE_SELECTED);
+}
+
 void draw_mark(const struct app *a, struct frame *f, size_t row, size_t col, struct item_ref ref) {
     if (!marks_has(a, ref) || row >= frame_rows(f) || col >= frame_cols(f)) return;
     int selected = frame_cell(f, row, col)->style == STYLE_SELECTED;

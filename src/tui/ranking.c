@@ -359,12 +359,6 @@ static void draw_query(struct app *a, struct frame *f, struct area in) {
 
 /* --- drawing: the panes --- */
 
-static void draw_bar(struct app *a, struct frame *f, size_t row, size_t col, size_t cols, float score) {
-    if (a->row.largest > 0)
-        frame_meter(f, row, col, cols, score < 0 ? STYLE_METER_LOW : STYLE_METER,
-                    (double)fabsf(score) / (double)a->row.largest);
-}
-
 /* Cells of the widest score of the row. */
 static size_t score_width(const struct app *a) {
     char text[24];
@@ -388,16 +382,13 @@ static void draw_tile(struct app *a, struct frame *f, size_t row, size_t col, co
     if (below >= 2) frame_text_in(f, line++, col + 1, g->tile_cols - 2, STYLE_DIM, label);
     draw_score(text, draw_score_format(a->row.largest), score);
     frame_printf(f, line, col + 1, g->tile_cols - 1, STYLE_ACCENT, "%*s", (int)w, text);
-    if (selected) {
-        draw_selection(f, row, col, g, below - 1);
-        frame_restyle(f, line, col, 1, w + 2, STYLE_SELECTED);   /* the bar keeps its colours */
-        frame_restyle(f, line, col + g->tile_cols - 1, 1, 1, STYLE_SELECTED);
-    }
+    if (selected) draw_selection(f, row, col, g, below);
     draw_mark(a, f, row, col + used, ref);
     size_t trust = trust_cells(a, g->tile_cols > w + 8 ? g->tile_cols - w - 8 : g->tile_cols > w + 2);
     draw_score_trust(a, f, line, col + 1 + w, trust, ref.index);
     w += trust;
-    if (g->tile_cols > w + 4) draw_bar(a, f, line, col + w + 2, g->tile_cols - w - 4, score);
+    if (g->tile_cols > w + 4 && a->row.largest > 0)
+        draw_tile_bar(f, line, col + w + 2, g->tile_cols - w - 4, (double)score / (double)a->row.largest, selected);
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at + (pane ? PANE : 0));
 }
 

@@ -53,13 +53,8 @@ static void draw_one(struct app *a, struct frame *f, size_t row, size_t col, con
     size_t below = g->tile_rows - g->image_rows - 1;
     if (below == 2) frame_text_in(f, line++, col + 1, g->tile_cols - 2, STYLE_DIM, label);
     frame_text_in(f, line, col + 1, g->tile_cols - 1, x->style, x->text);
-    if (selected) {
-        draw_selection(f, row, col, g, below - 1);
-        frame_restyle(f, line, col, 1, w + 2, STYLE_SELECTED);   /* the bar keeps its colours */
-        frame_restyle(f, line, col + g->tile_cols - 1, 1, 1, STYLE_SELECTED);
-    }
-    if (isfinite(x->bar) && g->tile_cols > w + 6)
-        frame_meter(f, line, col + w + 2, g->tile_cols - w - 4, x->bar < 0 ? STYLE_METER_LOW : STYLE_METER, fabs(x->bar));
+    if (selected) draw_selection(f, row, col, g, below);
+    if (isfinite(x->bar) && g->tile_cols > w + 6) draw_tile_bar(f, line, col + w + 2, g->tile_cols - w - 4, x->bar, selected);
     app_spot(a, row, col, g->tile_rows, g->tile_cols, at);
 }
 
