@@ -85,6 +85,7 @@ enum status pipeline_sample(struct store *s, const struct sample_options *o, con
 
 /* --- features --- */
 
+enum { FEATURE_DIMS_MAX = 8 };
 struct features_options {
     unsigned losses;            /* bit per enum loss */
     const char *checkpoints;    /* "last", "10%,50%", "all"; NULL: last */
@@ -104,8 +105,9 @@ struct features_options {
     const char *projection;     /* "sjlt", "sjlt:4", "rademacher", "gaussian", "srht"; NULL: sjlt */
     size_t memory;              /* bytes; 0: half of what the machine has */
     const struct cost_sink *cost;   /* cost.h; NULL: starts at once */
+    size_t more_dims[FEATURE_DIMS_MAX - 1];   /* further k, sets of their own out of the same gradients; 0 ends them */
 };
-#define FEATURES_DEFAULTS { 1u << LOSS_SIMPLE, NULL, 0, 10, 2048, 0, 42, 0, 0, NULL, 1, 1, NULL, 0, NULL }
+#define FEATURES_DEFAULTS { 1u << LOSS_SIMPLE, NULL, 0, 10, 2048, 0, 42, 0, 0, NULL, 1, 1, NULL, 0, NULL, { 0 } }
 
 enum status pipeline_features(struct store *s, const struct features_options *o, const struct progress *p);
 

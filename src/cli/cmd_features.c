@@ -18,7 +18,7 @@ static const struct option options[] = {
     { "blocks", 1, "B", "keep B rows per item, each of every B-th timestep and draw (1)" },
     { "per-timestep", 0, NULL, "keep a row for each timestep: --blocks N" },
     { "projection", 1, "P", "sjlt, sjlt:S with S entries a column, rademacher, gaussian, srht (sjlt)" },
-    { "dims", 1, "K", "numbers kept per item (2048)" },
+    { "dims", 1, "K,...", "numbers kept per item; of several, a set for each in one go (2048)" },
     { "noise-seed", 1, "S", "of the noise (0)" },
     { "projection-seed", 1, "S", "of the projection (42)" },
     { "float32", 0, NULL, "store rows as float32 instead of float16 with a scale" },
@@ -50,6 +50,20 @@ static enum status read_timesteps(const struct args *a, struct features_options 
     return OK;
 }
 
+static enum status read_dims(const struct args *a, struct features_options *o) {
+    const char *list = args_text(a, "dims", "");
+    char word[32];
+    size_t n = 0, k;
+    for (; args_next_word(&list, word, sizeof word); n++) {
+        TRY(args_parse_size(word, "dims", 1, 1u << 20, &k));
+        if (n == FEATURE_DIMS_MAX) return fail(ERR_USAGE, "--dims takes at most %d numbers at a time", FEATURE_DIMS_MAX);
+        if (n) o->more_dims[n - 1] = k;
+        else o->dims = k;
+    }
+    if (args_has(a, "dims") && !n) return fail(ERR_USAGE, "--dims '' is no number");
+    return OK;
+}
+
 static enum status run_features(const struct args *a) {
     struct features_options o = FEATURES_DEFAULTS;
     struct store *s = NULL;
@@ -61,7 +75,7 @@ static enum status run_features(const struct args *a) {
     o.checkpoints = args_text(a, "checkpoint", NULL);
     TRY(cli_splits(a, &o.splits));
     TRY(read_timesteps(a, &o));
-    TRY(args_size(a, "dims", 1, 1u << 20, &o.dims));
+    TRY(read_dims(a, &o));
     o.projection = args_text(a, "projection", NULL);
     if (o.projection && projection_parse(o.projection, &kind, &nonzeros) != OK) return fail(ERR_USAGE, "--%s", fail_reason());
     TRY(args_u64(a, "noise-seed", &o.noise_seed));
@@ -83,6 +97,7 @@ const struct command command_features = {
     options, 1, 1,
     "  dtrak features my.db --loss simple,square --checkpoint last --timesteps 10 --dims 2048\n"
     "  dtrak features my.db --loss all --checkpoint all --dry-run\n"
+    "  dtrak features my.db --loss simple,square --timesteps 100 --dims 256,1024,4096\n"
     "  dtrak features my.db --loss square --timesteps 100 --draws 2 --blocks 8\n"
     "  dtrak features my.db --loss simple --journey\n", run_features
 };

@@ -11,15 +11,24 @@
 
 /* --- a piece --- */
 
+/* Of one loss, into the rows of every k that is wanted of it. */
 struct projecting {
-    struct projection_work *work;
+    const struct feature_engine *e;
     const struct unet_param *params;
-    size_t thread, row;
+    size_t loss, thread, row;
 };
 
 static void project_parameter(void *ctx, size_t param, const float *grad) {
     struct projecting *p = ctx;
-    projection_add(p->work, p->thread, p->row, p->params[param].offset, grad, p->params[param].count, 1);
+    for (size_t i = p->loss; i < FEATURE_KINDS; i += LOSS_COUNT)
+        if (p->e->group->wanted & FEATURE_KIND(i))
+            projection_add(p->e->work[i], p->thread, p->row, p->params[param].offset, grad, p->params[param].count, 1);
+}
+
+static int wants_loss(const struct feature_group *g, size_t loss) {
+    for (size_t i = loss; i < FEATURE_KINDS; i += LOSS_COUNT)
+        if (g->wanted & FEATURE_KIND(i)) return 1;
+    return 0;
 }
 
 /* Where piece q of the group lies: its item (counted within the group) and part. */
@@ -64,8 +73,8 @@ static int pass(struct feature_engine *e, size_t piece, size_t thread, size_t ro
                 of = loss_multiple((enum loss)l, eps + b * D, D, schedule_elbo_weight(schedule, (size_t)time[b]), &f);
                 factor[n_shares][b] = (float)f;
             }
-            if (of != (enum loss)base || !(g->wanted >> l & 1)) continue;
-            into[n_shares] = (struct projecting){ e->work[l], params, thread, piece };
+            if (of != (enum loss)base || !wants_loss(g, (size_t)l)) continue;
+            into[n_shares] = (struct projecting){ e, params, (size_t)l, thread, piece };
             shares[n_shares] = (struct unet_share){ l == base ? NULL : factor[n_shares],
                                                     { project_parameter, &into[n_shares] }, NULL };
             n_shares++;
@@ -91,19 +100,24 @@ static int cancelled(const struct feature_engine *e) {
     return e->cancel && atomic_load_explicit(e->cancel, memory_order_relaxed);
 }
 
+/* As many pieces as every projection of these kinds takes, at most `pieces`. */
+static size_t rows_together(const struct feature_engine *e, uint64_t kinds, size_t pieces) {
+    for (size_t i = 0; i < FEATURE_KINDS; i++)
+        if (kinds & FEATURE_KIND(i) && projection_rows(e->work[i]) < pieces) pieces = projection_rows(e->work[i]);
+    return pieces;
+}
+
 static int run(struct feature_engine *e, const struct feature_group *g, int finish) {
-    size_t pieces = g->items * e->parts, most = pieces, k = e->projection.k;
-    for (int l = 0; l < LOSS_COUNT; l++)
-        if (g->wanted >> l & 1 && projection_rows(e->work[l]) < most) most = projection_rows(e->work[l]);
+    size_t pieces = g->items * e->parts, most = rows_together(e, g->wanted, pieces);
     e->group = g;
     for (size_t q = 0; q < pieces; q += most) {
         size_t n = pieces - q < most ? pieces - q : most;
-        for (int l = 0; l < LOSS_COUNT; l++)
-            if (g->wanted >> l & 1) projection_begin(e->work[l], n, g->out[l] + q * k);
+        for (size_t i = 0; i < FEATURE_KINDS; i++)
+            if (g->wanted & FEATURE_KIND(i)) projection_begin(e->work[i], n, g->out[i] + q * e->k[i / LOSS_COUNT]);
         e->first_piece = q;
         pool_run(e->pool, n, one_piece, e);
-        for (int l = 0; l < LOSS_COUNT; l++)
-            if (finish && g->wanted >> l & 1 && !projection_finish(e->work[l], e->pool, e->cancel)) return 0;
+        for (size_t i = 0; i < FEATURE_KINDS; i++)
+            if (finish && g->wanted & FEATURE_KIND(i) && !projection_finish(e->work[i], e->pool, e->cancel)) return 0;
         if (cancelled(e)) return 0;
     }
     return 1;
@@ -128,38 +142,56 @@ static int is_dense(const struct feature_engine *e) {
     return !strcmp(kind, "rademacher") || !strcmp(kind, "gaussian");
 }
 
-static size_t count_losses(unsigned bits) {
-    size_t n = 0;
-    for (; bits; bits &= bits - 1) n++;
-    return n;
+/* Kinds, losses and the numbers of a row of each kind together. */
+struct counts { size_t kinds, losses, numbers, largest_k; };
+
+static struct counts count(const struct feature_engine *e) {
+    struct counts c = { 0 };
+    unsigned losses = 0;
+    for (size_t i = 0; i < FEATURE_KINDS; i++) {
+        if (!(e->kinds & FEATURE_KIND(i))) continue;
+        size_t k = e->k[i / LOSS_COUNT];
+        c.kinds++;
+        c.numbers += k;
+        c.losses += !(losses >> i % LOSS_COUNT & 1);
+        losses |= 1u << i % LOSS_COUNT;
+        if (k > c.largest_k) c.largest_k = k;
+    }
+    return c;
 }
 
 /* Says how many threads and how many gathered gradients fit. */
 static enum status plan(struct feature_engine *e, size_t fixed, size_t *gather) {
-    size_t cap = e->memory ? e->memory : mem_default_cap(), each, row, losses = count_losses(e->losses);
+    size_t cap = e->memory ? e->memory : mem_default_cap(), each, row;
+    struct counts c = count(e);
     TRY(footprint_work(e->net->u, e->pass, 1, &each));
     each += 4 * e->pass * e->D * sizeof(float);
-    row = losses * e->projection.k * sizeof(float) + e->pictures * e->D * sizeof(float);
-    size_t gathered = is_dense(e) ? losses * (size_t)e->projection.p * sizeof(float) : 0;
+    row = c.numbers * sizeof(float) + e->pictures * e->D * sizeof(float);
+    size_t gathered = is_dense(e) ? c.kinds * (size_t)e->projection.p * sizeof(float) : 0;
     fixed += e->at_once * row;
     TRY(footprint_threads("features", e->memory, fixed + gathered, each,
-                          gathered ? " or take projection sjlt" : e->projection.k > 4096 ? " or lower --dims" : "",
+                          gathered ? " or take projection sjlt" : c.largest_k > 4096 ? " or lower --dims" : "",
                           &e->threads));
     size_t left = cap - fixed - e->threads * each;
     if (gathered && left > e->at_once * gathered) left = e->at_once * gathered;
-    *gather = gathered ? left / losses : left;
+    *gather = gathered ? left / c.kinds : left;
     e->bytes = fixed + e->threads * each + (gathered ? left : 0);
     return OK;
 }
 
 /* --- open and close --- */
 
-static enum status open_projector(struct feature_engine *e) {
+static enum status open_projectors(struct feature_engine *e) {
     size_t p = unet_size(e->net->u);
     uint32_t *coord = mem_array(p, sizeof *coord);
     if (!coord) return fail(ERR_NOMEM, "features: out of memory for %zu parameters", p);
     unet_coordinates(e->net->u, coord);
-    enum status st = projector_new(&e->projector, &e->projection, coord);
+    enum status st = OK;
+    for (size_t d = 0; d < e->n_k && st == OK; d++) {
+        struct projection p_k = e->projection;
+        p_k.k = (uint32_t)e->k[d];
+        st = projector_new(&e->projector[d], &p_k, coord);
+    }
     mem_free(coord);
     return st;
 }
@@ -172,7 +204,7 @@ enum status feature_engine_open(struct feature_engine *e) {
     /* Making the entries of a dense projection pays with many rows to serve. */
     size_t blocks = ((is_dense(e) ? 128 : 4 * e->threads) + e->block_pieces - 1) / e->block_pieces;
     e->at_once = blocks * e->block_pieces;
-    TRY(open_projector(e));
+    TRY(open_projectors(e));
     /* The coordinates are freed again; packed weights are about three times the plain ones. */
     TRY(plan(e, mem_taken() - before - p * sizeof(uint32_t) + 3 * p * sizeof(float), &gather));
     if (e->threads < pool_threads(e->pool)) {
@@ -185,38 +217,37 @@ enum status feature_engine_open(struct feature_engine *e) {
     if (!e->works || !e->scratch) return fail(ERR_NOMEM, "features: out of memory");
     for (size_t i = 0; i < e->threads; i++)
         TRY(unet_work_new(&e->works[i], e->net->u, e->pass, 1, e->cancel));
-    for (int l = 0; l < LOSS_COUNT; l++)
-        if (e->losses >> l & 1)
-            TRY(projection_work_new(&e->work[l], e->projector, e->threads, e->at_once, gather));
+    for (size_t i = 0; i < FEATURE_KINDS; i++)
+        if (e->kinds & FEATURE_KIND(i))
+            TRY(projection_work_new(&e->work[i], e->projector[i / LOSS_COUNT], e->threads, e->at_once, gather));
     return OK;
 }
 
 void feature_engine_close(struct feature_engine *e) {
-    for (int l = 0; l < LOSS_COUNT; l++) projection_work_free(e->work[l]);
+    for (size_t i = 0; i < FEATURE_KINDS; i++) projection_work_free(e->work[i]);
     for (size_t i = 0; e->works && i < e->threads; i++) unet_work_free(e->works[i]);
     mem_free(e->works);
     mem_free(e->scratch);
-    projector_free(e->projector);
+    for (size_t d = 0; d < FEATURE_DIMS_MAX; d++) projector_free(e->projector[d]);
     pool_free(e->pool);
     *e = (struct feature_engine){ 0 };
 }
 
 /* --- what it costs --- */
 
-/* Seconds that completing the sums of one piece takes; made on a few coordinates of
- * the dense kinds, which cost the same for each. */
-static enum status measure_finish(struct feature_engine *e, double *seconds) {
+/* Seconds that completing the sums of one piece takes, a row of k numbers; made on a few
+ * coordinates of the dense projections, which cost the same for each. */
+static enum status measure_finish(struct feature_engine *e, size_t k, double *seconds) {
     enum { COORDINATES = 1 << 15 };
     struct projection small = e->projection;
     struct projector *pr = NULL;
     struct projection_work *w = NULL;
     float *out = NULL;
     enum status st = OK;
-    size_t rows = e->at_once;
+    size_t rows = rows_together(e, e->kinds, e->at_once);
     *seconds = 0;
     if (!is_dense(e)) return OK;
-    for (int l = 0; l < LOSS_COUNT; l++)
-        if (e->work[l] && projection_rows(e->work[l]) < rows) rows = projection_rows(e->work[l]);
+    small.k = (uint32_t)k;
     if (small.p > COORDINATES) small.p = COORDINATES;
     TRY_TO(projector_new(&pr, &small, NULL));
     TRY_TO(projection_work_new(&w, pr, e->threads, rows, SIZE_MAX));
@@ -268,32 +299,39 @@ static enum status pieces_of_round(struct feature_engine *e, struct feature_grou
     return OK;
 }
 
-enum status feature_engine_measure(struct feature_engine *e, unsigned losses, double pieces, double *seconds, double *flop) {
-    size_t each = e->n_pairs / e->parts, count = count_losses(losses), most = 8 * e->threads, k = e->projection.k;
+enum status feature_engine_measure(struct feature_engine *e, double pieces, double *seconds, double *flop) {
+    size_t each = e->n_pairs / e->parts, most = rows_together(e, e->kinds, 8 * e->threads);
     size_t p = unet_size(e->net->u), passes = (each + e->pass - 1) / e->pass;
-    struct feature_group g = { .split = SPLIT_TRAIN, .block_rows = most, .wanted = losses };
+    struct counts c = count(e);
+    struct feature_group g = { .split = SPLIT_TRAIN, .block_rows = most, .wanted = e->kinds };
     float *images = NULL, *out = NULL;
     double *loss = NULL, forward, backward, full = 0, rest = 0, finish = 0;
     enum status st = OK;
-    for (int l = 0; l < LOSS_COUNT; l++)
-        if (losses >> l & 1 && projection_rows(e->work[l]) < most) most = projection_rows(e->work[l]);
     g.items = most < e->threads ? most : e->threads;
     images = mem_array(most * e->pictures, e->D * sizeof *images);
-    out = mem_array(most * k, sizeof *out);
+    out = mem_array(most * c.numbers, sizeof *out);
     loss = mem_array(most, sizeof *loss);
     if (!images || !out || !loss) { st = fail(ERR_NOMEM, "features: out of memory"); goto done; }
     g.images = images;
     g.loss = loss;
-    for (int l = 0; l < LOSS_COUNT; l++) g.out[l] = out;   /* of no use to anyone */
+    float *rows = out;
+    for (size_t i = 0; i < FEATURE_KINDS; i++) {
+        g.out[i] = rows;
+        if (e->kinds & FEATURE_KIND(i)) rows += most * e->k[i / LOSS_COUNT];
+    }
     TRY_TO(pieces_of_round(e, &g, (double)most < pieces ? most : (size_t)pieces));
     double rounds = pieces / (double)g.items * (double)passes;
     TRY_TO(measure_pass(e, &g, e->pass, rounds, &full));
     if (each % e->pass) TRY_TO(measure_pass(e, &g, each % e->pass, rounds, &rest));
-    TRY_TO(measure_finish(e, &finish));
-    *seconds = ((double)(each / e->pass) * full + rest) / (double)g.items + (double)count * finish;
+    for (size_t i = 0; i < FEATURE_KINDS; i++) {
+        double of_kind = 0;
+        if (e->kinds & FEATURE_KIND(i)) TRY_TO(measure_finish(e, e->k[i / LOSS_COUNT], &of_kind));
+        finish += of_kind;
+    }
+    *seconds = ((double)(each / e->pass) * full + rest) / (double)g.items + finish;
     unet_cost(e->net->u, &forward, &backward);
-    *flop = 2 * (double)each * (forward + (double)count * backward);
-    *flop += 2 * (double)count * (double)p * (double)(is_dense(e) ? k : passes);
+    *flop = 2 * (double)each * (forward + (double)c.losses * backward);
+    *flop += 2 * (double)p * (double)(is_dense(e) ? c.numbers : passes * c.kinds);
 done:
     mem_free(images);
     mem_free(out);

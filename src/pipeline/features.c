@@ -2,7 +2,7 @@
  *
  * What is missing is made group by group with a feature_engine (the network's side
  * of it) and kept block by block.  The unit of finished work is a group, one
- * transaction: its rows of every loss, and the items' mean training loss, which
+ * transaction: its rows of every kind (loss and k), and the items' mean training loss, which
  * the forward passes give for nothing. */
 #include "dtrak/pipeline.h"
 #include "feature_engine.h"
@@ -31,7 +31,9 @@ struct maker {
     uint32_t nonzeros;
     size_t draws, parts, block_rows, D;
     size_t items[SPLIT_COUNT];       /* 0 where the split is not asked for */
-    double done, total;              /* items x losses */
+    size_t k[FEATURE_DIMS_MAX], n_k; /* dimensions */
+    uint64_t kinds;                  /* asked for (feature_engine.h) */
+    double done, total;              /* items x kinds */
     /* of the checkpoint in hand */
     const struct checkpoint *checkpoint;
     struct stored_network net;
@@ -40,24 +42,28 @@ struct maker {
     struct feature_paths paths;      /* of rule journey, in place of the items' own images */
     float *images;
     double *loss;
-    float *features[LOSS_COUNT];     /* of a group; NULL: not asked for */
+    float *features[FEATURE_KINDS];  /* of a group; NULL: not asked for */
     /* of the split in hand */
-    struct feature_set sets[LOSS_COUNT];
-    unsigned char *missing[LOSS_COUNT];   /* by block */
+    struct feature_set sets[FEATURE_KINDS];
+    unsigned char *missing[FEATURE_KINDS];   /* by block */
     char what[64];
 };
 
 /* --- a group --- */
 
+/* Of kind i. */
+static size_t k_of(const struct maker *m, size_t i) { return m->k[i / LOSS_COUNT]; }
+static enum loss loss_of(size_t i) { return (enum loss)(i % LOSS_COUNT); }
+
 static enum status check_finite(const struct maker *m, const struct feature_group *g) {
-    size_t k = m->o->dims, pieces = g->items * m->parts;
-    for (int l = 0; l < LOSS_COUNT; l++)
-        for (size_t i = 0; g->wanted >> l & 1 && i < pieces * k; i++) {
+    size_t pieces = g->items * m->parts;
+    for (size_t l = 0; l < FEATURE_KINDS; l++)
+        for (size_t i = 0; g->wanted & FEATURE_KIND(l) && i < pieces * k_of(m, l); i++) {
             if (isfinite(g->out[l][i])) continue;
-            size_t q = i / k, start = q / (m->block_rows * m->parts) * m->block_rows;
+            size_t q = i / k_of(m, l), start = q / (m->block_rows * m->parts) * m->block_rows;
             size_t count = g->items - start < m->block_rows ? g->items - start : m->block_rows;
             return fail(ERR_NUMERIC, "features: the gradient of %s:%zu is not finite (loss %s, checkpoint %zu)",
-                        split_name(g->split), g->first + start + (q - start * m->parts) % count, loss_name((enum loss)l),
+                        split_name(g->split), g->first + start + (q - start * m->parts) % count, loss_name(loss_of(l)),
                         m->checkpoint->step);
         }
     return OK;
@@ -86,26 +92,26 @@ static enum status store_losses(struct maker *m, const struct feature_group *g) 
 }
 
 static enum status store_group(struct maker *m, const struct feature_group *g) {
-    size_t step = m->block_rows * m->parts * m->o->dims, first = g->first / m->block_rows;
+    size_t pieces = m->block_rows * m->parts, first = g->first / m->block_rows;
     TRY(store_begin(m->s));
     enum status st = OK;
-    for (int l = 0; l < LOSS_COUNT && st == OK; l++)
-        for (size_t b = 0; g->wanted >> l & 1 && b * m->block_rows < g->items && st == OK; b++)
-            st = store_feature_block_put(m->s, &m->sets[l], first + b, g->out[l] + b * step);
+    for (size_t i = 0; i < FEATURE_KINDS && st == OK; i++)
+        for (size_t b = 0; g->wanted & FEATURE_KIND(i) && b * m->block_rows < g->items && st == OK; b++)
+            st = store_feature_block_put(m->s, &m->sets[i], first + b, g->out[i] + b * pieces * k_of(m, i));
     if (st == OK && !is_journey(m)) st = store_losses(m, g);
     if (st == OK) st = store_commit(m->s);
     if (st != OK) store_rollback(m->s);
     return st;
 }
 
-static unsigned wanted_of(const struct maker *m, size_t block) {
-    unsigned wanted = 0;
-    for (int l = 0; l < LOSS_COUNT; l++)
-        if (m->missing[l] && m->missing[l][block]) wanted |= 1u << l;
+static uint64_t wanted_of(const struct maker *m, size_t block) {
+    uint64_t wanted = 0;
+    for (size_t i = 0; i < FEATURE_KINDS; i++)
+        if (m->missing[i] && m->missing[i][block]) wanted |= FEATURE_KIND(i);
     return wanted;
 }
 
-/* The blocks from *block on that miss the same losses, as many as the engine takes. */
+/* The blocks from *block on that miss the same kinds, as many as the engine takes. */
 static enum status make_group(struct maker *m, enum split split, size_t *block) {
     size_t items = m->items[split], most = m->engine.at_once / m->engine.block_pieces, n = 1;
     struct feature_group g = { .split = split, .block_rows = m->block_rows, .first = *block * m->block_rows,
@@ -125,27 +131,27 @@ static enum status make_group(struct maker *m, enum split split, size_t *block) 
     TRY(progress_check(m->progress));
     TRY(check_finite(m, &g));
     TRY(store_group(m, &g));
-    for (int l = 0; l < LOSS_COUNT; l++)
-        if (g.wanted >> l & 1) m->done += (double)g.items;
+    for (size_t i = 0; i < FEATURE_KINDS; i++)
+        if (g.wanted & FEATURE_KIND(i)) m->done += (double)g.items;
     progress_report(m->progress, m->done, m->total, "features", m->what);
     return OK;
 }
 
 /* --- sets --- */
 
-static struct feature_identity identity(const struct maker *m, enum split split, enum loss l) {
+static struct feature_identity identity(const struct maker *m, enum split split, size_t kind) {
     struct feature_identity id = { .split = split, .timesteps = m->o->timesteps, .noise_seed = m->o->noise_seed,
-                                   .projection_seed = m->o->projection_seed, .k = m->o->dims, .nonzeros = m->nonzeros,
+                                   .projection_seed = m->o->projection_seed, .k = k_of(m, kind), .nonzeros = m->nonzeros,
                                    .float32 = m->o->float32, .version = VERSION, .draws = m->draws, .parts = m->parts };
     memcpy(id.checkpoint_sha256, m->checkpoint->sha256, sizeof id.checkpoint_sha256);
     snprintf(id.rule, sizeof id.rule, "%s", rule_of(m));
-    snprintf(id.loss, sizeof id.loss, "%s", loss_name(l));
+    snprintf(id.loss, sizeof id.loss, "%s", loss_name(loss_of(kind)));
     snprintf(id.projection, sizeof id.projection, "%s", projection_kind_name(m->kind));
     return id;
 }
 
 /* Blocks of one set that are missing, as a flag for each. */
-static enum status find_missing(struct maker *m, enum split split, enum loss l) {
+static enum status find_missing(struct maker *m, enum split split, size_t l) {
     struct index_list list = { 0 };
     struct feature_identity id = identity(m, split, l);
     char host[64] = "";
@@ -163,9 +169,9 @@ static enum status find_missing(struct maker *m, enum split split, enum loss l) 
 }
 
 static void forget_missing(struct maker *m) {
-    for (int l = 0; l < LOSS_COUNT; l++) {
-        mem_free(m->missing[l]);
-        m->missing[l] = NULL;
+    for (size_t i = 0; i < FEATURE_KINDS; i++) {
+        mem_free(m->missing[i]);
+        m->missing[i] = NULL;
     }
 }
 
@@ -176,11 +182,11 @@ static size_t rows_of_block(const struct maker *m, enum split split, size_t bloc
 
 static enum status make_split(struct maker *m, enum split split) {
     enum status st = OK;
-    for (int l = 0; l < LOSS_COUNT && st == OK; l++)
-        if (m->o->losses >> l & 1) st = find_missing(m, split, (enum loss)l);
-    for (int l = 0; l < LOSS_COUNT && st == OK; l++)
-        for (size_t b = 0; m->missing[l] && b * m->block_rows < m->items[split]; b++)
-            if (!m->missing[l][b]) m->done += (double)rows_of_block(m, split, b);
+    for (size_t i = 0; i < FEATURE_KINDS && st == OK; i++)
+        if (m->kinds & FEATURE_KIND(i)) st = find_missing(m, split, i);
+    for (size_t i = 0; i < FEATURE_KINDS && st == OK; i++)
+        for (size_t b = 0; m->missing[i] && b * m->block_rows < m->items[split]; b++)
+            if (!m->missing[i][b]) m->done += (double)rows_of_block(m, split, b);
     snprintf(m->what, sizeof m->what, "%s, checkpoint %.0f%%", split_name(split), m->checkpoint->percent);
     progress_report(m->progress, m->done, m->total, "features", m->what);
     for (size_t b = 0; st == OK && b * m->block_rows < m->items[split];) st = make_group(m, split, &b);
@@ -212,10 +218,10 @@ static enum status open_checkpoint(struct maker *m) {
     TRY(stored_network_fits(&m->net, &m->project));
     TRY(make_pairs(m));
     m->engine = (struct feature_engine){
-        .net = &m->net, .D = m->D, .losses = m->o->losses, .noise_seed = m->o->noise_seed, .pairs = m->pairs,
+        .net = &m->net, .D = m->D, .kinds = m->kinds, .k = m->k, .n_k = m->n_k, .noise_seed = m->o->noise_seed, .pairs = m->pairs,
         .n_pairs = m->o->timesteps * m->draws, .parts = m->parts, .pictures = is_journey(m) ? m->o->timesteps : 1,
         .block_pieces = m->block_rows * m->parts,
-        .projection = { m->kind, m->o->projection_seed, unet_size(m->net.u), (uint32_t)m->o->dims, m->nonzeros,
+        .projection = { m->kind, m->o->projection_seed, unet_size(m->net.u), (uint32_t)m->k[0], m->nonzeros,
                         PROJECTION_VERSION },
         .threads = m->o->threads, .memory = m->o->memory, .cancel = m->progress ? m->progress->cancel : NULL };
     TRY(feature_engine_open(&m->engine));
@@ -225,10 +231,10 @@ static enum status open_checkpoint(struct maker *m) {
     m->images = mem_array(pieces / m->parts * m->engine.pictures, m->D * sizeof *m->images);
     m->loss = mem_array(pieces, sizeof *m->loss);
     int short_of_memory = !m->images || !m->loss;
-    for (int l = 0; l < LOSS_COUNT; l++)
-        if (m->o->losses >> l & 1)
-            short_of_memory |= !(m->features[l] = mem_array(pieces * m->o->dims, sizeof(float)));
-    return short_of_memory ? fail(ERR_NOMEM, "features: out of memory for rows of %zu", m->o->dims) : OK;
+    for (size_t i = 0; i < FEATURE_KINDS; i++)
+        if (m->kinds & FEATURE_KIND(i))
+            short_of_memory |= !(m->features[i] = mem_array(pieces * k_of(m, i), sizeof(float)));
+    return short_of_memory ? fail(ERR_NOMEM, "features: out of memory for %zu rows at a time", pieces) : OK;
 }
 
 static void close_checkpoint(struct maker *m) {
@@ -241,9 +247,9 @@ static void close_checkpoint(struct maker *m) {
     m->pairs = NULL;
     m->images = NULL;
     m->loss = NULL;
-    for (int l = 0; l < LOSS_COUNT; l++) {
-        mem_free(m->features[l]);
-        m->features[l] = NULL;
+    for (size_t i = 0; i < FEATURE_KINDS; i++) {
+        mem_free(m->features[i]);
+        m->features[i] = NULL;
     }
     stored_network_close(&m->net);
 }
@@ -251,8 +257,8 @@ static void close_checkpoint(struct maker *m) {
 /* --- what it costs --- */
 
 /* Rows that the set of this identity lacks now, without making it. */
-static enum status count_missing(struct maker *m, enum split split, enum loss l, size_t *rows) {
-    struct feature_identity id = identity(m, split, l);
+static enum status count_missing(struct maker *m, enum split split, size_t kind, size_t *rows) {
+    struct feature_identity id = identity(m, split, kind);
     struct feature_set set;
     struct index_list list;
     *rows = m->items[split];
@@ -270,30 +276,42 @@ static enum status count_missing(struct maker *m, enum split split, enum loss l,
     return OK;
 }
 
-static size_t row_bytes(const struct maker *m) { return m->o->float32 ? 4 * m->o->dims : 4 + 2 * m->o->dims; }
+static size_t row_bytes(const struct maker *m, size_t k) { return m->o->float32 ? 4 * k : 4 + 2 * k; }
+
+/* What one loss lacks in a split: the items that must go back through the network, and the bytes of their rows. */
+static enum status add_loss(struct maker *m, enum split split, size_t loss, size_t *items, double *bytes) {
+    *items = 0;
+    for (size_t i = loss; i < FEATURE_KINDS; i += LOSS_COUNT) {
+        size_t n = 0;
+        if (!(m->kinds & FEATURE_KIND(i))) continue;
+        TRY(count_missing(m, split, i, &n));
+        if (n > *items) *items = n;
+        *bytes += (double)n * (double)(m->parts * (row_bytes(m, k_of(m, i)) + 8));
+    }
+    return OK;
+}
 
 /* Adds the checkpoint in hand.  One piece is measured with every loss that most items
  * lack; items that lack fewer cost their share. */
 static enum status add_cost(struct maker *m, struct cost *c) {
-    double seconds, flop, items = 0, rows = 0, losses = 0;
+    double seconds, flop, forward = 0, backward = 0, losses = 0;
     for (int s = 0; s < SPLIT_COUNT; s++) {
         size_t most = 0;
-        for (int l = 0; m->items[s] && l < LOSS_COUNT; l++) {
-            size_t n = 0;
-            if (m->o->losses >> l & 1) TRY(count_missing(m, (enum split)s, (enum loss)l, &n));
-            rows += (double)n;
+        for (size_t l = 0; m->items[s] && l < LOSS_COUNT; l++) {
+            size_t n;
+            TRY(add_loss(m, (enum split)s, l, &n, &c->bytes_disk));
+            backward += (double)n;
             if (n > most) most = n;
         }
-        items += (double)most;
+        forward += (double)most;
     }
-    if (rows == 0) return OK;
+    if (backward == 0) return OK;
     for (int l = 0; l < LOSS_COUNT; l++) losses += m->o->losses >> l & 1;
-    TRY(feature_engine_measure(&m->engine, m->o->losses, items * (double)m->parts, &seconds, &flop));
+    TRY(feature_engine_measure(&m->engine, forward * (double)m->parts, &seconds, &flop));
     /* A forward is about half of a backward; a path is a forward more for each step. */
-    double share = (items * (is_journey(m) ? 1 : .5) + rows) / (losses + .5) * (double)m->parts;
+    double share = (forward * (is_journey(m) ? 1 : .5) + backward) / (losses + .5) * (double)m->parts;
     c->seconds += seconds * share;
     c->flop += flop * share;
-    c->bytes_disk += rows * (double)(m->parts * (row_bytes(m) + 8));
     if ((double)m->engine.bytes > c->bytes_memory) c->bytes_memory = (double)m->engine.bytes;
     footprint_note(c->note, sizeof c->note, m->engine.threads, m->engine.threads_asked);
     return OK;
@@ -330,8 +348,15 @@ static enum status check_options(struct maker *m) {
     if (o->timesteps * m->draws % m->parts)
         return fail(ERR_RANGE, "features: %zu blocks, expected a divisor of the %zu pairs of timestep and noise draw",
                     m->parts, o->timesteps * m->draws);
-    if (o->dims < 1 || o->dims > 1u << 24)
-        return fail(ERR_RANGE, "features: %zu dimensions, expected 1 to %u", o->dims, 1u << 24);
+    m->k[m->n_k++] = o->dims;
+    for (size_t i = 0; i < FEATURE_DIMS_MAX - 1 && o->more_dims[i]; i++) m->k[m->n_k++] = o->more_dims[i];
+    for (size_t d = 0; d < m->n_k; d++) {
+        if (m->k[d] < 1 || m->k[d] > 1u << 24)
+            return fail(ERR_RANGE, "features: %zu dimensions, expected 1 to %u", m->k[d], 1u << 24);
+        for (size_t e = 0; e < d; e++)
+            if (m->k[e] == m->k[d]) return fail(ERR_RANGE, "features: %zu dimensions are asked for twice", m->k[d]);
+        m->kinds |= (uint64_t)o->losses << d * LOSS_COUNT;
+    }
     m->block_rows = BLOCK_ROWS;
     while (m->block_rows * m->parts > BLOCK_PIECES && m->block_rows > BLOCK_ROWS_LEAST) m->block_rows /= 2;
     return projection_parse(o->projection ? o->projection : "sjlt", &m->kind, &m->nonzeros);
@@ -362,8 +387,8 @@ static enum status prepare(struct maker *m) {
         all += m->items[s];
     }
     if (!all) return fail(ERR_MISSING, "features: there are no items in the splits asked for");
-    for (int l = 0; l < LOSS_COUNT; l++)
-        if (m->o->losses >> l & 1) m->total += (double)all * (double)m->checkpoints.count;
+    for (size_t i = 0; i < FEATURE_KINDS; i++)
+        if (m->kinds & FEATURE_KIND(i)) m->total += (double)all * (double)m->checkpoints.count;
     return OK;
 }
 

@@ -134,6 +134,66 @@ static void little_memory_means_fewer_threads_and_the_same_bits(void **state) {
     store_close(s);
 }
 
+/* A set of k dimensions, made with others or alone, after a stop, with some blocks there already. */
+static void several_sizes_in_one_go_are_the_same_as_one_by_one(void **state) {
+    (void)state;
+    static const char *const projection[] = { "sjlt", "srht", "rademacher" };
+    static const size_t k[] = { 48, 16, 100 };
+    static float want[2 * N * 100], got[2 * N * 100];
+    for (size_t p = 0; p < 3; p++) {
+        struct store *apart = trained_study("apart.db"), *together = trained_study("together.db");
+        struct features_options o = trained_features();
+        struct stopper stop = { .at_done = 1 };
+        o.projection = projection[p];
+        o.losses = 1u << LOSS_SIMPLE | 1u << LOSS_ELBO | 1u << LOSS_SQUARE;
+        o.parts = 2;
+        for (size_t d = 0; d < 3; d++) {
+            o.dims = k[d];
+            ok(pipeline_features(apart, &o, NULL));
+        }
+        o.dims = k[0];
+        o.losses = 1u << LOSS_SQUARE;
+        ok(pipeline_features(together, &o, NULL));
+        o.losses = 1u << LOSS_SIMPLE | 1u << LOSS_ELBO | 1u << LOSS_SQUARE;
+        o.more_dims[0] = k[1];
+        o.more_dims[1] = k[2];
+        o.threads = 2;
+        assert_int_equal(pipeline_features(together, &o, stopper_progress(&stop)), ERR_CANCELLED);
+        ok(pipeline_features(together, &o, NULL));
+        for (size_t d = 0; d < 3; d++)
+            for (int l = 0; l < LOSS_COUNT; l++) {
+                if (!(o.losses >> l & 1)) continue;
+                o.dims = k[d];
+                trained_rows(apart, &o, SPLIT_TRAIN, (enum loss)l, want);
+                trained_rows(together, &o, SPLIT_TRAIN, (enum loss)l, got);
+                assert_memory_equal(got, want, 2 * N * k[d] * sizeof *want);
+            }
+        store_close(apart);
+        store_close(together);
+    }
+}
+
+/* One way back through the network serves every size. */
+static void several_sizes_cost_little_more_than_one(void **state) {
+    (void)state;
+    struct features_options o = trained_features();
+    struct store *s = trained_study("study.db");
+    struct cost one = { .flop = 0 }, three = { .flop = 0 };
+    struct cost_sink sink = { take_cost, &one, 1 };
+    o.noise_seed = 78;
+    o.cost = &sink;
+    ok(pipeline_features(s, &o, NULL));
+    sink.ctx = &three;
+    o.more_dims[0] = 2 * o.dims;
+    o.more_dims[1] = 3 * o.dims;
+    ok(pipeline_features(s, &o, NULL));
+    assert_true(three.flop < 1.2 * one.flop);
+    assert_true(three.bytes_disk > 5 * one.bytes_disk);
+    o.more_dims[1] = o.dims;
+    assert_int_equal(pipeline_features(s, &o, NULL), ERR_RANGE);
+    store_close(s);
+}
+
 static size_t feature_sets(struct store *s) {
     struct feature_set_list l;
     ok(store_feature_sets_list(s, &l));
@@ -177,6 +237,8 @@ int main(void) {
         cmocka_unit_test(threads_losses_and_a_stop_change_no_bit_of_a_feature),
         cmocka_unit_test(no_way_to_a_feature_changes_a_bit),
         cmocka_unit_test(little_memory_means_fewer_threads_and_the_same_bits),
+        cmocka_unit_test(several_sizes_in_one_go_are_the_same_as_one_by_one),
+        cmocka_unit_test(several_sizes_cost_little_more_than_one),
         cmocka_unit_test(the_cost_counts_what_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, rig_end);
