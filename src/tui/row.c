@@ -74,28 +74,6 @@ enum status setting_find_set(struct app *a, enum split split, struct score_set *
     return OK;
 }
 
-static void read_stored(struct app *a) {
-    struct row *r = &a->row;
-    float *score = mem_array(r->set.n ? r->set.n : 1, sizeof *score);
-    enum status st = score ? store_score_read(a->store, &r->set, a->query.index, score)
-                           : fail(ERR_NOMEM, "ranking: out of memory");
-    if (st != OK) {
-        mem_free(score);
-        bad(r, st == ERR_MISSING ? ROW_ABSENT : ROW_BAD);
-        return;
-    }
-    if (take(r, score, r->set.n) != OK) {
-        bad(r, ROW_BAD);
-        return;
-    }
-    r->state = ROW_STORED;
-    r->lambda_rel = r->set.lambda_rel;
-    r->lambda_abs = r->set.lambda_abs;
-    st = trust_load(&r->trust, a->store, &r->set, a->query.index);
-    if (st != OK && st != ERR_MISSING) snprintf(r->message, sizeof r->message, "%s", fail_reason());
-    for (size_t i = 0; i < r->trust.n; i++) r->widest = fmax(r->widest, r->trust.se[i]);
-}
-
 /* A ridge strength that is not stored: asked of the live thread. */
 static void ask_live(struct app *a) {
     struct row *r = &a->row;
@@ -114,6 +92,30 @@ static void ask_live(struct app *a) {
         r->state = ROW_LIVE;
         r->set.d_eff = live_effective_dimension(a->live, &q);
     }
+}
+
+static void read_stored(struct app *a) {
+    struct row *r = &a->row;
+    float *score = mem_array(r->set.n ? r->set.n : 1, sizeof *score);
+    enum status st = score ? store_score_read(a->store, &r->set, a->query.index, score)
+                           : fail(ERR_NOMEM, "ranking: out of memory");
+    if (st != OK) {
+        mem_free(score);
+        /* What is left of a set whose rows were dropped is what was measured of it. */
+        if (st == ERR_MISSING && r->set.id != r->base.id) ask_live(a);
+        else bad(r, st == ERR_MISSING ? ROW_ABSENT : ROW_BAD);
+        return;
+    }
+    if (take(r, score, r->set.n) != OK) {
+        bad(r, ROW_BAD);
+        return;
+    }
+    r->state = ROW_STORED;
+    r->lambda_rel = r->set.lambda_rel;
+    r->lambda_abs = r->set.lambda_abs;
+    st = trust_load(&r->trust, a->store, &r->set, a->query.index);
+    if (st != OK && st != ERR_MISSING) snprintf(r->message, sizeof r->message, "%s", fail_reason());
+    for (size_t i = 0; i < r->trust.n; i++) r->widest = fmax(r->widest, r->trust.se[i]);
 }
 
 void row_read(struct app *a) {

@@ -36,6 +36,14 @@ for look in "view looked.db --graphics none --size 100x30 --keys @idle --dump /d
     cmp looked.db "$root/assets/demo.db" >> err.txt 2>&1 && [ $status = 0 ] && [ ! -e looked.db-wal ]
     says "untouched_by_${look%% *}" $? "$(cat err.txt)"
 done
+
+# Of lambda's grid the demo has what was measured, not the scores: they follow from the kernels.
+for method in trak dtrak; do
+    [ $method = trak ] && keys="2 F F ] @idle" || keys="2 ] @idle"
+    "$DTRAK" view looked.db --read-only --graphics none --size 140x30 --keys "$keys" --dump screen.txt 2> err.txt < /dev/null
+    head -n 1 screen.txt | grep -q ' live (=' && grep -q 'proponents 1-' screen.txt
+    says "the_ranking_follows_lambda_for_$method" $? "$(cat screen.txt err.txt)"
+done
 "$DTRAK" view looked.db --graphics none --size 100x30 --keys "2 space" --dump /dev/null 2> err.txt < /dev/null
 says a_mark_is_written_to_it "$(cmp -s looked.db "$root/assets/demo.db" && echo 1 || echo 0)" "$(cat err.txt)"
 holds and_it_is_as_clean_then "$DTRAK" check looked.db
