@@ -89,6 +89,8 @@ const struct measured *catalog_measured(const struct catalog *c, int64_t score_s
 
 double query_lds(const struct app *a, struct item_ref query) {
     const struct measured *m = a->row.base.id ? catalog_measured(&a->catalog, a->row.set.id) : NULL;
+    /* The stored set that a ridge strength was stepped from was measured, not the step. */
+    if (a->row.state == ROW_LIVE || a->row.state == ROW_WAITING) return NAN;
     if (!m || !m->per_query || a->row.set.split != query.split || query.index >= m->kind[0].queries) return NAN;
     return m->per_query[query.index];
 }

@@ -41,7 +41,7 @@ done
 for method in trak dtrak; do
     [ $method = trak ] && keys="2 F F ] @idle" || keys="2 ] @idle"
     "$DTRAK" view looked.db --read-only --graphics none --size 140x30 --keys "$keys" --dump screen.txt 2> err.txt < /dev/null
-    head -n 1 screen.txt | grep -q ' live (=' && grep -q 'proponents 1-' screen.txt
+    head -n 1 screen.txt | grep -q ' live (=' && grep -q 'proponents 1-' screen.txt && ! grep -q 'LDS' screen.txt
     says "the_ranking_follows_lambda_for_$method" $? "$(cat screen.txt err.txt)"
 done
 "$DTRAK" view looked.db --graphics none --size 100x30 --keys "2 space" --dump /dev/null 2> err.txt < /dev/null
