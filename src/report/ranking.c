@@ -118,29 +118,44 @@ static enum status check_query(struct store *s, struct item_ref q) {
     return OK;
 }
 
-/* Of the query: items that came later have none. */
-static enum status features_exist(struct store *s, const struct wanted *w, struct item_ref q, int *exist) {
+static int is_of(const struct feature_set *f, const struct wanted *w, const struct report_request *r, enum split split) {
+    return f->identity.split == split && !strcmp(f->identity.loss, loss_name(w->loss)) &&
+           !strcmp(f->identity.checkpoint_sha256, w->sha256) && (!r->k || f->identity.k == r->k) &&
+           (!r->timesteps || f->identity.timesteps == r->timesteps);
+}
+
+/* Of the query: items that came later have none.  Where features were dropped a kernel does for them. */
+static enum status features_exist(struct store *s, const struct wanted *w, const struct report_request *r, int *exist) {
     struct feature_set_list l = { 0 };
+    enum status st = OK;
+    int of_query = 0, has_kernel = 0, by_kernel = w->method != METHOD_JOURNEY;   /* its paths are not in it */
     TRY(store_feature_sets_list(s, &l));
     *exist = 0;
-    for (size_t i = 0; i < l.count; i++) {
+    for (size_t i = 0; i < l.count && st == OK; i++) {
         const struct feature_set *f = &l.set[i];
-        if (f->identity.split == q.split && f->rows > q.index && !f->dropped && !strcmp(f->identity.loss, loss_name(w->loss)) &&
-            !strcmp(f->identity.checkpoint_sha256, w->sha256))
-            *exist = 1;
+        int gram = 0, cross = 0;
+        if (is_of(f, w, r, r->query.split) && f->rows > r->query.index) {
+            of_query = 1;
+            if (!f->dropped) *exist = 1;
+        }
+        if (!by_kernel || !is_of(f, w, r, SPLIT_TRAIN)) continue;
+        st = store_kernel_has(s, f->id, KERNEL_GRAM, SPLIT_TRAIN, &gram);
+        if (st == OK) st = store_kernel_has(s, f->id, KERNEL_CROSS, r->query.split, &cross);
+        if (gram && cross) has_kernel = 1;
     }
+    if (of_query && has_kernel) *exist = 1;
     feature_set_list_free(&l);
-    return OK;
+    return st;
 }
 
 /* Says what is not there and which commands make it. */
 static enum status explain_missing(struct store *s, const struct wanted *w, const struct report_request *r) {
-    char display[METHOD_DISPLAY], at[112] = "", options[160] = "", first[320] = "";
+    char display[METHOD_DISPLAY], at[112] = "", options[192] = "", first[352] = "";
     int exist = 1;
     method_display(display, w->method, w->loss);
     if (w->checkpoint > 0) snprintf(at, sizeof at, " %s %s", w->of->network[0] ? "of" : "at", w->of->checkpoint);
     if (w->checkpoint < 0) snprintf(at, sizeof at, " over several checkpoints");
-    if (method_has_features(w->method) && w->checkpoint > 0) TRY(features_exist(s, w, r->query, &exist));
+    if (method_has_features(w->method) && w->checkpoint > 0) TRY(features_exist(s, w, r, &exist));
     if (w->loss != LOSS_COUNT) snprintf(options, sizeof options, " --loss %s", loss_name(w->loss));
     size_t len = strlen(options);
     if (w->checkpoint > 0) snprintf(options + len, sizeof options - len, " --checkpoint %zu", w->of->step);
@@ -148,6 +163,8 @@ static enum status explain_missing(struct store *s, const struct wanted *w, cons
         snprintf(options + len, sizeof options - len, " --checkpoint all%s", method_has_several(w->method) ? "" : " --ensemble");
     len = strlen(options);
     if (r->timesteps) snprintf(options + len, sizeof options - len, " --timesteps %zu", r->timesteps);
+    len = strlen(options);
+    if (r->k) snprintf(options + len, sizeof options - len, " --dims %zu", r->k);
     if (!exist) snprintf(first, sizeof first, "dtrak features %.80s%s && ", store_path(s), options);
     len = strlen(options);
     if (w->lambda[0]) snprintf(options + len, sizeof options - len, " --lambda %s", w->lambda);

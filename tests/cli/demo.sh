@@ -44,6 +44,9 @@ for method in trak dtrak; do
     head -n 1 screen.txt | grep -q ' live (=' && grep -q 'proponents 1-' screen.txt && ! grep -q 'LDS' screen.txt
     says "the_ranking_follows_lambda_for_$method" $? "$(cat screen.txt err.txt)"
 done
+"$DTRAK" rank looked.db --query gen:4 --lambda 0.3 > out.txt 2> err.txt
+[ $? = 1 ] && grep -q 'make them with: dtrak score looked.db --method trak' err.txt
+says the_kernels_need_no_features_for_another_lambda $? "$(cat err.txt)"
 "$DTRAK" view looked.db --graphics none --size 100x30 --keys "2 space" --dump /dev/null 2> err.txt < /dev/null
 says a_mark_is_written_to_it "$(cmp -s looked.db "$root/assets/demo.db" && echo 1 || echo 0)" "$(cat err.txt)"
 holds and_it_is_as_clean_then "$DTRAK" check looked.db

@@ -132,6 +132,7 @@ sed -n 's/.*make them with: //p' err.txt | sed "s#dtrak \\(features\\|score\\)#\
 DTRAK=$DTRAK sh -e named.sh > out.txt 2>&1
 says the_commands_that_are_named_run $? "$(cat named.sh out.txt)"
 holds and_make_what_was_asked_for "$DTRAK" rank a.db --query gen:0 --method trak --loss avg --checkpoint 25%
+exits so_it_does_of_other_dimensions 1 "--dims 96 && dtrak score a.db --method trak" rank a.db --query gen:0 --dims 96
 exits another_lambda_is_not_substituted 1 "--lambda 0.2" rank a.db --query gen:0 --method trak --lambda 0.2
 cp a.db bars.db
 "$DTRAK" info bars.db --json > info.json
