@@ -34,7 +34,7 @@ static const struct look looks[STYLE_COUNT] = {
     [STYLE_TITLE] = { COLOR_CYAN, A_BOLD, A_BOLD },
     [STYLE_BORDER] = { -1, A_DIM, A_DIM },
     [STYLE_FOCUS] = { COLOR_CYAN, A_BOLD, A_BOLD },
-    [STYLE_SELECTED] = { COLOR_YELLOW, A_REVERSE | A_BOLD, A_REVERSE | A_BOLD },
+    [STYLE_SELECTED] = { COLOR_BLACK, A_NORMAL, A_REVERSE | A_BOLD },   /* on yellow */
     [STYLE_BAR] = { -1, A_REVERSE, A_REVERSE },
     [STYLE_BAR_KEY] = { -1, A_REVERSE | A_BOLD, A_REVERSE | A_BOLD },
     [STYLE_METER] = { COLOR_GREEN, A_NORMAL, A_NORMAL },
@@ -87,6 +87,10 @@ static void choose_colours(struct screen *s) {
     s->pairs = has_colors() && !(no && *no) && start_color() == OK && use_default_colors() == OK;
     for (short i = 1; s->pairs && i < STYLE_COUNT; i++)
         if (init_pair(i, looks[i].fg, -1) != OK) s->pairs = 0;
+    /* Both its colours are named: on yellow the text of a light terminal could not be read.  Of 256
+     * those that no theme changes, in place of a black that bold or a theme may make grey. */
+    const short black = COLORS >= 256 ? 16 : COLOR_BLACK, yellow = COLORS >= 256 ? 226 : COLOR_YELLOW;
+    if (s->pairs && init_pair(STYLE_SELECTED, black, yellow) != OK) s->pairs = 0;
 }
 
 static FILE *stream(int fd, const char *mode) {

@@ -151,6 +151,17 @@ static void without_colour_text_has_none_and_pictures_have(void **state) {
     scene_quit(p);
 }
 
+static void what_is_selected_can_be_read_on_any_background(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO };
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
+    pty_settle(p, 200);
+    assert_non_null(strstr(pty_output(p), "38;5;16"));
+    assert_non_null(strstr(pty_output(p), "48;5;226"));
+    scene_quit(p);
+}
+
 static void a_plain_locale_gets_plain_letters(void **state) {
     (void)state;
     static const enum graphics asked[] = { GRAPHICS_AUTO, GRAPHICS_HALF, GRAPHICS_ASCII, GRAPHICS_NONE, GRAPHICS_SIXEL };
@@ -193,6 +204,7 @@ int main(void) {
         cmocka_unit_test(a_redraw_mends_what_others_wrote),
         cmocka_unit_test(a_line_that_is_cut_ends_it_at_once),
         cmocka_unit_test(without_colour_text_has_none_and_pictures_have),
+        cmocka_unit_test(what_is_selected_can_be_read_on_any_background),
         cmocka_unit_test(a_plain_locale_gets_plain_letters),
         cmocka_unit_test(sixteen_colours_give_half_blocks),
     };
