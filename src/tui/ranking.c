@@ -268,7 +268,8 @@ static void draw_trust(const struct app *a, struct fact_lines *l) {
         sure += trust_is_determined(&r->trust, item, (double)r->score[item]) != 0;
         stay += r->trust.p_top[item];
     }
-    fact(l, 2 * sure < k ? STYLE_WARN : STYLE_NORMAL, "top %zu: %zu signs sure", k, sure);
+    if (sure == k) fact(l, STYLE_NORMAL, "top %zu: signs sure", k);   /* "10 signs sure" is cut at 80 columns */
+    else fact(l, 2 * sure < k ? STYLE_WARN : STYLE_NORMAL, "top %zu: %zu signs sure", k, sure);
     fact(l, STYLE_DIM, "  %.1f would stay", stay);
 }
 

@@ -44,6 +44,9 @@ for method in trak dtrak; do
     head -n 1 screen.txt | grep -q ' live (=' && grep -q 'proponents 1-' screen.txt && ! grep -q 'LDS' screen.txt
     says "the_ranking_follows_lambda_for_$method" $? "$(cat screen.txt err.txt)"
 done
+"$DTRAK" view looked.db --read-only --graphics none --size 80x24 --keys 2 --dump screen.txt 2> err.txt < /dev/null
+grep -q '│top 10: signs sure *│' screen.txt
+says what_is_said_of_error_bars_fits_80_columns $? "$(cat screen.txt err.txt)"
 "$DTRAK" rank looked.db --query gen:4 --lambda 0.3 > out.txt 2> err.txt
 [ $? = 1 ] && grep -q 'make them with: dtrak score looked.db --method trak' err.txt
 says the_kernels_need_no_features_for_another_lambda $? "$(cat err.txt)"
