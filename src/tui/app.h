@@ -74,6 +74,7 @@ struct catalog {
 struct setting {
     enum method method;
     enum loss loss;
+    enum loss chosen;            /* of methods that may have any, while this one has its own */
     int64_t checkpoint;          /* id; 0: there is none */
     char lambda[LAMBDA_TEXT];    /* "": the stored one that store_score_set_find() prefers */
 };

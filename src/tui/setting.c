@@ -30,7 +30,7 @@ void setting_start(struct app *a) {
 
     memset(t, 0, sizeof *t);
     t->method = METHOD_TRAK;
-    t->loss = LOSS_SQUARE;
+    t->loss = t->chosen = LOSS_SQUARE;
     if (c->count) t->checkpoint = checkpoint_list_last(c)->id;
     for (size_t i = 0; i < a->catalog.scores.count; i++) {
         const struct score_set *s = &a->catalog.scores.set[i];
@@ -87,7 +87,11 @@ void setting_step_method(struct app *a, int by) {
     size_t i = 0;
     if (c->n_methods == 0) return;
     while (i < c->n_methods && c->method[i] != a->setting.method) i++;
-    a->setting.method = c->method[i < c->n_methods ? wrap(i, by, c->n_methods) : 0];
+    struct setting *t = &a->setting;
+    if (method_own_loss(t->method) != LOSS_COUNT) t->loss = t->chosen;
+    t->chosen = t->loss;
+    t->method = c->method[i < c->n_methods ? wrap(i, by, c->n_methods) : 0];
+    if (method_own_loss(t->method) != LOSS_COUNT) t->loss = method_own_loss(t->method);
     row_load(a);
 }
 
@@ -96,6 +100,11 @@ void setting_step_loss(struct app *a, int by) {
     if (!method_has_loss(a->setting.method)) {
         name_only(a, name);
         app_say(a, STYLE_WARN, "%s does not depend on a loss function; %s picks another method", name, key_for(a, ACT_method_next));
+        return;
+    }
+    if (method_own_loss(a->setting.method) == a->setting.loss) {
+        name_only(a, name);
+        app_say(a, STYLE_WARN, "%s is made of loss %s alone; %s picks another method", name, loss_name(a->setting.loss), key_for(a, ACT_method_next));
         return;
     }
     a->setting.loss = (enum loss)wrap((size_t)a->setting.loss, by, LOSS_COUNT);

@@ -44,6 +44,13 @@ for method in trak dtrak; do
     head -n 1 screen.txt | grep -q ' live (=' && grep -q 'proponents 1-' screen.txt && ! grep -q 'LDS' screen.txt
     says "the_ranking_follows_lambda_for_$method" $? "$(cat screen.txt err.txt)"
 done
+# A method that is made of one loss brings it along, and the next one has the other back.
+"$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M f" --dump screen.txt 2> err.txt < /dev/null
+head -n 1 screen.txt | grep -q ' DAS  loss avg .* LDS ' && tail -n 1 screen.txt | grep -q 'made of loss avg'
+says das_has_its_own_loss $? "$(cat screen.txt err.txt)"
+"$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M m m m m m m m m" --dump screen.txt 2> err.txt < /dev/null
+head -n 1 screen.txt | grep -q ' D-TRAK  loss square '
+says and_gives_back_the_one_before $? "$(cat screen.txt err.txt)"
 "$DTRAK" view looked.db --read-only --graphics none --size 80x24 --keys 2 --dump screen.txt 2> err.txt < /dev/null
 grep -q '│top 10: signs sure *│' screen.txt
 says what_is_said_of_error_bars_fits_80_columns $? "$(cat screen.txt err.txt)"
