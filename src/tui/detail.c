@@ -203,10 +203,12 @@ static void say_queries(struct app *a, struct lines *l) {
     if (a->detail.message[0]) say(l, STYLE_DIM, name, "%s", a->detail.message);
     for (size_t i = 0; i < a->detail.count; i++) {
         struct item_ref q = { a->row.set.split, a->detail.other[i].item };
-        char id[32], text[24];
+        struct score_format form = draw_score_format(a->row.largest);
+        char id[32], text[24], power[12] = "";
         item_ref_format(id, q);
-        draw_score(text, draw_score_format(a->row.largest), a->detail.other[i].score);
-        say(l, STYLE_NORMAL, i ? "" : name, "%-8s rank %-3zu %s", id, a->detail.other[i].rank, text);
+        draw_score(text, form, a->detail.other[i].score);
+        if (form.scale) snprintf(power, sizeof power, "e%d", form.scale);
+        say(l, STYLE_NORMAL, i ? "" : name, "%-8s rank %-3zu %s%s", id, a->detail.other[i].rank, text, power);
     }
 }
 

@@ -87,7 +87,7 @@ static void load(struct app *a) {
 static void open(struct app *a) { a->overall.stale = 1; }
 
 static int act(struct app *a, enum action k) {
-    static const char *const by[] = { "total score", "mean absolute score", "self-influence", "total score, lowest first" };
+    static const char *const by[] = { "mean score", "mean absolute score", "self-influence", "mean score, lowest first" };
     struct item_ref ref = { SPLIT_TRAIN, 0 };
     int has = a->overall.tiles.cursor < a->overall.tiles.n;
     if (has) ref.index = a->overall.order[a->overall.tiles.cursor];

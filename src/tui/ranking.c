@@ -322,12 +322,15 @@ static void draw_selected(struct app *a, struct frame *f, struct area in, size_t
     facts_label(facts_of(a, ref), label, sizeof label);
     frame_printf(f, in.row, in.col, in.cols, STYLE_FOCUS, "%s %s", id, label);
     draw_image(a, f, in.row + 1, in.col, h, draw_image_cols(a, h), ref);
-    draw_score(text, draw_score_format(a->row.largest), score);
-    frame_printf(f, in.row + 1 + h, in.col, in.cols, STYLE_NORMAL, "%s %zu/%zu %s",
-                 a->ranking.pane ? "opponent" : "proponent", rank, a->row.n, text);
+    struct score_format form = draw_score_format(a->row.largest);
+    draw_score(text, form, score);
+    char power[12] = "";
+    if (form.scale) snprintf(power, sizeof power, "e%d", form.scale);
+    frame_printf(f, in.row + 1 + h, in.col, in.cols, STYLE_NORMAL, "%s %zu/%zu %s%s",
+                 a->ranking.pane ? "opponent" : "proponent", rank, a->row.n, text, power);
     if (a->row.trust.n > ref.index) {
-        draw_error(text, draw_score_format(a->row.largest), a->row.trust.se[ref.index]);
-        frame_printf(f, in.row + 2 + h, in.col, in.cols, STYLE_DIM, "%s, rank %u-%u", text, a->row.trust.low[ref.index], a->row.trust.high[ref.index]);
+        draw_error(text, form, a->row.trust.se[ref.index]);
+        frame_printf(f, in.row + 2 + h, in.col, in.cols, STYLE_DIM, "%s%s, rank %u-%u", text, power, a->row.trust.low[ref.index], a->row.trust.high[ref.index]);
         return;
     }
     double leverage = setting_self_influence(a, ref.index);

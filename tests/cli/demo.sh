@@ -51,6 +51,10 @@ says das_has_its_own_loss $? "$(cat screen.txt err.txt)"
 "$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M m m m m m m m m" --dump screen.txt 2> err.txt < /dev/null
 head -n 1 screen.txt | grep -q ' D-TRAK  loss square '
 says and_gives_back_the_one_before $? "$(cat screen.txt err.txt)"
+# Scores of some 1e-4 are written with their power wherever no title of the list says it.
+"$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M" --dump screen.txt 2> err.txt < /dev/null
+grep -q 'proponents 1-12 of 500  score x 1e-4' screen.txt && grep -q 'proponent 1/500 +[0-9.]*e-4' screen.txt
+says a_selected_score_has_its_power $? "$(cat screen.txt err.txt)"
 "$DTRAK" view looked.db --read-only --graphics none --size 80x24 --keys 2 --dump screen.txt 2> err.txt < /dev/null
 grep -q '│top 10: signs sure *│' screen.txt
 says what_is_said_of_error_bars_fits_80_columns $? "$(cat screen.txt err.txt)"
