@@ -49,6 +49,7 @@ struct term {
     size_t old_registers;     /* to be set again at the end; 0: unchanged */
     int has_own_colours;      /* mode 1070 was set, to be reset at the end */
     struct tmux_pane pane;    /* with opt.passthrough */
+    struct tmux_question pane_asked;   /* where it is now: pictures wait for the answer */
 
     struct paint_cache *cache;
     struct shown shown[FRAME_IMAGES];

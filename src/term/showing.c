@@ -330,7 +330,7 @@ int showing_pump(struct term *t, double *wait_s) {
     struct queue *q = &t->queue;
     double now = session_now();
     *wait_s = -1;
-    if (t->is_gone || t->is_held) return 0;
+    if (t->is_gone || t->is_held || t->pane_asked.fd >= 0) return 0;
     int better = q->at == q->count, slow = line_is_slow(&t->line);
     if (better && (q->better_at == q->count || q->quality == 0)) return 0;
     double start = better ? (t->input_at > t->sent_at ? t->input_at : t->sent_at) + BETTER_S
@@ -374,7 +374,7 @@ enum status term_paint(struct term *t, const struct frame *f, const struct term_
     }
     /* One piece at least goes out each time, so that a held key cannot keep the screen
      * empty for ever. */
-    for (int sent = 0; !is_slow && !(sent && term_is_busy(t)); sent = 1) {
+    for (int sent = 0; !is_slow && t->pane_asked.fd < 0 && !(sent && term_is_busy(t)); sent = 1) {
         enum piece p = next_piece(t, 0, &out);
         TRY_TO(flush(t, &out));
         if (p != PIECE_SENT) break;
@@ -387,7 +387,7 @@ done:
 }
 
 void term_redraw(struct term *t) {
-    if (t->opt.passthrough) tmux_pane_find(&t->pane);   /* panes move without a word */
+    if (t->opt.passthrough) tmux_ask(&t->pane_asked, session_now());   /* panes move without a word */
     showing_forget(t);
     screen_forget(t->screen);
 }

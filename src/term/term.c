@@ -99,7 +99,6 @@ static void modes_on(struct term *t) {
     if (!t->opt.no_mouse) send_text(t, MOUSE_ON);
     if (t->has_own_colours) send_text(t, "\033[?1070h");
     if (t->old_registers) send_text(t, "\033[?1;3;256S");
-    if (t->opt.passthrough) tmux_pane_find(&t->pane);
 }
 
 static void modes_off(struct term *t) {
@@ -152,6 +151,7 @@ enum status term_open(struct term **out, const struct term_options *opt) {
     struct term *t = mem_array(1, sizeof *t);
     if (!t) return fail(ERR_NOMEM, "terminal: out of memory");
     t->wake[0] = t->wake[1] = -1;
+    tmux_question_init(&t->pane_asked);
     if (opt) t->opt = *opt;
     if (t->opt.probe_ms <= 0) t->opt.probe_ms = PROBE_MS;
     TRY_TO(open_tty(t));
@@ -217,6 +217,7 @@ void term_close(struct term *t) {
         tcsetattr(t->fd, TCSANOW, &t->before);
         guard_end();
     }
+    tmux_question_end(&t->pane_asked);
     paint_cache_free(t->cache);
     for (int i = 0; i < 2; i++)
         if (t->wake[i] >= 0) close(t->wake[i]);
@@ -262,6 +263,7 @@ static void enter(struct term *t) {
     screen_resize(t->screen, t->rows, t->cols);
     read_cell_size(t);
     modes_on(t);
+    if (t->opt.passthrough) tmux_ask(&t->pane_asked, session_now());
     t->is_resumed = 1;
 }
 
@@ -298,7 +300,7 @@ static void act_on_signals(struct term *t) {
         screen_resize(t->screen, t->rows, t->cols);
         read_cell_size(t);
         showing_forget(t);
-        if (t->opt.passthrough) tmux_pane_find(&t->pane);
+        if (t->opt.passthrough) tmux_ask(&t->pane_asked, session_now());
         t->is_resized_news = 1;
         /* A change of font changes the cells' pixels. */
         if (t->probe.cell_w) send_text(t, "\033[16t");
@@ -393,6 +395,7 @@ int term_is_busy(struct term *t) {
 static int ready_event(struct term *t, struct term_event *ev) {
     if (t->is_gone) return take(ev, TERM_HANGUP);
     act_on_signals(t);
+    tmux_answered(&t->pane_asked, &t->pane, session_now());
     if (guard_flags.quit) {
         ev->signal = guard_flags.quit;
         guard_flags.quit = 0;
@@ -425,15 +428,16 @@ static int waits(struct term *t, double end, double pump_s) {
     if (!t->probe.done) wait = sooner(wait, t->probe_end - now);
     if (t->resize_at) wait = sooner(wait, t->resize_at - now);
     if (lost >= 0) wait = sooner(wait, lost - now);
+    if (t->pane_asked.fd >= 0) wait = sooner(wait, t->pane_asked.end - now);
     if (pump_s >= 0) wait = sooner(wait, pump_s);
     return wait;
 }
 
 /* Waits for input or a wake-up, and reads it; 0 when there was none. */
 static int wait_for_input(struct term *t, int wait) {
-    struct pollfd p[2] = { { t->fd, POLLIN, 0 }, { t->wake[0], POLLIN, 0 } };
+    struct pollfd p[3] = { { t->fd, POLLIN, 0 }, { t->wake[0], POLLIN, 0 }, { t->pane_asked.fd, POLLIN, 0 } };
     double before = session_now();
-    int n = poll(p, 2, wait);
+    int n = poll(p, 3, wait);
     if (n < 0) return 1;   /* a signal: its flag is set */
     if (p[1].revents) {
         char junk[64];

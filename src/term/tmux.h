@@ -9,6 +9,7 @@
 #include "dtrak/buf.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct tmux_pane {
     int is_known;         /* tmux answered */
@@ -17,10 +18,32 @@ struct tmux_pane {
     char version[24];
 };
 
-/* Asks the tmux that TMUX names, by its own command. */
+/* A question to the tmux that TMUX names, asked by its own command, which runs beside the
+ * program: nobody waits for it but who wants to. */
+struct tmux_question {
+    int fd;               /* the answer comes here; -1: nothing is asked */
+    int is_again;         /* something has moved since it was asked */
+    pid_t pid;
+    double end;           /* the answer is not waited for any longer */
+    size_t len;
+    char line[160];
+};
+
+void tmux_question_init(struct tmux_question *q);
+
+/* Asks where the pane is; while a question is under way, once more when that has ended. */
+void tmux_ask(struct tmux_question *q, double now);
+
+/* Reads what has come.  1: nothing is asked any more, and *p is the answer, or as it was when
+ * none came in time.  0: not yet, or nothing was asked. */
+int tmux_answered(struct tmux_question *q, struct tmux_pane *p, double now);
+
+void tmux_question_end(struct tmux_question *q);   /* unanswered */
+
+/* Asks and waits for the answer, for a second at most. */
 void tmux_pane_find(struct tmux_pane *p);
 
-/* Its answer: "left top status position version allow", as tmux_pane_find() asks for it. */
+/* An answer: "left top status position version allow", as it is asked for. */
 void tmux_pane_parse(struct tmux_pane *p, const char *line);
 
 /* Wraps what was appended since `from`. */

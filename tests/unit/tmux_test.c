@@ -1,6 +1,7 @@
 /* Inside tmux and GNU screen: rows of pictures as one sixel, and sixels past tmux. */
 #include "../../src/term/tmux.h"
 #include "../lib/pty.h"
+#include "../lib/store_rig.h"
 #include "../lib/term_scene.h"
 
 #include <setjmp.h>
@@ -8,8 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <cmocka.h>
+
+/* Until so many pictures were drawn in all. */
+static int wait_drawn(struct pty *p, size_t count) {
+    for (int ms = 0; ms < PTY_WAIT_MS && vt_state(pty_screen(p)).pictures_drawn < count; ms += 20)
+        if (pty_pump(p, 20) < 0) return 0;
+    return vt_state(pty_screen(p)).pictures_drawn >= count;
+}
 
 /* Mean squared difference between what is on the screen and item `key`, which fills its box. */
 static double difference(const struct vt *v, size_t row, size_t col, unsigned key) {
@@ -28,18 +37,22 @@ static double difference(const struct vt *v, size_t row, size_t col, unsigned ke
     return sum / (SIDE * SIDE * 3);
 }
 
-static void check_pictures(struct pty *p, unsigned base) {
+/* The scene's corner is at that cell. */
+static void check_pictures_at(struct pty *p, unsigned base, size_t top, size_t left) {
     const struct vt *v = pty_screen(p);
     for (unsigned i = 0; i < 6; i++) {
-        double own = difference(v, 3 + i / 3 * 8, 2 + i % 3 * 14, base + i);
+        size_t row = top + 3 + i / 3 * 8, col = left + 2 + i % 3 * 14;
+        double own = difference(v, row, col, base + i);
         if (own > 130) fail_msg("picture %u: mean squared difference %.0f", i, own);
         for (unsigned other = base; other < base + 6; other++)
-            if (other != base + i) assert_true(difference(v, 3 + i / 3 * 8, 2 + i % 3 * 14, other) > 3 * own);
+            if (other != base + i) assert_true(difference(v, row, col, other) > 3 * own);
     }
     assert_int_equal(vt_state(v).bad_pictures, 0);
     assert_int_equal(vt_state(v).on_last_row, 0);
     assert_string_equal(vt_state(v).unknown_text, "");
 }
+
+static void check_pictures(struct pty *p, unsigned base) { check_pictures_at(p, base, 0, 0); }
 
 static void a_row_is_one_sixel_where_tmux_has_them(void **state) {
     (void)state;
@@ -105,6 +118,59 @@ static void sixels_go_past_tmux_when_asked_for(void **state) {
     for (const char *s = pty_output(p); (s = strstr(s, "\033P")) != NULL; s += 2)
         assert_true(strncmp(s, "\033Ptmux;", 7) == 0 || s[-1] == '\033');
     scene_quit(p);
+}
+
+/* --- where the pane is, from a tmux that is a script --- */
+
+/* From the next question on it says that, or, asked for nothing, nothing at all and does not end. */
+static void tmux_says(const char *answer) {
+    const char *path = rig_path("tmux"), *next = rig_path("next");
+    FILE *f = fopen(next, "w");
+    assert_non_null(f);
+    fprintf(f, answer ? "#!/bin/sh\necho '%s'\n" : "#!/bin/sh\nexec sleep 1000\n", answer);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(next, 0755), 0);
+    assert_int_equal(rename(next, path), 0);
+}
+
+static int run_beside_script(void *scene) {
+    char path[4200];
+    snprintf(path, sizeof path, "%s:%s", rig_path(""), getenv("PATH"));
+    setenv("PATH", path, 1);
+    return scene_run(scene);
+}
+
+/* The window grows, the pane moves with it; then tmux hangs, and nothing else does. */
+static void pictures_follow_a_pane_whose_place_is_waited_for_by_nobody(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO, .passthrough = 1 };
+    tmux_says("0 0 on bottom 3.4 on");
+    struct pty *p = pty_call(run_beside_script, &scene, 30, 90, PTY_TMUX);
+    assert_non_null(p);
+    assert_true(pty_wait_for(p, "sixel"));
+    pty_settle(p, 300);
+    check_pictures(p, 0);
+    tmux_says("7 4 on bottom 3.4 on");
+    pty_resize(p, 31, 90);
+    assert_true(pty_wait_for(p, "90x31"));
+    pty_settle(p, 300);
+    check_pictures_at(p, 0, 4, 7);
+    tmux_says(NULL);
+    pty_resize(p, 32, 91);
+    assert_true(pty_wait_for(p, "91x32"));
+    pty_keys(p, "n");
+    assert_true(pty_wait_for(p, "train:11"));
+    assert_true(wait_drawn(p, 18));   /* where the pane was last */
+    pty_settle(p, 300);
+    check_pictures_at(p, 6, 4, 7);
+    tmux_says("0 2 on bottom 3.4 on");
+    pty_keys(p, "l");
+    assert_true(wait_drawn(p, 24));
+    pty_settle(p, 300);
+    check_pictures_at(p, 6, 2, 0);
+    tmux_says(NULL);
+    pty_keys(p, "l");
+    scene_quit(p);                        /* and what hangs is ended */
 }
 
 static void outside_tmux_nothing_is_wrapped(void **state) {
@@ -201,6 +267,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_is_one_sixel_where_tmux_has_them),
         cmocka_unit_test(sixels_go_past_tmux_when_asked_for),
+        cmocka_unit_test_teardown(pictures_follow_a_pane_whose_place_is_waited_for_by_nobody, rig_end),
         cmocka_unit_test(outside_tmux_nothing_is_wrapped),
         cmocka_unit_test(half_blocks_do_not_go_past_tmux),
         cmocka_unit_test(kittys_pictures_go_past_tmux_and_away),
