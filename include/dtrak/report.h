@@ -174,8 +174,8 @@ enum status report_info_text(struct buf *b, struct store *s);
  * "score_sets":N,"scores":[{"method","loss","split","lambda",...}],"feature_sets":N,"jobs":{...},"sizes":{...},"project":{...},"labels":[...]} */
 enum status report_info_json(struct buf *b, struct store *s);
 
-/* The query, its proponents and its opponents with ranks, labels and scores. */
-enum status report_sheet_ranking(struct image *out, struct store *s, const struct report_ranking *r);
+/* The query, its proponents and its opponents with ranks, labels and scores.  p may be NULL. */
+enum status report_sheet_ranking(struct image *out, struct store *s, const struct report_ranking *r, const struct progress *p);
 /* Two such pictures, the first above the second. */
 enum status report_sheet_stack(struct image *out, const struct image *a, const struct image *b);
 /* A row per query: its picture, then what is left of it under each label, with L2 and cosine. */

@@ -120,7 +120,7 @@ static enum status write_picture(struct store *s, const struct report_rankings *
     struct buf png = BUF_INIT;
     enum status st = OK;
     if (r->count != 1) return fail(ERR_USAGE, "--png is a picture of one query, and %zu are meant: add --query gen:0", r->count);
-    TRY_TO(report_sheet_ranking(&im, s, &r->one[0]));
+    TRY_TO(report_sheet_ranking(&im, s, &r->one[0], NULL));
     TRY_TO(image_encode_png(&png, &im));
     st = force ? file_write(path, png.data, png.len) : file_write_new(path, png.data, png.len);
 done:

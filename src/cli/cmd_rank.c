@@ -21,7 +21,7 @@ static enum status write_sheet(struct store *s, const struct report_ranking *r, 
     struct image im = { 0 };
     struct buf png = BUF_INIT;
     enum status st;
-    TRY_TO(report_sheet_ranking(&im, s, r));
+    TRY_TO(report_sheet_ranking(&im, s, r, NULL));
     TRY_TO(image_encode_png(&png, &im));
     st = file_write(path, png.data, png.len);
 done:

@@ -91,12 +91,14 @@ static enum status draw_entry(struct image *sheet, struct store *s, const struct
 
 static enum status draw_side(struct image *sheet, struct store *s, const struct report_entry *e, size_t n,
                              size_t columns, size_t x, size_t *y, const char *title,
-                             const unsigned char *colour) {
+                             const unsigned char *colour, const struct progress *p) {
     if (!n) return OK;
     line(sheet, x, *y, sheet->width_px - x, colour, title);
     *y += LINE_PX + 6;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        TRY(progress_check(p));
         TRY(draw_entry(sheet, s, &e[i], x + i % columns * CELL_PX, *y + i / columns * CELL_HIGH_PX, colour));
+    }
     *y += (n + columns - 1) / columns * CELL_HIGH_PX;
     return OK;
 }
@@ -131,7 +133,7 @@ static enum status draw_query(struct image *sheet, struct store *s, const struct
     return OK;
 }
 
-enum status report_sheet_ranking(struct image *out, struct store *s, const struct report_ranking *r) {
+enum status report_sheet_ranking(struct image *out, struct store *s, const struct report_ranking *r, const struct progress *p) {
     enum status st;
     size_t most = r->n_top > r->n_bottom ? r->n_top : r->n_bottom;
     size_t columns = most < 1 ? 1 : most > COLUMNS_MAX ? COLUMNS_MAX : most;
@@ -141,8 +143,8 @@ enum status report_sheet_ranking(struct image *out, struct store *s, const struc
     *out = (struct image){ 0 };
     TRY(sheet_new(out, left + columns * CELL_PX + MARGIN_PX, 2 * MARGIN_PX + (high > least ? high : least)));
     TRY_TO(draw_query(out, s, r));
-    TRY_TO(draw_side(out, s, r->top, r->n_top, columns, left, &y, "proponents", good));
-    TRY_TO(draw_side(out, s, r->bottom, r->n_bottom, columns, left, &y, "opponents", bad));
+    TRY_TO(draw_side(out, s, r->top, r->n_top, columns, left, &y, "proponents", good, p));
+    TRY_TO(draw_side(out, s, r->bottom, r->n_bottom, columns, left, &y, "opponents", bad, p));
 done:
     if (st != OK) image_free(out);
     return st;

@@ -53,8 +53,8 @@ done:
 
 /* --- the bytes --- */
 
-static enum status encode(struct buf *b, struct image *im, enum status drawn) {
-    if (drawn == OK) drawn = image_encode_png(b, im);
+static enum status encode(struct buf *b, struct image *im, enum status drawn, const struct progress *p) {
+    if (drawn == OK) drawn = image_encode_png_stoppable(b, im, p);
     image_free(im);
     return drawn;
 }
@@ -66,19 +66,19 @@ static enum status ranking_bytes(struct export_work *w, struct store *s, const s
     TRY(fill_labels(s, r, 1));
     if (w->form == FORM_CSV) report_ranking_csv(&w->bytes, r);
     else if (w->form == FORM_JSON) report_ranking_json(&w->bytes, r);
-    else if (w->form == FORM_PNG) return encode(&w->bytes, &im, report_sheet_ranking(&im, s, r));
+    else if (w->form == FORM_PNG) return encode(&w->bytes, &im, report_sheet_ranking(&im, s, r, p), p);
     else return report_page_html(&w->bytes, s, &one, p);
     return OK;
 }
 
-static enum status comparison_bytes(struct export_work *w, struct store *s) {
+static enum status comparison_bytes(struct export_work *w, struct store *s, const struct progress *p) {
     struct image im[3] = { { 0 }, { 0 }, { 0 } };
     enum status st = OK;
     TRY(fill_labels(s, w->pair.side, 2));
     if (w->form == FORM_CSV) report_comparison_csv(&w->bytes, &w->pair);
     else if (w->form == FORM_JSON) report_comparison_json(&w->bytes, &w->pair);
-    for (int side = 0; side < 2 && w->form == FORM_PNG; side++) TRY_TO(report_sheet_ranking(&im[side], s, &w->pair.side[side]));
-    if (w->form == FORM_PNG) st = encode(&w->bytes, &im[2], report_sheet_stack(&im[2], &im[0], &im[1]));
+    for (int side = 0; side < 2 && w->form == FORM_PNG; side++) TRY_TO(report_sheet_ranking(&im[side], s, &w->pair.side[side], p));
+    if (w->form == FORM_PNG) st = encode(&w->bytes, &im[2], report_sheet_stack(&im[2], &im[0], &im[1]), p);
 done:
     for (int side = 0; side < 2; side++) image_free(&im[side]);
     return st;
@@ -91,7 +91,7 @@ static enum status listing_bytes(struct export_work *w, struct store *s, const s
     if (w->form == FORM_JSON) return listing_json(&w->bytes, s, &w->list, p);
     if (w->form == FORM_NPY) return listing_npy(&w->bytes, s, &w->list);
     if (w->list.count > LISTING_SHEET_MAX) w->list.count = LISTING_SHEET_MAX;
-    return encode(&w->bytes, &im, listing_sheet(&im, s, &w->list, p));
+    return encode(&w->bytes, &im, listing_sheet(&im, s, &w->list, p), p);
 }
 
 static enum status page_bytes(struct export_work *w, struct store *s, const struct progress *p) {
@@ -108,7 +108,7 @@ enum status export_work_run(struct store *s, void *work, const struct progress *
     switch (w->what) {
     case EXPORT_RANKING: st = ranking_bytes(w, s, p); break;
     case EXPORT_SCORES: st = npy_write(&w->bytes, NPY_F4, 1, &w->n, w->score); break;
-    case EXPORT_COMPARISON: st = comparison_bytes(w, s); break;
+    case EXPORT_COMPARISON: st = comparison_bytes(w, s, p); break;
     case EXPORT_LISTING: st = listing_bytes(w, s, p); break;
     case EXPORT_MARKED: st = listing_ranked_csv(&w->bytes, s, &w->list, w->query, w->method, p); break;
     case EXPORT_SELF:

@@ -3,7 +3,9 @@
 #include "dtrak/rng.h"
 
 #include "../lib/hostile.h"
+#include "../lib/slower.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -315,6 +317,73 @@ static void converting_lays_alpha_over_white(void **state) {
     image_free(&rgba);
 }
 
+/* Rows of every kind that a filter is for: noise, ramps and what repeats the row above. */
+static void every_filter_is_undone(void **state) {
+    (void)state;
+    for (size_t channels = 1; channels <= 4; channels += channels == 1 ? 2 : 1) {
+        struct image im, back;
+        struct buf b = BUF_INIT;
+        struct rng r = rng_at(4, RNG_TEST, (uint32_t)channels, 0);
+        assert_int_equal(image_new(&im, 61, 60, channels), OK);
+        size_t n = 61 * channels;
+        for (size_t y = 0; y < 60; y++)
+            for (size_t i = 0; i < n; i++) {
+                unsigned noise = rng_u32(&r), up = y ? im.pixels[(y - 1) * n + i] : 0;
+                im.pixels[y * n + i] = (unsigned char)(y / 12 == 0 ? noise : y / 12 == 1 ? 3 * (i / channels) + noise % 3 : y / 12 == 2 ? up + noise % 3
+                                                       : y / 12 == 3 ? 5 * y + 3 * i + noise % 2 : i % 9 ? 200 : 20);
+            }
+        assert_int_equal(image_encode_png(&b, &im), OK);
+        assert_int_equal(image_decode(&back, b.data, b.len, 0, "t"), OK);
+        assert_true(back.width_px == 61 && back.height_px == 60 && back.channels == channels);
+        assert_memory_equal(back.pixels, im.pixels, 60 * n);
+        image_free(&im);
+        image_free(&back);
+        buf_free(&b);
+    }
+}
+
+struct stop { long ms; atomic_int cancel; struct limit since; };
+
+static void *stop_later(void *ctx) {
+    struct stop *s = ctx;
+    struct timespec t = { 0, s->ms * 1000000 };
+    nanosleep(&t, NULL);
+    s->since = limit_begin();
+    atomic_store(&s->cancel, 1);
+    return NULL;
+}
+
+/* Seconds of work, stopped among the rows and in the compression. */
+static void encoding_stops_within_a_second_and_leaves_nothing(void **state) {
+    (void)state;
+    enum { SIDE = 3000 };
+    static const long after_ms[] = { 0, 60, 700 };
+    struct image im;
+    uint32_t x = 1;
+    assert_int_equal(image_new(&im, SIDE, SIDE, 3), OK);
+    for (size_t i = 0; i < (size_t)SIDE * SIDE * 3; i++) {
+        x = x * 1664525u + 1013904223u;
+        im.pixels[i] = (unsigned char)(x >> 24);
+    }
+    for (size_t k = 0; k < 3; k++) {
+        struct stop s = { .ms = after_ms[k] };
+        struct progress p = { NULL, NULL, &s.cancel };
+        struct buf b = BUF_INIT;
+        pthread_t thread;
+        buf_text(&b, "before");
+        assert_int_equal(pthread_create(&thread, NULL, stop_later, &s), 0);
+        if (k == 0) pthread_join(thread, NULL);
+        enum status st = image_encode_png_stoppable(&b, &im, &p);
+        if (k) pthread_join(thread, NULL);
+        if (st == OK) assert_true(k == 2);   /* it was done by then */
+        else assert_int_equal(st, ERR_CANCELLED);
+        assert_true(limit_took(s.since) < LIMIT_S(1));
+        if (st != OK) assert_true(b.len == 6 && strcmp(b.data, "before") == 0);
+        buf_free(&b);
+    }
+    image_free(&im);
+}
+
 static void every_operation_survives_any_failed_allocation(void **state) {
     (void)state;
     struct image im = gradient(9, 9, 4);
@@ -355,6 +424,8 @@ int main(void) {
         cmocka_unit_test(nearest_and_enlarging_copy_whole_pixels),
         cmocka_unit_test(cover_crops_the_centre_and_pad_keeps_it),
         cmocka_unit_test(converting_lays_alpha_over_white),
+        cmocka_unit_test(every_filter_is_undone),
+        cmocka_unit_test(encoding_stops_within_a_second_and_leaves_nothing),
         cmocka_unit_test(every_operation_survives_any_failed_allocation),
         cmocka_unit_test(filters_have_names),
     };
