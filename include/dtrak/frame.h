@@ -121,6 +121,9 @@ void frame_image(struct frame *f, size_t row, size_t col, size_t rows, size_t co
 void frame_focus(struct frame *f, size_t row, size_t col);
 int frame_focus_at(const struct frame *f, size_t *row, size_t *col);
 
+/* Names the text of some rows: the same number, the same text in the same cells and styles. */
+uint64_t frame_text_hash(const struct frame *f, size_t row, size_t rows);
+
 /* Rows as UTF-8 lines, trailing blanks removed.  An image box shows as
  * "[train:3912 12x6]" (item, columns x rows) at its top left, cut at the box's
  * right edge, the rest of the box blank. */

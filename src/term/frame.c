@@ -4,6 +4,8 @@
  * width 0.  Overwriting either half blanks the other, so no row ever holds half
  * a character. */
 #include "dtrak/frame.h"
+
+#include "dtrak/hash.h"
 #include "dtrak/mem.h"
 #include "dtrak/text.h"
 
@@ -324,4 +326,15 @@ void frame_dump(const struct frame *f, FILE *out) {
         }
         fputc('\n', out);
     }
+}
+
+uint64_t frame_text_hash(const struct frame *f, size_t row, size_t rows) {
+    uint64_t all = 1;
+    for (size_t r = row; r < row + rows && r < f->rows; r++)
+        for (size_t c = 0; c < f->cols; c++) {
+            const struct cell *x = frame_cell(f, r, c);
+            uint64_t what[] = { all, x->cp, x->mark[0], x->mark[1], x->style, (r - row) * f->cols + c };
+            if (x->cp != ' ' || x->style || x->mark[0]) all = hash_xxh3(what, sizeof what);
+        }
+    return all;
 }

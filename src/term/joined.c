@@ -52,20 +52,6 @@ size_t joined_gather(struct image_box *boxes, struct joined *of, struct image_bo
     return count;
 }
 
-uint64_t joined_text(const struct frame *f, size_t row, size_t rows) {
-    uint64_t all = 1;
-    for (size_t r = row; r < row + rows && r < frame_rows(f); r++)
-        for (size_t c = 0; c < frame_cols(f); c++) {
-            const struct cell *x = frame_cell(f, r, c);
-            uint64_t what[] = { all, x->cp, x->mark[0], x->mark[1], x->style };
-            if (x->cp != ' ' || x->style) {
-                what[1] |= (uint64_t)c << 32;
-                all = hash_xxh3(what, sizeof what);
-            }
-        }
-    return all;
-}
-
 /* One member's colours in their place on the canvas; 0: not there yet. */
 static int put(struct paint_palette *palette, size_t colours, unsigned char *index, size_t width, size_t height,
                const struct image_box *box, const struct image_box *m, const struct paint_how *how,

@@ -21,9 +21,6 @@ enum { JOINED_MOST = 8,       /* of tmux's ten */
 struct joined { size_t first, count; };
 size_t joined_gather(struct image_box *boxes, struct joined *of, struct image_box *members, size_t n);
 
-/* Names the text of the frame's rows. */
-uint64_t joined_text(const struct frame *f, size_t row, size_t rows);
-
 /* One sixel of box with the pictures of its members: 1; 0 when one of them is not there yet. */
 int joined_encode(struct buf *out, struct paint_fit *fit, const struct image_box *box, const struct image_box *members,
                   size_t count, const struct paint_how *how, const struct term_images *images);

@@ -41,6 +41,7 @@ struct term {
     struct termios before;
     struct term_options opt;
     struct screen *screen;
+    uint64_t text;            /* names what stands there as text; 0: nothing that is known */
     size_t rows, cols, win_w, win_h, cell_w, cell_h;
 
     struct probe probe;

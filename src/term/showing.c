@@ -7,6 +7,8 @@
  * quiet for longer, each is sent again as good as it can be. */
 #include "session.h"
 
+#include "dtrak/hash.h"
+
 #include <string.h>
 
 #define SYNC_ON "\033[?2026h"
@@ -117,6 +119,7 @@ static void erase_lost(struct term *t, struct buf *out) {
             continue;
         }
         screen_redraw_rows(t->screen, s->box.row, s->box.rows);
+        t->text = 0;
         *s = t->shown[--t->shown_count];
     }
 }
@@ -180,7 +183,7 @@ static void fill_queue(struct term *t, const struct frame *f, const struct paint
         q->count += (size_t)usable_box(t, how, &q->box[q->count]);
     }
     if (q->is_joined) q->count = joined_gather(q->box, q->joined, q->member, q->count);
-    for (size_t i = 0; i < q->count; i++) q->text[i] = q->is_joined ? joined_text(f, q->box[i].row, q->box[i].rows) : 0;
+    for (size_t i = 0; i < q->count; i++) q->text[i] = q->is_joined ? frame_text_hash(f, q->box[i].row, q->box[i].rows) : 0;
     if (!q->is_joined && frame_focus_at(f, &row, &col)) sort_from(q, row, col);
     q->quality = page_quality(t, how);
 }
@@ -351,24 +354,55 @@ int showing_pump(struct term *t, double *wait_s) {
 
 /* --- a frame --- */
 
+/* What curses is given of a frame; never 0. */
+static uint64_t text_of(const struct frame *f, int with_labels) {
+    uint64_t all = frame_text_hash(f, 0, frame_rows(f));
+    for (size_t i = 0; i < frame_image_count(f); i++) {
+        const struct image_box *b = frame_image_at(f, i);
+        uint64_t what[] = { all, b->row, b->col, b->rows, b->cols, with_labels ? hash_xxh3(b->label, strlen(b->label)) : 0 };
+        all = hash_xxh3(what, sizeof what);
+    }
+    return all | 1;
+}
+
+/* Before the first bytes of a frame: a terminal that can shows all of them at once. */
+static void begin_update(struct term *t, int *is_begun) {
+    if (t->probe.sync_update && !*is_begun) session_send(t, SYNC_ON, strlen(SYNC_ON));
+    *is_begun = 1;
+}
+
+static void end_update(struct term *t, int *is_begun) {
+    if (t->probe.sync_update && *is_begun) session_send(t, SYNC_OFF, strlen(SYNC_OFF));
+    *is_begun = 0;
+}
+
+static enum status flush_in(struct term *t, struct buf *out, int *is_begun) {
+    if (out->len) begin_update(t, is_begun);
+    return flush(t, out);
+}
+
+/* Of a frame that stands there already nothing is sent, not even that it begins and ends. */
 enum status term_paint(struct term *t, const struct frame *f, const struct term_images *images) {
     enum status st = OK;
     struct buf out = BUF_INIT;
     struct paint_how how = how_now(t);
-    int is_slow = line_is_slow(&t->line), has_sync = t->probe.sync_update;
+    int is_slow = line_is_slow(&t->line), is_begun = 0, with_labels = how.painter == GRAPHICS_NONE;
     if (t->is_gone) return fail(ERR_IO, "terminal: it is gone");
     t->stats.paints++;
     t->is_held = line_is_late(&t->line, session_now());
     t->queue.count = t->queue.at = t->queue.better_at = 0;
     if (t->is_held) return OK;
     fill_queue(t, f, &how, images);
-    if (has_sync) buf_text(&out, SYNC_ON);
     erase_lost(t, &out);
-    TRY_TO(flush(t, &out));
-    screen_text(t->screen, f, how.painter == GRAPHICS_NONE);
-    if (is_slow) {   /* the text is to be seen before the first picture */
-        if (has_sync) buf_text(&out, SYNC_OFF);
-        has_sync = 0;
+    TRY_TO(flush_in(t, &out, &is_begun));
+    uint64_t text = text_of(f, with_labels);
+    if (text != t->text) {
+        begin_update(t, &is_begun);
+        screen_text(t->screen, f, with_labels);
+        t->text = text;
+    }
+    if (is_slow && is_begun) {   /* the text is to be seen before the first picture */
+        end_update(t, &is_begun);
         showing_ask(t, 0, &out);
         TRY_TO(flush(t, &out));
     }
@@ -376,12 +410,12 @@ enum status term_paint(struct term *t, const struct frame *f, const struct term_
      * empty for ever. */
     for (int sent = 0; !is_slow && t->pane_asked.fd < 0 && !(sent && term_is_busy(t)); sent = 1) {
         enum piece p = next_piece(t, 0, &out);
-        TRY_TO(flush(t, &out));
+        TRY_TO(flush_in(t, &out, &is_begun));
         if (p != PIECE_SENT) break;
         t->sent_at = session_now();
     }
 done:
-    if (has_sync) session_send(t, SYNC_OFF, strlen(SYNC_OFF));
+    end_update(t, &is_begun);
     buf_free(&out);
     return st;
 }
@@ -390,6 +424,7 @@ void term_redraw(struct term *t) {
     if (t->opt.passthrough) tmux_ask(&t->pane_asked, session_now());   /* panes move without a word */
     showing_forget(t);
     screen_forget(t->screen);
+    t->text = 0;
 }
 
 struct term_line term_line(const struct term *t) {

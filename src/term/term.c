@@ -259,6 +259,7 @@ static void enter(struct term *t) {
     guard_arm(1);
     screen_enter(t->screen);
     t->shown_count = 0;
+    t->text = 0;
     read_size(t);
     screen_resize(t->screen, t->rows, t->cols);
     read_cell_size(t);
@@ -298,6 +299,7 @@ static void act_on_signals(struct term *t) {
         t->resize_at = 0;
         read_size(t);
         screen_resize(t->screen, t->rows, t->cols);
+        t->text = 0;
         read_cell_size(t);
         showing_forget(t);
         if (t->opt.passthrough) tmux_ask(&t->pane_asked, session_now());

@@ -11,6 +11,7 @@
 #include "dtrak/image.h"
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
+#include "dtrak/progress.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -152,6 +153,22 @@ static struct pty *on_the_ranking(const char *db) {
     return p;
 }
 
+/* For more than one of the half seconds after which the speed is looked at; the first ones may
+ * still tell another. */
+static void an_idle_screen_that_tells_the_speed_sends_nothing(void **state) {
+    (void)state;
+    struct pty *p = on_the_ranking(ranking_world());
+    size_t bytes = 0;
+    pty_keys(p, "L");
+    explore_see(p, " ms  ");
+    for (int tries = 0; tries < 10 && bytes < pty_bytes(p); tries++) {
+        bytes = pty_bytes(p);
+        for (double end = clock_s() + 1.3; clock_s() < end;) pty_pump(p, 50);
+    }
+    assert_int_equal(pty_bytes(p), bytes);
+    explore_quit(p);
+}
+
 static void the_terminal_is_as_before_after_q(void **state) {
     (void)state;
     explore_quit(on_the_ranking(ranking_world()));
@@ -280,6 +297,7 @@ int main(void) {
         cmocka_unit_test(sixels_show_the_items_of_the_ranking),
         cmocka_unit_test(a_plain_terminal_gets_half_blocks_and_the_right_labels),
         cmocka_unit_test(in_tmux_no_question_is_left_on_the_screen),
+        cmocka_unit_test(an_idle_screen_that_tells_the_speed_sends_nothing),
         cmocka_unit_test(the_terminal_is_as_before_after_q),
         cmocka_unit_test(and_after_sigterm),
         cmocka_unit_test(and_after_a_crash),

@@ -221,6 +221,26 @@ static void only_what_changed_is_sent(void **state) {
     scene_quit(p);
 }
 
+/* Not even that a synchronised update begins and ends. */
+static void of_a_frame_that_stands_there_nothing_is_sent(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_SIXEL };
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    assert_true(pty_wait_for(p, "sixel"));
+    pty_keys(p, "x");
+    assert_true(pty_wait_for(p, "key x"));
+    pty_settle(p, 200);
+    size_t bytes = pty_bytes(p);
+    assert_non_null(strstr(pty_output(p), "\033[?2026h"));
+    pty_keys(p, "x");                       /* drawn and painted again, the same */
+    pty_settle(p, 200);
+    assert_null(strstr(pty_output(p) + bytes, "2026"));
+    pty_keys(p, "y");
+    assert_true(pty_wait_for(p, "key y"));
+    check_pictures(p, 0);
+    scene_quit(p);
+}
+
 static void a_window_over_pictures_removes_them_and_they_come_back(void **state) {
     (void)state;
     struct scene scene = { .graphics = GRAPHICS_SIXEL };
@@ -541,6 +561,7 @@ int main(void) {
         cmocka_unit_test(kitty_pictures_go_with_the_program),
         cmocka_unit_test(a_report_says_what_was_found),
         cmocka_unit_test(only_what_changed_is_sent),
+        cmocka_unit_test(of_a_frame_that_stands_there_nothing_is_sent),
         cmocka_unit_test(a_window_over_pictures_removes_them_and_they_come_back),
         cmocka_unit_test(redraw_and_resize_send_all_again),
         cmocka_unit_test(a_plain_terminal_gets_half_blocks),
