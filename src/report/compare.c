@@ -94,7 +94,7 @@ static void add_place(struct buf *b, const struct report_comparison *c, int side
 void report_comparison_text(struct buf *b, const struct report_comparison *c) {
     char name[32], safe[256];
     const struct comparison *m = &c->measured;
-    size_t widest = widest_label(c), n = c->side[0].n_top;
+    size_t widest = widest_label(c), n = c->side[0].n_top, from = b->len;
     item_ref_format(name, c->side[0].query);
     text_escape(safe, sizeof safe, c->side[0].query_label);
     buf_printf(b, "query     %s%s%s\n", name, *safe ? "  " : "", safe);
@@ -105,9 +105,8 @@ void report_comparison_text(struct buf *b, const struct report_comparison *c) {
         if (isfinite(m->overlap[d])) buf_printf(b, "  @%zu %.2f", comparison_depth[d], m->overlap[d]);
     buf_printf(b, "\nagree     Spearman %+.3f  Kendall %+.3f  rank-biased overlap %.3f (p %.2f)  over %zu items\n",
                m->spearman, m->kendall, m->rbo, COMPARISON_RBO_P, m->n);
-    if (!n) return;
-    buf_text(b, "\nrank  ");
-    for (int side = 0; side < 2; side++) {
+    if (n) buf_text(b, "\nrank  ");
+    for (int side = 0; side < 2 && n; side++) {
         report_add_padded(b, side ? "b" : "a", 12);
         buf_text(b, "  ");
         report_add_padded(b, "label", widest);
@@ -120,6 +119,7 @@ void report_comparison_text(struct buf *b, const struct report_comparison *c) {
         add_place(b, c, 1, i, widest);
         buf_text(b, "\n");
     }
+    report_trim_lines(b, from);
 }
 
 /* --- JSON and CSV --- */

@@ -1,6 +1,8 @@
 /* info.c - what a database holds, as text and as JSON. */
 #include "dtrak/report.h"
 
+#include "parts.h"
+
 #include "dtrak/json.h"
 #include "dtrak/lambda.h"
 #include "dtrak/mem.h"
@@ -266,7 +268,7 @@ static void add_retrained_text(struct buf *b, const struct facts *f) {
 
 enum status report_info_text(struct buf *b, struct store *s) {
     struct facts *f;
-    size_t jobs[JOB_STATE_COUNT];
+    size_t jobs[JOB_STATE_COUNT], from = b->len;
     TRY(facts_read(&f, s));
     add_project_text(b, f);
     add_checkpoints_text(b, f);
@@ -290,6 +292,7 @@ enum status report_info_text(struct buf *b, struct store *s) {
     add_size(b, "scores", f->sizes.scores);
     add_size(b, "other", f->sizes.other);
     add_size(b, "file", f->sizes.file);
+    report_trim_lines(b, from);
     facts_free(f);
     return buf_status(b);
 }

@@ -1,6 +1,8 @@
 /* lds_table.c - what scores predict of retraining, for people and for programs. */
 #include "dtrak/lds_table.h"
 
+#include "parts.h"
+
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
 #include "dtrak/text.h"
@@ -192,8 +194,10 @@ done:
 }
 
 enum status lds_table_text(struct buf *out, const struct lds_report *r, int all_lambdas) {
+    size_t from = out->len;
     TRY(add_head(out, r));
     for (size_t k = 0; k < r->n_splits; k++) add_split(out, r, &r->split[k], all_lambdas);
+    report_trim_lines(out, from);
     return buf_status(out);
 }
 

@@ -110,7 +110,7 @@ void report_near_free(struct report_near *r) {
 
 void report_near_text(struct buf *b, const struct report_near *r) {
     char name[32], safe[256];
-    size_t widest = 5;
+    size_t widest = 5, from = b->len;
     item_ref_format(name, r->item);
     text_escape(safe, sizeof safe, r->label);
     buf_printf(b, "item        %s%s%s\n", name, *safe ? "  " : "", safe);
@@ -133,6 +133,7 @@ void report_near_text(struct buf *b, const struct report_near *r) {
         report_add_padded(b, safe, widest);
         buf_printf(b, "  %9.4f\n", r->near[i].value);
     }
+    report_trim_lines(b, from);
 }
 
 static void add_label(struct buf *b, const char *label) {

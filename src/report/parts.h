@@ -10,6 +10,9 @@
 
 /* text, then blanks up to so many cells.  text is escaped already. */
 void report_add_padded(struct buf *b, const char *text, size_t cells);
+/* Takes away blanks at the ends of the lines since the byte `from`: the last column of a table
+ * may be padded, or empty. */
+void report_trim_lines(struct buf *b, size_t from);
 /* A field of a CSV line, quoted where it has to be. */
 void report_add_csv(struct buf *b, const char *text);
 

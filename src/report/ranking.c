@@ -316,6 +316,16 @@ void report_add_padded(struct buf *b, const char *text, size_t cells) {
     for (size_t w = text_width(text); w < cells; w++) buf_text(b, " ");
 }
 
+void report_trim_lines(struct buf *b, size_t from) {
+    size_t to = from, text = from;   /* where the next byte goes, and where its line would end */
+    for (size_t at = from; at < b->len; at++) {
+        if (b->data[at] == '\n') to = text;
+        b->data[to++] = b->data[at];
+        if (b->data[at] != ' ') text = to;
+    }
+    if (b->len > from) b->data[b->len = text] = 0;
+}
+
 static void add_side_text(struct buf *b, const char *title, const struct report_ranking *r, const struct report_entry *e, size_t n) {
     size_t widest = 5;
     char safe[256], name[32];
@@ -376,6 +386,7 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
     char name[32], safe[256], display[METHOD_DISPLAY], value[LAMBDA_TEXT];
     enum method m = method_parse(r->set.method, NULL);
     enum loss loss = loss_parse(r->set.loss);
+    size_t from = b->len;
     item_ref_format(name, r->query);
     text_escape(safe, sizeof safe, r->query_label);
     method_display(display, m, loss);
@@ -403,6 +414,7 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
     add_shares_text(b, "            last", &r->last);
     if (r->n_top) add_side_text(b, "proponents", r, r->top, r->n_top);
     if (r->n_bottom) add_side_text(b, "opponents", r, r->bottom, r->n_bottom);
+    report_trim_lines(b, from);
 }
 
 /* --- JSON and CSV --- */

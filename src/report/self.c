@@ -216,7 +216,7 @@ static void add_correlation(struct buf *b, const char *what, double x) {
 
 void report_self_text(struct buf *b, const struct report_self *r, size_t top) {
     const struct selfstudy *y = &r->study;
-    size_t widest = 5;
+    size_t widest = 5, from = b->len;
     char safe[256], name[32];
     for (size_t i = 0; i < shown(r, top); i++) {
         text_escape(safe, sizeof safe, r->item[i].label_name);
@@ -250,6 +250,7 @@ void report_self_text(struct buf *b, const struct report_self *r, size_t top) {
         for (size_t k = 0; k < x->neighbours; k++) buf_printf(b, "%strain:%zu", k ? " " : "  ", x->neighbour[k]);
         buf_text(b, "\n");
     }
+    report_trim_lines(b, from);
 }
 
 /* --- JSON and CSV --- */

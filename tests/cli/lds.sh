@@ -121,6 +121,8 @@ grep -q '^8 networks; training loss' r.txt && grep -q 'gen: 4 queries, 6 subsets
 says it_says_what_it_stands_on $? "$(cat r.txt)"
 ! grep -q 'nan' r.txt
 says it_prints_no_nan $? "$(grep nan r.txt)"
+! grep -q ' $' r.txt
+says no_line_ends_in_a_blank $? "$(grep ' $' r.txt | cat -A)"
 "$DTRAK" lds a.db --report --json > r.json 2> err.txt
 says json_works $? "$(cat err.txt)"
 says json_names_the_subsets "$([ "$("$json" subsets < r.json)" = 6 ] && echo 0 || echo 1)"
