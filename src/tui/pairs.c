@@ -105,15 +105,20 @@ static const struct counterfactual *find(const struct app *a, size_t at, size_t 
     return NULL;
 }
 
+/* Of what stands below a picture: "10.43  cos 0.91", "10.43 c0.91". */
+enum { LONG_CELLS = 15, SHORT_CELLS = 11 };
+
 static void draw_after(struct app *a, struct frame *f, size_t row, size_t col, size_t h, size_t tile, const struct counterfactual *c) {
     char label[COUNTERFACTUAL_NAME + 8], name[COUNTERFACTUAL_NAME];
     struct item_ref ref = { SPLIT_COUNT, (size_t)c->id };
     counterfactual_name(name, c->label);
     snprintf(label, sizeof label, "without %.*s", (int)text_fit(name, 20), name);
     if (h) frame_image(f, row, col, h, draw_image_cols(a, h), draw_picture_key(a, ref), label);
-    if (isfinite(c->embed_cos)) frame_printf(f, row + h, col, tile - 1, STYLE_ACCENT, "%.2f c%.2f e%.2f", c->pixel_l2, c->pixel_cos, c->embed_cos);
-    else if (tile < 16) frame_printf(f, row + h, col, tile - 1, STYLE_ACCENT, "%.2f", c->pixel_l2);
-    else frame_printf(f, row + h, col, tile - 1, STYLE_ACCENT, "%.2f  cos %.2f", c->pixel_l2, c->pixel_cos);
+    row += h;
+    if (tile <= SHORT_CELLS) frame_printf(f, row, col, tile - 1, STYLE_ACCENT, "%.2f", c->pixel_l2);
+    else if (tile <= LONG_CELLS) frame_printf(f, row, col, tile - 1, STYLE_ACCENT, "%.2f c%.2f", c->pixel_l2, c->pixel_cos);
+    else if (isfinite(c->embed_cos)) frame_printf(f, row, col, tile - 1, STYLE_ACCENT, "%.2f c%.2f e%.2f", c->pixel_l2, c->pixel_cos, c->embed_cos);
+    else frame_printf(f, row, col, tile - 1, STYLE_ACCENT, "%.2f  cos %.2f", c->pixel_l2, c->pixel_cos);
 }
 
 static void draw_row(struct app *a, struct frame *f, struct area in, size_t at, size_t h, size_t tile) {
@@ -132,14 +137,16 @@ static void draw_row(struct app *a, struct frame *f, struct area in, size_t at, 
     app_spot(a, in.row, in.col, h + 1, in.cols, at);
 }
 
-/* A column is as wide as its name where all of them fit so. */
+/* A column is as wide as its name where all of them fit so; else as they fit with their numbers,
+ * in a short form or a long one; else there are fewer. */
 static size_t columns_least(const struct app *a, size_t cols) {
-    size_t least = cols < 36 ? 8 : 15, longest = least;
+    size_t least = cols < 36 ? 8 : LONG_CELLS, longest = least, each = cols ? (cols - 1) / (a->pairs.labels + 1) : 0;
     for (size_t k = 0; k < a->pairs.labels; k++) {
         size_t w = text_width(a->pairs.label[k]);
         if (w > longest) longest = w;
     }
-    return (a->pairs.labels + 1) * (longest + 2) < cols ? longest : least;
+    if ((a->pairs.labels + 1) * (longest + 2) < cols) return longest;
+    return each < least + 2 && each >= SHORT_CELLS + 2 ? each - 2 : least;
 }
 
 void pairs_draw(struct app *a, struct frame *f, struct area in) {

@@ -14,7 +14,7 @@ no_blank_ends() {
 }
 
 no_blank_ends info info world.db
-for query in gen:0 gen:3 val:0; do no_blank_ends "rank $query" rank world.db --query $query; done
+for query in gen:0 gen:3 val:0; do no_blank_ends "rank $query" rank world.db --query $query --loss square; done
 no_blank_ends "rank with error bars" rank world.db --query gen:0 --loss simple
 no_blank_ends "rank of pixels" rank world.db --query gen:0 --method pixel-cos --top 60 --bottom 60
 no_blank_ends compare compare world.db --query gen:0
