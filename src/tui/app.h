@@ -77,6 +77,7 @@ struct setting {
     enum loss chosen;            /* of methods that may have any, while this one has its own */
     int64_t checkpoint;          /* id; 0: there is none */
     char lambda[LAMBDA_TEXT];    /* "": the stored one that store_score_set_find() prefers */
+    size_t timesteps, k;         /* of the features; 0, or where nothing is stored of those: the most there are */
 };
 
 enum row_state {

@@ -91,12 +91,13 @@ static void take_setting(struct app *a) {
     if (loss != LOSS_COUNT) a->setting.loss = loss;
     if (s->checkpoints) a->setting.checkpoint = s->checkpoint[0];
     snprintf(a->setting.lambda, sizeof a->setting.lambda, "%s", strcmp(s->lambda_spec, "auto") ? s->lambda_spec : "");
+    a->setting.timesteps = s->timesteps;
+    a->setting.k = s->k;
     struct item_ref q = { s->split, 0 };
     if (a->has_query && a->query.split == s->split) q = a->query;
     app_set_query(a, q);
     app_show(a, &screen_ranking);
-    /* A setting does not say how many timesteps and features: the set with most of them shows. */
-    if (shown->id && shown->id != s->id)
+    if (shown->id && (shown->timesteps != s->timesteps || shown->k != s->k))
         app_say(a, STYLE_WARN, "the ranking shows the scores of T %zu, k %zu; those of T %zu, k %zu were measured here and have none of their own",
                 shown->timesteps, shown->k, s->timesteps, s->k);
 }

@@ -291,6 +291,10 @@ static enum status take_gallery_page(struct app *a, struct export_work *w) {
         snprintf(w->lambda, sizeof w->lambda, "%s", t->lambda);
         q->lambda = w->lambda;
     }
+    if (a->row.base.id) {
+        q->timesteps = a->row.base.timesteps;
+        q->k = a->row.base.k;
+    }
     for (size_t i = 0; i < a->gallery.count; i++) {
         item_ref_format(id, (struct item_ref){ a->gallery.split, a->gallery.index[i] });
         buf_printf(&w->queries, "%s%s", i ? "," : "", id);

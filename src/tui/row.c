@@ -62,10 +62,20 @@ static struct score_query asked(const struct app *a, enum split split) {
     return q;
 }
 
+/* The set that shows at the stored lambda. */
+static enum status find_base(struct app *a, struct score_query *q, struct score_set *out) {
+    q->timesteps = a->setting.timesteps;
+    q->k = a->setting.k;
+    enum status st = store_score_set_find(a->store, q, out);
+    if ((q->timesteps == 0 && q->k == 0) || (st == OK && out->rows_done) || (st != OK && st != ERR_MISSING)) return st;
+    q->timesteps = q->k = 0;
+    return store_score_set_find(a->store, q, out);
+}
+
 enum status setting_find_set(struct app *a, enum split split, struct score_set *out) {
     struct score_query q = asked(a, split);
     struct score_set other;
-    TRY(store_score_set_find(a->store, &q, out));
+    TRY(find_base(a, &q, out));
     if (!method_has_lambda(a->setting.method) || !a->setting.lambda[0]) return OK;
     q.lambda_spec = a->setting.lambda;
     q.timesteps = out->timesteps;
@@ -128,7 +138,7 @@ void row_read(struct app *a) {
         return;
     }
     struct score_query q = asked(a, a->query.split);
-    enum status st = store_score_set_find(a->store, &q, &r->base);
+    enum status st = find_base(a, &q, &r->base);
     if (st != OK) {
         memset(&r->base, 0, sizeof r->base);
         bad(r, st == ERR_MISSING ? ROW_ABSENT : ROW_BAD);

@@ -82,6 +82,9 @@ static void name_only(const struct app *a, char name[METHOD_DISPLAY]) {
 
 static size_t wrap(size_t at, int by, size_t n) { return (at + n + (size_t)(by < 0 ? n - 1 : 1)) % n; }
 
+/* Timesteps and k that were chosen were so among the sets of one method, loss and checkpoint. */
+static void any_features(struct setting *t) { t->timesteps = t->k = 0; }
+
 void setting_step_method(struct app *a, int by) {
     const struct catalog *c = &a->catalog;
     size_t i = 0;
@@ -92,6 +95,7 @@ void setting_step_method(struct app *a, int by) {
     t->chosen = t->loss;
     t->method = c->method[i < c->n_methods ? wrap(i, by, c->n_methods) : 0];
     if (method_own_loss(t->method) != LOSS_COUNT) t->loss = method_own_loss(t->method);
+    any_features(t);
     row_load(a);
 }
 
@@ -108,6 +112,7 @@ void setting_step_loss(struct app *a, int by) {
         return;
     }
     a->setting.loss = (enum loss)wrap((size_t)a->setting.loss, by, LOSS_COUNT);
+    any_features(&a->setting);
     row_load(a);
 }
 
@@ -123,6 +128,7 @@ void setting_step_checkpoint(struct app *a, int by) {
         size_t i = catalog_checkpoint_index(&a->catalog, a->setting.checkpoint);
         a->setting.checkpoint = l->checkpoint[i < l->count ? wrap(i, by, l->count) : 0].id;
         if (l->count == 1) app_say(a, STYLE_NORMAL, "this is the only checkpoint");
+        any_features(&a->setting);
         row_load(a);
     }
 }
@@ -282,6 +288,7 @@ void setting_estimate(struct app *a, char *out, size_t size) {
 
 static int same_setting(const struct setting *x, const struct setting *y) {
     return x->method == y->method && x->loss == y->loss && x->checkpoint == y->checkpoint &&
+           x->timesteps == y->timesteps && x->k == y->k &&
            strcmp(x->lambda, y->lambda) == 0;
 }
 

@@ -21,6 +21,7 @@ struct shown {
     char screen[16], query[32], lambda[LAMBDA_TEXT];
     char method[32], loss[16];
     size_t step;                 /* of the checkpoint; 0: none */
+    size_t timesteps, k;
     size_t pane, cursor[2], sort;
 };
 
@@ -77,6 +78,8 @@ static void read_one(struct states *s, const struct json *v) {
     copy(p->loss, sizeof p->loss, json_get(v, "loss"));
     copy(p->lambda, sizeof p->lambda, json_get(v, "lambda"));
     p->step = count_of(json_get(v, "step"));
+    p->timesteps = count_of(json_get(v, "timesteps"));
+    p->k = count_of(json_get(v, "k"));
     p->pane = count_of(json_get(v, "pane")) > 0;
     for (size_t i = 0; i < 2; i++) p->cursor[i] = count_of(json_at(json_get(v, "cursor"), i));
     p->sort = count_of(json_get(v, "sort"));
@@ -110,7 +113,8 @@ static void write_one(struct buf *b, const struct shown *p) {
     json_add_string(b, p->loss);
     buf_text(b, ",\"lambda\":");
     json_add_string(b, p->lambda);
-    buf_printf(b, ",\"step\":%zu,\"pane\":%zu,\"cursor\":[%zu,%zu],\"sort\":%zu}", p->step, p->pane, p->cursor[0], p->cursor[1], p->sort);
+    buf_printf(b, ",\"step\":%zu,\"timesteps\":%zu,\"k\":%zu,\"pane\":%zu,\"cursor\":[%zu,%zu],\"sort\":%zu}", p->step, p->timesteps, p->k,
+               p->pane, p->cursor[0], p->cursor[1], p->sort);
 }
 
 /* The folders above path that are not there, for this user alone. */
@@ -178,6 +182,8 @@ void states_note(struct states *s, const struct app *a) {
     snprintf(p->loss, sizeof p->loss, "%s", loss_name(t->loss));
     snprintf(p->lambda, sizeof p->lambda, "%s", t->lambda);
     p->step = c ? c->step : 0;
+    p->timesteps = t->timesteps;
+    p->k = t->k;
     p->pane = a->ranking.pane != 0;
     for (int i = 0; i < 2; i++) p->cursor[i] = a->ranking.cursor[i];
     p->sort = (size_t)a->gallery.sort;
@@ -192,6 +198,8 @@ static void apply_setting(struct app *a, const struct shown *p) {
     if (l != LOSS_COUNT) a->setting.loss = l;
     for (size_t i = 0; i < a->catalog.checkpoints.count; i++)
         if (a->catalog.checkpoints.checkpoint[i].step == p->step) a->setting.checkpoint = a->catalog.checkpoints.checkpoint[i].id;
+    a->setting.timesteps = p->timesteps;
+    a->setting.k = p->k;
     a->setting.lambda[0] = 0;
     if (p->lambda[0] && lambda_parse(&lambda, p->lambda) == OK) snprintf(a->setting.lambda, sizeof a->setting.lambda, "%s", p->lambda);
 }
