@@ -145,7 +145,8 @@ void row_read(struct app *a) {
         return;
     }
     r->set = r->base;
-    if (method_has_lambda(a->setting.method) && a->setting.lambda[0]) {
+    int is_other = method_has_lambda(a->setting.method) && a->setting.lambda[0];
+    if (is_other) {
         /* Another lambda of the same features, not whatever else has that lambda. */
         q.lambda_spec = a->setting.lambda;
         q.timesteps = r->base.timesteps;
@@ -155,6 +156,7 @@ void row_read(struct app *a) {
         if (st != OK) { bad(r, ROW_BAD); return; }
     }
     read_stored(a);
+    if (is_other && r->state == ROW_ABSENT) ask_live(a);   /* it was measured, and its rows were dropped */
 }
 
 void row_changed(struct app *a) {

@@ -166,19 +166,21 @@ void setting_step_lambda(struct app *a, int by) {
 
 /* --- computing --- */
 
-/* The features that scores of the present setting come from: those there are,
- * else such as the other sets of this database were made with. */
+/* The features that scores of the present setting come from: those there are, of the
+ * timesteps and k that it shows at another lambda; else such as the other sets of this database were made with. */
 static struct features_options wanted_features(const struct app *a) {
     struct features_options o = FEATURES_DEFAULTS;
     const struct setting *t = &a->setting;
     const struct feature_set *chosen = NULL;
+    size_t timesteps = a->row.base.id ? a->row.base.timesteps : t->timesteps, k = a->row.base.id ? a->row.base.k : t->k;
     int best = 0;
 
     for (size_t i = 0; i < a->catalog.features.count; i++) {
         const struct feature_set *f = &a->catalog.features.set[i];
-        int x = 1 + 4 * (f->checkpoint == t->checkpoint) +
-                2 * (strcmp(f->identity.loss, loss_name(t->loss)) == 0) +
-                (f->identity.split == SPLIT_TRAIN);
+        int x = 1 + 8 * (f->checkpoint == t->checkpoint) +
+                4 * (strcmp(f->identity.loss, loss_name(t->loss)) == 0) +
+                2 * (f->identity.split == SPLIT_TRAIN) +
+                (f->identity.timesteps == timesteps && f->identity.k == k);
         if (!strcmp(f->identity.rule, FEATURE_RULE_JOURNEY)) continue;
         if (x < best || (x == best && chosen && !feature_set_is_better(f, chosen))) continue;
         best = x;

@@ -45,11 +45,11 @@ static const char *world(void) {
     return path;
 }
 
-/* Runs a script and returns the last screen, the caller's to free(). */
-static char *screen(const char *keys, size_t cols, size_t rows, const char *query) {
+/* Runs a script on a database and returns the last screen, the caller's to free(). */
+static char *screen_of(const char *db, const char *keys, size_t cols, size_t rows, const char *query) {
     struct tui_options o = TUI_DEFAULTS;
     const char *out = rig_path("screen.txt");
-    o.db = world();
+    o.db = db;
     o.keys = keys;
     o.dump = out;
     o.cols = cols;
@@ -64,6 +64,8 @@ static char *screen(const char *keys, size_t cols, size_t rows, const char *quer
     fclose(f);
     return text;
 }
+
+static char *screen(const char *keys, size_t cols, size_t rows, const char *query) { return screen_of(world(), keys, cols, rows, query); }
 
 static void shows(const char *keys, const char *query, const char *part) {
     char *text = screen(keys, 120, 36, query);
@@ -97,6 +99,30 @@ static void a_setting_that_is_not_computed_is_never_filled_in(void **state) {
     }
     shows("f F", "gen:0", "proponents");
     shows("", "val:0", "not computed for val items");
+}
+
+/* Sets that were measured may stay without their rows. */
+static void a_lambda_whose_scores_were_dropped_is_computed_live(void **state) {
+    (void)state;
+    const char *path = rig_path("dropped.db");
+    static float phi[RIG_TRAIN * 6];
+    struct checkpoint_list l;
+    struct score_set set = { .method = "trak", .loss = "square", .lambda_spec = "0.1", .split = SPLIT_GEN, .mantissa_bits = 24, .n = RIG_TRAIN,
+                             .rows = RIG_GEN, .timesteps = 10, .k = 6, .checkpoints = 1, .version = 1 };
+    struct store *s = rig_project(path);
+    struct feature_identity train = rig_identity(s, SPLIT_TRAIN), gen = rig_identity(s, SPLIT_GEN);
+    for (size_t i = 0; i < RIG_TRAIN * 6; i++) phi[i] = rig_value(i, 1);
+    rig_features(s, &train, RIG_TRAIN, phi);
+    rig_features(s, &gen, RIG_GEN, phi);
+    assert_int_equal(store_checkpoints_resolve(s, "last", &l), OK);
+    add_scores(s, "trak", "square", l.checkpoint[0].id);
+    set.checkpoint[0] = l.checkpoint[0].id;
+    assert_int_equal(store_score_set_ensure(s, &set, NULL, &set), OK);
+    checkpoint_list_free(&l);
+    store_close(s);
+    char *text = screen_of(path, "2 ] @idle", 120, 36, "gen:0");
+    if (!strstr(text, "λ 0.1 live") || !strstr(text, "proponents")) fail_msg("not computed live:\n%s", text);
+    free(text);
 }
 
 static void a_job_started_by_a_key_is_awaited_and_its_end_is_told(void **state) {
@@ -311,6 +337,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_ranking_is_that_of_the_stored_row),
         cmocka_unit_test(a_setting_that_is_not_computed_is_never_filled_in),
+        cmocka_unit_test(a_lambda_whose_scores_were_dropped_is_computed_live),
         cmocka_unit_test(a_job_started_by_a_key_is_awaited_and_its_end_is_told),
         cmocka_unit_test(wrong_options_are_usage_errors),
         cmocka_unit_test(a_file_that_is_no_database_is_refused),
