@@ -65,5 +65,8 @@ says the_kernels_need_no_features_for_another_lambda $? "$(cat err.txt)"
 says a_mark_is_written_to_it "$(cmp -s looked.db "$root/assets/demo.db" && echo 1 || echo 0)" "$(cat err.txt)"
 holds and_it_is_as_clean_then "$DTRAK" check looked.db
 
+# It keeps losses of queries that were dropped from it, as its copies do.
+cp "$root/assets/demo.db" copy.db
+holds a_copy_of_it_is_merged "$DTRAK" merge looked.db copy.db
 holds it_is_clean "$DTRAK" check tree/build/demo.db
 finish
