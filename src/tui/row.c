@@ -111,9 +111,7 @@ static void read_stored(struct app *a) {
                            : fail(ERR_NOMEM, "ranking: out of memory");
     if (st != OK) {
         mem_free(score);
-        /* What is left of a set whose rows were dropped is what was measured of it. */
-        if (st == ERR_MISSING && r->set.id != r->base.id) ask_live(a);
-        else bad(r, st == ERR_MISSING ? ROW_ABSENT : ROW_BAD);
+        bad(r, st == ERR_MISSING ? ROW_ABSENT : ROW_BAD);
         return;
     }
     if (take(r, score, r->set.n) != OK) {
