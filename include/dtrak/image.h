@@ -41,8 +41,8 @@ enum status image_measure(size_t *width_px, size_t *height_px, size_t *channels,
 
 /* Appends a PNG.  The same picture gives the same bytes for one zlib version. */
 enum status image_encode_png(struct buf *out, const struct image *im);
-/* The same; p is asked every few milliseconds whether to go on.  ERR_CANCELLED, and whenever
- * it fails, nothing is appended. */
+/* The same; while it is compressed, which takes nearly all the time, p is asked every few milliseconds
+ * whether to go on.  ERR_CANCELLED, and whenever it fails, nothing is appended. */
 enum status image_encode_png_stoppable(struct buf *out, const struct image *im, const struct progress *p);
 
 /* How a resize weighs pixels.  Values are averaged as they stand (no gamma),

@@ -1,4 +1,4 @@
-/* PNG and JPEG through stb_image, kept on a leash.
+/* PNG and JPEG through stb_image and stb_image_write, kept on a leash.
  *
  * stb checks neither PNG checksums nor whether a JPEG is whole, writes past
  * its tables for hostile Huffman lengths (2.27), and lets a small file inflate
@@ -12,6 +12,7 @@
 #include "dtrak/mem.h"
 #include "inflate.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@
 static _Thread_local struct {
     size_t max_block;
     int over, out_of_memory;
+    unsigned char *deflated;   /* stb loses it when its next allocation fails */
+    const struct progress *progress;   /* of the PNG being written */
 } leash;
 
 static void *stb_resize(void *p, size_t old_size, size_t new_size) {
@@ -28,6 +31,8 @@ static void *stb_resize(void *p, size_t old_size, size_t new_size) {
     return q;
 }
 
+static unsigned char *stb_deflate(unsigned char *data, int len, int *out_len, int quality);
+
 #define STBI_MALLOC(size) stb_resize(NULL, 0, size)
 #define STBI_REALLOC_SIZED(p, old_size, new_size) stb_resize(p, old_size, new_size)
 #define STBI_FREE(p) mem_free(p)
@@ -35,14 +40,22 @@ static void *stb_resize(void *p, size_t old_size, size_t new_size) {
 #define STBI_ONLY_JPEG
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS 16384
+#define STBIW_MALLOC(size) stb_resize(NULL, 0, size)
+#define STBIW_REALLOC_SIZED(p, old_size, new_size) stb_resize(p, old_size, new_size)
+#define STBIW_FREE(p) mem_free(p)
+#define STBIW_ZLIB_COMPRESS stb_deflate
+#define STBI_WRITE_NO_STDIO
 #define STB_IMAGE_STATIC
+#define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_IMPLEMENTATION
 /* The parts of stb that are not used stay declared; said once per file, at its end. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 /* For damaged JPEGs stb shifts zeros by 32 and lets coefficients overflow: wrong
  * pixels, nothing worse, so the Makefile leaves those two checks of UBSan out
  * for this file.  Bounds and addresses stay checked. */
 #include <stb_image.h>
+#include <stb_image_write.h>
 
 static const unsigned char png_signature[8] = { 137, 'P', 'N', 'G', 13, 10, 26, 10 };
 
@@ -229,4 +242,66 @@ enum status image_decode(struct image *out, const void *bytes, size_t len, size_
     enum status st = image_convert(out, &got, channels);
     image_free(&got);
     return st;
+}
+
+/* Called by stb_image_write with the filtered rows.  Nearly all the time of a PNG goes here, so here it may be
+ * stopped: the output comes in slices, which change no byte of it. */
+static unsigned char *stb_deflate(unsigned char *data, int len, int *out_len, int quality) {
+    enum { SLICE = 1 << 14 };
+    unsigned char *out = NULL;
+    z_stream z;
+    int r = Z_OK;
+
+    (void)quality;
+    inflate_hooks(&z);
+    /* Thumbnails by the thousand are worth the best level, sheets are not. */
+    if (deflateInit(&z, len <= 1 << 18 ? 9 : 6) != Z_OK) goto oom;
+    uLong bound = deflateBound(&z, (uLong)len);
+    if (bound <= INT_MAX) out = mem_array(bound, 1);
+    if (!out) { deflateEnd(&z); goto oom; }
+    z.next_in = data;
+    z.avail_in = (uInt)len;
+    z.next_out = out;
+    while (r == Z_OK && progress_check(leash.progress) == OK) {
+        uLong left = bound - z.total_out;
+        z.avail_out = left < SLICE ? (uInt)left : SLICE;
+        r = deflate(&z, Z_FINISH);
+    }
+    *out_len = (int)z.total_out;
+    deflateEnd(&z);
+    if (r == Z_STREAM_END) return leash.deflated = out;
+    mem_free(out);
+    if (r == Z_OK) return NULL;   /* it was stopped */
+oom:
+    leash.out_of_memory = 1;
+    return NULL;
+}
+
+enum status image_encode_png(struct buf *out, const struct image *im) { return image_encode_png_stoppable(out, im, NULL); }
+
+enum status image_encode_png_stoppable(struct buf *out, const struct image *im, const struct progress *p) {
+    int len = 0;
+
+    if (!im->pixels || im->width_px > IMAGE_SIDE_MAX || im->height_px > IMAGE_SIDE_MAX
+        || im->width_px * im->height_px > IMAGE_PIXELS_MAX)
+        return fail(ERR_RANGE, "PNG of %zux%zu pixels; sides of 1 to %u are written",
+                    im->width_px, im->height_px, IMAGE_SIDE_MAX);
+    leash.max_block = INT_MAX;
+    leash.over = leash.out_of_memory = 0;
+    leash.deflated = NULL;
+    leash.progress = p;
+    TRY(progress_check(p));
+    unsigned char *png = stbi_write_png_to_mem(im->pixels, (int)(im->width_px * im->channels),
+                                               (int)im->width_px, (int)im->height_px,
+                                               (int)im->channels, &len);
+    leash.progress = NULL;
+    if (!png) {
+        mem_free(leash.deflated);
+        TRY(progress_check(p));
+        return fail(ERR_NOMEM, "no memory to write a PNG of %zux%zu pixels", im->width_px,
+                    im->height_px);
+    }
+    buf_add(out, png, (size_t)len);
+    mem_free(png);
+    return buf_status(out) == OK ? OK : fail(ERR_NOMEM, "no memory for a PNG");
 }
