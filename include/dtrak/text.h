@@ -30,4 +30,9 @@ void text_escape(char *out, size_t size, const char *s);
 /* The longest prefix of s that takes at most `cells`; its length in bytes. */
 size_t text_fit(const char *s, size_t cells);
 
+/* For "did you mean": candidate where it is nearer to the word that was typed than so_far (NULL: nothing yet),
+ * else so_far.  Near is one letter too many, too few, wrong, or two changed over; two of those in words of
+ * five letters and more. */
+const char *text_nearer(const char *word, const char *so_far, const char *candidate);
+
 #endif

@@ -2,6 +2,7 @@
  * program computes. */
 #include "dtrak/method.h"
 #include "dtrak/rng.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -60,9 +61,12 @@ enum method method_parse(const char *name, enum loss *loss) {
 
 enum status method_read(enum method *out, enum loss *loss, const char *name, const char *said) {
     char all[32 * (METHOD_COUNT + 1)] = "dtrak";
+    const char *near = text_nearer(name, NULL, "dtrak");
     *out = method_parse(name, loss);
     if (*out < METHOD_COUNT) return OK;
     for (size_t m = 0, at = strlen(all); m < METHOD_COUNT; m++) at += (size_t)snprintf(all + at, sizeof all - at, " %s", methods[m].name);
+    for (size_t m = 0; m < METHOD_COUNT; m++) near = text_nearer(name, near, methods[m].name);
+    if (near) return fail(ERR_USAGE, "%s '%.40s' is none; did you mean %s?  There are %s", said, name, near, all);
     return fail(ERR_USAGE, "%s '%.40s' is none of %s", said, name, all);
 }
 

@@ -126,3 +126,31 @@ size_t text_fit(const char *s, size_t cells) {
     }
     return at;
 }
+
+/* --- words mistyped --- */
+
+enum { WORD = 32 };
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Damerau's distance: letters added, dropped, changed, or two neighbours changed over; WORD for long words. */
+static size_t typing_distance(const char *a, const char *b) {
+    size_t n = strlen(a), m = strlen(b), d[3][WORD + 1];
+    if (n > WORD || m > WORD) return WORD;
+    for (size_t j = 0; j <= m; j++) d[0][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t *now = d[i % 3], *before = d[(i + 2) % 3], *two_before = d[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            now[j] = least(before[j - 1] + (a[i - 1] != b[j - 1]), least(before[j], now[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = least(now[j], two_before[j - 2] + 1);
+        }
+    }
+    return d[n % 3][m];
+}
+
+const char *text_nearer(const char *word, const char *so_far, const char *candidate) {
+    size_t most = strlen(word) < 5 ? 1 : 2, distance = typing_distance(word, candidate);
+    if (so_far && typing_distance(word, so_far) <= distance) return so_far;
+    return distance <= most ? candidate : so_far;
+}

@@ -3,6 +3,7 @@
 
 #include "dtrak/loss.h"
 #include "dtrak/mem.h"
+#include "dtrak/text.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,12 +29,20 @@ static int option_find(const struct command *c, const char *word, const char **i
     return -1;
 }
 
+static enum status unknown_option(const struct command *c, const char *word) {
+    int len = (int)strcspn(word, "=");
+    const char *near = NULL;
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", len - 2, word + 2);
+    for (size_t i = 0, n = option_count(c); i < n; i++) near = text_nearer(name, near, c->options[i].name);
+    return fail(ERR_USAGE, "unknown option %.*s for 'dtrak %s'%s%s%s", len, word, c->name, near ? "; did you mean --" : "", near ? near : "",
+                near ? "?" : "");
+}
+
 static enum status option_take(struct args *a, int argc, char *const *argv, int *at) {
     const char *inline_value;
     int found = option_find(a->command, argv[*at], &inline_value);
-    if (found < 0)
-        return fail(ERR_USAGE, "unknown option %.*s for 'dtrak %s'",
-                    (int)strcspn(argv[*at], "="), argv[*at], a->command->name);
+    if (found < 0) return unknown_option(a->command, argv[*at]);
     const struct option *o = &a->command->options[found];
     if (a->given[found]) return fail(ERR_USAGE, "--%s is given twice", o->name);
     a->given[found] = 1;

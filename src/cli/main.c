@@ -4,6 +4,7 @@
  * ./train opens a file of that name. */
 #include "dtrak/cli.h"
 #include "dtrak/linalg.h"
+#include "dtrak/text.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -59,6 +60,14 @@ static int run(const struct command *c, int argc, char *const *argv) {
     return finish(st, c);
 }
 
+static enum status no_such_word(const char *word) {
+    size_t n;
+    const struct command *const *all = cli_commands(&n);
+    const char *near = NULL;
+    for (size_t i = 0; i < n; i++) near = text_nearer(word, near, all[i]->name);
+    return fail(ERR_USAGE, near ? "'%s' is neither a command nor a file; did you mean %s?" : "'%s' is neither a command nor a file", word, near);
+}
+
 int main(int argc, char **argv) {
     struct stat file;
     linalg_rest();
@@ -81,7 +90,6 @@ int main(int argc, char **argv) {
     const struct command *c = command_find(word);
     if (c) return run(c, argc - 2, argv + 2);
     if (word[0] == '-') return finish(fail(ERR_USAGE, "unknown option %s", word), NULL);
-    if (stat(word, &file) && !strpbrk(word, "./"))
-        return finish(fail(ERR_USAGE, "'%s' is neither a command nor a file", word), NULL);
+    if (stat(word, &file) && !strpbrk(word, "./")) return finish(no_such_word(word), NULL);
     return run(&command_view, argc - 1, argv + 1);
 }

@@ -137,8 +137,9 @@ static enum status choose_class(struct maker *m, size_t label, size_t nth) {
     if (!keep) keep = from_test ? train.count : train.count > held ? train.count - held : 0;
     size_t there = from_test ? test.count : train.count > keep ? train.count - keep : 0;
     if (!keep || keep > train.count) {
-        st = fail(ERR_RANGE, "class '%s' has %zu training images, %zu were asked for", name, train.count,
-                  m->o->per_class ? m->o->per_class : held + 1);
+        st = m->o->per_class || from_test
+                 ? fail(ERR_RANGE, "class '%s' has %zu training images, %zu were asked for", name, train.count, m->o->per_class ? keep : 1)
+                 : fail(ERR_RANGE, "class '%s' has %zu images; with %zu of them held out none is left to train on", name, train.count, held);
         goto done;
     }
     if (held > there) {

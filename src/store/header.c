@@ -61,6 +61,7 @@ enum status db_look_at_header(const char *path) {
     struct stat st;
     size_t got = 0;
     if (stat(path, &st) != 0 || access(path, R_OK) != 0) return fail(ERR_IO, "%s: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode)) return fail(ERR_DB, "%s: a folder, not a database; `dtrak view` lists those that are in it", path);
     if (!S_ISREG(st.st_mode)) return fail(ERR_DB, "%s: not a database, not even a file", path);
     TRY(read_header(path, h, &got));
     if (got == 0) return fail(ERR_DB, "%s: not a database: the file is empty", path);
@@ -74,7 +75,9 @@ enum status db_look_at_header(const char *path) {
     int current = big_endian(h + 24) == big_endian(h + 92);   /* else the count is not kept up */
     int truncated = got < HEADER || (current && (uint64_t)st.st_size < promised);
     if (truncated && !db_exists_beside(path, "-wal") && !db_exists_beside(path, "-journal"))
-        return fail(ERR_DB, "%s: truncated: %lld bytes, its header promises %llu; copy it again", path,
+        return got < HEADER ? fail(ERR_DB, "%s: truncated: %lld bytes, not even a header of %d; copy it again", path,
+                                   (long long)st.st_size, HEADER)
+                            : fail(ERR_DB, "%s: truncated: %lld bytes, its header promises %llu; copy it again", path,
                     (long long)st.st_size, (unsigned long long)promised);
     return OK;
 }

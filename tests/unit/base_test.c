@@ -121,6 +121,15 @@ static void utf8_is_decoded_strictly_and_measured_in_cells(void **state) {
     }
     assert_int_equal(text_width("a\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x98\x80" "e\xcc\x81"), 1 + 1 + 2 + 2 + 1);
     assert_int_equal(text_fit("\xe6\xbc\xa2\xe6\xbc\xa2", 3), 3);
+    assert_string_equal(text_nearer("scroe", NULL, "score"), "score");
+    assert_string_equal(text_nearer("scor", "scout", "score"), "score");
+    assert_string_equal(text_nearer("dtrk", NULL, "dtrak"), "dtrak");
+    assert_string_equal(text_nearer("dtrak", "dtrak", "trak"), "dtrak");
+    assert_string_equal(text_nearer("timestep", NULL, "timesteps"), "timesteps");
+    assert_null(text_nearer("nda", NULL, "das"));
+    assert_null(text_nearer("frobnicate", NULL, "features"));
+    assert_null(text_nearer("", NULL, "das"));
+    assert_null(text_nearer("a-word-that-is-longer-than-all-the-names", NULL, "a-word-that-is-longer-than-all-the-name"));
     char one[4];
     for (uint32_t cp = 1; cp < 0x110000; cp += cp < 0x1000 ? 1 : 251) {
         uint32_t back;
