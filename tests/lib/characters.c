@@ -13,9 +13,11 @@ enum { MOST = CHARACTERS_SIDE };
 
 /* --- what is on the screen --- */
 
+/* Pictures are grey; the yellow at a selected one's sides is none of it. */
 static int is_painted(const struct vt *v, size_t row, size_t col) {
+    static const unsigned char selection[6] = { 255, 255, 0, 255, 255, 0 };
     unsigned char rgb[6];
-    return vt_blocks(v, row, col, 1, 1, rgb);
+    return vt_blocks(v, row, col, 1, 1, rgb) && memcmp(rgb, selection, sizeof rgb) != 0;
 }
 
 /* The cells of the picture that begins within a few of (row, col). */
