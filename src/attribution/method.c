@@ -66,8 +66,7 @@ enum status method_read(enum method *out, enum loss *loss, const char *name, con
     if (*out < METHOD_COUNT) return OK;
     for (size_t m = 0, at = strlen(all); m < METHOD_COUNT; m++) at += (size_t)snprintf(all + at, sizeof all - at, " %s", methods[m].name);
     for (size_t m = 0; m < METHOD_COUNT; m++) near = text_nearer(name, near, methods[m].name);
-    if (near) return fail(ERR_USAGE, "%s '%.40s' is none; did you mean %s?  There are %s", said, name, near, all);
-    return fail(ERR_USAGE, "%s '%.40s' is none of %s", said, name, all);
+    return fail(ERR_USAGE, "%s '%.40s' is none of %s%s%s%s", said, name, all, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 void method_display(char out[METHOD_DISPLAY], enum method m, enum loss loss) {

@@ -23,8 +23,9 @@
 
 #include <stdatomic.h>
 
-enum { FEATURE_PASS = 10, FEATURE_KINDS = LOSS_COUNT * FEATURE_DIMS_MAX };   /* at most 64: kinds have a bit each */
+enum { FEATURE_PASS = 10, FEATURE_KINDS = LOSS_COUNT * FEATURE_DIMS_MAX };
 #define FEATURE_KIND(k) ((uint64_t)1 << (k))
+_Static_assert(FEATURE_KINDS <= 64, "kinds of rows have a bit each");
 
 struct feature_pair { size_t t, draw; };
 

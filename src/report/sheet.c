@@ -7,6 +7,7 @@
 
 #include "parts.h"
 
+#include "dtrak/items.h"
 #include "dtrak/listing.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
@@ -22,32 +23,20 @@ static const unsigned char ink[3] = { 20, 20, 20 }, dim[3] = { 120, 120, 120 }, 
 /* A picture's side after enlarging it by a whole factor towards target. */
 static size_t factor_for(size_t side, size_t target) { return side && side < target ? target / side : 1; }
 
-/* An encoded picture as RGB with its long side near target pixels. */
-static enum status decode_tile(struct image *out, const void *bytes, size_t len, size_t target, const char *name) {
-    struct image im = { 0 };
-    *out = (struct image){ 0 };
-    TRY(image_decode(&im, bytes, len, 3, name));
-    enum status st;
-    size_t side = im.width_px > im.height_px ? im.width_px : im.height_px;
-    if (side > target) {
-        size_t w = im.width_px * target / side, h = im.height_px * target / side;
-        st = image_resize(out, &im, w ? w : 1, h ? h : 1, IMAGE_TRIANGLE);
-    } else {
-        st = image_enlarge(out, &im, factor_for(side, target));
-    }
-    image_free(&im);
-    return st;
+/* An RGB picture with its long side near target pixels. */
+static enum status fit_tile(struct image *out, const struct image *im, size_t target) {
+    size_t side = im->width_px > im->height_px ? im->width_px : im->height_px;
+    if (side <= target) return image_enlarge(out, im, factor_for(side, target));
+    size_t w = im->width_px * target / side, h = im->height_px * target / side;
+    return image_resize(out, im, w ? w : 1, h ? h : 1, IMAGE_TRIANGLE);
 }
 
 static enum status load_tile(struct image *out, struct store *s, struct item_ref ref, size_t target) {
-    void *bytes = NULL;
-    size_t len;
-    char name[32];
+    struct image im;
     *out = (struct image){ 0 };
-    item_ref_format(name, ref);
-    TRY(store_image_read(s, ref, &bytes, &len));
-    enum status st = decode_tile(out, bytes, len, target, name);
-    mem_free(bytes);
+    TRY(items_image(&im, s, ref, 3));
+    enum status st = fit_tile(out, &im, target);
+    image_free(&im);
     return st;
 }
 
@@ -244,13 +233,15 @@ static size_t column_of(char label[COUNTER_COLUMNS][64], size_t *n, const char *
 }
 
 static enum status draw_counterfactual(struct image *sheet, struct store *s, const struct counterfactual *c, size_t x, size_t y) {
-    struct image tile = { 0 };
+    struct image im = { 0 }, tile = { 0 };
     char text[32];
     void *bytes;
     size_t len;
     TRY(store_counterfactual_image(s, c->id, &bytes, &len));
-    enum status st = decode_tile(&tile, bytes, len, TILE_PX, "a counterfactual");
+    enum status st = image_decode(&im, bytes, len, 3, "a counterfactual");
     mem_free(bytes);
+    if (st == OK) st = fit_tile(&tile, &im, TILE_PX);
+    image_free(&im);
     TRY(st);
     paste(sheet, &tile, x, y);
     image_free(&tile);

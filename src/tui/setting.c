@@ -44,6 +44,9 @@ void setting_start(struct app *a) {
     }
 }
 
+/* Timesteps and k that were chosen were so among the sets of one method, loss and checkpoint. */
+static void any_features(struct setting *t) { t->timesteps = t->k = 0; }
+
 /* An image is explained by the network that drew it, where that has been asked about it: a setting of another
  * network goes over to its last checkpoint. */
 void setting_follow(struct app *a, struct setting *t) {
@@ -56,6 +59,7 @@ void setting_follow(struct app *a, struct setting *t) {
         if (s->split != a->query.split || s->checkpoints != 1 || s->checkpoint[0] != last->id || s->rows_done <= a->query.index ||
             strcmp(s->method, method_name(t->method)) || (method_has_loss(t->method) && strcmp(s->loss, loss_name(t->loss)))) continue;
         t->checkpoint = last->id;
+        any_features(t);
         return;
     }
 }
@@ -81,9 +85,6 @@ static void name_only(const struct app *a, char name[METHOD_DISPLAY]) {
 }
 
 static size_t wrap(size_t at, int by, size_t n) { return (at + n + (size_t)(by < 0 ? n - 1 : 1)) % n; }
-
-/* Timesteps and k that were chosen were so among the sets of one method, loss and checkpoint. */
-static void any_features(struct setting *t) { t->timesteps = t->k = 0; }
 
 void setting_step_method(struct app *a, int by) {
     const struct catalog *c = &a->catalog;

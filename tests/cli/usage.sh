@@ -31,7 +31,7 @@ exits nothing_given_is_wrong_usage 2 "no database and no command"
 exits a_word_that_is_nothing_is_wrong_usage 2 "neither a command nor a file" frobnicate
 exits a_command_mistyped_is_guessed 2 "'scroe' is neither a command nor a file; did you mean score?" scroe x.db
 exits an_option_mistyped_is_guessed 2 "unknown option --timestep for 'dtrak features'; did you mean --timesteps?" features x.db --timestep 5
-exits a_method_mistyped_is_guessed 2 "'dtrk' is none; did you mean dtrak?" score x.db --method dtrk
+exits a_method_mistyped_is_guessed 2 "; did you mean dtrak?" score x.db --method dtrk
 exits an_option_alone_is_wrong_usage 2 "unknown option --frobnicate" --frobnicate
 exits a_short_option_is_wrong_usage 2 "unknown option -x" info some.db -x
 exits an_option_without_its_value_is_named 2 "--loss needs a value" features some.db --loss
