@@ -39,6 +39,7 @@ enum input_reply {
     REPLY_CURSOR,     /* CPR: row, column */
     REPLY_KITTY,      /* text: what follows ESC _ G */
     REPLY_VERSION,    /* XTVERSION: text */
+    REPLY_BACKGROUND, /* OSC 11: text, as rgb:1e1e/1e1e/1e1e */
     REPLY_OTHER       /* complete and well formed, but nothing we asked for */
 };
 

@@ -22,6 +22,9 @@ enum graphics {
 /* Whether g paints pixels (sixel, kitty, iTerm2) and not characters. */
 int graphics_is_pixels(enum graphics g);
 
+/* What the text stands on. */
+enum background { BACKGROUND_UNKNOWN, BACKGROUND_DARK, BACKGROUND_LIGHT };
+
 enum colour_depth { COLOUR_MONO, COLOUR_16, COLOUR_256, COLOUR_TRUE };
 
 struct probe {
@@ -33,6 +36,7 @@ struct probe {
     int in_tmux;
     int sync_update;            /* DECRQM 2026 says it is known */
     int shared_colours;         /* DECRQM 1070 is reset: one picture's palette changes the others' */
+    enum background background; /* OSC 11, before it came COLORFGBG */
     size_t registers;           /* colour registers; 0 not told */
     size_t max_width, max_height;   /* largest sixel in pixels; 0 not told */
     size_t cell_w, cell_h;      /* from CSI 16 t; 0 not told */
@@ -41,12 +45,14 @@ struct probe {
     char name[INPUT_TEXT];      /* XTVERSION, or "" */
 };
 
-/* environment: reads TMUX, TERM, TERM_PROGRAM, LC_TERMINAL.  Everything else is unknown. */
+/* environment: reads TMUX, TERM, TERM_PROGRAM, LC_TERMINAL, COLORFGBG.  Everything else is unknown. */
 void probe_init(struct probe *p);
 
 /* The questions to send, 0-terminated, static.  No kitty query inside tmux:
  * tmux 3.3 takes it for a pane title. */
 const char *probe_questions(const struct probe *p);
+/* The one that matters also to who paints no pixels, and DA1; "" for a terminal that is not to be asked. */
+const char *probe_background_question(void);
 
 /* Files a reply; returns 1 when this one ended the probe. */
 int probe_answer(struct probe *p, const struct input_event *reply);
@@ -74,6 +80,9 @@ enum status probe_report(struct buf *out, int deadline_ms);
  * a line that says which names there are. */
 enum status graphics_parse(enum graphics *out, const char *name);
 const char *graphics_name(enum graphics g);
+
+/* "auto" (unknown), "dark", "light"; ERR_USAGE for another name. */
+enum status background_parse(enum background *out, const char *name);
 
 /* What to paint with: what was asked for, or for AUTO what the probe and the
  * colours allow: sixel, kitty, iTerm2, half blocks from 16 colours up, ASCII.  Half blocks need UTF-8. */

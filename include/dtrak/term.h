@@ -36,6 +36,7 @@ struct term_options {
     enum graphics graphics;
     size_t cell_w, cell_h;       /* pixels of a cell when the user said so, else 0 */
     size_t colours;              /* sixel palette when the user said so, else 0 */
+    enum background background;  /* when the user said so, else unknown: what the terminal says */
     int no_mouse;
     int passthrough;             /* inside tmux: pictures go past it to the terminal outside, if they are pixels */
     int probe_ms;                /* deadline of the probe; 0: 1500 */

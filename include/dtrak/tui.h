@@ -39,8 +39,9 @@ struct tui_options {
     const char *config;      /* file of keys and defaults; NULL: the user's, and none for a script */
     int fresh;               /* begin anew, whatever was shown last */
     int passthrough;         /* inside tmux: pictures go past it to the terminal outside */
+    const char *background;  /* auto dark light; NULL: auto */
 };
-#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0, 0, NULL, 0, 0 }
+#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0, 0, NULL, 0, 0, NULL }
 
 /* On a terminal it begins with what was shown last of the database, and remembers that
  * at the end; scripts neither read nor write it.

@@ -12,6 +12,7 @@ static const struct option options[] = {
     { "graphics", 1, "HOW", "auto sixel kitty iterm2 half ascii none (auto)" },
     { "cell", 1, "WxH", "pixels of a cell (what the terminal says)" },
     { "colors", 1, "N", "of a sixel's palette, 2 to 256 (64 for small pictures, else 256)" },
+    { "background", 1, "HOW", "auto dark light: what the text stands on (auto)" },
     { "passthrough", 0, NULL, "in tmux: sixels past it, where its allow-passthrough is on" },
     { "read-only", 0, NULL, "browse only" },
     { "fresh", 0, NULL, "begin anew, not with what was shown last" },
@@ -47,6 +48,7 @@ static enum status run_view(const struct args *a) {
     o.screen = args_text(a, "screen", NULL);
     o.graphics = args_text(a, "graphics", NULL);
     const char *past = getenv("DTRAK_PASSTHROUGH");
+    o.background = args_text(a, "background", NULL);
     o.passthrough = args_has(a, "passthrough") || (past && *past && strcmp(past, "0") != 0);
     o.read_only = args_has(a, "read-only");
     o.fresh = args_has(a, "fresh");

@@ -215,6 +215,7 @@ static size_t string_end(struct input *in, struct input_event *ev) {
     size_t skip = 1;
     if (len >= 2 && s[0] == '_' && s[1] == 'G') { what = REPLY_KITTY; skip = 2; }
     if (len >= 3 && s[0] == 'P' && s[1] == '>' && s[2] == '|') { what = REPLY_VERSION; skip = 3; }
+    if (len >= 4 && memcmp(s, "]11;", 4) == 0) { what = REPLY_BACKGROUND; skip = 4; }
     reply(ev, what, none, 0);
     size_t at = 0;
     for (size_t i = skip; i < len && at + 1 < sizeof ev->text; i++)

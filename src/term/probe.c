@@ -13,6 +13,7 @@
 
 /* The order of answers does not matter but DA1's, which must be the last. */
 #define KITTY "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
+#define BACKGROUND "\033]11;?\033\\"
 #define COMMON "\033[>0q" "\033[16t" "\033[14t" "\033[?1;1;0S" "\033[?2;1;0S" "\033[?2026$p" "\033[?1070$p" "\033[c"
 
 static const char *env(const char *name) {
@@ -20,16 +21,30 @@ static const char *env(const char *name) {
     return v ? v : "";
 }
 
+/* COLORFGBG is "15;0" or "15;default;0": the last is the background's number. */
+static enum background background_of_env(void) {
+    const char *last = strrchr(env("COLORFGBG"), ';');
+    if (!last || last[1] < '0' || last[1] > '9') return BACKGROUND_UNKNOWN;
+    int colour = atoi(last + 1);
+    return colour == 7 || (colour > 8 && colour < 16) ? BACKGROUND_LIGHT : BACKGROUND_DARK;
+}
+
 void probe_init(struct probe *p) {
     memset(p, 0, sizeof *p);
     p->in_tmux = *env("TMUX") || strncmp(env("TERM"), "tmux", 4) == 0
               || strncmp(env("TERM"), "screen", 6) == 0;
+    p->background = background_of_env();
     /* LC_TERMINAL is the one that ssh hands on. */
     p->maybe_iterm2 = !p->in_tmux && (strcmp(env("TERM_PROGRAM"), "iTerm.app") == 0
                                       || strcmp(env("LC_TERMINAL"), "iTerm2") == 0);
 }
 
-const char *probe_questions(const struct probe *p) { return p->in_tmux ? COMMON : KITTY COMMON; }
+const char *probe_questions(const struct probe *p) {
+    if (strcmp(env("TERM"), "linux") == 0) return KITTY COMMON;   /* older consoles print the rest of an OSC */
+    return p->in_tmux ? BACKGROUND COMMON : KITTY BACKGROUND COMMON;
+}
+
+const char *probe_background_question(void) { return strcmp(env("TERM"), "linux") == 0 ? "" : BACKGROUND "\033[c"; }
 
 static void graphics_answer(struct probe *p, const struct input_event *r) {
     if (r->arg_count < 3 || r->args[1] != 0) return;   /* an error status, or nothing said */
@@ -45,6 +60,23 @@ static void version_answer(struct probe *p, const char *text) {
     p->name[sizeof p->name - 1] = 0;
     if (strncasecmp(text, "tmux", 4) == 0) p->in_tmux = 1;
     if (strncmp(text, "iTerm2", 6) == 0) p->maybe_iterm2 = 1;
+}
+
+/* rgb:R/G/B or rgba:R/G/B/A, each of one to four hexadecimal digits. */
+static void background_answer(struct probe *p, const char *text) {
+    static const double weight[3] = { .2126, .7152, .0722 };   /* ITU-R BT.709 */
+    double light = 0;
+    if (strncmp(text, "rgb", 3) != 0 || !(text = strchr(text, ':'))) return;
+    for (size_t i = 0; i < 3; i++) {
+        char *end;
+        if (!strchr("0123456789abcdefABCDEF", text[1]) || !text[1]) return;
+        unsigned long v = strtoul(text + 1, &end, 16);
+        size_t digits = (size_t)(end - text - 1);
+        if (digits > 4 || (i < 2 && *end != '/')) return;
+        light += weight[i] * (double)v / (double)((1ul << 4 * digits) - 1);
+        text = end;
+    }
+    p->background = light > .5 ? BACKGROUND_LIGHT : BACKGROUND_DARK;
 }
 
 int probe_answer(struct probe *p, const struct input_event *r) {
@@ -73,6 +105,7 @@ int probe_answer(struct probe *p, const struct input_event *r) {
         if (strstr(r->text, ";OK")) p->has_kitty = 1;
         return 0;
     case REPLY_VERSION: version_answer(p, r->text); return 0;
+    case REPLY_BACKGROUND: background_answer(p, r->text); return 0;
     default: return 0;
     }
 }
@@ -172,6 +205,13 @@ enum status probe_run(struct probe *out, int fd, int deadline_ms) {
     if (st == OK) collect(out, fd, deadline_ms);
     tcsetattr(fd, TCSAFLUSH, &before);   /* with what came late thrown away */
     return st;
+}
+
+enum status background_parse(enum background *out, const char *name) {
+    static const char *const names[] = { "auto", "dark", "light" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) { *out = (enum background)i; return OK; }
+    return fail(ERR_USAGE, "--background '%s': expected auto, dark or light", name);
 }
 
 static const char *const graphics_names[] = {

@@ -40,6 +40,8 @@ static void add_answers(struct buf *out, const struct probe *p) {
     add_fact(out, "kitty", p->has_kitty ? "yes" : p->in_tmux ? "not asked inside tmux" : "no");
     add_fact(out, "iterm2", p->maybe_iterm2 ? "yes, by its name" : "no");
     add_fact(out, "own colours", p->shared_colours ? "no: pictures share them (mode 1070 is set then)" : "yes, or not told");
+    static const char *const backgrounds[] = { "not told (OSC 11, COLORFGBG)", "dark", "light" };
+    add_fact(out, "background", backgrounds[p->background]);
     add_fact(out, "synchronised", p->sync_update ? "yes (mode 2026)" : "no");
 }
 

@@ -21,29 +21,32 @@ struct screen {
     FILE *in, *out;
     int fd, utf8, colours;
     int pairs;                    /* colour is used */
+    int is_light;                 /* the background */
     struct termios raw;
     char restore[256];
 };
 
-struct look { short fg; attr_t attr, plain; };   /* plain: the attributes without colour */
+/* plain: the attributes without colour.  on_light: the colour on a light background, of 16 and of
+ * 256; where 16 have none that can be read, the plain attributes stand in. */
+struct look { short fg; attr_t attr, plain; short on_light[2]; };
 
 static const struct look looks[STYLE_COUNT] = {
     [STYLE_NORMAL] = { -1, A_NORMAL, A_NORMAL },
     [STYLE_DIM] = { -1, A_DIM, A_DIM },
     [STYLE_BOLD] = { -1, A_BOLD, A_BOLD },
-    [STYLE_TITLE] = { COLOR_CYAN, A_BOLD, A_BOLD },
+    [STYLE_TITLE] = { COLOR_CYAN, A_BOLD, A_BOLD, { COLOR_BLUE, 25 } },
     [STYLE_BORDER] = { -1, A_DIM, A_DIM },
-    [STYLE_FOCUS] = { COLOR_CYAN, A_BOLD, A_BOLD },
+    [STYLE_FOCUS] = { COLOR_CYAN, A_BOLD, A_BOLD, { COLOR_BLUE, 25 } },
     [STYLE_SELECTED] = { COLOR_BLACK, A_NORMAL, A_REVERSE | A_BOLD },   /* on yellow */
     [STYLE_BAR] = { -1, A_REVERSE, A_REVERSE },
     [STYLE_BAR_KEY] = { -1, A_REVERSE | A_BOLD, A_REVERSE | A_BOLD },
-    [STYLE_METER] = { COLOR_GREEN, A_NORMAL, A_NORMAL },
-    [STYLE_METER_LOW] = { COLOR_RED, A_NORMAL, A_NORMAL },
-    [STYLE_ACCENT] = { COLOR_CYAN, A_NORMAL, A_NORMAL },
-    [STYLE_GOOD] = { COLOR_GREEN, A_NORMAL, A_NORMAL },
-    [STYLE_WARN] = { COLOR_YELLOW, A_NORMAL, A_BOLD },
-    [STYLE_ERROR] = { COLOR_RED, A_BOLD, A_BOLD },
-    [STYLE_MARK] = { COLOR_MAGENTA, A_BOLD, A_BOLD | A_UNDERLINE },
+    [STYLE_METER] = { COLOR_GREEN, A_NORMAL, A_NORMAL, { COLOR_GREEN, 28 } },
+    [STYLE_METER_LOW] = { COLOR_RED, A_NORMAL, A_NORMAL, { COLOR_RED, 160 } },
+    [STYLE_ACCENT] = { COLOR_CYAN, A_NORMAL, A_NORMAL, { COLOR_BLUE, 25 } },
+    [STYLE_GOOD] = { COLOR_GREEN, A_NORMAL, A_NORMAL, { -1, 28 } },
+    [STYLE_WARN] = { COLOR_YELLOW, A_NORMAL, A_BOLD, { -1, 130 } },
+    [STYLE_ERROR] = { COLOR_RED, A_BOLD, A_BOLD, { COLOR_RED, 160 } },
+    [STYLE_MARK] = { COLOR_MAGENTA, A_BOLD, A_BOLD | A_UNDERLINE, { COLOR_MAGENTA, 127 } },
 };
 
 /* Appends a terminfo string without its padding notes "$<50/>". */
@@ -65,7 +68,7 @@ static enum status read_terminfo(struct screen *s) {
     const char *term = getenv("TERM");
     char cup[] = "cup", colors[] = "colors";
     int err;
-    if (!term || !*term) return fail(ERR_RANGE, "TERM is not set, expected the terminal's name");
+    if (!term || !*term) return fail(ERR_RANGE, "TERM is not set; try TERM=xterm-256color, or the commands that print");
     if (setupterm(NULL, s->fd, &err) != 0)
         return fail(ERR_RANGE, "TERM=%s: no such terminal is known here; try TERM=xterm-256color", term);
     const char *move = tigetstr(cup);
@@ -82,15 +85,30 @@ static enum status read_terminfo(struct screen *s) {
     return st;
 }
 
-static void choose_colours(struct screen *s) {
-    const char *no = getenv("NO_COLOR");
-    s->pairs = has_colors() && !(no && *no) && start_color() == OK && use_default_colors() == OK;
+static short colour_of(const struct screen *s, const struct look *look) {
+    return s->is_light && look->fg >= 0 ? look->on_light[COLORS >= 256] : look->fg;
+}
+
+static void make_pairs(struct screen *s) {
     for (short i = 1; s->pairs && i < STYLE_COUNT; i++)
-        if (init_pair(i, looks[i].fg, -1) != OK) s->pairs = 0;
+        if (init_pair(i, colour_of(s, &looks[i]), -1) != OK) s->pairs = 0;
     /* Both its colours are named: on yellow the text of a light terminal could not be read.  Of 256
      * those that no theme changes, in place of a black that bold or a theme may make grey. */
     const short black = COLORS >= 256 ? 16 : COLOR_BLACK, yellow = COLORS >= 256 ? 226 : COLOR_YELLOW;
     if (s->pairs && init_pair(STYLE_SELECTED, black, yellow) != OK) s->pairs = 0;
+}
+
+static void choose_colours(struct screen *s) {
+    const char *no = getenv("NO_COLOR");
+    s->pairs = has_colors() && !(no && *no) && start_color() == OK && use_default_colors() == OK;
+    make_pairs(s);
+}
+
+void screen_background(struct screen *s, enum background b) {
+    int is_light = b == BACKGROUND_LIGHT;
+    if (is_light == s->is_light) return;
+    s->is_light = is_light;
+    make_pairs(s);
 }
 
 static FILE *stream(int fd, const char *mode) {
@@ -214,7 +232,8 @@ static void put_wide(int row, int col, const wchar_t *w, attr_t attr, short pair
 
 static void put_cell(const struct screen *s, int row, int col, const struct cell *c) {
     const struct look *look = &looks[c->style < STYLE_COUNT ? c->style : STYLE_NORMAL];
-    attr_t attr = s->pairs ? look->attr : look->plain;
+    int is_plain = !s->pairs || (look->fg >= 0 && colour_of(s, look) < 0);
+    attr_t attr = is_plain ? look->plain : look->attr;
     short pair = s->pairs ? c->style : 0;
     wchar_t w[FRAME_MARKS + 2] = { (wchar_t)c->cp };
     /* The C library and this program must agree on the width, or the rest of

@@ -9,6 +9,7 @@
 
 #include "dtrak/err.h"
 #include "dtrak/frame.h"
+#include "dtrak/probe.h"
 
 #include <stddef.h>
 
@@ -23,6 +24,9 @@ int screen_is_utf8(const struct screen *s);
 
 /* Bytes that end the alternate screen and show the cursor, 0-terminated. */
 const char *screen_restore_text(const struct screen *s);
+
+/* Colours that can be read on it; unknown is as dark.  Those that change are sent again by the next text. */
+void screen_background(struct screen *s, enum background b);
 
 void screen_resize(struct screen *s, size_t rows, size_t cols);
 void screen_leave(struct screen *s);    /* the terminal as before screen_open() */

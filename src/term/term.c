@@ -108,6 +108,12 @@ static void modes_off(struct term *t) {
     buf_free(&b);
 }
 
+/* Text in colours that can be read where it stands. */
+static void choose_background(struct term *t) {
+    screen_background(t->screen, t->opt.background ? t->opt.background : t->probe.background);
+    t->text = 0;
+}
+
 /* Whether the probe's answers matter: a painter that was named and needs no
  * size of a cell does not wait. */
 static int needs_probe(const struct term *t) {
@@ -145,6 +151,15 @@ static enum status find_way_past_tmux(struct term *t) {
     return OK;
 }
 
+/* Nothing waits for the answer. */
+static enum status ask_background(struct term *t) {
+    const char *question = t->opt.background ? "" : probe_background_question();
+    if (!*question) return OK;
+    t->probe_end = session_now() + t->opt.probe_ms / 1e3;
+    line_asked(&t->line, 0, session_now());
+    return send_text(t, question);
+}
+
 enum status term_open(struct term **out, const struct term_options *opt) {
     enum status st = OK;
     *out = NULL;
@@ -172,12 +187,14 @@ enum status term_open(struct term **out, const struct term_options *opt) {
     t->depth = probe_colour_depth(getenv("TERM"), getenv("COLORTERM"), screen_colours(t->screen));
     read_cell_size(t);
     modes_on(t);
+    choose_background(t);
     if (needs_probe(t)) {
         t->probe_end = session_now() + t->opt.probe_ms / 1e3;
         line_asked(&t->line, 0, session_now());
         TRY_TO(send_text(t, probe_questions(&t->probe)));
     } else {
         t->probe.done = 1;
+        TRY_TO(ask_background(t));
     }
     *out = t;
     t = NULL;
@@ -330,8 +347,14 @@ static void probe_ended(struct term *t) {
 
 static void act_on_reply(struct term *t, const struct input_event *ev) {
     size_t w = t->cell_w, h = t->cell_h;
+    enum background before = t->probe.background;
     if (ev->reply == REPLY_DA1) line_answered(&t->line, session_now(), t->byte_is_fresh);
-    if (probe_answer(&t->probe, ev)) {
+    int has_ended = probe_answer(&t->probe, ev);
+    if (t->probe.background != before) {
+        choose_background(t);
+        t->is_probed_news = 1;
+    }
+    if (has_ended) {
         probe_ended(t);
         return;
     }

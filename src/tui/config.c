@@ -73,6 +73,13 @@ static enum status take_graphics(struct config *c, const char *value) {
     return OK;
 }
 
+static enum status take_background(struct config *c, const char *value) {
+    enum background b;
+    if (background_parse(&b, value) != OK) return expect("background", value, "auto, dark or light");
+    snprintf(c->background, sizeof c->background, "%s", value);
+    return OK;
+}
+
 static enum status take_screen(struct config *c, const char *value) {
     if (!screen_named(value)) return expect("screen", value, SCREEN_NAMES);
     snprintf(c->screen, sizeof c->screen, "%s", value);
@@ -82,10 +89,10 @@ static enum status take_screen(struct config *c, const char *value) {
 /* --- lines --- */
 
 static enum status take_line(struct config *c, char *word[WORDS], size_t words, size_t line) {
-    static const char known[] = "graphics, colors, cell, mouse, threads, top, screen, read-only or bind";
+    static const char known[] = "graphics, colors, cell, mouse, threads, top, screen, background, read-only or bind";
     const char *name = word[0], *value = word[1];
     int is_bind = strcmp(name, "bind") == 0;
-    static const char *const names[] = { "graphics", "colors", "cell", "mouse", "threads", "top", "screen", "read-only", "bind" };
+    static const char *const names[] = { "graphics", "colors", "cell", "mouse", "threads", "top", "screen", "background", "read-only", "bind" };
     size_t i = 0, all = sizeof names / sizeof names[0];
     while (i < all && strcmp(names[i], name) != 0) i++;
     if (i == all) return fail(ERR_USAGE, "'%s' is not a setting: %s is expected", name, known);
@@ -99,7 +106,8 @@ static enum status take_line(struct config *c, char *word[WORDS], size_t words, 
     case 4: return take_size(name, value, 1, 1024, &c->threads);
     case 5: return take_size(name, value, 1, 1000, &c->top);
     case 6: return take_screen(c, value);
-    case 7: return take_switch(name, value, &c->read_only);
+    case 7: return take_background(c, value);
+    case 8: return take_switch(name, value, &c->read_only);
     default: return keymap_bind(&c->keys, value, word[2], line);
     }
 }

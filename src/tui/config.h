@@ -2,7 +2,7 @@
  *
  * Lines of words; # begins a comment.
  *     graphics sixel      colors 128      cell 10x20      mouse off      threads 4
- *     screen ranking      top 20          read-only on
+ *     screen ranking      top 20          read-only on    background light
  *     bind KEY ACTION                     keys and actions as in the manual page */
 #ifndef TUI_CONFIG_H
 #define TUI_CONFIG_H
@@ -15,7 +15,7 @@
 
 struct config {
     struct keymap keys;
-    char graphics[16], screen[16];              /* "": not said, as 0 and -1 below */
+    char graphics[16], screen[16], background[8];              /* "": not said, as 0 and -1 below */
     size_t colours, cell_w, cell_h, threads, top;
     int mouse, read_only;
 };

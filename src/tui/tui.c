@@ -89,10 +89,11 @@ static enum status loop(struct app *a) {
     return OK;
 }
 
-static enum status run_terminal(struct app *a, enum graphics graphics) {
+static enum status run_terminal(struct app *a, enum graphics graphics, enum background background) {
     struct term_options t;
     memset(&t, 0, sizeof t);
     t.graphics = graphics;
+    t.background = background;
     t.no_mouse = !a->o.mouse;
     t.passthrough = a->o.passthrough;
     t.cell_w = a->o.cell_w;
@@ -113,6 +114,7 @@ static enum status run_terminal(struct app *a, enum graphics graphics) {
 static void fill_in(struct tui_options *o, const struct config *c) {
     if (!o->graphics && c->graphics[0]) o->graphics = c->graphics;
     if (!o->screen && c->screen[0]) o->screen = c->screen;
+    if (!o->background && c->background[0]) o->background = c->background;
     if (!o->colours) o->colours = c->colours;
     if (!o->cell_w) { o->cell_w = c->cell_w; o->cell_h = c->cell_h; }
     if (!o->threads) o->threads = c->threads;
@@ -137,12 +139,14 @@ enum status tui_run(const struct tui_options *given) {
     struct config config;
     struct states states;
     enum graphics graphics = GRAPHICS_AUTO;
+    enum background background = BACKGROUND_UNKNOWN;
     int is_script = o.keys || o.dump;
     char file[4096] = "";
 
     TRY(read_config(&config, &o, is_script));
     fill_in(&o, &config);
     if (o.graphics) TRY(graphics_parse(&graphics, o.graphics));
+    if (o.background) TRY(background_parse(&background, o.background));
     if (!is_script && !config_place(file, sizeof file, "XDG_STATE_HOME", ".local/state", "explorer.json")) file[0] = 0;
     TRY(app_open(&a, &o));
     states_load(&states, file);
@@ -151,7 +155,7 @@ enum status tui_run(const struct tui_options *given) {
     a->states = &states;
     states_apply(&states, a);
     app_offer_interrupted(a);
-    enum status st = is_script ? run_script(a) : run_terminal(a, graphics);
+    enum status st = is_script ? run_script(a) : run_terminal(a, graphics, background);
     /* Where it cannot be written, nothing is remembered: no reason to fail. */
     if (st == OK) {
         states_note(&states, a);

@@ -50,7 +50,7 @@ void pty_keys(struct pty *p, const char *bytes) {
 static void answer(void *ctx, const char *q) {
     struct pty *p = ctx;
     char text[64];
-    int plain = p->kind == PTY_PLAIN || p->kind == PTY_DIRECT;
+    int plain = p->kind == PTY_PLAIN || p->kind == PTY_DIRECT || p->kind == PTY_LIGHT;
     int poor = p->kind == PTY_SIXEL_16, full = p->kind == PTY_SIXEL || poor, kitty = p->kind == PTY_KITTY, iterm2 = p->kind == PTY_ITERM2;
     if (p->kind == PTY_SILENT) return;
     if (strcmp(q, "c") == 0) {
@@ -78,6 +78,8 @@ static void answer(void *ctx, const char *q) {
         pty_keys(p, "\033[?2;0;4000;4000S");
     } else if (strcmp(q, "?2026$p") == 0 && (full || kitty)) {
         pty_keys(p, "\033[?2026;2$y");
+    } else if (strcmp(q, "]11;?") == 0 && (full || p->kind == PTY_LIGHT)) {
+        pty_keys(p, full ? "\033]11;rgb:0000/0000/0000\033\\" : "\033]11;rgb:ffff/ffff/ffff\033\\");
     } else if (strcmp(q, "5n") == 0 && (full || kitty || iterm2)) {
         pty_keys(p, "\033[0n");
     } else if (strcmp(q, ">0q") == 0 && full) {
@@ -124,6 +126,7 @@ static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_
         if (kind == PTY_DIRECT) setenv("COLORTERM", "truecolor", 1);
         unsetenv("TERM_PROGRAM");
         unsetenv("LC_TERMINAL");
+        unsetenv("COLORFGBG");
         if (kind == PTY_TMUX || kind == PTY_TMUX_SIXEL) setenv("TMUX", "scripted", 1);
         close(p->fd);   /* or the terminal could not go away */
         login_tty(p->slave);

@@ -25,6 +25,7 @@ enum pty_kind {
     PTY_ITERM2,        /* no sixel; says that it is iTerm2; 16t */
     PTY_SIXEL_BARE,    /* DA1 with 4 and nothing else, as xterm -ti vt340 */
     PTY_PLAIN,         /* DA1 without 4, 16t; 256 colours */
+    PTY_LIGHT,         /* the same with a white background, which it tells */
     PTY_DIRECT,        /* the same with direct colours */
     PTY_SIXEL_16,      /* PTY_SIXEL with 16 registers, to be set, that all pictures share */
     PTY_TMUX,          /* as tmux 3.3a: ?1;2c only */

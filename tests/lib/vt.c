@@ -398,7 +398,10 @@ static void dispatch(struct vt *v) {
         picture(v, s, v->seq_len);
         break;
     case '_': if (s[2] == 'G') kitty(v, s + 2, v->seq_len - 2); break;
-    case ']': if (!strncmp(s + 2, "1337;File=", 10)) iterm2(v, s + 2, v->seq_len - 2); break;
+    case ']':
+        if (!strncmp(s + 2, "1337;File=", 10)) iterm2(v, s + 2, v->seq_len - 2);
+        if (!strncmp(s + 1, "]11;?", 5) && v->ask) v->ask(v->ctx, "]11;?");
+        break;
     case '7': v->saved_row = v->row; v->saved_col = v->col; v->saved_pen = v->pen; break;
     case '8': v->row = v->saved_row; v->col = v->saved_col; v->pen = v->saved_pen; break;
     case '(': case ')': case '=': case '>': case '\\': case '^': break;

@@ -26,7 +26,7 @@ struct vt;
 struct vt *vt_new(size_t rows, size_t cols, size_t cell_w, size_t cell_h);
 void vt_free(struct vt *v);
 
-/* ask is called with "c", "16t", "?2026$p", ">0q", "G..." and so on. */
+/* ask is called with "c", "16t", "?2026$p", ">0q", "]11;?", "G..." and so on. */
 void vt_on_question(struct vt *v, void (*ask)(void *ctx, const char *question), void *ctx);
 void vt_feed(struct vt *v, const char *bytes, size_t len);
 void vt_resize(struct vt *v, size_t rows, size_t cols);   /* pictures go, text stays */

@@ -42,7 +42,7 @@ static const char *show(const struct sink *s) {
                      e->row, e->col);
         } else {
             static const char *const what[] = { "", "DA1", "DA2", "GRAPHICS", "CELL", "TEXT", "MODE",
-                                                "STATUS", "CURSOR", "KITTY", "VERSION", "OTHER" };
+                                                "STATUS", "CURSOR", "KITTY", "VERSION", "BACKGROUND", "OTHER" };
             size_t n = (size_t)snprintf(one, sizeof one, "%s", what[e->reply]);
             for (size_t k = 0; k < e->arg_count; k++)
                 n += (size_t)snprintf(one + n, sizeof one - n, ":%u", (unsigned)e->args[k]);
@@ -81,7 +81,7 @@ static const struct { const char *bytes, *want; } table[] = {
     { "\033[8;30;100t", "OTHER:8:30:100" }, { "\033[?2026;2$y", "MODE:2026:2" },
     { "\033[0n", "STATUS:0" }, { "\033[12;40R", "CURSOR:12:40" },
     { "\033_Gi=31;OK\033\\", "KITTY:i=31;OK" }, { "\033P>|XTerm(379)\033\\", "VERSION:XTerm(379)" },
-    { "\033]11;rgb:0000/0000/0000\007", "OTHER:11;rgb:0000/0000/0000" },
+    { "\033]11;rgb:0000/0000/0000\007", "BACKGROUND:rgb:0000/0000/0000" }, { "\033]10;rgb:0/0/0\033\\", "OTHER:10;rgb:0/0/0" },
     { "\033[I", "" }, { "\033[O", "" }, { "\033P1$r0m\033\\", "OTHER:1$r0m" },
 };
 

@@ -12,6 +12,7 @@ static void clear_env(void) {
     unsetenv("TMUX");
     unsetenv("TERM_PROGRAM");
     unsetenv("LC_TERMINAL");
+    unsetenv("COLORFGBG");
     setenv("TERM", "xterm-256color", 1);
 }
 
@@ -201,6 +202,39 @@ static void colour_depth_comes_from_the_environment_and_terminfo(void **state) {
     assert_int_equal(probe_colour_depth(NULL, NULL, -1), COLOUR_MONO);
 }
 
+static void the_background_is_told_or_guessed(void **state) {
+    (void)state;
+    static const struct { const char *env, *answer; enum background want; } table[] = {
+        { NULL, "", BACKGROUND_UNKNOWN }, { NULL, "\033]11;rgb:ffff/ffff/ffff\033\\", BACKGROUND_LIGHT },
+        { NULL, "\033]11;rgb:0000/2b2b/3636\007", BACKGROUND_DARK }, { NULL, "\033]11;rgb:fd/f6/e3\007", BACKGROUND_LIGHT },
+        { NULL, "\033]11;rgba:ff/ff/ff/80\007", BACKGROUND_LIGHT }, { NULL, "\033]11;rgb:f/f/f\007", BACKGROUND_LIGHT },
+        { NULL, "\033]11;rgb:0000/ffff/0000\007", BACKGROUND_LIGHT }, { NULL, "\033]11;rgb:0000/0000/ffff\007", BACKGROUND_DARK },
+        { NULL, "\033]11;white\007", BACKGROUND_UNKNOWN }, { NULL, "\033]11;rgb:\007", BACKGROUND_UNKNOWN },
+        { NULL, "\033]11;rgb:-1/ff/ff\007", BACKGROUND_UNKNOWN }, { NULL, "\033]11;rgb:ff/ff\007", BACKGROUND_UNKNOWN },
+        { NULL, "\033]11;rgb:fffff/0/0\007", BACKGROUND_UNKNOWN },
+        { "0;15", "", BACKGROUND_LIGHT }, { "0;default;7", "", BACKGROUND_LIGHT }, { "15;0", "", BACKGROUND_DARK },
+        { "7;8", "", BACKGROUND_DARK }, { "15;default", "", BACKGROUND_UNKNOWN }, { "15", "", BACKGROUND_UNKNOWN },
+        { "15;0", "\033]11;rgb:ffff/ffff/ffff\007", BACKGROUND_LIGHT },
+    };
+    struct probe p;
+    clear_env();
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (table[i].env) setenv("COLORFGBG", table[i].env, 1);
+        probe_init(&p);
+        assert_false(after(&p, table[i].answer));
+        assert_int_equal(p.background, table[i].want);
+        unsetenv("COLORFGBG");
+    }
+    assert_non_null(strstr(probe_questions(&p), "\033]11;?"));
+    setenv("TERM", "linux", 1);
+    assert_null(strstr(probe_questions(&p), "\033]11;?"));
+    clear_env();
+    enum background b;
+    assert_int_equal(background_parse(&b, "light"), OK);
+    assert_int_equal(b, BACKGROUND_LIGHT);
+    assert_int_equal(background_parse(&b, "white"), ERR_USAGE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(xterm_with_sixel_is_known_by_attribute_4),
@@ -213,6 +247,7 @@ int main(void) {
         cmocka_unit_test(a_late_answer_is_filed_and_ends_nothing),
         cmocka_unit_test(a_cell_size_that_cannot_be_is_not_believed),
         cmocka_unit_test(names_of_painters_are_read_and_others_refused),
+        cmocka_unit_test(the_background_is_told_or_guessed),
         cmocka_unit_test(colour_depth_comes_from_the_environment_and_terminfo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

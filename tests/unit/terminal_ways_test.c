@@ -64,6 +64,29 @@ static void a_terminal_that_has_them_is_left_alone(void **state) {
     pty_free(p);
 }
 
+/* Cyan can be read on black and not on white. */
+static void text_can_be_read_on_a_light_background(void **state) {
+    (void)state;
+    static const struct { enum pty_kind kind; enum graphics graphics; const char *yes, *no; } table[] = {
+        { PTY_LIGHT, GRAPHICS_AUTO, "38;5;25m", "36m" }, { PTY_LIGHT, GRAPHICS_NONE, "38;5;25m", "36m" },
+        { PTY_PLAIN, GRAPHICS_AUTO, "36m", "38;5;25m" }, { PTY_SIXEL, GRAPHICS_AUTO, "36m", "38;5;25m" },
+        { PTY_SILENT, GRAPHICS_NONE, "36m", "38;5;25m" },
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct scene scene = { .graphics = table[i].graphics };
+        struct pty *p = scene_start(&scene, table[i].kind);
+        assert_true(pty_wait_for(p, "train:5"));
+        pty_settle(p, 200);
+        size_t before = strlen(pty_output(p));
+        pty_keys(p, "m");
+        assert_true(pty_wait_for(p, "window"));
+        pty_settle(p, 100);
+        assert_non_null(strstr(pty_output(p) + before, table[i].yes));
+        assert_null(strstr(pty_output(p) + before, table[i].no));
+        scene_quit(p);
+    }
+}
+
 /* Another font in a window of the same cells: pictures in the new cells' pixels. */
 static void a_change_of_font_makes_other_pictures(void **state) {
     (void)state;
@@ -200,6 +223,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registers_are_set_and_given_back),
         cmocka_unit_test(a_terminal_that_has_them_is_left_alone),
+        cmocka_unit_test(text_can_be_read_on_a_light_background),
         cmocka_unit_test(a_change_of_font_makes_other_pictures),
         cmocka_unit_test(a_redraw_mends_what_others_wrote),
         cmocka_unit_test(a_line_that_is_cut_ends_it_at_once),
