@@ -168,8 +168,8 @@ void report_near_json(struct buf *b, const struct report_near *r);
 /* rank,item,label,distance (or cosine) */
 void report_near_csv(struct buf *b, const struct report_near *r);
 
-/* What a database holds. */
-enum status report_info_text(struct buf *b, struct store *s);
+/* What a database holds: sets that differ in one thing share a line, or with all each has its own. */
+enum status report_info_text(struct buf *b, struct store *s, int all);
 /* {"splits":{"train":N,...},"checkpoints":[{"step",...}],"losses":[...],"methods":[...],
  * "score_sets":N,"scores":[{"method","loss","split","lambda",...}],"feature_sets":N,"jobs":{...},"sizes":{...},"project":{...},"labels":[...]} */
 enum status report_info_json(struct buf *b, struct store *s);

@@ -1,6 +1,7 @@
 /* info.c - what a database holds, as text and as JSON. */
 #include "dtrak/report.h"
 
+#include "info_sets.h"
 #include "parts.h"
 
 #include "dtrak/json.h"
@@ -72,24 +73,6 @@ done:
     return st;
 }
 
-/* Of a checkpoint, where it is there. */
-static void words_of(char out[96], const struct facts *f, int64_t checkpoint) {
-    snprintf(out, 96, "no checkpoint");
-    for (size_t i = 0; i < f->checkpoints.count; i++)
-        if (f->checkpoints.checkpoint[i].id == checkpoint) checkpoint_words(out, &f->checkpoints.checkpoint[i]);
-}
-
-/* Of the widest words of a checkpoint. */
-static size_t checkpoint_cells(const struct facts *f) {
-    char words[96];
-    size_t widest = 12;
-    for (size_t i = 0; i < f->checkpoints.count; i++) {
-        checkpoint_words(words, &f->checkpoints.checkpoint[i]);
-        if (text_width(words) > widest) widest = text_width(words);
-    }
-    return widest;
-}
-
 /* --- text --- */
 
 static void add_safe(struct buf *b, const char *text) {
@@ -145,88 +128,6 @@ static void add_checkpoints_text(struct buf *b, const struct facts *f) {
     }
 }
 
-/* The word and blanks up to a width. */
-static void add_column(struct buf *b, const char *text, size_t cells) {
-    char safe[256];
-    text_escape(safe, sizeof safe, text);
-    buf_text(b, safe);
-    for (size_t w = text_width(safe); w < cells; w++) buf_text(b, " ");
-    buf_text(b, "  ");
-}
-
-static void add_features_text(struct buf *b, const struct facts *f) {
-    size_t widest = checkpoint_cells(f);
-    buf_printf(b, "\nfeature sets %zu\n", f->features.count);
-    for (size_t i = 0; i < f->features.count; i++) {
-        const struct feature_set *s = &f->features.set[i];
-        buf_text(b, "  ");
-        char words[96];
-        add_column(b, s->identity.loss, 6);
-        words_of(words, f, s->checkpoint);
-        add_column(b, words, widest);
-        buf_printf(b, "%-5s  %3zu timesteps  k %-5zu  %zu/%zu rows",
-                   split_name(s->identity.split), s->identity.timesteps, s->identity.k, s->rows_done, s->rows);
-        if (strcmp(s->identity.rule, "uniform")) buf_printf(b, "  %s", s->identity.rule);
-        if (s->identity.draws > 1) buf_printf(b, "  %zu draws", s->identity.draws);
-        if (s->identity.parts > 1) buf_printf(b, "  in %zu parts", s->identity.parts);
-        if (strcmp(s->projection, "sjlt")) buf_printf(b, "  %s", s->projection);
-        if (s->files) buf_printf(b, "  in %zu file%s", s->files, s->files > 1 ? "s" : "");
-        buf_text(b, s->dropped ? "  (dropped)\n" : "\n");
-    }
-}
-
-static void add_scores_text(struct buf *b, const struct facts *f) {
-    char cell[96];
-    size_t widest = checkpoint_cells(f);
-    buf_printf(b, "\nscore sets  %zu\n", f->scores.count);
-    for (size_t i = 0; i < f->scores.count; i++) {
-        const struct score_set *s = &f->scores.set[i];
-        buf_text(b, "  ");
-        add_column(b, s->method, 9);
-        add_column(b, s->loss, 6);
-        cell[0] = 0;
-        if (s->checkpoints == 1) words_of(cell, f, s->checkpoint[0]);
-        if (s->checkpoints > 1) snprintf(cell, sizeof cell, "%zu checkpoints", s->checkpoints);
-        add_column(b, cell, widest);
-        cell[0] = 0;
-        if (s->timesteps) snprintf(cell, sizeof cell, "%3zu timesteps  k %zu", s->timesteps, s->k);
-        add_column(b, cell, 22);
-        cell[0] = 0;
-        enum method m = method_parse(s->method, NULL);
-        if (m != METHOD_COUNT && method_has_lambda(m) && isfinite(s->lambda_rel)) {
-            char value[LAMBDA_TEXT];
-            lambda_format_value(value, s->lambda_rel);
-            snprintf(cell, sizeof cell, "lambda %s%s", value, strcmp(s->lambda_spec, "auto") ? "" : " (auto)");
-        }
-        add_column(b, cell, 22);
-        cell[0] = 0;
-        if (isfinite(s->d_eff)) snprintf(cell, sizeof cell, "d_eff %.0f%s", s->d_eff, score_set_is_narrow(s) ? " (k < 10 d_eff)" : "");
-        if (isfinite(s->d_eff) && isfinite(s->condition)) {
-            char value[LAMBDA_TEXT];
-            lambda_format_value(value, s->condition);
-            size_t at = strlen(cell);
-            snprintf(cell + at, sizeof cell - at, "  rank %zu  cond %s", s->rank, value);
-        }
-        add_column(b, cell, 32);
-        buf_printf(b, "%-3s %zu/%zu\n", split_name(s->split), s->rows_done, s->rows);
-    }
-}
-
-static void add_stats_text(struct buf *b, const struct facts *f) {
-    if (f->stats.count) buf_printf(b, "\nnumbers per item\n");
-    for (size_t i = 0; i < f->stats.count; i++) {
-        const struct stat_set *s = &f->stats.set[i];
-        buf_text(b, "  ");
-        add_safe(b, s->name);
-        buf_text(b, s->key[0] ? "  " : "");
-        add_safe(b, s->key);
-        char words[96];
-        if (s->checkpoint) words_of(words, f, s->checkpoint);
-        if (s->checkpoint) buf_printf(b, "  %s", words);
-        buf_printf(b, "  %s %zu\n", split_name(s->split), s->count);
-    }
-}
-
 static void count_jobs(const struct facts *f, size_t count[JOB_STATE_COUNT]) {
     memset(count, 0, JOB_STATE_COUNT * sizeof *count);
     for (size_t i = 0; i < f->jobs.count; i++) count[f->jobs.job[i].state]++;
@@ -266,15 +167,15 @@ static void add_retrained_text(struct buf *b, const struct facts *f) {
     buf_text(b, "\n");
 }
 
-enum status report_info_text(struct buf *b, struct store *s) {
+enum status report_info_text(struct buf *b, struct store *s, int all) {
     struct facts *f;
     size_t jobs[JOB_STATE_COUNT], from = b->len;
     TRY(facts_read(&f, s));
     add_project_text(b, f);
     add_checkpoints_text(b, f);
-    add_features_text(b, f);
-    add_scores_text(b, f);
-    add_stats_text(b, f);
+    info_add_features(b, &f->features, &f->checkpoints, all);
+    info_add_scores(b, &f->scores, &f->checkpoints, all);
+    info_add_stats(b, &f->stats, &f->checkpoints, all);
     add_embeddings_text(b, f);
     if (f->error_sets) buf_printf(b, "\nerror bars  of %zu score set%s\n", f->error_sets, f->error_sets == 1 ? "" : "s");
     add_retrained_text(b, f);

@@ -34,7 +34,7 @@ both() {   # NAME KIND EXTENSION ARGUMENT...: the features of both splits, copie
 both raw_floats raw raw --dims 16
 grep -q 'staying in place' out.txt
 says it_says_that_they_stay $? "$(cat out.txt)"
-[ "$("$DTRAK" info place.db | grep -c 'in 1 file')" = 2 ]
+[ "$("$DTRAK" info place.db --all | grep -c 'in 1 file')" = 2 ]
 says info_says_that_they_are_in_a_file $?
 both numpy_halfs npy16 npy
 both safetensors safetensors safetensors --tensor scores
@@ -161,6 +161,6 @@ if command -v sqlite3 > /dev/null; then
 else skip a_database_that_says_a_path_outside_is_not_believed 'no sqlite3 here'
 fi
 "$DTRAK" slim p.db thin.db > out.txt 2> err.txt
-[ $? = 0 ] && [ "$("$DTRAK" info thin.db | grep -c 'in 1 file')" = 0 ]
+[ $? = 0 ] && [ "$("$DTRAK" info thin.db --all | grep -c 'in 1 file')" = 0 ]
 says a_slim_copy_speaks_of_no_files $? "$(cat err.txt)"
 finish

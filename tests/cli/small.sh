@@ -238,6 +238,10 @@ exits a_lambda_list_with_nonsense_is_wrong_usage 2 "lambda '-1'" score a.db --me
 # --- info, backup ---
 "$DTRAK" info a.db > info.txt 2> err.txt
 says info_is_text_too $? "$(cat err.txt)"
+"$DTRAK" info a.db --all > all.txt 2> err.txt && [ "$(grep -c '/[0-9]* *simple$' all.txt)" -ge 4 ] && [ "$(wc -l < info.txt)" -lt "$(wc -l < all.txt)" ]
+says info_lists_each_set_with_all $? "$(cat all.txt err.txt)"
+grep -q 'train 48, .*simple.* square' info.txt
+says and_else_those_of_several_losses_together $? "$(cat info.txt)"
 equal info_lists_the_losses "$(value a.db losses.#)" 3
 equal info_lists_the_methods "$(value a.db methods.#)" 4
 holds backup_works "$DTRAK" backup a.db copy.db
