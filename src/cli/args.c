@@ -144,8 +144,8 @@ enum status args_real(const struct args *a, const char *name, double min, double
     if (!word) return OK;
     char *end;
     double v = strtod(word, &end);
-    if (end == word || *end || !isfinite(v) || v < min || v > max)
-        return fail(ERR_USAGE, "--%s '%s' is not a number from %g to %g", name, word, min, max);
+    if (end == word || *end || !isfinite(v)) return fail(ERR_USAGE, "--%s '%s' is not a number: one from %g to %g is expected", name, word, min, max);
+    if (v < min || v > max) return fail(ERR_USAGE, "--%s '%s': a number from %g to %g is expected", name, word, min, max);
     *out = v;
     return OK;
 }

@@ -326,18 +326,30 @@ void report_trim_lines(struct buf *b, size_t from) {
     if (b->len > from) b->data[b->len = text] = 0;
 }
 
-static void add_side_text(struct buf *b, const char *title, const struct report_ranking *r, const struct report_entry *e, size_t n) {
+/* Five digits of the largest score of the column, so that the points stand below each other. */
+static void add_score(struct buf *b, double x, double largest, const char *sign) {
+    int places = largest > 0 ? 4 - (int)floor(log10(largest)) : 4;
+    if (places > 9 || places < -2) buf_printf(b, *sign ? "  %+11.4e" : "  %11.2e", x);
+    else buf_printf(b, *sign ? "  %+11.*f" : "  %11.*f", places < 0 ? 0 : places, x);
+}
+
+/* has_p: the chance to be among the first is of interest. */
+static void add_side_text(struct buf *b, const char *title, const struct report_ranking *r, const struct report_entry *e, size_t n,
+                          int has_p) {
     size_t widest = 5;
+    double largest = 0;
     char safe[256], name[32];
     for (size_t i = 0; i < n; i++) {
         text_escape(safe, sizeof safe, e[i].label);
         if (text_width(safe) > widest) widest = text_width(safe);
+        largest = fmax(largest, fabs((double)e[i].score));
     }
     buf_printf(b, "\n%s\n  rank  item          ", title);
     report_add_padded(b, "label", widest);
     buf_text(b, "        score");
-    if (r->has_trust) buf_printf(b, "           se  sign  P(top %zu)  rank 5-95%%", r->trust_top);
-    buf_text(b, "\n");
+    if (r->has_trust) buf_text(b, "           se  sign");
+    if (has_p) buf_printf(b, "  P(top %zu)", r->trust_top);
+    buf_text(b, r->has_trust ? "  rank 5-95%\n" : "\n");
     for (size_t i = 0; i < n; i++) {
         item_ref_format(name, e[i].item);
         text_escape(safe, sizeof safe, e[i].label);
@@ -345,10 +357,13 @@ static void add_side_text(struct buf *b, const char *title, const struct report_
         report_add_padded(b, name, 12);
         buf_text(b, "  ");
         report_add_padded(b, safe, widest);
-        buf_printf(b, "  %+11.5g", (double)e[i].score);
-        if (r->has_trust)
-            buf_printf(b, "  %11.3g  %s  %*.2f  %u-%u", e[i].se, e[i].is_determined ? e[i].score < 0 ? "  - " : "  + " : "  ? ",
-                       r->trust_top < 10 ? 8 : r->trust_top < 100 ? 9 : 10, e[i].p_top, e[i].rank_low, e[i].rank_high);
+        add_score(b, e[i].score, largest, "+");
+        if (r->has_trust) {
+            add_score(b, e[i].se, largest, "");
+            buf_printf(b, "  %s", e[i].is_determined ? e[i].score < 0 ? "  - " : "  + " : "  ? ");
+        }
+        if (has_p) buf_printf(b, "  %*.2f", r->trust_top < 10 ? 8 : r->trust_top < 100 ? 9 : 10, e[i].p_top);
+        if (r->has_trust) buf_printf(b, "  %u-%u", e[i].rank_low, e[i].rank_high);
         buf_text(b, "\n");
     }
 }
@@ -412,8 +427,9 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
     buf_printf(b, "\ntraining    %zu items\n", r->set.n);
     add_shares_text(b, "labels      first", &r->first);
     add_shares_text(b, "            last", &r->last);
-    if (r->n_top) add_side_text(b, "proponents", r, r->top, r->n_top);
-    if (r->n_bottom) add_side_text(b, "opponents", r, r->bottom, r->n_bottom);
+    if (r->n_top) add_side_text(b, "proponents", r, r->top, r->n_top, r->has_trust);
+    const char *lowest = r->n_bottom && r->bottom[0].score >= 0 ? "lowest scores (none is negative: no opponents)" : "opponents";
+    if (r->n_bottom) add_side_text(b, lowest, r, r->bottom, r->n_bottom, 0);
     report_trim_lines(b, from);
 }
 

@@ -48,6 +48,8 @@ done
 "$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M f" --dump screen.txt 2> err.txt < /dev/null
 head -n 1 screen.txt | grep -q ' DAS  loss avg .* LDS ' && tail -n 1 screen.txt | grep -q 'made of loss avg'
 says das_has_its_own_loss $? "$(cat screen.txt err.txt)"
+"$DTRAK" rank looked.db --query gen:3 --method das > das.txt 2> err.txt && grep -q '^lowest scores (none is negative: no opponents)$' das.txt
+says a_score_that_is_never_negative_names_no_opponents $? "$(cat das.txt err.txt)"
 "$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M m m m m m m m m" --dump screen.txt 2> err.txt < /dev/null
 head -n 1 screen.txt | grep -q ' D-TRAK  loss square '
 says and_gives_back_the_one_before $? "$(cat screen.txt err.txt)"
