@@ -431,6 +431,11 @@ void app_key(struct app *a, const struct input_event *key) {
         return;
     }
     enum action k = keys_action(&a->keys, app_top(a)->context, key);
+    /* Pressed once too often, it would take all away; q leaves. */
+    if (k == ACT_back && key->code == INPUT_ESC && a->depth <= 1) {
+        app_say(a, STYLE_NORMAL, "this is the first screen; %s leaves", key_for(a, ACT_quit));
+        return;
+    }
     struct place before = history_here(a);
     a->message[0] = 0;
     if (k == ACT_NONE) say_unbound(a, key);

@@ -264,7 +264,7 @@ static void side_title(const struct app *a, int side, size_t first, size_t last,
     struct score_format fmt = draw_score_format(r->largest);
     if (r->n && fmt.scale) snprintf(scale, sizeof scale, "  x 1e%d", fmt.scale);
     if (r->n) snprintf(where, sizeof where, "  %zu-%zu", first, last);
-    static const char legend[] = "  ?: sign open";
+    static const char legend[] = "  ?: sign not sure";
     snprintf(out, size, "%s%s%s%s%s", name, step, lambda, where, scale);
     size_t len = strlen(out);
     if (r->trust.n && text_width(out) + sizeof legend + 4 < cols) snprintf(out + len, size - len, "%s", legend);

@@ -181,7 +181,7 @@ static void say_rank(struct app *a, struct lines *l) {
     draw_error(text, s, r->trust.se[i]);
     char unit[16] = "";
     if (s.scale) snprintf(unit, sizeof unit, " x 1e%d", s.scale);
-    say(l, sure ? STYLE_NORMAL : STYLE_WARN, "error", "%s%s, %s", text, unit, sure ? "sign determined" : "sign open");
+    say(l, sure ? STYLE_NORMAL : STYLE_WARN, "error", "%s%s, %s", text, unit, sure ? "sign sure" : "sign not sure");
     say(l, STYLE_NORMAL, "rank 5-95%", "%u to %u, %.0f%% in the first %zu", r->trust.low[i], r->trust.high[i], 100 * r->trust.p_top[i], r->trust.top);
 }
 

@@ -178,6 +178,21 @@ static void draw_interval(struct frame *f, size_t row, size_t col, size_t cols, 
     if (at < cols) frame_text(f, row, col + at, STYLE_ACCENT, "●");
 }
 
+/* Numbers under the intervals, as many as there is room for, each below its place. */
+static void draw_axis(struct frame *f, size_t row, size_t col, size_t cols, struct range r) {
+    static const double steps[] = { .01, .02, .05, .1, .2, .5, 1 };
+    double scale = (double)(cols - 1) / (r.high - r.low), step = 1;
+    for (size_t i = sizeof steps / sizeof *steps; i-- > 0;)
+        if (steps[i] * scale >= 5) step = steps[i];
+    for (double x = ceil(r.low / step) * step; x <= r.high; x += step) {
+        char text[16];
+        snprintf(text, sizeof text, "%.0f", 100 * x + 0.0);
+        size_t at = (size_t)((x - r.low) * scale + .5), half = (strlen(text) - 1) / 2;
+        if (at < half || at - half + strlen(text) > cols) continue;
+        frame_text(f, row, col + at - half, STYLE_DIM, text);
+    }
+}
+
 static void setting_words(const struct app *a, const struct score_set *s, char *out, size_t size) {
     char name[METHOD_DISPLAY], step[96] = "", network[64], lambda[40] = "", features[48] = "";
     enum method m = method_parse(s->method, NULL);
@@ -217,11 +232,13 @@ static void draw_table(struct app *a, struct frame *f, struct area in, const str
     snprintf(title, sizeof title, "LDS x 100 on %s items%s, %zu settings%s%s", split_name(a->evaluation.split),
              a->evaluation.centred ? ", centred" : "", n, a->evaluation.sort ? " by " : "", a->evaluation.sort ? sort_name[a->evaluation.sort] : "");
     size_t len = strlen(title);
-    if (hidden) snprintf(title + len, sizeof title - len, " (by lambda %zu)", n + hidden);
+    if (hidden) snprintf(title + len, sizeof title - len, ", %zu more at other λ", hidden);
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, title);
     if (in.rows < 3 || in.cols < 20) return;
-    size_t rows = in.rows - 2, words = in.cols >= 70 ? name_cols(a, l, n, in.cols - 46) : in.cols - 18;
+    size_t words = in.cols >= 70 ? name_cols(a, l, n, in.cols - 40) : in.cols - 18;
     size_t bar = in.cols > words + 24 ? in.cols - words - 20 : 0;
+    int has_axis = bar > 8 && in.rows > 5;
+    size_t rows = in.rows - 2 - (has_axis ? 1 : 0);
     a->evaluation.per_page = rows;
     if (a->evaluation.cursor >= n) a->evaluation.cursor = n ? n - 1 : 0;
     size_t top = a->evaluation.cursor / rows * rows;
@@ -235,6 +252,8 @@ static void draw_table(struct app *a, struct frame *f, struct area in, const str
         if (selected) {
             frame_fill(f, row, in.col + 1, 1, words + 16, style, ' ');
             frame_text(f, row, in.col + 1, style, ">");
+        } else if (a->catalog.scores.set[l[i].at].id == a->row.set.id) {
+            frame_text(f, row, in.col + 1, STYLE_ACCENT, "•");
         }
         frame_text_in(f, row, in.col + 2, words, style, text);
         if (isfinite(x->se)) frame_printf(f, row, in.col + 2 + words, 15, style, "%6.1f ±%-5.1f", 100 * x->value, 100 * x->se);
@@ -242,6 +261,7 @@ static void draw_table(struct app *a, struct frame *f, struct area in, const str
         if (bar > 8) draw_interval(f, row, in.col + words + 18, bar, r, x);
         app_spot(a, row, in.col, 1, in.cols, i);
     }
+    if (has_axis) draw_axis(f, in.row + in.rows - 2, in.col + words + 18, bar, r);
 }
 
 /* --- drawing: what goes with the selected setting --- */
@@ -339,6 +359,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in, const str
     size_t row = in.row, end = in.row + in.rows;
     setting_words(a, s, text, sizeof text);
     if (row < end) frame_text_in(f, row++, in.col, in.cols, STYLE_FOCUS, text);
+    if (row < end && s->id == a->row.set.id) frame_text_in(f, row++, in.col, in.cols, STYLE_ACCENT, "• shown in the ranking");
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "%zu subsets, %zu queries", x->subsets, x->queries);
     if (row < end && isfinite(x->low)) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "95 %%: %.1f to %.1f", 100 * x->low, 100 * x->high);
     if (row < end && isfinite(x->ceiling)) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "ceiling %.1f", 100 * x->ceiling);
@@ -358,7 +379,7 @@ static void draw_side(struct app *a, struct frame *f, struct area in, const stru
     struct area inner = { in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
     draw_facts(a, f, (struct area){ inner.row, inner.col, inner.rows, inner.cols }, shown);
     /* As many plots as there is room for, all as tall as that leaves them. */
-    size_t row = inner.row + 7, plots = 0, room = inner.rows > 7 ? inner.rows - 7 : 0;
+    size_t row = inner.row + 8, plots = 0, room = inner.rows > 8 ? inner.rows - 8 : 0;
     if (inner.cols < 20) return;
     for (int axis = 0; axis < AXES; axis++) plots += (size_t)varies(a, mine, l, n, (enum axis)axis);
     while (plots && room / plots < 7) plots--;
@@ -403,7 +424,7 @@ static size_t find_losses(const struct app *a, const struct line *l, size_t n, s
 /* A line for each, its interval on one scale with the others. */
 static void draw_losses(struct app *a, struct frame *f, struct area in, const struct line *l, const size_t *at, size_t count) {
     enum { NAME = 8, VALUE = 15 };
-    struct line mine[LOSS_COUNT];
+    struct line mine[LOSS_COUNT] = { { 0 } };
     char words[160], title[200];
     const struct score_set *s = &a->catalog.scores.set[l[at[0]].at];
     const struct checkpoint *c = s->checkpoints == 1 ? catalog_checkpoint(&a->catalog, s->checkpoint[0]) : NULL;
@@ -425,6 +446,7 @@ static void draw_losses(struct app *a, struct frame *f, struct area in, const st
         draw_interval(f, row, col + NAME + VALUE, in.cols - NAME - VALUE - 4, r, x);
         app_spot(a, row, in.col, 1, in.cols, at[i]);
     }
+    draw_axis(f, in.row + 1 + count, in.col + 2 + NAME + VALUE, in.cols - NAME - VALUE - 4, r);
 }
 
 static void draw(struct app *a, struct frame *f, struct area in) {
@@ -445,7 +467,7 @@ static void draw(struct app *a, struct frame *f, struct area in) {
         return;
     }
     size_t side = in.cols >= 110 && in.rows >= 12 ? in.cols * 30 / 100 : 0;
-    size_t losses[LOSS_COUNT], count_losses = find_losses(a, l, n, losses), below = count_losses >= 2 ? count_losses + 2 : 0;
+    size_t losses[LOSS_COUNT], count_losses = find_losses(a, l, n, losses), below = count_losses >= 2 ? count_losses + 3 : 0;
     /* The table keeps what it needs, or 18 lines. */
     if (in.cols - side < 60 || in.rows < (n < 16 ? n : 16) + 2 + below) below = 0;
     draw_table(a, f, (struct area){ in.row, in.col, in.rows - below, in.cols - side }, l, n);

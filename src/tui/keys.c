@@ -376,6 +376,16 @@ size_t keys_lines(const struct keymap *m, enum context c, struct key_line *out, 
     return n;
 }
 
+size_t keys_list(const struct keymap *m, enum context c, struct key_line *out, size_t max) {
+    size_t n = keys_lines(m, c, out, max), at = 0;
+    while (at < n && out[at].action != ACT_cancel) at++;
+    if (at + 1 >= n) return n;
+    struct key_line cancel = out[at];
+    memmove(out + at, out + at + 1, (n - at - 1) * sizeof *out);
+    out[n - 1] = cancel;
+    return n;
+}
+
 void tui_print_keys(FILE *out) {
     for (size_t i = 0; i < ROWS; i++) {
         char key[16], other[16], name[32], where[160] = "";

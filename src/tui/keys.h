@@ -73,5 +73,7 @@ struct key_line { enum action action; const char *help; char footer[40], key[16]
 
 /* Lines that are on in a context, in order; returns how many (at most max). */
 size_t keys_lines(const struct keymap *m, enum context c, struct key_line *out, size_t max);
+/* The same for a list to read: "cancel", first in the footer while something runs, comes last. */
+size_t keys_list(const struct keymap *m, enum context c, struct key_line *out, size_t max);
 
 #endif

@@ -17,7 +17,7 @@ struct help_line { const struct help_row *row; const char *text; size_t len; };
 static void add_rows(const struct keymap *m, enum context c, const char *heading, struct help_row *out, size_t *n, size_t max,
                      unsigned char *seen) {
     struct key_line l[80];
-    size_t count = keys_lines(m, c, l, 80), first = *n;
+    size_t count = keys_list(m, c, l, 80), first = *n;
     for (size_t i = 0; i < count && *n + 2 < max; i++) {
         if (seen[l[i].action]) continue;
         seen[l[i].action] = 1;

@@ -31,7 +31,7 @@ static int matches(const struct key_line *l, const char *typed) {
 
 static size_t found(const struct app *a, struct key_line *out, size_t max) {
     struct key_line all[80];
-    size_t n = 0, count = keys_lines(&a->keys, app_top(a)->context, all, 80);
+    size_t n = 0, count = keys_list(&a->keys, app_top(a)->context, all, 80);
     for (size_t i = 0; i < count && n < max; i++)
         if (all[i].action != ACT_palette && matches(&all[i], a->typed)) out[n++] = all[i];
     return n;

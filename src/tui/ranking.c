@@ -270,7 +270,7 @@ static void draw_trust(const struct app *a, struct fact_lines *l) {
     }
     if (sure == k) fact(l, STYLE_NORMAL, "top %zu: signs sure", k);   /* "10 signs sure" is cut at 80 columns */
     else fact(l, 2 * sure < k ? STYLE_WARN : STYLE_NORMAL, "top %zu: %zu signs sure", k, sure);
-    fact(l, STYLE_DIM, "  %.1f would stay", stay);
+    fact(l, STYLE_DIM, "  %.1f likely to stay", stay);
 }
 
 static void draw_row_facts(struct app *a, struct fact_lines *l) {
@@ -420,13 +420,14 @@ static void pane_title(const struct app *a, int pane, size_t first, size_t last,
     struct score_format s = draw_score_format(a->row.largest);
     char scale[24] = "";
     if (s.scale) snprintf(scale, sizeof scale, "  score x 1e%d", s.scale);
-    const char *name = pane ? "opponents" : "proponents", *filter = a->ranking.filter;
+    int has_opponents = !a->row.n || a->row.score[a->row.order[a->row.n - 1]] < 0;
+    const char *name = !pane ? "proponents" : has_opponents ? "opponents" : "lowest", *filter = a->ranking.filter;
     int cut = (int)text_fit(filter, 40);
     if (a->row.list && !last) snprintf(out, size, "%s: none of %zu with '%.*s'", name, a->row.n, cut, filter);
     else if (a->row.list) snprintf(out, size, "%s %zu-%zu of %zu with '%.*s'%s", name, first, last, a->row.n_list, cut, filter, scale);
     else snprintf(out, size, "%s %zu-%zu of %zu%s", name, first, last, a->row.n, scale);
     size_t len = strlen(out);
-    if (a->row.trust.n) snprintf(out + len, size - len, "  ?: sign open");
+    if (a->row.trust.n) snprintf(out + len, size - len, "  ?: sign not sure");
 }
 
 /* fit: rows that tiles may take, the same in both panes so that they look alike. */
@@ -471,8 +472,12 @@ void ranking_draw_absent(struct app *a, struct frame *f, struct area in) {
     if (row == in.row && in.rows >= 5) row++;
     setting_name(a, name, sizeof name);
     if (r->state == ROW_WAITING) {
-        snprintf(text, sizeof text, "%s: the kernel is being decomposed; every λ is at hand after that.", name);
-        draw_paragraph(f, row, col, end - row, cols, STYLE_NORMAL, text);
+        snprintf(text, sizeof text, "%s: scores at λ %s are being computed; that takes seconds the first time.", name, a->setting.lambda);
+        row += draw_paragraph(f, row, col, end - row, cols, STYLE_NORMAL, text) + 1;
+        if (now.id && row < end) {
+            snprintf(text, sizeof text, "Beside it runs: %s  %s %s", now.title, now.what, now.note);
+            draw_paragraph(f, row, col, end - row, cols, STYLE_DIM, text);
+        }
         return;
     }
     if (r->state == ROW_BAD) {

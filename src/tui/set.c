@@ -266,7 +266,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
             if (isfinite(s.se) && row < end) {
                 draw_error(sum, draw_score_format((float)fmax(fabs(s.sum), (double)a->row.largest)), s.se);
                 frame_printf(f, row++, in.col, in.cols, fabs(s.sum) > 2 * s.se ? STYLE_NORMAL : STYLE_WARN, "  %s%s", sum,
-                             fabs(s.sum) > 2 * s.se ? "" : ", sign open");
+                             fabs(s.sum) > 2 * s.se ? "" : ", sign not sure");
             }
             if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "%.1f%% of all support", 100 * s.share);
             score_text(a, sum, sizeof sum, -s.sum);
