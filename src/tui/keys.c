@@ -208,32 +208,8 @@ static enum action (*const map[CONTEXT_COUNT])(uint32_t key) = {
 /* --- as text --- */
 
 static const struct { enum action action; uint32_t key, other; const char *name, *footer, *help; } row[] = {
-#define ROW(name, key, other, footer, help) { ACT_##name, key, other, #name, footer, help },
-#define ALWAYS ROW
-#define MOVE ROW
-#define SCREEN ROW
-#define ABOUT ROW
-#define QUERY ROW
-#define GALLERY ROW
-#define SETTING ROW
-#define RANKING ROW
-#define COMPARE ROW
-#define SELF ROW
-#define EVALUATION ROW
-#define JOBS ROW
-#define DETAIL ROW
-#define MARK ROW
-#define FILTER ROW
-#define ITEM ROW
-#define SET ROW
-#define REVERSE ROW
-#define OVERALL ROW
-#define PICKER ROW
-#define EXPORT ROW
-#define HELP ROW
-#define ASK ROW
+#define EVERY_GROUP(name, key, other, footer, help) { ACT_##name, key, other, #name, footer, help },
 #include "actions.def"
-#undef ROW
 };
 
 static void name_key(char out[16], uint32_t key) {

@@ -12,32 +12,8 @@
 
 enum action {
     ACT_NONE,
-#define ROW(name, key, other, footer, help) ACT_##name,
-#define ALWAYS ROW
-#define MOVE ROW
-#define SCREEN ROW
-#define QUERY ROW
-#define GALLERY ROW
-#define SETTING ROW
-#define RANKING ROW
-#define COMPARE ROW
-#define SELF ROW
-#define EVALUATION ROW
-#define JOBS ROW
-#define DETAIL ROW
-#define MARK ROW
-#define FILTER ROW
-#define ITEM ROW
-#define SET ROW
-#define REVERSE ROW
-#define OVERALL ROW
-#define PICKER ROW
-#define EXPORT ROW
-#define ABOUT ROW
-#define HELP ROW
-#define ASK ROW
+#define EVERY_GROUP(name, key, other, footer, help) ACT_##name,
 #include "actions.def"
-#undef ROW
     ACT_COUNT
 };
 
