@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 out=$1
 source=assets/demo.db
 if [ ! -f "$source" ]; then
-    echo "$source is not there: 'make demo-db' makes it (about an hour on two cores)" >&2
+    echo "$source is not there: 'make demo-db' makes it (about two hours on two cores)" >&2
     exit 1
 fi
 # A copy, so that what is tried out does not change the original; an edited copy is kept.

@@ -9,9 +9,13 @@
 /* What took the images away, for people: "D-TRAK" for the label "trak square"; others as they are, escaped. */
 enum { COUNTERFACTUAL_NAME = 96 };
 void counterfactual_name(char out[COUNTERFACTUAL_NAME], const char *label);
+/* Whether as many items were taken away by the same scores, and networks trained alike without them. */
+int counterfactual_is_alike(const struct counterfactual *a, const struct counterfactual *b);
+/* The name of row i's label; where others of that label and as many items are not alike, with what differs. */
+void counterfactual_full_name(char out[COUNTERFACTUAL_NAME], const struct counterfactual_list *l, size_t i);
 
-/* Per label: queries, mean and median distance, and the paired difference from
- * `random` with its standard error where both have the query; then each picture. */
+/* Per label, of rows that are alike: queries, mean and median distance, and the paired difference from
+ * `random` of networks trained alike, with its standard error, where both have the query; then each picture. */
 enum status counterfactual_table_text(struct buf *out, const struct counterfactual_list *l);
 enum status counterfactual_table_json(struct buf *out, const struct counterfactual_list *l);
 enum status counterfactual_table_csv(struct buf *out, const struct counterfactual_list *l);

@@ -11,7 +11,7 @@
 
 struct store;
 
-enum drop_what { DROP_SCORES = 1, DROP_FEATURES = 2, DROP_KERNELS = 4, DROP_BASES = 8, DROP_ROWS = 16 };
+enum drop_what { DROP_SCORES = 1, DROP_FEATURES = 2, DROP_KERNELS = 4, DROP_BASES = 8, DROP_ROWS = 16, DROP_ERRORS = 32, DROP_WEIGHTS = 64 };
 
 struct drop_options {
     unsigned what;                /* bits of enum drop_what: which kinds of sets */
@@ -24,13 +24,15 @@ struct drop_options {
 };
 
 struct drop_result {
-    size_t score_sets, emptied, feature_sets, kernels, bases, embeddings, queries;
+    size_t score_sets, emptied, errors, feature_sets, kernels, bases, weights, embeddings, queries;
     uint64_t bytes_before, bytes_after;   /* of the file; the same unless really */
     char note[400];               /* why the file was not made smaller; "": it was, or was not to be */
 };
 
-/* DROP_ROWS: the scores of sets that an LDS was measured of; the set and its LDS stay.  Features go with their rows; the set itself goes too, unless a kernel or an eigenbasis of it stays, or it was
- * imported and scores of it stay: then it says what they were made of.
+/* DROP_ROWS: the scores of sets that an LDS was measured of; the set and its LDS stay.  DROP_ERRORS: error bars of
+ * scores that stay.  DROP_WEIGHTS: of checkpoints; what was made with them stays.  Features go with their rows; the set itself goes
+ * too, unless a kernel or an eigenbasis of it, or of its training items, stays, or it was imported and scores of it stay: then it says
+ * what they were made of.
  * ERR_MISSING: nothing of the kind is stored; ERR_USAGE: an embedding or a query that is not there, or no query;
  * ERR_RANGE: a query that retrained networks were measured on, or that stands before one, unless all after it go
  * too; or whose features stay in files. */

@@ -82,7 +82,7 @@ size_t input_timeout(struct input *in, struct input_event ev[2]);
 
 /* Reads one key name: a character, or up down left right home end pgup pgdn
  * insert delete tab backtab enter esc space backspace f1..f12, with any of
- * ctrl- alt- shift- before it.  ERR_USAGE with the name in the message. */
+ * ctrl- alt- shift- before it; names in any case.  ERR_USAGE with the name in the message. */
 enum status input_key_parse(struct input_event *out, const char *name);
 
 /* The name that input_key_parse() reads back. */

@@ -51,6 +51,7 @@ struct lds_report_sweep {
 struct lds_report_split {
     enum split split;
     size_t first, Q;                     /* queries */
+    int is_other;                        /* the items of these numbers are not those that the losses are of */
     struct lds_repeat repeat[2];         /* plain, centred; r NAN where no subset has two seeds */
     double ceiling[2];                   /* of a prediction of what was measured; NAN: not determined */
     double measured;                     /* correlation of the losses with themselves at other timesteps */
@@ -65,6 +66,7 @@ struct lds_report {
     size_t M;                            /* subsets that are used */
     size_t seeds;                        /* that all of them have: their mean is what is predicted */
     size_t models, diverged, open;       /* networks finished, of those diverged, and missing */
+    size_t others;                       /* measured under other protocols, and left aside */
     double loss, loss_low, loss_high;    /* training loss of the networks used */
     double project_loss;                 /* of the project's own at the end; NAN: not known */
     struct lds_report_split split[2];

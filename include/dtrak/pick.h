@@ -38,6 +38,7 @@ void picker_close(struct picker *p);      /* fine on a zeroed one */
 
 int picker_takes_scores(const struct picker *p, const struct score_set *set);
 int picker_takes_features(const struct picker *p, const struct feature_set *set);
+int picker_takes_checkpoint(const struct picker *p, int64_t id);
 
 /* "D-TRAK of gen, checkpoint 8000, k 2048, 50 timesteps, lambda 0.05", "features of train, loss
  * square, ...", for people. */

@@ -13,7 +13,7 @@ struct slim_options {
     const char *queries;             /* as queries_pick() has it: keep only their rows of the scores; what was
                                       * measured of the others stays.  NULL: all */
     int keep_weights;                /* of retrained networks; else they are left out, their losses stay */
-    int bits;                        /* 9 to 23: round scores to so many significant bits; 0: as they are */
+    int bits;                        /* 9 to 23: round scores to so many significant bits, kernels to float32; 0: as they are */
 };
 
 /* Copies the database at `from` to the new file `to`.  On any error `to` does not exist

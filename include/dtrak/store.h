@@ -55,6 +55,9 @@ enum store_mode {
     STORE_WRITE_OR_READ    /* writes where possible, else as STORE_READ: ask store_is_read_only() */
 };
 
+/* ERR_IO: there is a file of this name, or no folder for it. */
+enum status store_check_new(const char *path);
+
 /* Starts a new database that will be called path, in a temporary file beside
  * it.  Refuses a path that exists.  store_publish() gives the file its name;
  * store_close() before that removes it, so a failed `new` leaves nothing. */

@@ -23,7 +23,7 @@ struct checkpoint {
     const char *name;             /* of the network, "" when it has none; the list's */
     size_t network;               /* 0: the first one the database had, which is the one measurements are about;
                                      checkpoints of one architecture and name are of one network */
-    size_t weights_bytes;
+    size_t weights_bytes;         /* 0: they were dropped; what was made with them stays */
     char sha256[65];              /* of the weights */
     char created[21];
 };
@@ -49,7 +49,7 @@ void checkpoint_network(char out[64], const struct checkpoint *c);
 /* "step 9600", "large at step 20000". */
 void checkpoint_words(char out[96], const struct checkpoint *c);
 
-/* The weights, verified; *bytes is the caller's to mem_free(). */
+/* The weights, verified; *bytes is the caller's to mem_free().  ERR_MISSING: they were dropped. */
 enum status store_checkpoint_weights(struct store *s, int64_t id, void **bytes, size_t *len);
 
 /* Checkpoints by name: "8000" (step), "50%" (nearest within half a percent),
@@ -60,6 +60,11 @@ enum status store_checkpoint_weights(struct store *s, int64_t id, void **bytes, 
  * included).  NULL is "last".  ERR_MISSING says which ones there are. */
 enum status store_checkpoints_resolve(struct store *s, const char *names,
                                       struct checkpoint_list *out);
+
+/* The weights go; the checkpoint stays, with all that was made with it. */
+enum status store_checkpoint_weights_drop(struct store *s, int64_t id);
+/* And back: ERR_FORMAT when they are not those that were dropped. */
+enum status store_checkpoint_weights_restore(struct store *s, int64_t id, const void *bytes, size_t len);
 
 /* Removes it with its features, kernels, scores and statistics; items
  * generated from it stay. */

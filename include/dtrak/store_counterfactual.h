@@ -17,6 +17,8 @@ struct counterfactual {
     int64_t subset;               /* the retrained network: store_subset.h */
     int64_t score_set;            /* whose first items were taken away; 0: a list, or deleted since */
     char label[64];               /* "trak square", "list:NAME" */
+    int64_t protocol;             /* by which the network was trained: store_subset.h */
+    size_t steps;                 /* of its training */
     size_t removed;
     double pixel_l2;              /* Euclidean distance of the pictures, pixels in [-1, 1] */
     double pixel_cos;             /* cosine of their pixels */

@@ -44,6 +44,7 @@ void error_row_free(struct error_row *r);   /* fine on a zeroed one */
 enum status store_error_set_ensure(struct store *s, const struct error_set *want, const struct provenance *p,
                                    struct error_set *out);
 enum status store_error_set_get(struct store *s, int64_t score_set, struct error_set *out);   /* ERR_MISSING */
+enum status store_error_set_delete(struct store *s, int64_t score_set);   /* fine when there is none */
 
 /* Queries [0, queries) of which at least one row is missing. */
 enum status store_errors_missing(struct store *s, const struct error_set *set, size_t queries, struct index_list *out);

@@ -133,6 +133,8 @@ enum status store_kernel_get(struct store *s, int64_t train_set, enum kernel_par
 /* 1 when the part is there, else 0. */
 enum status store_kernel_has(struct store *s, int64_t train_set, enum kernel_part part,
                              enum split split, int *has);
+/* What is there in float64 becomes float32. */
+enum status store_kernels_round(struct store *s, int64_t train_set);
 enum status store_kernels_delete(struct store *s, int64_t train_set);
 
 #endif

@@ -72,6 +72,9 @@ enum status store_subset_claim(struct store *s, int64_t protocol, size_t index, 
  * ERR_MISSING: somebody else took it over. */
 enum status store_subset_heartbeat(struct store *s, int64_t id, const char *owner, size_t step,
                                    double train_loss, double seconds, const void *state, size_t len);
+/* A finished model whose weights were not kept is to be trained again: open, from the first step.  Others stay
+ * as they are. */
+enum status store_subset_reopen(struct store *s, int64_t id);
 /* Gives the lease back; what was kept stays. */
 enum status store_subset_release(struct store *s, int64_t id, const char *owner);
 /* Ends the leases of an owner that is known to be gone. */
@@ -123,7 +126,8 @@ enum status store_subset_weights_drop(struct store *s);
 enum status store_subset_weights(struct store *s, int64_t id, void **bytes, size_t *len);
 
 /* How much of it all there is, whatever the protocol. */
-struct retrained_counts { size_t done, diverged, open, measured, counterfactuals; };   /* measured: score sets with an LDS */
+/* measured: score sets with an LDS; without_some: of the done, those that a counterfactual picture was drawn by */
+struct retrained_counts { size_t done, diverged, open, measured, counterfactuals, without_some; };
 enum status store_retrained_count(struct store *s, struct retrained_counts *out);
 
 /* --- measurements --- */

@@ -17,7 +17,7 @@ enum status lambda_parse(struct lambda *out, const char *text) {
     size_t plain = strspn(digits, "0123456789.eE+-");
     double v = strtod(digits, &end);
     if (!*digits || digits[plain] || *end || !isfinite(v) || !(v > 0))
-        return fail(ERR_USAGE, "lambda '%s' is not a number above 0, abs:NUMBER or auto", text);
+        return fail(ERR_USAGE, "lambda '%s' is not a number above 0, abs:NUMBER, auto or, for a whole sweep, grid", text);
     *out = (struct lambda){ absolute ? LAMBDA_ABSOLUTE : LAMBDA_RELATIVE, v };
     return OK;
 }

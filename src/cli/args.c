@@ -3,6 +3,7 @@
 
 #include "dtrak/loss.h"
 #include "dtrak/mem.h"
+#include "dtrak/store_item.h"
 #include "dtrak/text.h"
 
 #include <assert.h>
@@ -61,6 +62,12 @@ static enum status option_take(struct args *a, int argc, char *const *argv, int 
     return OK;
 }
 
+static enum status one_too_many(const char *word) {
+    struct item_ref ref;
+    if (item_ref_parse(&ref, word) == OK) return fail(ERR_USAGE, "one word too many: '%s'; an item is given as --query %s", word, word);
+    return fail(ERR_USAGE, "one word too many: '%s'", word);
+}
+
 enum status args_parse(struct args *a, const struct command *c, int argc, char *const *argv) {
     *a = (struct args){ .command = c };
     a->file = mem_array((size_t)argc + 1, sizeof *a->file);
@@ -79,7 +86,7 @@ enum status args_parse(struct args *a, const struct command *c, int argc, char *
             return fail(ERR_USAGE, "unknown option %s for 'dtrak %s'", word, c->name);
         } else {
             if (a->n_files == c->max_files)
-                return fail(ERR_USAGE, "one word too many: '%s'", word);
+                return one_too_many(word);
             a->file[a->n_files++] = word;
         }
     }
@@ -180,7 +187,7 @@ enum status args_losses(const struct args *a, unsigned *bits) {
 }
 
 void args_print_usage(const struct command *c, void *file) {
-    fprintf(file, "usage: dtrak %s %s%s\n", c->name, c->files, c->options[0].name ? " [options]" : "");
+    fprintf(file, "usage: dtrak %s%s%s%s\n", c->name, *c->files ? " " : "", c->files, c->options[0].name ? " [options]" : "");
 }
 
 void args_print_help(const struct command *c) {

@@ -9,9 +9,11 @@
 static const struct option options[] = {
     { "scores", 0, NULL, "score sets" },
     { "rows", 0, NULL, "scores whose LDS was measured; the LDS stays" },
+    { "errors", 0, NULL, "error bars of scores, which stay" },
     { "features", 0, NULL, "features; kernels and eigenbases made of them stay" },
     { "kernels", 0, NULL, "kernels of training features" },
     { "bases", 0, NULL, "eigenbases" },
+    { "weights", 0, NULL, "weights of checkpoints; what was made with them stays" },
     { "embedding", 1, "NAME", "the embedding of that name" },
     { "query", 1, "ITEMS", "gen:5, gen:5-9, val:0, with commas: with all of theirs; later ones move up" },
     CLI_PICK_OPTIONS("only sets of"),
@@ -35,9 +37,11 @@ static void print_dropped(const struct drop_result *r, int really) {
     const char *comma = "";
     print_count(&comma, r->score_sets, "score set", "score sets");
     print_count(&comma, r->emptied, "score set but for its LDS", "score sets but for their LDS");
+    print_count(&comma, r->errors, "score set's error bars", "score sets' error bars");
     print_count(&comma, r->feature_sets, "feature set", "feature sets");
     print_count(&comma, r->kernels, "kernel", "kernels");
     print_count(&comma, r->bases, "eigenbasis", "eigenbases");
+    print_count(&comma, r->weights, "checkpoint's weights", "checkpoints' weights");
     print_count(&comma, r->embeddings, "part of an embedding", "parts of an embedding");
     print_count(&comma, r->queries, "query", "queries");
     if (r->note[0]) {
@@ -59,8 +63,10 @@ static enum status run_drop(const struct args *a) {
     if (args_has(a, "features")) o.what |= DROP_FEATURES;
     if (args_has(a, "kernels")) o.what |= DROP_KERNELS;
     if (args_has(a, "bases")) o.what |= DROP_BASES;
+    if (args_has(a, "errors")) o.what |= DROP_ERRORS;
+    if (args_has(a, "weights")) o.what |= DROP_WEIGHTS;
     if (!o.what && !o.embedding && !o.queries)
-        return fail(ERR_USAGE, "what is to go? --scores, --rows, --features, --kernels, --bases, --embedding NAME or --query ITEMS");
+        return fail(ERR_USAGE, "what is to go? --scores, --rows, --errors, --features, --kernels, --bases, --weights, --embedding NAME or --query ITEMS");
     TRY(cli_pick(a, &o.pick));
     TRY(cli_open(&s, a->file[0], o.really));
     console_start(&c);

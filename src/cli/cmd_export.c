@@ -178,6 +178,7 @@ static enum status check_targets(const struct args *a, int *folders, int *files)
     for (int i = 0; i < TARGETS; i++) {
         const char *path = args_text(a, targets[i], NULL);
         if (!path) continue;
+        if (!strcmp(path, "-")) return fail(ERR_USAGE, "--%s -: the name of a file or folder is expected; dtrak rank prints", targets[i]);
         if (!args_has(a, "force")) TRY(file_check_new(path));
         for (int j = 0; j < i; j++)
             if (args_has(a, targets[j]) && !strcmp(args_text(a, targets[j], ""), path))

@@ -10,7 +10,7 @@ static const struct option options[] = {
     { "keep-weights", 0, NULL, "keep the weights of retrained networks" },
     CLI_PICK_OPTIONS("keep only score sets of"),
     { "query", 1, "LIST", "keep only scores of these queries: val:0-47,gen:all; LDS stays" },
-    { "bits", 1, "9-23", "round scores to so many significant bits (as they are)" },
+    { "bits", 1, "9-23", "round scores to so many significant bits, kernels to 24 (as they are)" },
     { NULL, 0, NULL, NULL },
 };
 

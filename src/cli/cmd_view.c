@@ -3,6 +3,7 @@
 #include "dtrak/databases.h"
 #include "dtrak/tui.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ static const struct option options[] = {
     { "threads", 1, "N", "threads of a computation (all processors)" },
     CLI_FEATURE_ROOT,
     { "size", 1, "WxH", "cells, when there is no terminal (80x24)" },
-    { "keys", 1, "KEYS", "keys to press, then end: 'j Enter f @idle'" },
+    { "keys", 1, "KEYS", "keys to press, then end: 'j enter f @idle'" },
     { "dump", 1, "FILE", "write the last screen as text; - is the standard output" },
     { NULL, 0, NULL, NULL },
 };
@@ -32,11 +33,14 @@ static enum status read_dimensions(const struct args *a, const char *name, size_
     const char *text = args_text(a, name, NULL), *x = text ? strchr(text, 'x') : NULL;
     if (!text) return OK;
     if (!x || (size_t)(x - text) >= sizeof word)
-        return fail(ERR_USAGE, "--%s '%s' is not WIDTHxHEIGHT, as in 120x36", name, text);
+        return fail(ERR_USAGE, "--%s '%s' is not WIDTHxHEIGHT, as in %s", name, text, most > 64 ? "120x36" : "10x20");
     memcpy(word, text, (size_t)(x - text));
     word[x - text] = 0;
-    TRY(args_parse_size(word, "the width", 1, most, w));
-    return args_parse_size(x + 1, "the height", 1, most, h);
+    char what[48];
+    snprintf(what, sizeof what, "--%s: the width", name);
+    TRY(args_parse_size(word, what, 1, most, w));
+    snprintf(what, sizeof what, "--%s: the height", name);
+    return args_parse_size(x + 1, what, 1, most, h);
 }
 
 static enum status run_view(const struct args *a) {
@@ -67,7 +71,7 @@ static enum status run_view(const struct args *a) {
 }
 
 const struct command command_view = {
-    "view", "DB...", "browse a database in the terminal; of several, or a folder of them, one is picked",
+    "view", "DB...", "browse a database in the terminal; with several, or a folder of them, a list to pick from comes first",
     options, 1, ARGS_FILES_MANY,
     "  dtrak my.db\n"
     "  dtrak results/\n"

@@ -21,6 +21,7 @@
 #define STEPPERS 8    /* queries with a Krylov basis */
 #define VECTORS 800   /* of one, at most */
 #define TOLERANCE 1e-5
+#define ROWS_BYTES ((size_t)32 << 20)   /* of features, read at a time */
 
 struct answer {
     struct live_request request;
@@ -46,6 +47,7 @@ struct basis {
     size_t next_stepper;
     double *cross[SPLIT_COUNT];          /* when from the kernel */
     size_t cross_rows[SPLIT_COUNT];
+    double *own;                         /* [n], of a query that is younger than the kernel */
 };
 
 struct live {
@@ -81,6 +83,7 @@ static void basis_free(struct basis *b) {
     mem_free(b->phi);
     mem_free(b->gram);
     for (int s = 0; s < SPLIT_COUNT; s++) mem_free(b->cross[s]);
+    mem_free(b->own);
     memset(b, 0, sizeof *b);
 }
 
@@ -201,18 +204,6 @@ static enum status basis_make(struct live *l, const struct progress *p) {
     return st;
 }
 
-/* A query's products with the training items, from the kernel. */
-static enum status kernel_row(struct live *l, struct item_ref query, const double **row) {
-    struct basis *b = &l->basis;
-    size_t cols = b->train.rows;
-    if (!b->cross[query.split])
-        TRY(store_kernel_get(l->store, b->train.id, KERNEL_CROSS, query.split, &b->cross_rows[query.split], &cols,
-                             &b->cross[query.split]));
-    if (query.index >= b->cross_rows[query.split] || cols != b->train.rows)
-        return fail(ERR_MISSING, "the stored kernel does not have %s:%zu", split_name(query.split), query.index);
-    *row = b->cross[query.split] + query.index * cols;
-    return OK;
-}
 
 static enum status query_row(struct live *l, struct item_ref query, float **row) {
     struct feature_set f;
@@ -227,6 +218,40 @@ static enum status query_row(struct live *l, struct item_ref query, float **row)
     st = store_features_read(l->store, &f, query.index, 1, *row);
     if (st != OK) mem_free(*row);
     return st;
+}
+
+/* The same of a query that the kernel does not have: from features, where they are there. */
+static enum status own_row(struct live *l, struct item_ref query, const double **row, const struct progress *p) {
+    struct basis *b = &l->basis;
+    struct feature_set f;
+    float *q;
+    enum status st = store_feature_set_find(l->store, &b->train.identity, &f);
+    if (st == OK && (f.dropped || f.rows != b->train.rows || f.rows_done < f.rows)) st = ERR_MISSING;
+    if (st == OK) st = query_row(l, query, &q);
+    if (st == ERR_MISSING)
+        return fail(ERR_MISSING, "the stored kernel does not have %s:%zu, and features of this setting are not stored", split_name(query.split),
+                    query.index);
+    TRY(st);
+    if (!b->own) b->own = mem_array(b->train.rows + 1, sizeof *b->own);
+    st = b->own ? load_rows(l, p) : fail(ERR_NOMEM, "lambda: out of memory");
+    if (st == OK) st = rows_cross(&b->rows, q, 1, b->own, ROWS_BYTES, p);
+    mem_free(q);
+    *row = b->own;
+    return st;
+}
+
+/* A query's products with the training items, from the kernel. */
+static enum status kernel_row(struct live *l, struct item_ref query, const double **row, const struct progress *p) {
+    struct basis *b = &l->basis;
+    size_t cols = b->train.rows;
+    enum status st = OK;
+    if (!b->cross[query.split])
+        st = store_kernel_get(l->store, b->train.id, KERNEL_CROSS, query.split, &b->cross_rows[query.split], &cols,
+                              &b->cross[query.split]);
+    if (st != OK && st != ERR_MISSING) return st;
+    if (!b->cross[query.split] || query.index >= b->cross_rows[query.split] || cols != b->train.rows) return own_row(l, query, row, p);
+    *row = b->cross[query.split] + query.index * cols;
+    return OK;
 }
 
 /* --- steps: a Krylov basis for the query --- */
@@ -252,7 +277,7 @@ static enum status steps_begin(struct live *l, const struct progress *p) {
     return OK;
 }
 
-static enum status steps_of(struct live *l, struct item_ref query, struct ridge_steps **out) {
+static enum status steps_of(struct live *l, struct item_ref query, struct ridge_steps **out, const struct progress *p) {
     struct basis *b = &l->basis;
     for (size_t i = 0; i < STEPPERS; i++)
         if (b->stepper[i].steps && b->stepper[i].query.split == query.split && b->stepper[i].query.index == query.index) {
@@ -261,7 +286,7 @@ static enum status steps_of(struct live *l, struct item_ref query, struct ridge_
         }
     if (b->from_kernel) {
         const double *cross;
-        TRY(kernel_row(l, query, &cross));
+        TRY(kernel_row(l, query, &cross, p));
         TRY(ridge_steps_new_gram(out, b->gram, b->train.rows, cross));
     } else {
         float *row;
@@ -301,7 +326,7 @@ static enum status try_steps(struct live *l, const struct score_set *set, const 
     TRY(steps_begin(l, p));
     double absolute = b->trace > 0 ? lambda_without_basis(b, set, q->lambda) : 0;
     if (!(absolute > 0)) return OK;
-    TRY(steps_of(l, q->query, &steps));
+    TRY(steps_of(l, q->query, &steps, p));
     score = mem_array(n + 1, sizeof *score);
     out->score = mem_array(n + 1, sizeof *out->score);
     if (!score || !out->score) {
@@ -343,7 +368,7 @@ static enum status locate(struct live *l, struct item_ref query, double *coords,
     float *row;
 
     if (b->from_kernel) {
-        TRY(kernel_row(l, query, &cross));
+        TRY(kernel_row(l, query, &cross, p));
         return ridge_query_from_cross(b->ridge, cross, 1, coords);
     }
     TRY(query_row(l, query, &row));

@@ -89,7 +89,7 @@ static enum status make_basis(struct maker *m) {
 }
 
 static enum status open_source(struct maker *m) {
-    struct source_wanted want = { m->checkpoint, m->loss, m->o->timesteps, 0, m->items, m->memory, 0, 0 };
+    struct source_wanted want = { .checkpoint = m->checkpoint, .loss = m->loss, .timesteps = m->o->timesteps, .items = m->items, .memory = m->memory };
     return source_find(&m->source, m->s, &want);
 }
 

@@ -42,6 +42,7 @@ struct network {
     size_t index, size, first, count;     /* wants first .. first + count - 1 */
     int64_t id;                           /* 0: not begun */
     enum subset_state state;
+    int is_lost;                          /* it was trained, and its weights were not kept: once more */
     size_t missing;                       /* pictures */
     size_t kept;                          /* steps done in an earlier call */
 };
@@ -302,6 +303,10 @@ static enum status look_up(struct run *r) {
             r->want[i].done = w->id && has_picture(&pictures, r, w, &r->want[i]);
             w->missing += !r->want[i].done;
         }
+        int has = 1;
+        if (st == OK && w->missing && w->state == SUBSET_DONE) st = store_subset_has_weights(r->s, w->id, &has);
+        w->is_lost = !has;
+        if (w->is_lost) w->state = SUBSET_OPEN;
     }
     subset_model_list_free(&models);
     counterfactual_list_free(&pictures);
@@ -389,12 +394,17 @@ static size_t steps_of(const struct run *r, const struct network *w) {
     return retraining_steps(&r->training, &r->lds, r->n, w->size);
 }
 
-static enum status one_network(struct run *r, struct store *s, struct network *w) {
+/* *elsewhere: another process has it. */
+static enum status one_network(struct run *r, struct store *s, struct network *w, int *elsewhere) {
     if (w->state == SUBSET_OPEN) {
         struct subset_model m;
         struct trainer_options t = r->training.options;
         t.steps = steps_of(r, w);
-        TRY(store_subset_claim(s, r->protocol, w->index, 0, w->members, r->n, r->me.name, &m));
+        if (w->is_lost) TRY(store_subset_reopen(s, w->id));
+        enum status st = store_subset_claim(s, r->protocol, w->index, 0, w->members, r->n, r->me.name, &m);
+        *elsewhere = st == ERR_MISSING;
+        if (*elsewhere) return OK;
+        TRY(st);
         w->id = m.id;
         TRY(retrain_model(&r->retrainer, s, &m, w->members, &t));
         int has;
@@ -413,8 +423,9 @@ static void work(void *ctx, size_t piece, size_t thread) {
         st = fail(ERR_CANCELLED, "stopped as asked; what was finished is kept");
     if (st == OK && !r->stores[thread]) st = store_open(&r->stores[thread], store_path(r->s), STORE_WRITE);
     if (st == OK) store_wait_longer(r->stores[thread]);
-    if (st == OK) st = one_network(r, r->stores[thread], w);
-    if (st == ERR_MISSING) return;       /* another process has it */
+    int elsewhere = 0;
+    if (st == OK) st = one_network(r, r->stores[thread], w, &elsewhere);
+    if (elsewhere) return;
     pthread_mutex_lock(&r->lock);
     if (st == OK) r->finished++;
     else if (r->first_error == OK) {

@@ -6,6 +6,7 @@
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
 #include "dtrak/store_drop.h"
+#include "dtrak/store_error.h"
 #include "dtrak/store_subset.h"
 
 #include <stdio.h>
@@ -54,17 +55,48 @@ static enum status drop_rows(struct dropper *d, const struct score_set *set) {
     return st;
 }
 
+static enum status drop_errors(struct dropper *d, const struct score_set *set) {
+    struct error_set bars;
+    enum status st = store_error_set_get(d->s, set->id, &bars);
+    if (st != OK) return st == ERR_MISSING ? OK : st;
+    TRY(describe(d, "error bars", set));
+    d->r->errors++;
+    return d->o->really ? store_error_set_delete(d->s, set->id) : OK;
+}
+
+static enum status drop_of_set(struct dropper *d, const struct score_set *set) {
+    if (d->o->what & DROP_SCORES) return drop_set(d, set);
+    if (d->o->what & DROP_ERRORS) TRY(drop_errors(d, set));
+    return d->o->what & DROP_ROWS ? drop_rows(d, set) : OK;
+}
+
 static enum status drop_scores(struct dropper *d) {
     struct score_set_list l;
     TRY(store_score_sets_list(d->s, &l));
     enum status st = OK;
     for (size_t i = 0; i < l.count && st == OK; i++)
-        if (picker_takes_scores(&d->pick, &l.set[i])) st = d->o->what & DROP_SCORES ? drop_set(d, &l.set[i]) : drop_rows(d, &l.set[i]);
+        if (picker_takes_scores(&d->pick, &l.set[i])) st = drop_of_set(d, &l.set[i]);
     score_set_list_free(&l);
     return st;
 }
 
-static enum status drop_one(struct dropper *d, const struct feature_set *f) {
+/* Queries' features without which a kernel of their training items could not be used. */
+static enum status has_partner_with_kernel(struct dropper *d, const struct feature_set_list *l, const struct feature_set *f, int *has) {
+    *has = 0;
+    for (size_t i = 0; i < l->count && !*has && f->identity.split != SPLIT_TRAIN; i++) {
+        struct feature_identity id = f->identity;
+        char difference[256];
+        const struct feature_set *train = &l->set[i];
+        id.split = SPLIT_TRAIN;
+        feature_identity_difference(difference, &train->identity, &id);
+        if (train->identity.split != SPLIT_TRAIN || difference[0]) continue;
+        if (d->o->what & DROP_KERNELS && picker_takes_features(&d->pick, train)) continue;   /* it goes */
+        TRY(store_kernel_has(d->s, train->id, KERNEL_CROSS, f->identity.split, has));
+    }
+    return OK;
+}
+
+static enum status drop_one(struct dropper *d, const struct feature_set_list *l, const struct feature_set *f) {
     char line[256];
     struct feature_use use;
     int rows = !f->dropped && (f->rows_done || f->files), gone = d->o->what & DROP_FEATURES;
@@ -87,9 +119,11 @@ static enum status drop_one(struct dropper *d, const struct feature_set *f) {
     }
     /* A kernel or an eigenbasis that stays needs the set that it is of; so do scores of imported features, of
      * which nothing else says what they were made of. */
-    int stays = use.kernel || use.basis || (use.scores && feature_is_imported(f));
+    int partner;
+    TRY(has_partner_with_kernel(d, l, f, &partner));
+    int stays = use.kernel || use.basis || partner || (use.scores && feature_is_imported(f));
     if (!gone || (!rows && stays)) return OK;
-    snprintf(line + len, sizeof line - len, stays ? ": the rows; what was made of them stays" : "");
+    snprintf(line + len, sizeof line - len, stays ? ": the rows; what was made of them stays" : rows ? "" : ": no rows, only its record");
     say(d, line);
     d->r->feature_sets++;
     if (!d->o->really) return OK;
@@ -101,8 +135,26 @@ static enum status drop_features(struct dropper *d) {
     TRY(store_feature_sets_list(d->s, &l));
     enum status st = OK;
     for (size_t i = 0; i < l.count && st == OK; i++)
-        if (picker_takes_features(&d->pick, &l.set[i])) st = drop_one(d, &l.set[i]);
+        if (picker_takes_features(&d->pick, &l.set[i])) st = drop_one(d, &l, &l.set[i]);
     feature_set_list_free(&l);
+    return st;
+}
+
+static enum status drop_weights(struct dropper *d) {
+    struct checkpoint_list l;
+    char words[96], line[128];
+    TRY(store_checkpoints_list(d->s, &l));
+    enum status st = OK;
+    for (size_t i = 0; i < l.count && st == OK; i++) {
+        const struct checkpoint *c = &l.checkpoint[i];
+        if (!c->weights_bytes || !picker_takes_checkpoint(&d->pick, c->id)) continue;
+        checkpoint_words(words, c);
+        snprintf(line, sizeof line, "weights of %s", words);
+        say(d, line);
+        d->r->weights++;
+        if (d->o->really) st = store_checkpoint_weights_drop(d->s, c->id);
+    }
+    checkpoint_list_free(&l);
     return st;
 }
 
@@ -228,12 +280,13 @@ static enum status drop_queries(struct dropper *d) {
 /* --- all of it --- */
 
 static enum status drop_sets(struct dropper *d) {
-    if (d->o->what & (DROP_SCORES | DROP_ROWS)) TRY(drop_scores(d));
+    if (d->o->what & (DROP_SCORES | DROP_ROWS | DROP_ERRORS)) TRY(drop_scores(d));
+    if (d->o->what & DROP_WEIGHTS) TRY(drop_weights(d));
     if (d->o->what & (DROP_FEATURES | DROP_KERNELS | DROP_BASES)) TRY(drop_features(d));
     if (d->o->embedding) TRY(drop_embedding(d));
     if (d->o->queries) TRY(drop_queries(d));
     const struct drop_result *r = d->r;
-    if (r->score_sets + r->emptied + r->feature_sets + r->kernels + r->bases + r->embeddings + r->queries) return OK;
+    if (r->score_sets + r->emptied + r->errors + r->feature_sets + r->kernels + r->bases + r->weights + r->embeddings + r->queries) return OK;
     return fail(ERR_MISSING, "nothing of that kind is stored");
 }
 

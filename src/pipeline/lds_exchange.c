@@ -117,7 +117,7 @@ static enum status agree(struct store *s, enum protocol_kind kind, const struct 
     TRY(store_protocols_list(s, &ours));
     enum status st = OK;
     for (size_t i = 0; i < theirs->count && st == OK && !id; i++)
-        if (theirs->protocol[i].kind == kind) st = store_protocol_find(s, kind, theirs->protocol[i].text, &id);
+        if (theirs->protocol[i].kind == kind && is_drawn(&theirs->protocol[i])) st = store_protocol_find(s, kind, theirs->protocol[i].text, &id);
     for (size_t i = 0; i < ours.count && st == OK && !id; i++)
         for (size_t j = 0; j < theirs->count && st == OK && !difference[0]; j++)
             if (ours.protocol[i].kind == kind && theirs->protocol[j].kind == kind && is_drawn(&ours.protocol[i]) &&
@@ -244,7 +244,7 @@ enum status pipeline_lds_export(struct store *s, const struct lds_options *o, co
     struct writing w = { BUF_INIT, 0 };
     TRY(store_protocols_list(s, &l));
     enum status st;
-    TRY_TO(protocols_newest(s, &l, &train, &eval));
+    TRY_TO(protocols_fullest(s, &l, &train, &eval, NULL));
     buf_printf(&w.text, MAGIC "\ntrain\t%s\neval\t%s\n", train->text, eval->text);
     TRY_TO(each_model(s, train, eval, o, write_model, &w));
     if (!w.models) {

@@ -81,7 +81,7 @@ static enum status read_protocols(struct lds_outputs *o) {
     struct protocol_list l;
     const struct protocol *train = NULL, *eval = NULL;
     TRY(store_protocols_list(o->s, &l));
-    enum status st = protocols_newest(o->s, &l, &train, &eval);
+    enum status st = protocols_fullest(o->s, &l, &train, &eval, &o->others);
     if (st == OK) {
         o->train_protocol = train->id;
         o->eval_protocol = eval->id;
@@ -93,18 +93,35 @@ static enum status read_protocols(struct lds_outputs *o) {
     return st;
 }
 
+/* Items may have been dropped since, and others may have taken their numbers.  While some of the numbers are not
+ * taken there is nothing to compare, and no score set is complete. */
+static enum status is_of_others(int *other, struct store *s, const struct lds_query *q, const char *digest) {
+    size_t there;
+    char here[65];
+    *other = 0;
+    TRY(store_items_count(s, q->split, &there));
+    if (there < q->first + q->Q || !digest[0]) return OK;
+    TRY(items_digest(s, q->split, q->first, q->Q, here));
+    *other = strcmp(here, digest) != 0;
+    return OK;
+}
+
 static enum status read_splits(struct lds_outputs *o) {
     struct json_doc *doc;
     TRY(json_parse(&doc, o->eval_text, strlen(o->eval_text), "the eval protocol"));
-    for (int k = 0; k < SPLIT_COUNT; k++) {
+    enum status st = OK;
+    for (int k = 0; k < SPLIT_COUNT && st == OK; k++) {
         const struct json *q = json_get(json_root(doc), split_name((enum split)k));
         int64_t first = json_int(json_get(q, "first"), -1), count = json_int(json_get(q, "count"), 0);
         if (first < 0 || count <= 0 || count >= 1 << 27 || o->splits == 2) continue;
         o->query[o->splits].split = (enum split)k;
-        o->query[o->splits].first = (size_t)first;
-        o->query[o->splits++].Q = (size_t)count;
+        struct lds_query *query = &o->query[o->splits++];
+        query->first = (size_t)first;
+        query->Q = (size_t)count;
+        st = is_of_others(&query->is_other, o->s, query, json_string(json_get(q, "items"), ""));
     }
     json_free(doc);
+    TRY(st);
     return o->splits ? OK : fail(ERR_FORMAT, "the eval protocol names no queries");
 }
 

@@ -1,4 +1,4 @@
-/* lds_outputs.h - finished retrained networks of the newest protocols: who was in each, and what
+/* lds_outputs.h - finished retrained networks of the protocols with the most: who was in each, and what
  * each makes of the queries.  For lds_report.c, and for scores that are made of nothing else. */
 #ifndef PIPELINE_LDS_OUTPUTS_H
 #define PIPELINE_LDS_OUTPUTS_H
@@ -7,7 +7,8 @@
 
 #include <stddef.h>
 
-struct lds_query { enum split split; size_t first, Q; };
+/* is_other: the items of these numbers are not those that the losses are of. */
+struct lds_query { enum split split; size_t first, Q; int is_other; };
 
 struct lds_outputs {
     struct store *s;
@@ -22,6 +23,7 @@ struct lds_outputs {
     double loss, loss_low, loss_high;   /* training loss of the networks used */
     struct lds_query query[2];       /* of the eval protocol */
     size_t splits;
+    size_t others;                   /* networks measured under other protocols, which are left aside */
 };
 
 /* ERR_MISSING when nothing was retrained yet, ERR_RANGE with fewer than `least` subsets. */

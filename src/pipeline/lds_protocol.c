@@ -180,29 +180,41 @@ enum status protocol_eval_text(struct buf *b, const struct evaluation *e) {
     return buf_status(b);
 }
 
-enum status protocols_newest(struct store *s, const struct protocol_list *l, const struct protocol **train,
-                             const struct protocol **eval) {
+/* Networks of a train protocol, and those of them that have outputs of an eval protocol. */
+static enum status count_measured(struct store *s, int64_t train, int64_t eval, size_t *measured) {
+    struct subset_model_list models;
+    enum status st = OK;
+    *measured = 0;
+    TRY(store_subsets_list(s, train, &models));
+    for (size_t i = 0; i < models.count && st == OK; i++) {
+        int found = 0;
+        for (int k = 0; k < SPLIT_COUNT && st == OK && !found; k++) {
+            size_t rows;
+            st = store_subset_output_rows(s, models.model[i].id, eval, (enum split)k, &rows);
+            found = rows > 0;
+        }
+        *measured += (size_t)found;
+    }
+    subset_model_list_free(&models);
+    return st;
+}
+
+enum status protocols_fullest(struct store *s, const struct protocol_list *l, const struct protocol **train,
+                              const struct protocol **eval, size_t *others) {
+    size_t most = 0, all = 0;
     for (size_t t = l->count; t-- > 0;)
         for (size_t e = l->count; e-- > 0;) {
-            struct subset_model_list models;
-            int found = 0;
+            size_t measured;
             if (l->protocol[t].kind != PROTOCOL_TRAIN || l->protocol[e].kind != PROTOCOL_EVAL) continue;
-            TRY(store_subsets_list(s, l->protocol[t].id, &models));
-            enum status st = OK;
-            for (size_t i = 0; i < models.count && st == OK && !found; i++)
-                for (int k = 0; k < SPLIT_COUNT && st == OK && !found; k++) {
-                    size_t rows;
-                    st = store_subset_output_rows(s, models.model[i].id, l->protocol[e].id, (enum split)k, &rows);
-                    found = rows > 0;
-                }
-            subset_model_list_free(&models);
-            TRY(st);
-            if (!found) continue;
+            TRY(count_measured(s, l->protocol[t].id, l->protocol[e].id, &measured));
+            all += measured;
+            if (measured <= most) continue;
+            most = measured;
             *train = &l->protocol[t];
             *eval = &l->protocol[e];
-            return OK;
         }
-    return fail(ERR_MISSING, "no network has been retrained here yet; dtrak lds does that");
+    if (others) *others = all - most;
+    return most ? OK : fail(ERR_MISSING, "no network has been retrained here yet; dtrak lds does that");
 }
 
 /* --- differences --- */

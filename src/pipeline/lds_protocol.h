@@ -16,8 +16,9 @@ enum status protocol_eval_text(struct buf *b, const struct evaluation *e);
 /* "train.steps 600/1200": the first field in which they differ; "" when they do not. */
 enum status protocol_difference(char out[160], const char *a, const char *b);
 
-/* The newest train protocol with outputs, and the newest eval protocol of those; ERR_MISSING. */
-enum status protocols_newest(struct store *s, const struct protocol_list *l, const struct protocol **train,
-                             const struct protocol **eval);
+/* The train and the eval protocol with the most networks that have outputs, of equals the newest; ERR_MISSING.
+ * *others: networks that have outputs of another pair only. */
+enum status protocols_fullest(struct store *s, const struct protocol_list *l, const struct protocol **train,
+                              const struct protocol **eval, size_t *others);
 
 #endif

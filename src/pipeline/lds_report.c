@@ -148,6 +148,7 @@ static enum status predict(struct maker *m, const struct lds_report_split *sp, c
                            int *complete) {
     enum { ROWS = 64 };   /* read at a time */
     *complete = 0;
+    if (sp->is_other) return OK;
     float *scores = mem_array(ROWS * set->n, sizeof *scores);
     if (!scores) return fail(ERR_NOMEM, "lds: out of memory");
     enum status st = OK;
@@ -247,9 +248,16 @@ static int same_checkpoints(const struct score_set *a, const struct score_set *b
            memcmp(a->checkpoint, b->checkpoint, a->checkpoints * sizeof *a->checkpoint) == 0;
 }
 
+/* Rows of features of k dimensions. */
+static size_t rows_of_k(const struct lds_report_split *sp, size_t k) {
+    size_t n = 0;
+    for (size_t i = 0; i < sp->rows; i++) n += sp->row[i].set.k == k;
+    return n;
+}
+
 /* How like the row's setting a reference row is: the same in everything, then without lambda,
- * then its network's last checkpoint with the most timesteps. */
-static double likeness(const struct lds_report_row *row, const struct lds_report_row *ref) {
+ * then its network's last checkpoint with the most timesteps, and as many dimensions as most rows have. */
+static double likeness(const struct lds_report_split *sp, const struct lds_report_row *row, const struct lds_report_row *ref) {
     const struct score_set *a = &row->set, *b = &ref->set;
     double score = 0;
     if (a->timesteps == b->timesteps && a->k == b->k && same_checkpoints(a, b)) score += 1e6;
@@ -257,7 +265,7 @@ static double likeness(const struct lds_report_row *row, const struct lds_report
     else if (strcmp(b->lambda_spec, "auto") == 0) score += 5e4;
     if (row->network == ref->network) score += 2e4;
     if (isfinite(ref->percent)) score += 100 * ref->percent;
-    return score + (double)b->timesteps / 1e3 + (double)b->k / 1e9;
+    return score + (double)b->timesteps / 1e3 + (double)rows_of_k(sp, b->k) / 1e6 + (double)b->k / 1e12;
 }
 
 static void choose_reference(const struct maker *m, struct lds_report_split *sp, size_t at) {
@@ -267,7 +275,7 @@ static void choose_reference(const struct maker *m, struct lds_report_split *sp,
     if (!strcmp(sp->row[at].set.method, method) && !strcmp(sp->row[at].set.loss, loss)) return;
     for (size_t i = 0; i < sp->rows; i++) {
         if (strcmp(sp->row[i].set.method, method) != 0 || strcmp(sp->row[i].set.loss, loss) != 0) continue;
-        double like = likeness(&sp->row[at], &sp->row[i]);
+        double like = likeness(sp, &sp->row[at], &sp->row[i]);
         if (like <= best) continue;
         best = like;
         sp->row[at].reference = i;
@@ -518,13 +526,15 @@ static enum status describe_outputs(struct lds_report *r, const struct lds_outpu
     r->seeds = o->seeds;
     r->models = o->finished;
     r->diverged = o->diverged;
+    r->others = o->others;
     r->open = o->open;
     r->loss = o->loss;
     r->loss_low = o->loss_low;
     r->loss_high = o->loss_high;
     for (r->n_splits = 0; r->n_splits < o->splits; r->n_splits++)
         r->split[r->n_splits] = (struct lds_report_split){ .split = o->query[r->n_splits].split,
-                                                           .first = o->query[r->n_splits].first, .Q = o->query[r->n_splits].Q };
+                                                           .first = o->query[r->n_splits].first, .Q = o->query[r->n_splits].Q,
+                                                           .is_other = o->query[r->n_splits].is_other };
     return r->train_text && r->eval_text ? OK : fail(ERR_NOMEM, "lds: out of memory");
 }
 

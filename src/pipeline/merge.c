@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void merge_say(const struct merger *m, const char *fmt, ...) {
     char line[512];
@@ -72,8 +73,25 @@ static enum status add_checkpoint(struct merger *m, size_t i) {
             return OK;
         }
     if (!(m->o->what & MERGE_CHECKPOINTS)) return OK;
+    if (!c->weights_bytes) {
+        merge_say(m, "checkpoint %zu: its weights were dropped there; it stays out, with its features and scores", c->step);
+        m->r->left_out++;
+        return OK;
+    }
     TRY(store_checkpoint_weights(m->other, c->id, &weights, &len));
     enum status st = store_checkpoint_add(m->s, c, weights, len, &m->checkpoint[i]);
+    mem_free(weights);
+    m->r->checkpoints += st == OK;
+    return st;
+}
+
+/* Weights that were dropped here and are there. */
+static enum status restore_weights(struct merger *m, const struct checkpoint *here, const struct checkpoint *there) {
+    void *weights;
+    size_t len;
+    if (here->weights_bytes || !there->weights_bytes || !(m->o->what & MERGE_CHECKPOINTS)) return OK;
+    TRY(store_checkpoint_weights(m->other, there->id, &weights, &len));
+    enum status st = store_checkpoint_weights_restore(m->s, here->id, weights, len);
     mem_free(weights);
     m->r->checkpoints += st == OK;
     return st;
@@ -85,8 +103,11 @@ static enum status merge_checkpoints(struct merger *m) {
     m->checkpoint = mem_array(m->theirs.count + 1, sizeof *m->checkpoint);
     if (!m->checkpoint) return fail(ERR_NOMEM, "merge: out of memory");
     for (size_t i = 0; i < m->theirs.count; i++) {
-        for (size_t j = 0; j < m->ours.count; j++)
-            if (!strcmp(m->ours.checkpoint[j].sha256, m->theirs.checkpoint[i].sha256)) m->checkpoint[i] = m->ours.checkpoint[j].id;
+        for (size_t j = 0; j < m->ours.count; j++) {
+            if (strcmp(m->ours.checkpoint[j].sha256, m->theirs.checkpoint[i].sha256) != 0) continue;
+            m->checkpoint[i] = m->ours.checkpoint[j].id;
+            TRY(restore_weights(m, &m->ours.checkpoint[j], &m->theirs.checkpoint[i]));
+        }
         if (!m->checkpoint[i]) TRY(add_checkpoint(m, i));
         TRY(progress_check(m->p));
     }
@@ -268,6 +289,9 @@ enum status pipeline_merge_all(struct store *s, const char *from, const struct m
                                struct merge_summary *r) {
     struct merger m = { .s = s, .o = o, .p = p, .r = r };
     *r = (struct merge_summary){ 0 };
+    struct stat here, there;
+    if (stat(store_path(s), &here) == 0 && stat(from, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+        return fail(ERR_USAGE, "merge: %s is the database itself; another copy of it is expected", from);
     TRY(store_open(&m.other, from, STORE_READ));
     enum status st = run(&m, from);
     checkpoint_list_free(&m.ours);

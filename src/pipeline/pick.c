@@ -36,6 +36,8 @@ static int has_checkpoint(const struct picker *p, int64_t id) {
     return 0;
 }
 
+int picker_takes_checkpoint(const struct picker *p, int64_t id) { return !p->has_checkpoint || has_checkpoint(p, id); }
+
 static int is_on_grid(const struct score_set *set) {
     char text[LAMBDA_TEXT];
     for (size_t i = 0; i < LAMBDA_GRID_COUNT; i++) {

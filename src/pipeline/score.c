@@ -146,7 +146,12 @@ static int group_is_empty(const struct scorer *w) {
 }
 
 static enum status find_source(struct scorer *w) {
-    struct source_wanted want = { w->checkpoint, w->loss, w->o->timesteps, w->splits, w->items, w->memory, w->o->dims, w->journey };
+    size_t needed[SPLIT_COUNT];
+    memcpy(needed, w->items, sizeof needed);
+    for (int q = 0; q < SPLIT_COUNT; q++)
+        while (w->picked[q] && needed[q] && !w->picked[q][needed[q] - 1]) needed[q]--;
+    struct source_wanted want = { .checkpoint = w->checkpoint, .loss = w->loss, .timesteps = w->o->timesteps, .splits = w->splits,
+                                  .items = w->items, .needed = needed, .memory = w->memory, .dims = w->o->dims, .journey = w->journey };
     return source_find(&w->source, w->s, &want);
 }
 

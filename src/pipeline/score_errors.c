@@ -26,7 +26,7 @@ struct errors {
     struct scorer *w;
     size_t n, k, B, R;
     struct pair blocks;              /* B > 0 */
-    struct pair other[SEEDS_MAX];    /* R of them */
+    struct pair other[SEEDS_MAX + 1];   /* R of them; [R] the scores' own */
     struct part_reader *reader;      /* [B] */
     struct rows *rows;               /* [B] */
     struct errorbars *bars;          /* of one lambda */

@@ -75,9 +75,9 @@ static enum status try_train_set(struct source *src, const struct feature_set_li
                 (!query[q].id || !w->journey || feature_set_is_better(&l->set[i], &query[q]))) query[q] = l->set[i];
         whole = whole && query[q].id && source_has_all(&query[q], w->items[q]);
     }
-    /* A kernel of fewer items than there are now is of no use. */
+    /* A kernel without some of the queries that are asked for is of no use. */
     for (int q = 0; q < SPLIT_COUNT && covers; q++)
-        if (w->splits >> q & 1) covers = query[q].id && query[q].rows >= w->items[q];
+        if (w->splits >> q & 1) covers = query[q].id && query[q].rows >= src->needed[q];
     covers = covers && train->rows >= w->items[SPLIT_TRAIN];
     covers = covers && !w->journey;   /* it holds products with other queries */
     *usable = whole || covers;
@@ -216,13 +216,14 @@ enum status source_find(struct source *src, struct store *s, const struct source
     const struct feature_set *near = NULL, *best = NULL;
     *src = (struct source){ .s = s, .n = w->items[SPLIT_TRAIN], .splits = w->splits, .memory = w->memory, .is_journey = w->journey };
     memcpy(src->items, w->items, sizeof src->items);
+    memcpy(src->needed, w->needed ? w->needed : w->items, sizeof src->needed);
     TRY(store_feature_sets_list(s, &l));
     enum status st = OK;
     for (size_t i = 0; i < l.count && st == OK; i++) {
         const struct feature_set *f = &l.set[i];
         int usable;
         if (!fits(f, w)) continue;
-        if (!near || feature_set_is_better(f, near)) near = f;
+        if (!near || (near->dropped && !f->dropped) || (near->dropped == f->dropped && feature_set_is_better(f, near))) near = f;
         if (best && !is_better(&l, f, best)) continue;
         st = try_train_set(src, &l, f, w, &usable);
         if (st == OK && usable) best = f;
@@ -392,11 +393,13 @@ static void query_norms(double *norm, const float *rows, size_t count, size_t k)
 /* --- kernels --- */
 
 /* A part of the stored kernel, which must have the shape that the items have now. */
+/* rows: at least, of queries; *there (may be NULL): how many there are. */
 static enum status read_part(struct source *src, enum kernel_part part, enum split split, size_t rows,
-                             size_t cols, double **out) {
+                             size_t cols, double **out, size_t *there) {
     size_t r, c;
     TRY(store_kernel_get(src->s, src->train.id, part, split, &r, &c, out));
-    if (r == rows && c == cols) return OK;
+    if (there) *there = r;
+    if ((part == KERNEL_GRAM ? r == rows : r >= rows) && c == cols) return OK;
     mem_free(*out);
     *out = NULL;
     return fail(ERR_MISSING, "the stored kernel of loss %s covers %zu x %zu items, there are %zu x %zu; "
@@ -407,7 +410,7 @@ static enum status read_part(struct source *src, enum kernel_part part, enum spl
 enum status source_kernel_gram(struct source *src, double **out) {
     double *packed, *A;
     size_t n = src->n, at = 0;
-    TRY(read_part(src, KERNEL_GRAM, SPLIT_TRAIN, n, n, &packed));
+    TRY(read_part(src, KERNEL_GRAM, SPLIT_TRAIN, n, n, &packed, NULL));
     A = mem_array(n * n, sizeof *A);
     for (size_t i = 0; A && i < n; i++)
         for (size_t j = i; j < n; j++) A[i * n + j] = A[j * n + i] = packed[at++];
@@ -418,9 +421,9 @@ enum status source_kernel_gram(struct source *src, double **out) {
 
 static enum status kernel_open(struct source *src, enum split split) {
     if (!src->cross[split])
-        TRY(read_part(src, KERNEL_CROSS, split, src->items[split], src->n, &src->cross[split]));
+        TRY(read_part(src, KERNEL_CROSS, split, src->needed[split], src->n, &src->cross[split], &src->kernel_rows[split]));
     if (!src->self[split])
-        TRY(read_part(src, KERNEL_SELF, split, src->items[split], 1, &src->self[split]));
+        TRY(read_part(src, KERNEL_SELF, split, src->kernel_rows[split], 1, &src->self[split], NULL));
     return OK;
 }
 
@@ -502,7 +505,7 @@ enum status source_norms(struct source *src) {
     if (!norm) return fail(ERR_NOMEM, "score: out of memory");
     enum status st;
     if (src->has_kernel) {
-        st = read_part(src, KERNEL_GRAM, SPLIT_TRAIN, src->n, src->n, &packed);
+        st = read_part(src, KERNEL_GRAM, SPLIT_TRAIN, src->n, src->n, &packed, NULL);
         for (size_t i = 0; i < src->n && st == OK; at += src->n - i, i++) norm[i] = sqrt(packed[at]);
         if (st == OK) mem_free(packed);
     } else {
@@ -517,8 +520,11 @@ enum status source_norms(struct source *src) {
 static enum status block_from_kernel(struct source *src, enum split split, size_t first, size_t count,
                                      double *cross, double *norm) {
     TRY(kernel_open(src, split));
-    if (cross) memcpy(cross, src->cross[split] + first * src->n, count * src->n * sizeof *cross);
-    for (size_t i = 0; norm && i < count; i++) norm[i] = sqrt(src->self[split][first + i]);
+    /* A block may go beyond what is asked for: of those that the kernel lacks there is nothing. */
+    size_t there = src->kernel_rows[split] > first ? src->kernel_rows[split] - first : 0, has = count < there ? count : there;
+    if (cross) memcpy(cross, src->cross[split] + first * src->n, has * src->n * sizeof *cross);
+    if (cross) memset(cross + has * src->n, 0, (count - has) * src->n * sizeof *cross);
+    for (size_t i = 0; norm && i < count; i++) norm[i] = i < has ? sqrt(src->self[split][first + i]) : 0;
     return OK;
 }
 

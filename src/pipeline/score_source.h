@@ -20,6 +20,7 @@ struct source_wanted {
     size_t timesteps;               /* 0: the most there are */
     unsigned splits;                /* query splits, a bit each */
     const size_t *items;            /* [SPLIT_COUNT] */
+    const size_t *needed;           /* [SPLIT_COUNT] queries from 0 that a kernel must have; NULL: all items */
     size_t memory;                  /* bytes in all; a quarter may hold the rows */
     size_t dims;                    /* 0: of those with the most timesteps the most there are */
     int journey;                    /* queries by their features along the sampling path */
@@ -31,6 +32,8 @@ struct source {
     struct feature_set train, query[SPLIT_COUNT];   /* id 0: pixels */
     struct project project;         /* of pixels */
     size_t items[SPLIT_COUNT];
+    size_t needed[SPLIT_COUNT];     /* queries from 0 that are asked for */
+    size_t kernel_rows[SPLIT_COUNT];   /* queries that the kernel has */
     size_t memory;
     int is_pixels;
     int is_journey;                 /* queries have features of their own kind, and no kernel */

@@ -38,6 +38,9 @@ enum status score_read_subsets(struct scorer *w) {
         if (there->first + there->Q > w->items[q])
             return fail(ERR_RANGE, "score: outputs are of %s items %zu to %zu, there are %zu", split_name((enum split)q),
                         there->first, there->first + there->Q - 1, w->items[q]);
+        if (there->is_other)
+            return fail(ERR_RANGE, "score: the retrained networks' losses are of other %s items than those that have their numbers now; retrain "
+                        "with: dtrak lds %s", split_name((enum split)q), store_path(w->s));
         for (int m = 0; m < METHOD_COUNT; m++)
             if (w->wanted[m] && method_has_retrained((enum method)m)) w->total += (double)there->Q;
         any++;

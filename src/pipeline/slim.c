@@ -23,6 +23,7 @@ static enum status thin_features(struct store *s, const struct slim_options *o, 
         if (!o->keep_features) st = store_feature_blocks_drop(s, l.set[i].id);
         if (st == OK && !o->keep_basis) st = store_basis_delete(s, l.set[i].id);
         if (st == OK && o->no_kernels) st = store_kernels_delete(s, l.set[i].id);
+        if (st == OK && o->bits) st = store_kernels_round(s, l.set[i].id);
         if (st == OK) st = progress_check(p);
         progress_report(p, (double)(i + 1), (double)l.count, "slim", "features");
     }
@@ -115,7 +116,7 @@ static enum status thin(const char *path, const struct slim_options *o, const st
 
 enum status pipeline_slim(const char *from, const char *to, const struct slim_options *o, const struct progress *p) {
     struct buf whole = BUF_INIT;
-    if (access(to, F_OK) == 0) return fail(ERR_IO, "%s is there already; slim makes a new file", to);
+    TRY(store_check_new(to));
     TRY(check_scores(from, o));
     buf_printf(&whole, "%s.whole-%ld", to, (long)getpid());
     enum status st = buf_status(&whole);

@@ -13,18 +13,37 @@
 
 enum { GROUPS_MAX = 64 };
 
-/* Rows of one label that took as many items away. */
+/* Rows that are alike. */
 struct group {
-    const char *label;
-    size_t removed, count;
+    const struct counterfactual *first;
+    size_t count;
     double l2_mean, l2_median, cos_mean, cos_median;
     double more, more_se;         /* L2 minus that of random on the same queries; NAN: not known */
     size_t pairs;
 };
 struct groups { struct group group[GROUPS_MAX]; size_t count; };
 
-static int is_in(const struct group *g, const struct counterfactual *c) {
-    return g->removed == c->removed && !strcmp(g->label, c->label);
+int counterfactual_is_alike(const struct counterfactual *a, const struct counterfactual *b) {
+    return a->removed == b->removed && a->protocol == b->protocol && a->score_set == b->score_set && !strcmp(a->label, b->label);
+}
+
+static int is_in(const struct group *g, const struct counterfactual *c) { return counterfactual_is_alike(g->first, c); }
+
+static int same_query(const struct counterfactual *a, const struct counterfactual *b) {
+    return a->query.split == b->query.split && a->query.index == b->query.index;
+}
+
+/* The mean distance after taking random items away, of networks trained alike; NAN: there is none. */
+static double random_l2(const struct counterfactual_list *l, const struct counterfactual *c) {
+    double sum = 0;
+    size_t n = 0;
+    for (size_t j = 0; j < l->count; j++) {
+        const struct counterfactual *r = &l->row[j];
+        if (strcmp(r->label, "random") != 0 || r->removed != c->removed || r->protocol != c->protocol || !same_query(r, c)) continue;
+        sum += r->pixel_l2;
+        n++;
+    }
+    return n ? sum / (double)n : (double)NAN;
 }
 
 static enum status summarise(struct group *g, const struct counterfactual_list *l, double *scratch) {
@@ -41,11 +60,10 @@ static enum status summarise(struct group *g, const struct counterfactual_list *
     TRY(stats_median(&g->l2_median, NULL, l2, n));
     TRY(stats_median(&g->cos_median, NULL, cosine, n));
     n = 0;
-    for (size_t i = 0; i < l->count; i++)
-        for (size_t j = 0; is_in(g, &l->row[i]) && j < l->count; j++)
-            if (!strcmp(l->row[j].label, "random") && l->row[j].removed == g->removed &&
-                l->row[j].query.index == l->row[i].query.index && l->row[j].query.split == l->row[i].query.split)
-                l2[n++] = l->row[i].pixel_l2 - l->row[j].pixel_l2;
+    for (size_t i = 0; i < l->count; i++) {
+        double other = is_in(g, &l->row[i]) ? random_l2(l, &l->row[i]) : (double)NAN;
+        if (isfinite(other)) l2[n++] = l->row[i].pixel_l2 - other;
+    }
     g->pairs = n;
     g->more = n ? stats_mean(l2, n) : (double)NAN;
     g->more_se = n > 1 ? stats_sd(l2, n) / sqrt((double)n) : (double)NAN;
@@ -53,14 +71,14 @@ static enum status summarise(struct group *g, const struct counterfactual_list *
 }
 
 static enum status find_groups(struct groups *out, const struct counterfactual_list *l) {
-    double *scratch = mem_array(2 * l->count * (l->count + 1) + 1, sizeof *scratch);
+    double *scratch = mem_array(2 * l->count + 1, sizeof *scratch);
     enum status st = scratch ? OK : fail(ERR_NOMEM, "counterfactual: out of memory");
     out->count = 0;
     for (size_t i = 0; i < l->count && st == OK; i++) {
         size_t k = 0;
         while (k < out->count && !is_in(&out->group[k], &l->row[i])) k++;
         if (k < out->count || k == GROUPS_MAX) continue;
-        out->group[out->count++] = (struct group){ .label = l->row[i].label, .removed = l->row[i].removed };
+        out->group[out->count++] = (struct group){ .first = &l->row[i] };
         st = summarise(&out->group[k], l, scratch);
     }
     mem_free(scratch);
@@ -77,6 +95,24 @@ void counterfactual_name(char out[COUNTERFACTUAL_NAME], const char *label) {
     else text_escape(out, COUNTERFACTUAL_NAME, label);
 }
 
+void counterfactual_full_name(char out[COUNTERFACTUAL_NAME], const struct counterfactual_list *l, size_t i) {
+    const struct counterfactual *c = &l->row[i];
+    int other_training = 0, other_scores = 0;
+    char more[48] = "";
+    counterfactual_name(out, c->label);
+    for (size_t j = 0; j < l->count; j++) {
+        const struct counterfactual *x = &l->row[j];
+        if (x->removed != c->removed || strcmp(x->label, c->label) != 0) continue;
+        other_training |= x->protocol != c->protocol;
+        other_scores |= x->score_set != c->score_set;
+    }
+    if (other_training) snprintf(more, sizeof more, ", %zu steps", c->steps);
+    size_t len = strlen(more);
+    if (other_scores && c->score_set) snprintf(more + len, sizeof more - len, ", scores %lld", (long long)c->score_set);
+    len = text_fit(out, COUNTERFACTUAL_NAME - sizeof more);
+    snprintf(out + len, COUNTERFACTUAL_NAME - len, "%s", more);
+}
+
 static enum status check_any(const struct counterfactual_list *l) {
     return l->count ? OK : fail(ERR_MISSING, "there are no counterfactuals yet; dtrak counterfactual DB --methods dtrak,random makes some");
 }
@@ -89,15 +125,15 @@ enum status counterfactual_table_text(struct buf *out, const struct counterfactu
     buf_text(out, "taken away by                 items  queries  L2 mean  median    minus random   cosine mean  median\n");
     for (size_t i = 0; i < g.count; i++) {
         const struct group *x = &g.group[i];
-        counterfactual_name(safe, x->label);
-        buf_printf(out, "%-29s %5zu  %7zu  %7.3f  %6.3f", safe, x->removed, x->count, x->l2_mean, x->l2_median);
-        if (isfinite(x->more_se) && strcmp(x->label, "random") != 0) buf_printf(out, "  %+6.3f +-%5.3f", x->more, x->more_se);
+        counterfactual_full_name(safe, l, (size_t)(x->first - l->row));
+        buf_printf(out, "%-29s %5zu  %7zu  %7.3f  %6.3f", safe, x->first->removed, x->count, x->l2_mean, x->l2_median);
+        if (isfinite(x->more_se) && strcmp(x->first->label, "random") != 0) buf_printf(out, "  %+6.3f +-%5.3f", x->more, x->more_se);
         else buf_text(out, "                ");
         buf_printf(out, "  %11.4f  %6.4f\n", x->cos_mean, x->cos_median);
     }
     buf_text(out, "\nquery      taken away by                 items      L2   cosine\n");
     for (size_t i = 0; i < l->count; i++) {
-        counterfactual_name(safe, l->row[i].label);
+        counterfactual_full_name(safe, l, i);
         item_ref_format(name, l->row[i].query);
         buf_printf(out, "%-10s %-29s %5zu  %6.3f  %7.4f\n", name, safe, l->row[i].removed, l->row[i].pixel_l2, l->row[i].pixel_cos);
     }
@@ -118,8 +154,8 @@ enum status counterfactual_table_json(struct buf *out, const struct counterfactu
     for (size_t i = 0; i < g.count; i++) {
         const struct group *x = &g.group[i];
         buf_text(out, i ? ",\n {\"label\": " : "\n {\"label\": ");
-        json_add_string(out, x->label);
-        buf_printf(out, ", \"removed\": %zu, \"queries\": %zu", x->removed, x->count);
+        json_add_string(out, x->first->label);
+        buf_printf(out, ", \"removed\": %zu, \"steps\": %zu, \"queries\": %zu", x->first->removed, x->first->steps, x->count);
         add_number(out, "l2_mean", x->l2_mean);
         add_number(out, "l2_median", x->l2_median);
         add_number(out, "cosine_mean", x->cos_mean);
@@ -133,7 +169,7 @@ enum status counterfactual_table_json(struct buf *out, const struct counterfactu
         item_ref_format(name, l->row[i].query);
         buf_printf(out, "%s{\"query\": \"%s\", \"label\": ", i ? ",\n " : "\n ", name);
         json_add_string(out, l->row[i].label);
-        buf_printf(out, ", \"removed\": %zu", l->row[i].removed);
+        buf_printf(out, ", \"removed\": %zu, \"steps\": %zu", l->row[i].removed, l->row[i].steps);
         add_number(out, "l2", l->row[i].pixel_l2);
         add_number(out, "cosine", l->row[i].pixel_cos);
         buf_text(out, "}");

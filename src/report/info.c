@@ -121,8 +121,10 @@ static void add_checkpoints_text(struct buf *b, const struct facts *f) {
         char raw[128], name[256], precision[16];
         checkpoint_config_words(raw, precision, c->config, c->half_weights);
         text_escape(name, sizeof name, raw);
-        buf_printf(b, "%s%s  %.1f MB  %.12s%s%s", precision, c->ema ? " ema" : "", (double)c->weights_bytes / 1e6,
-                   c->sha256, *name ? "  " : "", name);
+        buf_printf(b, "%s%s  ", precision, c->ema ? " ema" : "");
+        if (c->weights_bytes) buf_printf(b, "%.1f MB  ", (double)c->weights_bytes / 1e6);
+        else buf_text(b, "dropped  ");
+        buf_printf(b, "%.12s%s%s", c->sha256, *name ? "  " : "", name);
         if (f->drawn[i]) buf_printf(b, "  drew %zu", f->drawn[i]);
         buf_text(b, "\n");
     }
@@ -159,7 +161,8 @@ static void add_embeddings_json(struct buf *b, const struct facts *f) {
 static void add_retrained_text(struct buf *b, const struct facts *f) {
     const struct retrained_counts *r = &f->retrained;
     if (!(r->done + r->diverged + r->open)) return;
-    buf_printf(b, "\nretrained   %zu networks", r->done);
+    buf_printf(b, "\nretrained   %zu networks", r->done - r->without_some);
+    if (r->without_some) buf_printf(b, " on subsets, %zu without chosen items", r->without_some);
     if (r->diverged) buf_printf(b, ", %zu diverged", r->diverged);
     if (r->open) buf_printf(b, ", %zu unfinished", r->open);
     if (r->measured) buf_printf(b, "; LDS of %zu score sets", r->measured);

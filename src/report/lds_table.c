@@ -136,6 +136,7 @@ static void add_left(struct buf *b, const struct lds_report_split *sp, const str
 
 static void add_split(struct buf *b, const struct lds_report *r, const struct lds_report_split *sp, int all) {
     buf_printf(b, "\n%s: %zu queries, %zu subsets\n", split_name(sp->split), sp->Q, r->M);
+    if (sp->is_other) buf_printf(b, "  the losses are of other %s items than those that have their numbers now: nothing is measured anew\n", split_name(sp->split));
     if (isfinite(sp->repeat[0].r)) {
         buf_printf(b, "  with another seed losses agree to r %.2f", sp->repeat[0].r);
         if (isfinite(sp->repeat[0].se)) buf_printf(b, " ±%.2f", sp->repeat[0].se);
@@ -186,6 +187,7 @@ static enum status add_head(struct buf *b, const struct lds_report *r) {
     if (r->open) buf_printf(b, ", %zu unfinished", r->open);
     if (isfinite(r->loss)) buf_printf(b, "; training loss %.4f (%.4f to %.4f)", r->loss, r->loss_low, r->loss_high);
     if (isfinite(r->project_loss)) buf_printf(b, ", of the project's own %.4f", r->project_loss);
+    if (r->others) buf_printf(b, "\n%zu network%s of other protocols left aside", r->others, r->others == 1 ? "" : "s");
     buf_text(b, "\nLDS x 100 with standard errors from a jackknife over subsets and queries; differences are paired\n");
 done:
     json_free(t);
@@ -317,8 +319,8 @@ static void add_json_split(struct buf *b, const struct lds_report_split *sp) {
 
 enum status lds_table_json(struct buf *out, const struct lds_report *r) {
     buf_printf(out, "{\"train_protocol\": %s,\n\"eval_protocol\": %s,\n", r->train_text, r->eval_text);
-    buf_printf(out, "\"subsets\": %zu, \"seeds\": %zu, \"networks\": %zu, \"diverged\": %zu, \"unfinished\": %zu,\n", r->M, r->seeds,
-               r->models, r->diverged, r->open);
+    buf_printf(out, "\"subsets\": %zu, \"seeds\": %zu, \"networks\": %zu, \"diverged\": %zu, \"unfinished\": %zu, \"of_other_protocols\": %zu,\n",
+               r->M, r->seeds, r->models, r->diverged, r->open, r->others);
     add_field(out, "train_loss", r->loss);
     buf_text(out, ", ");
     add_field(out, "train_loss_low", r->loss_low);

@@ -152,6 +152,7 @@ static enum status features_exist(struct store *s, const struct wanted *w, const
 static enum status explain_missing(struct store *s, const struct wanted *w, const struct report_request *r) {
     char display[METHOD_DISPLAY], at[112] = "", options[192] = "", first[352] = "";
     int exist = 1;
+    if (r->timesteps && 1000 % r->timesteps) return fail(ERR_RANGE, "no scores with %zu timesteps; a divisor of 1000 is expected, as 10 or 100", r->timesteps);
     method_display(display, w->method, w->loss);
     if (w->checkpoint > 0) snprintf(at, sizeof at, " %s %s", w->of->network[0] ? "of" : "at", w->of->checkpoint);
     if (w->checkpoint < 0) snprintf(at, sizeof at, " over several checkpoints");
@@ -165,6 +166,7 @@ static enum status explain_missing(struct store *s, const struct wanted *w, cons
     if (r->timesteps) snprintf(options + len, sizeof options - len, " --timesteps %zu", r->timesteps);
     len = strlen(options);
     if (r->k) snprintf(options + len, sizeof options - len, " --dims %zu", r->k);
+    if (w->method == METHOD_EMBED_DOT || w->method == METHOD_EMBED_COS) snprintf(first, sizeof first, "dtrak add %.80s --embedding FILE.npy && ", store_path(s));
     if (!exist) snprintf(first, sizeof first, "dtrak features %.80s%s && ", store_path(s), options);
     len = strlen(options);
     if (w->lambda[0]) snprintf(options + len, sizeof options - len, " --lambda %s", w->lambda);

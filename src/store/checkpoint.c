@@ -136,7 +136,10 @@ enum status store_checkpoint_weights(struct store *s, int64_t id, void **bytes, 
     const void *blob = col_blob(q, 0, &size);
     sha256_hex(hex, blob, size);
     enum status st = OK;
-    if (strcmp(hex, col_str(q, 1)) != 0)
+    if (!size)
+        st = fail(ERR_MISSING, "%s: the weights of checkpoint %zu were dropped; dtrak merge brings them from a copy that has them", s->path,
+                  col_size(q, 2));
+    else if (strcmp(hex, col_str(q, 1)) != 0)
         st = fail(ERR_FORMAT, "%s: the weights of checkpoint %zu are damaged: their SHA-256 does not match",
                   s->path, col_size(q, 2));
     else if (!(*bytes = mem_copy_bytes(blob, size)))
@@ -145,6 +148,23 @@ enum status store_checkpoint_weights(struct store *s, int64_t id, void **bytes, 
         *len = size;
     db_end(q);
     return st;
+}
+
+enum status store_checkpoint_weights_drop(struct store *s, int64_t id) {
+    TRY(db_unit_begin(s));
+    return db_unit_end(s, db_exec(s, "UPDATE checkpoint SET weights = x'' WHERE id = ?", "i", id));
+}
+
+static enum status restore(struct store *s, int64_t id, const void *bytes, size_t len) {
+    char hex[65];
+    sha256_hex(hex, bytes, len);
+    TRY(db_exec(s, "UPDATE checkpoint SET weights = ? WHERE id = ? AND sha256 = ?", "bit", bytes, len, id, hex));
+    return sqlite3_changes(s->db) ? OK : fail(ERR_FORMAT, "%s: these weights are not those of the checkpoint", s->path);
+}
+
+enum status store_checkpoint_weights_restore(struct store *s, int64_t id, const void *bytes, size_t len) {
+    TRY(db_unit_begin(s));
+    return db_unit_end(s, restore(s, id, bytes, len));
 }
 
 /* --- names --- */

@@ -53,7 +53,7 @@ static void read_row(struct counterfactual *c, sqlite3_stmt *q) {
                                   .subset = sqlite3_column_int64(q, 3), .score_set = sqlite3_column_int64(q, 4),
                                   .removed = col_size(q, 6), .pixel_l2 = col_double(q, 7), .pixel_cos = col_double(q, 8),
                                   .embed_cos = col_double(q, 9), .width_px = col_size(q, 10), .height_px = col_size(q, 11),
-                                  .image_bytes = col_size(q, 12) };
+                                  .image_bytes = col_size(q, 12), .protocol = sqlite3_column_int64(q, 14), .steps = col_size(q, 15) };
     col_text(c->label, sizeof c->label, q, 5);
     col_text(c->created, sizeof c->created, q, 13);
 }
@@ -65,8 +65,8 @@ enum status store_counterfactuals_list(struct store *s, struct counterfactual_li
     int row = 1;
     memset(out, 0, sizeof *out);
     TRY_TO(db_query(s, &q, "SELECT c.id, i.split, i.idx, c.subset, c.score_set, c.label, c.removed, c.pixel_l2, c.pixel_cos,"
-                           " c.embed_cos, m.width, m.height, length(m.bytes), c.created FROM counterfactual c"
-                           " JOIN item i ON i.id = c.item JOIN image m ON m.id = c.image"
+                           " c.embed_cos, m.width, m.height, length(m.bytes), c.created, n.protocol, n.steps FROM counterfactual c"
+                           " JOIN item i ON i.id = c.item JOIN image m ON m.id = c.image JOIN subset n ON n.id = c.subset"
                            " ORDER BY i.split, i.idx, c.label, c.removed, c.id", ""));
     for (;;) {
         TRY_TO(db_step(s, q, &row));

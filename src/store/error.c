@@ -172,6 +172,11 @@ static void decode(struct error_row *r, const unsigned char *in) {
     get_ranks(r->high, in + n + n * rank_bytes(n), n);
 }
 
+enum status store_error_set_delete(struct store *s, int64_t score_set) {
+    TRY(db_unit_begin(s));
+    return db_unit_end(s, db_exec(s, "DELETE FROM error_set WHERE score_set = ?", "i", score_set));
+}
+
 enum status store_error_put(struct store *s, const struct error_set *set, size_t query, const struct error_row *row) {
     TRY(check_row(set, row));
     size_t len = row_bytes(row->n, row->blocks, row->projection != NULL);

@@ -114,6 +114,25 @@ enum status store_kernel_has(struct store *s, int64_t train_set, enum kernel_par
     return OK;
 }
 
+static enum status round_part(struct store *s, int64_t train_set, enum kernel_part part, enum split split) {
+    double *values;
+    size_t rows, cols;
+    int64_t wide = 0;
+    TRY(db_number(s, &wide, "SELECT count(*) FROM kernel WHERE feature_set = ? AND part = ? AND split = ? AND float64 = 1", "itt", train_set,
+                  part_names[part], split_name(split)));
+    if (!wide) return OK;
+    TRY(store_kernel_get(s, train_set, part, split, &rows, &cols, &values));
+    enum status st = store_kernel_put(s, train_set, part, split, rows, cols, 0, values);
+    mem_free(values);
+    return st;
+}
+
+enum status store_kernels_round(struct store *s, int64_t train_set) {
+    for (int part = KERNEL_GRAM; part <= KERNEL_SELF; part++)
+        for (int split = 0; split < SPLIT_COUNT; split++) TRY(round_part(s, train_set, (enum kernel_part)part, (enum split)split));
+    return OK;
+}
+
 enum status store_kernels_delete(struct store *s, int64_t train_set) {
     TRY(db_unit_begin(s));
     return db_unit_end(s, db_exec(s, "DELETE FROM kernel WHERE feature_set = ?", "i", train_set));

@@ -48,12 +48,13 @@ enum status store_lds_get(struct store *s, int64_t score_set, int centred, struc
 }
 
 enum status store_retrained_count(struct store *s, struct retrained_counts *out) {
-    int64_t n[5] = { 0 };
+    int64_t n[6] = { 0 };
     TRY(db_number(s, &n[0], "SELECT count(*) FROM subset WHERE state = 'done'", ""));
     TRY(db_number(s, &n[1], "SELECT count(*) FROM subset WHERE state = 'diverged'", ""));
     TRY(db_number(s, &n[2], "SELECT count(*) FROM subset WHERE state NOT IN ('done', 'diverged')", ""));
     TRY(db_number(s, &n[3], "SELECT count(DISTINCT score_set) FROM lds", ""));
     TRY(db_number(s, &n[4], "SELECT count(*) FROM counterfactual", ""));
-    *out = (struct retrained_counts){ (size_t)n[0], (size_t)n[1], (size_t)n[2], (size_t)n[3], (size_t)n[4] };
+    TRY(db_number(s, &n[5], "SELECT count(*) FROM subset WHERE state = 'done' AND id IN (SELECT subset FROM counterfactual)", ""));
+    *out = (struct retrained_counts){ (size_t)n[0], (size_t)n[1], (size_t)n[2], (size_t)n[3], (size_t)n[4], (size_t)n[5] };
     return OK;
 }

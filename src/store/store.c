@@ -186,8 +186,12 @@ static enum status publish_file(const char *temp, const char *path) {
     return OK;
 }
 
-static enum status refuse_existing(const char *path) {
+enum status store_check_new(const char *path) {
     struct stat st;
+    char dir[PATH_MAX];
+    folder_of(dir, path);
+    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
+        return fail(ERR_IO, "%s: there is no folder %s; make it first, or choose another", path, dir);
     if (lstat(path, &st) == 0)
         return fail(ERR_IO, "%s: there is a file of this name already; choose another or remove it", path);
     return OK;
@@ -215,7 +219,7 @@ static enum status create(struct store *s) {
 enum status store_create(struct store **out, const char *path) {
     *out = NULL;
     struct store *s;
-    TRY(refuse_existing(path));
+    TRY(store_check_new(path));
     TRY(store_new(&s, path));
     s->file = temporary_name(path);
     enum status st = s->file ? create(s) : fail(ERR_NOMEM, "%s: out of memory", path);
@@ -420,7 +424,7 @@ static void remove_unfinished(const char *file) {
 enum status store_backup(const char *src, const char *dst, const struct progress *p) {
     struct store *from = NULL, *to = NULL;
     enum status st = OK;
-    TRY(refuse_existing(dst));
+    TRY(store_check_new(dst));
     TRY_TO(store_open(&from, src, STORE_READ));
     TRY_TO(store_new(&to, dst));
     to->file = temporary_name(dst);

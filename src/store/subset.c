@@ -270,6 +270,18 @@ enum status store_subset_claim(struct store *s, int64_t protocol, size_t index, 
     return OK;
 }
 
+static enum status reopen(struct store *s, int64_t id) {
+    TRY(db_exec(s, "DELETE FROM subset_state WHERE subset = ?1 AND EXISTS (SELECT 1 FROM subset WHERE id = ?1 AND state = 'done')"
+                   " AND NOT EXISTS (SELECT 1 FROM subset_weights WHERE subset = ?1)", "i", id));
+    return db_exec(s, "UPDATE subset SET state = 'open', steps = 0, owner = '', lease_until = 0 WHERE id = ?1 AND state = 'done'"
+                      " AND NOT EXISTS (SELECT 1 FROM subset_weights WHERE subset = ?1)", "i", id);
+}
+
+enum status store_subset_reopen(struct store *s, int64_t id) {
+    TRY(db_unit_begin(s));
+    return db_unit_end(s, reopen(s, id));
+}
+
 static enum status lost(struct store *s, int64_t id) {
     return fail(ERR_MISSING, "%s: subset model %lld was taken over by another process", s->path, (long long)id);
 }

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { GROUND, UTF8, ESC, CSI, SS3, STRING, STRING_ESC };
 
@@ -350,14 +351,14 @@ enum status input_key_parse(struct input_event *out, const char *name) {
     unsigned mods = 0;
     for (size_t i = 0; i < 3; i++) {
         size_t len = strlen(prefixes[i].prefix);
-        if (strncmp(s, prefixes[i].prefix, len) == 0 && s[len]) {
+        if (strncasecmp(s, prefixes[i].prefix, len) == 0 && s[len]) {
             s += len;
             mods |= prefixes[i].mod;
             i = (size_t)-1;   /* from the first again: any order */
         }
     }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(s, names[i].name) == 0) {
+        if (strcasecmp(s, names[i].name) == 0) {
             if (names[i].code == INPUT_TAB && (mods & INPUT_SHIFT))
                 key(out, INPUT_BACKTAB, mods & ~(unsigned)INPUT_SHIFT);
             else
@@ -367,12 +368,13 @@ enum status input_key_parse(struct input_event *out, const char *name) {
     for (uint32_t i = 0; i < 12; i++) {
         char f[8];
         snprintf(f, sizeof f, "f%u", (unsigned)(i + 1));
-        if (strcmp(s, f) == 0) { key(out, INPUT_F1 + i, mods); return OK; }
+        if (strcasecmp(s, f) == 0) { key(out, INPUT_F1 + i, mods); return OK; }
     }
     uint32_t cp;
     size_t n = text_decode(s, &cp);
     if (n && !s[n] && cp > 0x20 && cp != 0x7F && (cp < 0x80 || cp >= 0xA0) && !(cp == 0xFFFD && n == 1)) {
-        key(out, cp, mods);
+        /* Written Ctrl-L, sent as ctrl-l. */
+        key(out, mods & INPUT_CTRL && cp >= 'A' && cp <= 'Z' ? cp + 'a' - 'A' : cp, mods);
         return OK;
     }
     return fail(ERR_USAGE, "key '%s': not a character nor a name such as down, pgdn, enter, esc, "

@@ -125,7 +125,7 @@ static enum status open_tty(struct term *t) {
     if (t->fd == 0) {
         t->fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
         if (t->fd < 0)
-            return fail(ERR_IO, "terminal: no terminal to draw on (/dev/tty: %s)", strerror(errno));
+            return fail(ERR_IO, "terminal: no terminal to draw on (/dev/tty: %s); dtrak rank prints, --dump FILE draws without one", strerror(errno));
         t->owns_fd = 1;
     }
     if (tcgetattr(t->fd, &t->before) != 0)

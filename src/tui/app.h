@@ -288,6 +288,7 @@ struct app {
         struct counterfactual_list list;
         size_t *first;           /* [rows]: where a query's part of the list begins */
         size_t rows, cursor, per_page;
+        size_t *column;          /* [list.count]: of each, one of the labels */
         char (*label)[64];       /* [labels]: the columns */
         size_t labels, left, across;
         int boxes;               /* how far they went as box plots, instead of the pictures */
@@ -609,7 +610,6 @@ void pairs_draw(struct app *a, struct frame *f, struct area in);
 void pairs_free(struct app *a);
 /* boxes.c: over all queries, a line per column of the pairs. */
 void boxes_draw(struct app *a, struct frame *f, struct area in);
-void pairs_column(const struct counterfactual *c, char out[64]);   /* its column's name */
 
 /* --- between screens --- */
 void gallery_refilter(struct app *a);

@@ -33,14 +33,12 @@ static struct five five_of(double *v, size_t n) {
 }
 
 /* The distances of a column, or with cosine how far the cosines are from 1. */
-static struct five of_column(const struct app *a, const char *label, int cosine, double *room) {
+static struct five of_column(const struct app *a, size_t column, int cosine, double *room) {
     size_t n = 0;
     for (size_t i = 0; i < a->pairs.list.count; i++) {
         const struct counterfactual *c = &a->pairs.list.row[i];
-        char name[64];
-        pairs_column(c, name);
         double v = cosine ? 1 - c->pixel_cos : c->pixel_l2;
-        if (strcmp(name, label) == 0 && isfinite(v)) room[n++] = v;
+        if (a->pairs.column[i] == column && isfinite(v)) room[n++] = v;
     }
     return five_of(room, n);
 }
@@ -85,13 +83,13 @@ static size_t draw_part(struct app *a, struct frame *f, struct area in, int cosi
     size_t row = in.row;
     double most = 0;
     for (size_t k = 0; k < a->pairs.labels; k++) {
-        struct five b = of_column(a, a->pairs.label[k], cosine, room);
+        struct five b = of_column(a, k, cosine, room);
         if (b.n) most = fmax(most, b.high);
     }
     frame_text_in(f, row++, in.col, in.cols, STYLE_TITLE, cosine ? "1 - cosine of the pixels" : "L2 distance of the pixels, in [-1, 1]");
     if (scale) draw_scale(f, row++, in.col, &c, most);
     for (size_t k = 0; k < a->pairs.labels && row < in.row + in.rows; k++, row += step) {
-        struct five b = of_column(a, a->pairs.label[k], cosine, room);
+        struct five b = of_column(a, k, cosine, room);
         frame_text_in(f, row, in.col, c.words, STYLE_NORMAL, a->pairs.label[k]);
         if (!b.n) continue;
         if (c.numbers > 7) frame_printf(f, row, in.col + c.words + 1, c.numbers, STYLE_ACCENT, "%6.3g  of %zu", b.median, b.n);

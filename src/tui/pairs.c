@@ -13,6 +13,8 @@ void pairs_free(struct app *a) {
     counterfactual_list_free(&a->pairs.list);
     mem_free(a->pairs.first);
     mem_free(a->pairs.label);
+    mem_free(a->pairs.column);
+    a->pairs.column = NULL;
     a->pairs.first = NULL;
     a->pairs.label = NULL;
     a->pairs.rows = a->pairs.labels = 0;
@@ -22,11 +24,11 @@ static int same_query(const struct counterfactual *x, const struct counterfactua
     return x->query.split == y->query.split && x->query.index == y->query.index;
 }
 
-/* A column's name: what was taken away, and how many of them. */
-void pairs_column(const struct counterfactual *c, char out[64]) {
+/* The name of row i's column: what was taken away, and how many of them. */
+static void column_name(const struct app *a, size_t i, char out[64]) {
     char name[COUNTERFACTUAL_NAME];
-    counterfactual_name(name, c->label);
-    snprintf(out, 64, "%.*s -%zu", (int)text_fit(name, 40), name, c->removed);
+    counterfactual_full_name(name, &a->pairs.list, i);
+    snprintf(out, 64, "%.*s -%zu", (int)text_fit(name, 48), name, a->pairs.list.row[i].removed);
 }
 
 static void load(struct app *a) {
@@ -38,7 +40,8 @@ static void load(struct app *a) {
     size_t n = a->pairs.list.count;
     a->pairs.first = mem_array(n + 1, sizeof *a->pairs.first);
     a->pairs.label = mem_array(n + 1, sizeof *a->pairs.label);
-    if (st == OK && (!a->pairs.first || !a->pairs.label)) st = fail(ERR_NOMEM, "pictures: out of memory");
+    a->pairs.column = mem_array(n + 1, sizeof *a->pairs.column);
+    if (st == OK && (!a->pairs.first || !a->pairs.label || !a->pairs.column)) st = fail(ERR_NOMEM, "pictures: out of memory");
     if (st != OK) {
         snprintf(a->pairs.message, sizeof a->pairs.message, "%s", fail_reason());
         pairs_free(a);
@@ -49,9 +52,10 @@ static void load(struct app *a) {
         char name[64];
         size_t k = 0;
         if (i == 0 || !same_query(c, c - 1)) a->pairs.first[a->pairs.rows++] = i;
-        pairs_column(c, name);
+        column_name(a, i, name);
         while (k < a->pairs.labels && strcmp(a->pairs.label[k], name) != 0) k++;
         if (k == a->pairs.labels) memcpy(a->pairs.label[a->pairs.labels++], name, sizeof name);
+        a->pairs.column[i] = k;
     }
     if (a->pairs.cursor >= a->pairs.rows) a->pairs.cursor = 0;
 }
@@ -97,11 +101,8 @@ void pairs_click(struct app *a, size_t id, int twice) {
 /* The counterfactual of row `at` in a column; NULL: there is none. */
 static const struct counterfactual *find(const struct app *a, size_t at, size_t column) {
     size_t end = at + 1 < a->pairs.rows ? a->pairs.first[at + 1] : a->pairs.list.count;
-    for (size_t i = a->pairs.first[at]; i < end; i++) {
-        char name[64];
-        pairs_column(&a->pairs.list.row[i], name);
-        if (strcmp(name, a->pairs.label[column]) == 0) return &a->pairs.list.row[i];
-    }
+    for (size_t i = a->pairs.first[at]; i < end; i++)
+        if (a->pairs.column[i] == column) return &a->pairs.list.row[i];
     return NULL;
 }
 

@@ -37,6 +37,12 @@ holds pairs_are_drawn "$DTRAK" counterfactual a.db --sheet pairs.png
 says as_a_png $?
 holds the_database_is_clean "$DTRAK" check a.db
 
+# --- trained otherwise: beside the others, not among them ---
+cp a.db two.db
+"$DTRAK" counterfactual two.db --methods dtrak,random --remove 5 --queries 2 --steps 40 > out.txt 2> err.txt && "$DTRAK" counterfactual two.db --report > two.txt
+says other_training_is_another_line "$([ "$(grep -c '^Random, 40 steps  *5  *2 ' two.txt)" = 1 ] && [ "$(grep -c '^Random, 100 steps  *5  *2 ' two.txt)" = 1 ] && echo 0 || echo 1)" "$(cat two.txt out.txt err.txt)"
+equal and_what_was_there_stays_as_it_was "$(sed -n 's/^D-TRAK, 100 steps *//p' two.txt | head -n 1)" "$(sed -n 's/^D-TRAK *//p' a.txt | head -n 1)"
+
 # --- killed in the middle ---
 (exec "$DTRAK" counterfactual b.db --methods dtrak,pixel-cos,random --remove 5 --queries 2 --steps 100 --save-every 0.05 --threads 1) > out.txt 2> err.txt & pid=$!
 left=600 killed=no
@@ -70,6 +76,10 @@ holds a_slim_copy_is_made "$DTRAK" slim a.db slim.db
 holds it_is_clean "$DTRAK" check slim.db
 "$DTRAK" counterfactual slim.db --report --csv > slim.csv 2> err.txt
 same_file with_the_pictures slim.csv a.csv
+"$DTRAK" counterfactual slim.db --list mine --items gen:1 --steps 20 > out.txt 2> err.txt && grep -q '1 trained' out.txt &&
+    "$DTRAK" counterfactual slim.db --report --csv | grep -q '^gen:1,list:mine,3,'
+says a_network_whose_weights_were_not_kept_is_trained_again $? "$(cat out.txt err.txt)"
+holds and_the_copy_is_still_clean "$DTRAK" check slim.db
 # LDS and counterfactuals live side by side.
 holds lds_works_beside_it "$DTRAK" lds a.db --subsets 3 --timesteps 10 --steps 10
 holds and_reports "$DTRAK" lds a.db --report

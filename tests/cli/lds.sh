@@ -181,11 +181,21 @@ says they_are_judged_on_subsets_they_are_not_made_of $? "$(cat r.txt err.txt)"
 says json_says_so_too $?
 "$DTRAK" rank a.db --query gen:1 --method datamodel > out.txt 2> err.txt && grep -q 'Datamodel' out.txt
 says they_rank $? "$(cat out.txt err.txt)"
-cp a.db five.db
+cp base.db five.db
 "$DTRAK" lds five.db --subsets 5 --timesteps 10 --steps 5 > out.txt 2>&1
 "$DTRAK" score five.db --method emp-influence > out.txt 2> err.txt
 "$DTRAK" lds five.db --report > r5.txt 2> err.txt; grep -q 'left out: score set .* takes 6 of them' r5.txt
 says five_subsets_are_too_few_to_judge_them $? "$(cat r5.txt err.txt)"
+"$DTRAK" lds a.db --report > before.txt 2> err.txt
+cp a.db two.db
+"$DTRAK" lds two.db --subsets 6 --only 0 --timesteps 10 --steps 5 > out.txt 2> err.txt && "$DTRAK" lds two.db --report > two.txt 2>> err.txt &&
+    grep -v 'of other protocols' two.txt | cmp -s - before.txt && grep -q '^1 network of other protocols' two.txt
+says one_network_of_another_protocol_hides_no_study $? "$(diff before.txt two.txt; cat err.txt)"
+cp a.db other.db
+"$DTRAK" drop other.db --query gen:2-3 --yes > out.txt 2> err.txt && "$DTRAK" sample other.db --count 4 --steps 10 --seed 50 >> out.txt 2>> err.txt
+"$DTRAK" lds other.db --report > other.txt 2>> err.txt && grep -q 'the losses are of other gen items' other.txt && [ "$(line other.txt val D-TRAK)" = "$(line before.txt val D-TRAK)" ]
+says losses_are_not_taken_for_those_of_other_items $? "$(cat other.txt err.txt)"
+exits nor_are_scores_made_of_them 1 "losses are of other gen items" score other.db --method emp-influence --split gen
 exits nothing_retrained_is_no_ground_for_scores 1 "dtrak lds does that" score base.db --method emp-influence
 exits two_subsets_make_no_datamodel 1 "2 subsets are done, expected at least 3" score few.db --method datamodel
 "$DTRAK" lds a.db --report > before.txt 2> err.txt

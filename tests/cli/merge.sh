@@ -117,6 +117,14 @@ equal score_sets_of_a_setting_go "$(value d.db score_sets) $(tail -n 1 out.txt |
 says features_go $? "$(cat err.txt)"
 grep -q 'features of train, loss square, .*: the rows; what was made of them stays' out.txt
 says and_a_kernel_that_stays_is_said $? "$(cat out.txt)"
+cp d.db k.db
+holds which_makes_scores_at_other_lambdas "$DTRAK" score k.db --method trak --loss square --lambda 0.3 --split gen
+cp k.db more.db
+"$DTRAK" sample more.db --count 4 --steps 10 --seed 70 > out.txt 2> err.txt && "$DTRAK" score more.db --method trak --loss square --lambda 0.7 --query gen:0,gen:2 > out.txt 2>> err.txt
+says of_what_it_has_also_beside_younger_items $? "$(cat err.txt)"
+"$DTRAK" score k.db --method trak --loss square --lambda 0.7 --split gen > out.txt 2> err.txt
+same_rank the_same_ones more.db gen:2 k.db gen:2 --method dtrak --lambda 0.7
+exits not_of_a_younger_one 1 "no complete features of loss square" score more.db --method trak --loss square --lambda 0.7 --query gen:4
 holds the_database_is_clean_after_that "$DTRAK" check d.db
 same_rank scores_stay_without_features d.db gen:1 n.db gen:2 --method dtrak
 "$DTRAK" drop d.db --kernels --yes > out.txt 2> err.txt && "$DTRAK" drop d.db --features --yes > out.txt 2> err.txt
@@ -124,6 +132,14 @@ equal nothing_of_them_is_left "$(value d.db feature_sets)" 0
 holds the_database_is_clean_at_the_end "$DTRAK" check d.db
 [ "$(wc -c < d.db)" -lt "$(wc -c < n.db)" ]
 says and_the_file_is_smaller $? "$(ls -l d.db n.db)"
+cp a.db e.db
+"$DTRAK" drop e.db --weights --checkpoint last --yes > out.txt 2> err.txt && "$DTRAK" info e.db | grep -q '100% .*  dropped  '
+says weights_go $? "$(cat out.txt err.txt; "$DTRAK" info e.db)"
+holds the_rest_is_clean "$DTRAK" check e.db
+exits what_needs_them_says_how_to_get_them 1 "dtrak merge brings them" features e.db --loss linf
+holds merge_brings_them_back "$DTRAK" merge e.db a.db
+equal and_nothing_else_is_new "$(value e.db checkpoints)" "$(value a.db checkpoints)"
+exits a_database_is_not_merged_with_itself 2 "is the database itself" merge e.db e.db
 exits what_is_not_there_is_said 1 "nothing of that kind" drop d.db --features --yes
 exits a_query_that_is_not_there_is_named 2 "there is no gen:9" drop d.db --query gen:9
 exits a_training_item_stays 2 "was trained on it" drop d.db --query train:3

@@ -153,6 +153,10 @@ says csv_has_them $?
 says a_slim_copy_shows_the_same $? "$(cat err.txt)"
 [ "$("$DTRAK" info bars.db --json | "$json" error_bars)" = 2 ] && "$DTRAK" info bars.db | grep -q '^error bars  of 2 score sets$'
 says info_counts_them $? "$("$DTRAK" info bars.db)"
+cp a.db seeds.db
+for seed in 1 2 3 4 5 6 7 8 9; do "$DTRAK" features seeds.db --loss square --timesteps 10 --dims 256 --projection-seed $seed || echo "seed $seed"; done > out.txt 2> err.txt
+"$DTRAK" score seeds.db --method dtrak --errors > out.txt 2>> err.txt && "$DTRAK" rank seeds.db --query gen:1 --method dtrak > r.txt 2>> err.txt && grep -q '^error bars  [0-9]* projections' r.txt
+says error_bars_of_many_projections $? "$(tail -n 3 r.txt err.txt)"
 holds a_database_with_error_bars_is_clean "$DTRAK" check bars.db
 "$DTRAK" score bars.db --method dtrak --errors --dry-run > out.txt 2> err.txt && grep -q 'nothing to do' out.txt
 says once_is_enough_for_error_bars $? "$(cat out.txt err.txt)"
