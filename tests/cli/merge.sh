@@ -117,13 +117,13 @@ equal score_sets_of_a_setting_go "$(value d.db score_sets) $(tail -n 1 out.txt |
 says features_go $? "$(cat err.txt)"
 grep -q 'features of train, loss square, .*: the rows; what was made of them stays' out.txt
 says and_a_kernel_that_stays_is_said $? "$(cat out.txt)"
-cp d.db k.db
-holds which_makes_scores_at_other_lambdas "$DTRAK" score k.db --method trak --loss square --lambda 0.3 --split gen
-cp k.db more.db
+cp d.db gram.db
+holds which_makes_scores_at_other_lambdas "$DTRAK" score gram.db --method trak --loss square --lambda 0.3 --split gen
+cp gram.db more.db
 "$DTRAK" sample more.db --count 4 --steps 10 --seed 70 > out.txt 2> err.txt && "$DTRAK" score more.db --method trak --loss square --lambda 0.7 --query gen:0,gen:2 > out.txt 2>> err.txt
 says of_what_it_has_also_beside_younger_items $? "$(cat err.txt)"
-"$DTRAK" score k.db --method trak --loss square --lambda 0.7 --split gen > out.txt 2> err.txt
-same_rank the_same_ones more.db gen:2 k.db gen:2 --method dtrak --lambda 0.7
+"$DTRAK" score gram.db --method trak --loss square --lambda 0.7 --split gen > out.txt 2> err.txt
+same_rank the_same_ones more.db gen:2 gram.db gen:2 --method dtrak --lambda 0.7
 exits not_of_a_younger_one 1 "no complete features of loss square" score more.db --method trak --loss square --lambda 0.7 --query gen:4
 holds the_database_is_clean_after_that "$DTRAK" check d.db
 same_rank scores_stay_without_features d.db gen:1 n.db gen:2 --method dtrak
