@@ -58,7 +58,8 @@ def methods(table, path):
 
     chosen = {s: {r["name"] + (" (4 checkpoints)" if (r["checkpoints"] or 0) > 1 else ""): r
                   for r in table if r["split"] == s and counts(r)} for s in SPLITS}
-    names = sorted(chosen["val"], key=lambda n: chosen["val"][n]["lds"])
+    # By the held-out images; those that have generated ones alone stand by these.
+    names = sorted({**chosen["gen"], **chosen["val"]}, key=lambda n: {**chosen["gen"], **chosen["val"]}[n]["lds"])
     figure, axis = plt.subplots(figsize=(9, 0.36 * len(names) + 1.2))
     for shift, split, colour in ((0.2, "val", "C0"), (-0.2, "gen", "C1")):
         have = [(i, chosen[split][n]) for i, n in enumerate(names) if n in chosen[split]]

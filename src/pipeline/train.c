@@ -35,8 +35,8 @@ struct run {
     struct trainer *trainer;
     float *images;
     double loss;               /* running mean */
+    int is_patch_new;          /* to be kept with the project once training begins */
     size_t threads_asked, bytes;
-    int only_cost;
 };
 
 /* The most groups of at least four channels (where there are four) that divide
@@ -71,7 +71,7 @@ static enum status read_project(struct run *r) {
             return fail(ERR_RANGE, "train: --patch %zu, but this database's networks were trained with patch %zu",
                         r->o->patch, r->project.patch);
         r->project.patch = r->o->patch;
-        if (!r->only_cost) TRY(store_project_set(r->s, &r->project));
+        r->is_patch_new = 1;
     }
     size_t k = r->project.patch;
     if (k < 1 || k > 2 || r->project.height % k || r->project.width % k)
@@ -155,11 +155,13 @@ static enum status resume(struct run *r, int *done) {
                   "options to continue it, or make another database", state.step, then, now);
     } else if (!state.len) {
         *done = 1;
-    } else if (state.len != trainer_state_size(r->trainer) * sizeof(float)) {
-        st = fail(ERR_FORMAT, "train: the saved state holds %zu bytes, this network needs %zu", state.len,
-                  trainer_state_size(r->trainer) * sizeof(float));
     } else {
-        trainer_state_set(r->trainer, state.bytes, state.step);
+        size_t len = trainer_state_size(r->trainer) * sizeof(float);
+        int has_loss = state.len == len + sizeof r->loss;      /* states of older versions have none */
+        if (state.len != len && !has_loss)
+            st = fail(ERR_FORMAT, "train: the saved state holds %zu bytes, this network needs %zu", state.len, len + sizeof r->loss);
+        if (st == OK) trainer_state_set(r->trainer, state.bytes, state.step);
+        if (st == OK && has_loss) memcpy(&r->loss, (const char *)state.bytes + len, sizeof r->loss);
     }
     train_state_free(&state);
     return st;
@@ -198,15 +200,17 @@ static enum status add_checkpoint(struct run *r, double percent) {
 static enum status save(struct run *r) {
     size_t step = trainer_steps_done(r->trainer), n = trainer_state_size(r->trainer);
     double percent = checkpoint_due(r, step);
-    float *state = mem_array(n, sizeof *state);
+    size_t len = n * sizeof(float) + sizeof r->loss;
+    float *state = mem_array(len, 1);
     if (!state) return fail(ERR_NOMEM, "train: out of memory");
     trainer_state_get(r->trainer, state);
+    memcpy(state + n, &r->loss, sizeof r->loss);
     enum status st = store_begin(r->s);
     if (st == OK) {
         if (percent > 0) st = add_checkpoint(r, percent);
         int over = step == r->t.steps;
         if (st == OK)
-            st = store_train_state_put(r->s, r->identity.data, step, state, over ? 0 : n * sizeof *state);
+            st = store_train_state_put(r->s, r->identity.data, step, state, over ? 0 : len);
         if (st == OK) st = store_commit(r->s);
         if (st != OK) store_rollback(r->s);
     }
@@ -312,7 +316,6 @@ static enum status say_cost(struct run *r, int *stop) {
 
 static enum status run(struct run *r) {
     int done, stop = 0;
-    r->only_cost = r->o->cost && r->o->cost->only;
     TRY(read_project(r));
     TRY(read_options(r));
     TRY(write_identity(r));
@@ -328,7 +331,9 @@ static enum status run(struct run *r) {
     }
     TRY(load_images(r));
     TRY(say_cost(r, &stop));
-    return stop ? OK : steps(r);
+    if (stop) return OK;
+    if (r->is_patch_new) TRY(store_project_set(r->s, &r->project));
+    return steps(r);
 }
 
 enum status pipeline_train(struct store *s, const struct train_options *o, const struct progress *p) {

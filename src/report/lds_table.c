@@ -107,7 +107,8 @@ static int stated_in_sweep(const struct lds_report_split *sp, const struct lds_r
     if (!row->set.lambda_spec[0] || !strcmp(row->set.lambda_spec, "auto")) return 0;
     for (size_t i = 0; i < sp->sweeps; i++) {
         const struct score_set *a = &row->set, *b = &sp->row[sp->sweep[i].first].set;
-        if (!strcmp(a->method, b->method) && !strcmp(a->loss, b->loss) && a->timesteps == b->timesteps && a->k == b->k)
+        if (!strcmp(a->method, b->method) && !strcmp(a->loss, b->loss) && a->timesteps == b->timesteps && a->k == b->k &&
+            a->checkpoints == b->checkpoints && !memcmp(a->checkpoint, b->checkpoint, a->checkpoints * sizeof *a->checkpoint))
             return 1;
     }
     return 0;

@@ -28,6 +28,14 @@ static void expect_weights(struct store *s, const char *want) {
     assert_string_equal(got, want);
 }
 
+static double last_loss(struct store *s) {
+    struct checkpoint_list l;
+    ok(store_checkpoints_list(s, &l));
+    double loss = checkpoint_list_last(&l)->train_loss;
+    checkpoint_list_free(&l);
+    return loss;
+}
+
 static void a_training_that_is_stopped_twice_ends_with_the_same_weights(void **state) {
     (void)state;
     char want[STUDY_HASHES];
@@ -43,6 +51,10 @@ static void a_training_that_is_stopped_twice_ends_with_the_same_weights(void **s
     }
     ok(pipeline_train(s, &o, NULL));
     expect_weights(s, want);
+    struct store *whole;
+    ok(store_open(&whole, rig_path("whole.db"), STORE_READ));
+    assert_true(fabs(last_loss(s) - last_loss(whole)) < 1e-12);
+    store_close(whole);
     ok(pipeline_train(s, &o, NULL));     /* all done: does nothing */
     expect_weights(s, want);
     o.lr = 1e-3;
