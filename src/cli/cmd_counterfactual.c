@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const struct option options[] = {
-    { "methods", 1, "LIST", "whose highest-scoring items are taken away: dtrak,trak,trak:avg,pixel-cos,random" },
+    { "methods", 1, "LIST", "as dtrak,trak:avg,random: whose highest-scoring items are taken away" },
     { "remove", 1, "R", "items that a method takes away (100)" },
     { "queries", 1, "Q", "the first Q generated items (8); or" },
     { "items", 1, "LIST", "these, such as gen:3,gen:17" },
