@@ -214,7 +214,7 @@ static enum status create_beside(int *fd, struct buf *temp, const char *path) {
         if (buf_status(temp) != OK) return fail(ERR_NOMEM, "%s: out of memory", path);
         *fd = open(temp->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (*fd >= 0) return OK;
-        if (errno == ENOENT && strchr(path, '/')) return fail(ERR_IO, "%s: its folder is not there; make it first, or choose another", path);
+        if (errno == ENOENT && strchr(path, '/')) return fail(ERR_MISSING, "%s: its folder is not there; make it first, or choose another", path);
         if (errno != EEXIST) return refuse_errno(path);
     }
     return fail(ERR_IO, "%s: 100 temporary files of this name are left; remove %s.*", path, path);

@@ -48,7 +48,7 @@ exits a_query_that_is_none_is_named 2 "'gen:x'" page "$db" --query gen:0,gen:x -
 exits a_span_that_falls_is_named 2 "'gen:4-2'" page "$db" --query gen:4-2 --out x.html
 exits a_training_item_is_no_query 2 "train:3" page "$db" --query train:3 --out x.html
 exits an_item_that_is_not_there_is_named 2 "gen:999" page "$db" --query gen:999 --out x.html
-exits what_is_not_computed_is_said 1 "make them with" page "$db" --query all --method grad-dot --lambda 0.3 --loss l1 --checkpoint 480 --timesteps 7 --out x.html
+exits what_is_not_computed_is_said 1 "make them with" page "$db" --query all --method grad-dot --lambda 0.3 --loss l1 --checkpoint 480 --timesteps 20 --out x.html
 exits a_folder_that_is_not_there_is_said 1 "nothing/x.html" page "$db" --query gen:1 --out nothing/x.html
 nothing_left x.html nothing_is_left_of_a_page_that_failed
 nothing_left four.html. no_temporary_file_is_left

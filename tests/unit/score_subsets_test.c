@@ -46,7 +46,7 @@ static struct store *world(const char *name, size_t models) {
     study_checkpoint(s, 400, 100);
     for (size_t i = 0; i < M * N; i++) mask[i / N][i % N] = rig_value(i, 91) > 0;
     ok(store_protocol_ensure(s, PROTOCOL_TRAIN, "{\"version\":1,\"items\":\"x\",\"n\":17,\"draw\":{\"seed\":0},\"train\":{\"steps\":5}}", &train));
-    ok(store_protocol_ensure(s, PROTOCOL_EVAL, "{\"version\":1,\"timesteps\":10,\"gen\":{\"first\":2,\"count\":7,\"items\":\"x\"}}", &eval));
+    ok(store_protocol_ensure(s, PROTOCOL_EVAL, "{\"version\":1,\"timesteps\":10,\"gen\":{\"first\":2,\"count\":7}}", &eval));
     for (size_t i = 0; i < models; i++)
         for (size_t seed = 0; seed < 2; seed++) add_model(s, train, eval, i, seed, SUBSET_DONE);
     return s;
