@@ -98,27 +98,18 @@ static enum status find_place(char out[NEW_FOLDER_PATH], const char *dir) {
         return fail(ERR_USAGE, "'%.80s' is no name for a new folder", dir);
     snprintf(parent, sizeof parent, "%.*s", cut ? (int)cut : 1, cut ? dir : ".");
     char real[PATH_MAX];
-    if (!realpath(parent, real)) return fail(errno == ENOENT ? ERR_MISSING : ERR_IO, "%s: %s", parent, strerror(errno));
+    if (!realpath(parent, real))
+        return errno == ENOENT ? fail(ERR_MISSING, "%s: there is no folder %s; make it first, or choose another", dir, parent)
+                               : fail(ERR_IO, "%s: %s", parent, strerror(errno));
     int n = snprintf(out, NEW_FOLDER_PATH, "%s/%.*s", strcmp(real, "/") ? real : "", (int)(len - cut), name);
     return n < NEW_FOLDER_PATH - 64 ? OK : fail(ERR_RANGE, "%.80s...: the path is too long", dir);
-}
-
-static enum status check_parent(const char *place, const char *dir) {
-    struct stat sb;
-    char parent[NEW_FOLDER_PATH];
-    snprintf(parent, sizeof parent, "%s", place);
-    char *slash = strrchr(parent, '/');
-    if (!slash) snprintf(parent, sizeof parent, ".");
-    else slash[slash == parent] = 0;
-    if (stat(parent, &sb) == 0 && S_ISDIR(sb.st_mode)) return OK;
-    return fail(ERR_IO, "%s: there is no folder %s; make it first, or choose another", dir, parent);
 }
 
 enum status new_folder_begin(struct new_folder *f, const char *dir, int force) {
     struct stat sb;
     *f = (struct new_folder){ .replace = 0 };
     TRY(find_place(f->place, dir));
-    if (lstat(f->place, &sb)) return errno == ENOENT ? check_parent(f->place, dir) : errno_of(dir);
+    if (lstat(f->place, &sb)) return errno == ENOENT ? OK : errno_of(dir);
     if (!force) return fail(ERR_IO, "%s: exists already; give another name, or --force to replace it", dir);
     if (!S_ISDIR(sb.st_mode)) return fail(ERR_IO, "%s: is no folder; it is not replaced", dir);
     f->replace = 1;

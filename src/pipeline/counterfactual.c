@@ -406,7 +406,10 @@ static enum status one_network(struct run *r, struct store *s, struct network *w
         if (*elsewhere) return OK;
         TRY(st);
         w->id = m.id;
-        TRY(retrain_model(&r->retrainer, s, &m, w->members, &t));
+        st = retrain_model(&r->retrainer, s, &m, w->members, &t);
+        *elsewhere = st == ERR_MISSING;       /* taken over while its lease was out */
+        if (*elsewhere) return OK;
+        TRY(st);
         int has;
         TRY(store_subset_has_weights(s, w->id, &has));
         w->state = has ? SUBSET_DONE : SUBSET_DIVERGED;

@@ -99,7 +99,8 @@ static enum status write_folder(const struct exporter *x) {
     char unet[PATH], sched[PATH];
     TRY(join(unet, x->temp, "unet"));
     TRY(join(sched, x->temp, "scheduler"));
-    if (mkdir(x->temp, 0777)) return errno_of(x->temp);
+    if (mkdir(x->temp, 0777))
+        return errno == ENOENT ? fail(ERR_MISSING, "%s: its folder is not there; make it first, or choose another", x->o->dir) : errno_of(x->temp);
     if (whole && (mkdir(unet, 0777) || mkdir(sched, 0777))) return errno_of(unet);
     network_config_write(&config, &x->config);
     TRY(put_text(x, whole ? "unet/config.json" : "config.json", &config));

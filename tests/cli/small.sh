@@ -157,6 +157,10 @@ cp a.db seeds.db
 for seed in 1 2 3 4 5 6 7 8 9; do "$DTRAK" features seeds.db --loss square --timesteps 10 --dims 256 --projection-seed $seed || echo "seed $seed"; done > out.txt 2> err.txt
 "$DTRAK" score seeds.db --method dtrak --errors > out.txt 2>> err.txt && "$DTRAK" rank seeds.db --query gen:1 --method dtrak > r.txt 2>> err.txt && grep -q '^error bars  [0-9]* projections' r.txt
 says error_bars_of_many_projections $? "$(tail -n 3 r.txt err.txt)"
+cp bars.db dropped.db
+"$DTRAK" drop dropped.db --errors --split gen --yes > out.txt 2> err.txt && equal error_bars_can_go "$("$DTRAK" info dropped.db --json | "$json" error_bars)" 1
+"$DTRAK" rank dropped.db --query gen:1 --method dtrak > r.txt 2>> err.txt && ! grep -q '^error bars' r.txt
+says and_the_scores_stay $? "$(cat out.txt r.txt err.txt)"
 holds a_database_with_error_bars_is_clean "$DTRAK" check bars.db
 "$DTRAK" score bars.db --method dtrak --errors --dry-run > out.txt 2> err.txt && grep -q 'nothing to do' out.txt
 says once_is_enough_for_error_bars $? "$(cat out.txt err.txt)"
