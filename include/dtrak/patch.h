@@ -52,16 +52,23 @@ void patch_prepare_f64(double *out, const float *in, double scale, struct patch_
 
 /* fill: d of every run (what is padded is huge) and least[P] = min_L d[P, L];
  *       least [rows][stride] is overwritten, a position always has L = P.
- * sum:  sum[P] = sum_L exp(least[P] - d[P, L]), overwritten. */
+ * sum:  sum[P] = sum_L exp(least[P] - d[P, L]), overwritten.
+ * near: the d[P, L] - least[P] that are below within[P], one after the other from
+ *       near[P * room] on, in the order of the runs; count[P] says how many.  P counts
+ *       positions with their stride: within and count are [rows][stride]. */
 struct patch_kernels {
     void (*fill_f32)(float *d, float *least, const float *x, const float *y, double scale,
                      struct patch_shape n, const struct patch_run *runs, size_t count, float *scratch);
     void (*sum_f32)(float *sum, const float *d, const float *least,
                     struct patch_shape n, const struct patch_run *runs, size_t count);
+    void (*near_f32)(float *near, size_t room, size_t *counts, const float *within, const float *d, const float *least,
+                     struct patch_shape n, const struct patch_run *runs, size_t count);
     void (*fill_f64)(double *d, double *least, const double *x, const double *y, double scale,
                      struct patch_shape n, const struct patch_run *runs, size_t count, double *scratch);
     void (*sum_f64)(double *sum, const double *d, const double *least,
                     struct patch_shape n, const struct patch_run *runs, size_t count);
+    void (*near_f64)(double *near, size_t room, size_t *counts, const double *within, const double *d, const double *least,
+                     struct patch_shape n, const struct patch_run *runs, size_t count);
 };
 
 /* As kernels_best(): what this processor runs fastest.  float64 is for checking and is

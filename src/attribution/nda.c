@@ -12,8 +12,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK = 64 };
-#define NEGLIGIBLE 36.0f   /* nats below the largest: a weight of 2e-16 of it is left out of a top-k */
+enum { BLOCK = 64, BINS = 48 };
+#define NEGLIGIBLE 36.0   /* nats: a weight of 2e-16 of the largest; an image of so little stands for its top-k */
+#define NEAR_F32 24.0     /* what a top-k looks at: 1,000 weights of e^-24 of the largest are below float32's grain */
 
 static struct patch_shape shape_of(const struct nda *o) {
     return (struct patch_shape){ o->C, o->H, o->W, o->patch, o->is_down ? 2u : 1u };
@@ -47,7 +48,7 @@ static enum status timestep_check(const struct nda *o, size_t t) {
 }
 
 /* What one thread needs; the arrays are float32 or, when exact, float64. */
-struct work { void *image, *distance, *least, *sum, *scratch, *near; size_t *count; float *within; };
+struct work { void *image, *distance, *least, *sum, *scratch, *near, *within; size_t *count; };
 
 struct job {
     const struct nda *o;
@@ -71,7 +72,7 @@ static double value(const struct nda *o, const void *a, size_t i) {
 
 /* Distances of a position, and a little more: at powers of two all positions would
  * share a few sets of the cache. */
-static size_t near_stride(const struct job *j) { return (j->positions + 31) / 32 * 32 + 16; }
+static size_t near_room(const struct job *j) { return (j->positions + 31) / 32 * 32 + 16; }
 
 static void work_free(struct work *w) {
     mem_free(w->image);
@@ -92,9 +93,9 @@ static int work_init(struct work *w, const struct job *j) {
     w->sum = mem_array(padded, size);
     w->scratch = mem_array(patch_scratch_size(j->n), size);
     if (j->o->topk) {
-        w->near = mem_array(j->positions * near_stride(j), size);
-        w->count = mem_array(j->positions, sizeof *w->count);
-        w->within = mem_array(j->positions, sizeof *w->within);
+        w->near = mem_array(padded * near_room(j), size);
+        w->count = mem_array(padded, sizeof *w->count);
+        w->within = mem_array(padded, size);
     }
     return w->image && w->distance && w->least && w->sum && w->scratch &&
            (!j->o->topk || (w->near && w->count && w->within));
@@ -150,8 +151,12 @@ static enum status job_init(struct job *j, const struct nda *o, const float *que
     return prepare_query(j, query, noise, t);
 }
 
+static const struct patch_kernels *kernels_of(const struct job *j) {
+    return j->o->is_exact ? patch_kernels_portable() : patch_kernels_best();
+}
+
 static void distances(const struct job *j, struct work *w, const float *image) {
-    const struct patch_kernels *k = j->o->is_exact ? patch_kernels_portable() : patch_kernels_best();
+    const struct patch_kernels *k = kernels_of(j);
     prepare(j, w->image, image, j->contrast);
     if (j->o->is_exact)
         k->fill_f64(w->distance, w->least, j->query, w->image, j->scale, j->n, j->runs, j->run_count, w->scratch);
@@ -160,7 +165,7 @@ static void distances(const struct job *j, struct work *w, const float *image) {
 }
 
 static void sums(const struct job *j, struct work *w) {
-    const struct patch_kernels *k = j->o->is_exact ? patch_kernels_portable() : patch_kernels_best();
+    const struct patch_kernels *k = kernels_of(j);
     if (j->o->is_exact) k->sum_f64(w->sum, w->distance, w->least, j->n, j->runs, j->run_count);
     else k->sum_f32(w->sum, w->distance, w->least, j->n, j->runs, j->run_count);
 }
@@ -169,9 +174,11 @@ static void sums(const struct job *j, struct work *w) {
 
 /* For both element types:
  * select    moves the k smallest of v[n] to its front (Hoare's selection)
- * gather    all distances of a position together, those that count, less the least
- * log_top   log of the sum of the topk largest weights, relative to the largest */
-#define TOPK(REAL, suffix) \
+ * log_top   log sum over the k smallest of v[n], all in [0, NEAR): whole bins of them below
+ *           the one that the k-th is in, and of that the smallest
+ * top       log sums over the topk of each position.  Where the whole image is nothing
+ *           beside the images before it, so are its topk, and the whole stands in */
+#define TOPK(REAL, suffix, NEAR) \
     static void select_##suffix(REAL *v, size_t n, size_t k) { \
         size_t lo = 0, hi = n;   /* the k-th boundary lies in lo..hi */ \
         while (hi - lo > 1) { \
@@ -191,50 +198,40 @@ static void sums(const struct job *j, struct work *w) {
             if (k == cut) return; \
         } \
     } \
-    static void gather_##suffix(const struct job *j, struct work *w) { \
-        size_t cols = patch_cols(j->n), stride = patch_stride(j->n), S = near_stride(j); \
-        const REAL *distance = w->distance, *least = w->least; \
-        REAL *near = w->near; \
-        for (size_t k = 0; k < j->run_count; k++) { \
-            const struct patch_run *r = &j->runs[k]; \
-            for (size_t i = 0; i < r->rows; i++) { \
-                const REAL *d = distance + r->at + i * r->padded, *low = least + (r->i0 + i) * stride + r->j0; \
-                const float *within = w->within + (r->i0 + i) * cols + r->j0; \
-                size_t *count = w->count + (r->i0 + i) * cols + r->j0; \
-                REAL *to = near + ((r->i0 + i) * cols + r->j0) * S; \
-                for (size_t c = 0; c < r->width; c++) { \
-                    to[c * S + count[c]] = d[c] - low[c];   /* kept when it counts */ \
-                    count[c] += d[c] - low[c] < (REAL)within[c]; \
-                } \
-            } \
-        } \
-    } \
-    static double log_top_##suffix(const struct job *j, struct work *w, size_t at) { \
-        REAL *v = (REAL *)w->near + at * near_stride(j); \
-        size_t n = w->count[at], k = j->o->topk < n ? j->o->topk : n; \
+    static double log_top_##suffix(REAL *v, size_t n, size_t k) { \
         double sum = 0; \
-        if (k < n) select_##suffix(v, n, k); \
-        for (size_t i = 0; i < k; i++) sum += exp(-(double)v[i]); \
+        if (k < n) { \
+            size_t bins[BINS + 1] = { 0 }, edge = 0, members = 0; \
+            const REAL per_nat = (REAL)(BINS / NEAR); \
+            for (size_t i = 0; i < n; i++) bins[(size_t)(v[i] * per_nat)]++; \
+            while (bins[edge] < k) k -= bins[edge++]; \
+            for (size_t i = 0; i < n; i++) { \
+                size_t bin = (size_t)(v[i] * per_nat); \
+                if (bin < edge) sum += exp(-(double)v[i]); \
+                else if (bin == edge) v[members++] = v[i]; \
+            } \
+            n = members; \
+            if (k < n) select_##suffix(v, n, k); \
+        } \
+        for (size_t i = 0; i < k && i < n; i++) sum += exp(-(double)v[i]); \
         return log(sum); \
+    } \
+    static void top_##suffix(const struct job *j, struct work *w, const double *whole, double *top) { \
+        size_t cols = patch_cols(j->n), stride = patch_stride(j->n), room = near_room(j); \
+        REAL *within = w->within, *near = w->near; \
+        const REAL *least = w->least; \
+        for (size_t i = 0; i < patch_rows(j->n) * stride; i++) within[i] = -1; \
+        for (size_t at = 0; at < j->positions; at++) \
+            within[at / cols * stride + at % cols] = (REAL)(whole[at] < j->before[at] - NEGLIGIBLE ? -1 : NEAR); \
+        kernels_of(j)->near_##suffix(near, room, w->count, within, w->distance, least, j->n, j->runs, j->run_count); \
+        for (size_t at = 0; at < j->positions; at++) { \
+            size_t i = at / cols * stride + at % cols; \
+            top[at] = within[i] < 0 ? whole[at] \
+                                    : log_top_##suffix(near + i * room, w->count[i], j->o->topk) - (double)least[i]; \
+        } \
     }
-TOPK(float, f32)
-TOPK(double, f64)
-
-/* Log sums over the topk of each position.  Where the whole image is nothing beside the
- * images before it, so are its topk, and the whole stands in. */
-static void make_top(const struct job *j, struct work *w, const double *whole, double *top) {
-    size_t cols = patch_cols(j->n), stride = patch_stride(j->n);
-    memset(w->count, 0, j->positions * sizeof *w->count);
-    for (size_t at = 0; at < j->positions; at++)
-        w->within[at] = whole[at] < j->before[at] - NEGLIGIBLE ? -1.0f : NEGLIGIBLE;
-    if (j->o->is_exact) gather_f64(j, w);
-    else gather_f32(j, w);
-    for (size_t at = 0; at < j->positions; at++) {
-        double low = value(j->o, w->least, at / cols * stride + at % cols);
-        top[at] = w->within[at] < 0 ? whole[at]
-                : (j->o->is_exact ? log_top_f64(j, w, at) : log_top_f32(j, w, at)) - low;
-    }
-}
+TOPK(float, f32, NEAR_F32)
+TOPK(double, f64, NEGLIGIBLE)
 
 static void one_image(void *ctx, size_t piece, size_t thread) {
     struct job *j = ctx;
@@ -247,8 +244,9 @@ static void one_image(void *ctx, size_t piece, size_t thread) {
         size_t i = at / cols * stride + at % cols;
         whole[at] = log(value(j->o, w->sum, i)) - value(j->o, w->least, i);
     }
-    if (j->o->topk) make_top(j, w, whole, top);
-    else memcpy(top, whole, j->positions * sizeof *top);
+    if (!j->o->topk) memcpy(top, whole, j->positions * sizeof *top);
+    else if (j->o->is_exact) top_f64(j, w, whole, top);
+    else top_f32(j, w, whole, top);
 }
 
 /* log(e^a + e^b); a may be -infinity. */

@@ -185,11 +185,61 @@ static void equal_images_have_distance_zero_at_shift_zero(void **state) {
     mem_free(t.runs);
 }
 
+/* Of every position those near its least, in the order of the runs; none where within is below 0. */
+static void what_is_near_is_collected(void **state) {
+    (void)state;
+    static struct set t;
+    for (size_t k = 0; k < SHAPES; k++) {
+        struct patch_shape n = shapes[k];
+        size_t count, stride = patch_stride(n), found = 0;
+        make(&t, n);
+        float *d = run_f32(patch_kernels_portable(), &t, &count), *least = d + t.distances;
+        size_t room = patch_rows(n) * patch_cols(n) + 3;
+        float *near[2], *within = mem_array(t.positions, sizeof *within);
+        size_t *counts[2];
+        const struct patch_kernels *variants[2] = { patch_kernels_portable(), patch_kernels_best() };
+        for (size_t at = 0; at < t.positions; at++) {
+            within[at] = at % stride >= patch_cols(n) || at % 7 == 3 ? -1 : (float)(at % 5) * 2;
+            if (at % stride >= patch_cols(n)) least[at] = 1e30f;
+        }
+        for (int v = 0; v < 2; v++) {
+            near[v] = mem_array(t.positions * room, sizeof **near);
+            counts[v] = mem_array(t.positions, sizeof **counts);
+            variants[v]->near_f32(near[v], room, counts[v], within, d, least, n, t.runs, t.count);
+        }
+        assert_memory_equal(counts[0], counts[1], t.positions * sizeof **counts);
+        size_t *seen = mem_array(t.positions, sizeof *seen);
+        for (size_t r = 0; r < t.count; r++)
+            for (size_t i = 0; i < t.runs[r].rows; i++)
+                for (size_t j = 0; j < t.runs[r].width; j++) {
+                    size_t at = (t.runs[r].i0 + i) * stride + t.runs[r].j0 + j;
+                    float v = d[t.runs[r].at + i * t.runs[r].padded + j] - least[at];
+                    if (!(v < within[at])) continue;
+                    for (int which = 0; which < 2; which++)
+                        assert_memory_equal(&near[which][at * room + seen[at]], &v, sizeof v);
+                    seen[at]++;
+                    found++;
+                }
+        assert_memory_equal(seen, counts[0], t.positions * sizeof *seen);
+        if (t.positions > stride) assert_true(found > 0);
+        for (int v = 0; v < 2; v++) {
+            mem_free(near[v]);
+            mem_free(counts[v]);
+        }
+        mem_free(seen);
+        mem_free(within);
+        mem_free(d);
+        mem_free(t.runs);
+    }
+    assert_int_equal(mem_live(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pair_of_equal_footprints_has_its_distance),
         cmocka_unit_test(the_variants_agree_bit_by_bit_and_with_float64),
         cmocka_unit_test(equal_images_have_distance_zero_at_shift_zero),
+        cmocka_unit_test(what_is_near_is_collected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
