@@ -50,8 +50,8 @@ enum status nda_check(const struct nda *o);
  *   query   in  [C * H * W]      noise  in  [C * H * W], N(0, 1)
  *   train   N rows of C * H * W pixels, read once, in order
  * Memory: 4 bytes per position and training image.  The pool may be NULL; scores do
- * not depend on it, nor on the instruction set.  Cancelling is looked for every 64
- * images.  ERR_NUMERIC when a pixel is not finite. */
+ * not depend on it, nor on the instruction set.  Every 64 images progress is reported
+ * and cancelling looked for.  ERR_NUMERIC when a pixel is not finite. */
 enum status nda_scores(double *scores, double *log_z, const struct nda *o, const float *query, const float *noise,
                        size_t t, const struct rows *train, struct pool *pool, const struct progress *p);
 

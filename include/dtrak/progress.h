@@ -25,6 +25,17 @@ int progress_cancelled(const struct progress *p);
 /* ERR_CANCELLED with a reason when the caller asked to stop, else OK. */
 enum status progress_check(const struct progress *p);
 
+/* The progress of work that is a part of other work: what it reports as done of total is
+ * reported to `whole` as first + done / total of `of`, under `what` and `note`.  Valid as
+ * long as the part and `whole` (which may be NULL) are. */
+struct progress_part {
+    const struct progress *whole;
+    double first, of;
+    const char *what, *note;
+    struct progress progress;   /* made by progress_part() */
+};
+const struct progress *progress_part(struct progress_part *part);
+
 /* Rate and time left from the reports so far, smoothed over about ten seconds
  * and not fooled by work that was already done when it started. */
 struct rate { double t0, done0, t, done, per_s; int started; };

@@ -319,6 +319,7 @@ static enum status stream(struct kept *k, struct job *j, const struct rows *trai
         j->before = k->z;
         pool_run(pool, count, one_image, j);
         keep(k, j, first, count);
+        progress_report(p, (double)(first + count), (double)train->n, "nda", "");
     }
     return OK;
 }
@@ -370,7 +371,9 @@ enum status nda_attribute(double *scores, const struct nda_plan *o, const float 
     memset(scores, 0, train->n * sizeof *scores);
     for (size_t i = 0; i < o->T; i++)
         for (size_t s = 0; s < scales; s++) {
-            TRY_TO(nda_scores(one, NULL, &scale[s], query, noise + i * train->k, o->t[i], train, pool, p));
+            struct progress_part part = { .whole = p, .first = (double)(i * scales + s), .of = (double)(o->T * scales),
+                                          .what = "nda" };
+            TRY_TO(nda_scores(one, NULL, &scale[s], query, noise + i * train->k, o->t[i], train, pool, progress_part(&part)));
             for (size_t n = 0; n < train->n; n++) scores[n] += weight[s] / (double)o->T * one[n];
         }
 done:

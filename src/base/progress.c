@@ -39,6 +39,18 @@ void clock_format(char out[16], double seconds) {
     else snprintf(out, 16, "%u:%02u", m, left);
 }
 
+static void report_part(void *ctx, double done, double total, const char *what, const char *note) {
+    const struct progress_part *part = ctx;
+    (void)what;
+    (void)note;
+    progress_report(part->whole, part->first + (total > 0 ? done / total : 0), part->of, part->what, part->note);
+}
+
+const struct progress *progress_part(struct progress_part *part) {
+    part->progress = (struct progress){ report_part, part, part->whole ? part->whole->cancel : NULL };
+    return &part->progress;
+}
+
 void rate_update(struct rate *r, double done) {
     double now = clock_s();
     if (!r->started) {

@@ -136,27 +136,17 @@ static enum status read_images(void *ctx, size_t first, size_t count, float *out
     return items_load(m->s, m->project, SPLIT_TRAIN, first, count, out);
 }
 
-/* One timestep's progress as a part of all. */
-struct part { const struct progress *p; double first, of; };
-
-static void report_part(void *ctx, double done, double total, const char *what, const char *note) {
-    const struct part *x = ctx;
-    progress_report(x->p, x->first + (total > 0 ? done / total : 0), x->of, what, note);
-}
-
 static enum status make_denominators(struct nda_query *q, struct store *s, struct pool *pool, const struct progress *p) {
     struct images images = { s, &q->project };
     struct rows train = { .n = q->n, .k = q->D, .read = read_images, .ctx = &images };
     double *scores = mem_array(q->n, sizeof *scores);
     enum status st = scores ? OK : fail(ERR_NOMEM, "nda: out of memory");
     while (q->done < q->T && st == OK) {
-        struct part part = { p, (double)q->done, (double)q->T };
-        struct progress inner = { report_part, &part, p ? p->cancel : NULL };
+        struct progress_part part = { .whole = p, .first = (double)q->done, .of = (double)q->T, .what = "heat maps" };
         st = nda_scores(scores, q->log_z + q->done * q->positions, &q->nda, q->x, q->noise + q->done * q->D, q->t[q->done], &train,
-                        pool, &inner);
+                        pool, progress_part(&part));
         if (st != OK) break;
         q->done++;
-        progress_report(p, (double)q->done, (double)q->T, "heat maps", "");
         if (q->done < q->T) st = progress_check(p);
     }
     mem_free(scores);

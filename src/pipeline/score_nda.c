@@ -101,12 +101,12 @@ static enum status make_row(struct rows_of *r, struct task *t, size_t query) {
     TRY(items_load(w->s, &r->images.project, t->split, query, 1, r->query));
     for (size_t i = 0; i < w->n_at; i++)
         items_noise(r->noise + i * D, D, w->o->nda.noise_seed, t->split, query, w->at[i], 0);
-    TRY(nda_attribute(r->wide, &plan, r->query, r->noise, &r->train, w->pool, w->progress));
+    struct progress_part part = { .whole = w->progress, .first = w->done, .of = w->total, .what = "scores", .note = w->what };
+    TRY(nda_attribute(r->wide, &plan, r->query, r->noise, &r->train, w->pool, progress_part(&part)));
     for (size_t i = 0; i < r->train.n; i++) r->row[i] = (float)r->wide[i];
     TRY(store_score_put(w->s, &t->set, query, r->row));
     t->missing[query] = 0;
     w->done++;
-    progress_report(w->progress, w->done, w->total, "scores", w->what);
     return OK;
 }
 
@@ -177,7 +177,7 @@ static enum status time_query(struct rows_of *r, double *seconds) {
     struct nda_plan plan = plan_of(w, &r->images.project);
     TRY(items_load(w->s, &r->images.project, SPLIT_TRAIN, 0, 1, r->query));
     double start = clock_s();
-    TRY(nda_attribute(r->wide, &plan, r->query, r->noise, &r->train, w->pool, w->progress));
+    TRY(nda_attribute(r->wide, &plan, r->query, r->noise, &r->train, w->pool, NULL));
     *seconds = clock_s() - start;
     return OK;
 }

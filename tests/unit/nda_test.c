@@ -256,6 +256,31 @@ static void threads_do_not_change_a_bit(void **state) {
     pool_free(pool);
 }
 
+struct seen { double last; size_t reports; };
+
+static void see(void *ctx, double done, double total, const char *what, const char *note) {
+    struct seen *s = ctx;
+    (void)note;
+    assert_string_equal(what, "nda");
+    assert_near(total, 6, 0, 0);
+    assert_true(done > s->last && done <= total);
+    s->last = done;
+    s->reports++;
+}
+
+static void progress_rises_through_images_timesteps_and_scales(void **state) {
+    (void)state;
+    double got[N];
+    make(N);
+    struct rows rows = rows_in_memory(&memory, N);
+    struct nda_plan plan = { options(3, 0, 0, 0), 4, 0.5, (size_t[]){ 10, 20, 30 }, 3 };
+    struct seen seen = { 0 };
+    struct progress p = { see, &seen, NULL };
+    assert_int_equal(nda_attribute(got, &plan, query, noise, &rows, NULL, &p), OK);
+    assert_near(seen.last, 6, 0, 0);
+    assert_int_equal(seen.reports, 12);   /* 70 images go by in two blocks */
+}
+
 static void bad_questions_are_refused(void **state) {
     (void)state;
     double got[N];
@@ -313,6 +338,7 @@ int main(void) {
         cmocka_unit_test(the_maps_are_the_sums_of_the_weights),
         cmocka_unit_test(timesteps_and_scales_are_averaged),
         cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(progress_rises_through_images_timesteps_and_scales),
         cmocka_unit_test(bad_questions_are_refused),
         cmocka_unit_test(every_allocation_may_fail_and_nothing_leaks),
     };
