@@ -178,8 +178,9 @@ void report_comparison_csv(struct buf *b, const struct report_comparison *c) {
     const struct comparison *m = &c->measured;
     char name[32];
     buf_text(b, "item,label,rank_a,score_a,rank_b,score_b\n");
-    for (size_t i = 0; i < c->side[0].n_top; i++)
+    for (size_t i = 0; i < c->side[0].n_top || i < c->side[1].n_top; i++)
         for (int side = 0; side < 2; side++) {
+            if (i >= c->side[side].n_top) continue;
             const struct report_entry *e = &c->side[side].top[i];
             size_t item = e->item.index, other = other_rank(c, side, item);
             if (other < i + 1 || (other == i + 1 && side)) continue;   /* it had its line */

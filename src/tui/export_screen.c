@@ -201,12 +201,18 @@ static enum status copy_comparison(struct comparison *out, const struct comparis
     return OK;
 }
 
+/* Without the ranking's filter, which this screen does not show: an item's rank is its place in the list. */
+static enum status take_side(struct app *a, int side, size_t n, struct report_ranking *out) {
+    int has_keys = side == a->compare.active;
+    struct row whole = has_keys ? a->row : a->compare.row;
+    whole.list = NULL;
+    return take_row(a, &whole, has_keys ? &a->setting : &a->compare.setting, n, 0, out);
+}
+
 static enum status take_comparison(struct app *a, struct export_work *w) {
     size_t n = w->form == FORM_PNG ? places(a) : a->compare.measured.n;
-    int left = a->compare.active != 0;   /* the left side is the other one when the right has the keys */
     w->what = EXPORT_COMPARISON;
-    TRY(take_row(a, left ? &a->compare.row : &a->row, left ? &a->compare.setting : &a->setting, n, 0, &w->pair.side[0]));
-    TRY(take_row(a, left ? &a->row : &a->compare.row, left ? &a->setting : &a->compare.setting, n, 0, &w->pair.side[1]));
+    for (int side = 0; side < 2; side++) TRY(take_side(a, side, n, &w->pair.side[side]));
     return copy_comparison(&w->pair.measured, &a->compare.measured);
 }
 

@@ -54,6 +54,13 @@ says in_json_too "$(awk -v s="$share" 'BEGIN { printf "%.0f%% (", 100 * s }' | g
 writes both_sides "3 e @type:c.csv enter" c.csv
 "$DTRAK" compare world.db --query gen:0 --a trak --b dtrak --top 120 --csv > want.csv 2> err.txt
 same_file as_compare_prints_them c.csv want.csv
+"$DTRAK" compare world.db --query gen:0 --a trak --b dtrak --top 120 --json > want.json 2> err.txt
+for side in "" tab; do   # whichever side has the keys
+    writes "both_with_a_filter_on_the_ranking${side:+_and_$side}" "2 & @type:label:boot enter 3 $side e @type:f$side.csv enter" "f$side.csv"
+    same_file "all_items_as_before${side:+_and_$side}" "f$side.csv" want.csv
+    writes "as_json_too${side:+_and_$side}" "2 & @type:label:boot enter 3 $side e @type:f$side.json enter" "f$side.json"
+    same_file "the_same_places${side:+_and_$side}" "f$side.json" want.json
+done
 writes both_as_a_picture "3 e @type:c.png enter" c.png
 "$DTRAK" self world.db --csv --top 120 > want.csv 2> err.txt    # makes the neighbours, too
 writes self_influence "4 e @type:s.csv enter" s.csv
