@@ -63,6 +63,9 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
 void report_ranking_free(struct report_ranking *r);
 void report_ranking_checkpoint(struct report_ranking *r, const struct checkpoint *c);   /* it is of c: step, percent, names */
 
+/* Gives the entries their error bars; t is of the same scores, for every training item. */
+void report_ranking_trust(struct report_ranking *r, const struct trust *t);
+
 /* Adds the labels of the first and of the last places, for the text and JSON forms.  None where
  * the ranking is not of all training items, or only its ends are stored and are shorter. */
 enum status report_ranking_shares(struct report_ranking *r, struct store *s);

@@ -203,25 +203,29 @@ done:
     return st;
 }
 
+void report_ranking_trust(struct report_ranking *r, const struct trust *t) {
+    r->has_trust = 1;
+    r->blocks = t->blocks;
+    r->projections = t->projections;
+    r->trust_top = t->top;
+    for (size_t i = 0; i < r->n_top + r->n_bottom; i++) {
+        struct report_entry *e = i < r->n_top ? &r->top[i] : &r->bottom[i - r->n_top];
+        size_t at = e->item.index;
+        e->se = t->se[at];
+        e->p_top = t->p_top[at];
+        e->rank_low = t->low[at];
+        e->rank_high = t->high[at];
+        e->is_determined = trust_is_determined(t, at, (double)e->score);
+    }
+}
+
 /* Error bars, where they are stored. */
 static enum status fill_trust(struct report_ranking *r, struct store *s) {
     struct trust t;
     enum status st = trust_load(&t, s, &r->set, r->query.index);
     if (st == ERR_MISSING) return OK;
     TRY(st);
-    r->has_trust = 1;
-    r->blocks = t.blocks;
-    r->projections = t.projections;
-    r->trust_top = t.top;
-    for (size_t i = 0; i < r->n_top + r->n_bottom; i++) {
-        struct report_entry *e = i < r->n_top ? &r->top[i] : &r->bottom[i - r->n_top];
-        size_t at = e->item.index;
-        e->se = t.se[at];
-        e->p_top = t.p_top[at];
-        e->rank_low = t.low[at];
-        e->rank_high = t.high[at];
-        e->is_determined = trust_is_determined(&t, at, (double)e->score);
-    }
+    report_ranking_trust(r, &t);
     trust_free(&t);
     return OK;
 }

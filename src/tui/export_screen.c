@@ -160,6 +160,7 @@ static enum status take_row(struct app *a, const struct row *r, const struct set
         size_t place = r->list ? r->list[n - 1 - i] : n - 1 - i;
         out->bottom[i] = entry_of(r, place, r->n - place);
     }
+    if (r->trust.n) report_ranking_trust(out, &r->trust);
     return OK;
 }
 

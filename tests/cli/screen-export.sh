@@ -28,6 +28,13 @@ says_below the_next_name_suggested_is_free "world-gen0-d-trak-2.csv"
 writes as_json "2 e @type:r.json enter" r.json
 "$DTRAK" rank world.db --query gen:0 --method dtrak --top 120 --bottom 0 --json > want.json
 same_file is_that_of_rank_too r.json want.json
+for form in csv json; do
+    writes "error_bars_as_$form" "2 F F e @type:bars.$form enter" "bars.$form"
+    "$DTRAK" rank world.db --query gen:0 --method trak --top 120 --bottom 0 --$form > want.$form
+    grep -q 'rank_high' want.$form
+    says "rank_has_error_bars_in_$form" $? "$(head -c 300 want.$form)"
+    same_file "and_the_file_has_them_in_$form" bars.$form want.$form
+done
 writes as_a_picture "2 e @type:r.png enter" r.png
 "$DTRAK" rank world.db --query gen:0 --method dtrak --sheet want.png > /dev/null
 same_file is_the_sheet_of_rank r.png want.png
