@@ -613,6 +613,7 @@ void boxes_draw(struct app *a, struct frame *f, struct area in);
 
 /* --- between screens --- */
 void gallery_refilter(struct app *a);
+void gallery_marked(struct app *a);     /* a mark changed; the cursor stays at its place, on what moves up to it */
 void gallery_step_query(struct app *a, int by);
 void gallery_search(struct app *a, int by);
 void ranking_search(struct app *a, int by);

@@ -87,6 +87,13 @@ static void select_at(struct app *a, size_t at) {
     if (!a->has_query || ref.split != a->query.split || ref.index != a->query.index) app_set_query(a, ref);
 }
 
+void gallery_marked(struct app *a) {
+    size_t at = a->gallery.cursor;
+    if (!filter_speaks_of_marks(a->filter)) return;
+    gallery_refilter(a);
+    if (app_top(a) == &screen_gallery) select_at(a, at);
+}
+
 void gallery_step_query(struct app *a, int by) {
     size_t at = a->gallery.cursor, n = a->gallery.count;
     if (n == 0) return;
@@ -134,7 +141,11 @@ static int act(struct app *a, enum action k) {
     case ACT_page_down: select_at(a, at + page); return 1;
     case ACT_first: select_at(a, 0); return 1;
     case ACT_last: select_at(a, n ? n - 1 : 0); return 1;
-    case ACT_open: if (n) app_show(a, &screen_ranking); return 1;
+    case ACT_open:
+        if (n == 0) return 1;
+        select_at(a, at);                /* the item that is looked at may be one that the filter hides */
+        app_show(a, &screen_ranking);
+        return 1;
     case ACT_gallery_sort: if (n) sort_next(a); return 1;
     case ACT_split: {
         enum split other = a->gallery.split == SPLIT_GEN ? SPLIT_VAL : SPLIT_GEN;
@@ -144,6 +155,7 @@ static int act(struct app *a, enum action k) {
         }
         struct item_ref ref = { other, 0 };
         app_set_query(a, ref);
+        select_at(a, a->gallery.cursor); /* the first that passes the filter */
         return 1;
     }
     default: return 0;

@@ -67,6 +67,7 @@ void marks_toggle(struct app *a, struct item_ref ref) {
     }
     set_changed(a);
     if (filter_speaks_of_marks(a->ranking.filter)) ranking_filter(a, a->ranking.filter);
+    gallery_marked(a);
     app_say(a, STYLE_NORMAL, "%s %s; %zu %s marked%s%s%s%s", id, on ? "marked" : "no longer marked", a->marks.count[ref.split],
             split_name(ref.split), ref.split == SPLIT_TRAIN ? ": " : "", ref.split == SPLIT_TRAIN ? key_for(a, ACT_set) : "",
             ref.split == SPLIT_TRAIN ? " shows them" : "",
