@@ -84,13 +84,16 @@ void ranking_repass(struct app *a) {
     ranking_refilter(a);
 }
 
+static void say_none_passes(struct app *a) {
+    app_say(a, STYLE_WARN, "no training item passes '%s'; %s with nothing shows all", a->ranking.filter, key_for(a, ACT_filter));
+}
+
 void ranking_filter(struct app *a, const char *text) {
     if (!filter_check(a, text, 1)) return;
     if (text != a->ranking.filter) snprintf(a->ranking.filter, sizeof a->ranking.filter, "%s", text);
     ranking_repass(a);
     a->ranking.cursor[0] = a->ranking.cursor[1] = 0;
-    if (a->ranking.filter[0] && a->row.n && shown(&a->row) == 0)
-        app_say(a, STYLE_WARN, "no training item passes '%s'; %s with nothing shows all", a->ranking.filter, key_for(a, ACT_filter));
+    if (a->ranking.filter[0] && a->row.n && shown(&a->row) == 0) say_none_passes(a);
 }
 
 /* --- acting --- */
@@ -170,6 +173,7 @@ static int act(struct app *a, enum action k) {
         int has;
         struct item_ref ref = ranking_selected(a, &rank, &score, &has);
         if (has) detail_open(a, ref);
+        else if (a->row.n) say_none_passes(a);
         else if (a->has_query) setting_compute(a);
         return 1;
     }

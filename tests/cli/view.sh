@@ -2,11 +2,9 @@
 # Keys of the explorer where a filter, a small screen or an empty database leave them little to act on.
 . "$(dirname "$0")/../lib/tap.inc"
 
-# look KEYS [SIZE [OPTION...]]: the last screen; marks stay in memory, so that no look changes the next
+# look KEYS [SIZE [DB]]: the last screen of a database that is only read, so that no look changes the next; of DB, work is done
 look() {
-    keys=$1 size=${2:-80x24}
-    shift "$(($# < 2 ? $# : 2))"
-    "$DTRAK" view "${db:-world.db}" --fresh "${@:---read-only}" --graphics none --size "$size" --keys "$keys" --dump screen.txt < /dev/null 2> err.txt
+    "$DTRAK" view "${3:-world.db}" --fresh $([ -n "${3:-}" ] || echo --read-only) --graphics none --size "${2:-80x24}" --keys "$1" --dump screen.txt < /dev/null 2> err.txt
 }
 says_below() { tail -n 1 screen.txt | grep -qF -- "$2"; says "$1" $? "$(tail -n 1 screen.txt)"; }
 says_above() { head -n 1 screen.txt | grep -qF -- "$2"; says "$1" $? "$(head -n 1 screen.txt)"; }
@@ -23,4 +21,9 @@ look "space l space l space & @type:marked enter g l space"
 has an_item_that_is_not_marked_any_more_leaves_the_marked_ones "generated: 2 of 40 with 'marked'"
 has and_the_next_moves_up_to_the_cursor ">gen:2*"
 says_above and_is_what_the_title_says "gen:2/40"
+
+# --- the ranking ---
+cp world.db own.db
+look "2 ] @idle & @type:zzzz enter enter @idle" 80x24 own.db
+says_below enter_computes_nothing_where_a_filter_hides_all "no training item passes 'zzzz'; & with nothing shows all"
 finish
