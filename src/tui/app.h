@@ -248,7 +248,7 @@ struct app {
         unsigned char *pass;     /* [pass_n]: by training item, what its words but scores say; NULL: all pass */
         size_t pass_n;
         size_t cursor[2];
-        size_t across, per_page; /* of the last draw */
+        size_t across, per_page[2];   /* of the last draw; per_page: of either pane */
         struct item_ref nearest; /* to the query, by pixel-cos; if stored */
         float nearest_cos;
         int has_nearest;

@@ -123,20 +123,23 @@ void ranking_search(struct app *a, int by) {
     app_say(a, STYLE_WARN, "no training item matches '%s'", a->search);
 }
 
+/* Items of the pane's page as last drawn: as a list the upper pane may have one line more. */
+static size_t page_of(const struct app *a, int pane) { return a->ranking.per_page[pane] ? a->ranking.per_page[pane] : 1; }
+
 /* The cursor crosses from one pane to the other where the grid ends. */
 static void move_down(struct app *a, size_t across) {
-    size_t *c = a->ranking.cursor, per = a->ranking.per_page ? a->ranking.per_page : 1;
+    size_t *c = a->ranking.cursor, per = page_of(a, 0), lower = page_of(a, 1);
     if (a->ranking.pane == 0 && c[0] % per + across >= per) {
         a->ranking.pane = 1;
-        move_to(a, c[1] / per * per + c[0] % across);
+        move_to(a, c[1] / lower * lower + c[0] % across);
     } else if (c[a->ranking.pane] + across < shown(&a->row)) {
         move_to(a, c[a->ranking.pane] + across);
     }
 }
 
 static void move_up(struct app *a, size_t across) {
-    size_t *c = a->ranking.cursor, per = a->ranking.per_page ? a->ranking.per_page : 1;
-    if (a->ranking.pane == 1 && c[1] % per < across) {
+    size_t *c = a->ranking.cursor, per = page_of(a, 0), lower = page_of(a, 1);
+    if (a->ranking.pane == 1 && c[1] % lower < across) {
         a->ranking.pane = 0;
         move_to(a, c[0] / per * per + (per / across - 1) * across + c[1] % across);
     } else if (c[a->ranking.pane] >= across) {
@@ -147,7 +150,7 @@ static void move_up(struct app *a, size_t across) {
 static int act(struct app *a, enum action k) {
     size_t at = a->ranking.cursor[a->ranking.pane], n = shown(&a->row),
            across = a->ranking.across ? a->ranking.across : 1,
-           page = a->ranking.per_page ? a->ranking.per_page : 1;
+           page = page_of(a, a->ranking.pane);
     switch (k) {
     case ACT_method_next: setting_step_method(a, 1); return 1;
     case ACT_method_back: setting_step_method(a, -1); return 1;
@@ -450,7 +453,7 @@ static void draw_pane(struct app *a, struct frame *f, struct area in, size_t fit
     size_t across = tiles ? g.across : 1, per = tiles ? g.rows * g.across : inner.rows;
     if (per == 0) return;
     a->ranking.across = across;
-    a->ranking.per_page = per;
+    a->ranking.per_page[pane] = per;
     size_t top = a->ranking.cursor[pane] / per * per, last = top + per < n ? top + per : n;
     for (size_t x = last ? rank_at(&a->row, pane, last - 1) : 1; x >= 10; x /= 10) digits++;
     pane_title(a, pane, top + 1, last, title, sizeof title);

@@ -26,4 +26,13 @@ says_above and_is_what_the_title_says "gen:2/40"
 cp world.db own.db
 look "2 ] @idle & @type:zzzz enter enter @idle" 80x24 own.db
 says_below enter_computes_nothing_where_a_filter_hides_all "no training item passes 'zzzz'; & with nothing shows all"
+look "2 j j j" 40x13
+has down_reaches_the_last_line_of_the_upper_pane ">4 "
+look "2 j j j j" 40x13
+has and_then_the_lower_pane ">1 "
+look "2 j j j j k" 40x13
+has up_comes_back_to_it ">4 "
+look "2 pgdn" 40x13
+has a_page_on_is_the_next_page "proponents 5-8 of 120"
+has whose_first_is_selected ">5 "
 finish
