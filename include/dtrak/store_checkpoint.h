@@ -77,6 +77,8 @@ void train_state_free(struct train_state *t);
 enum status store_train_state_put(struct store *s, const char *config, size_t step,
                                   const void *bytes, size_t len);       /* replaces */
 enum status store_train_state_get(struct store *s, struct train_state *out);   /* ERR_MISSING */
+/* Where it stands, without its numbers; ERR_MISSING. */
+enum status store_train_state_step(struct store *s, size_t *step);
 enum status store_train_state_delete(struct store *s);
 
 #endif

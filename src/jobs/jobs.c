@@ -118,17 +118,18 @@ static void do_command(struct jobs *j, struct command *c) {
 
 static void heartbeat(struct jobs *j) {
     struct jobs_now now;
+    enum status st;
     int asked = 0;
 
     pthread_mutex_lock(&j->lock);
     now = j->now;
     pthread_mutex_unlock(&j->lock);
     if (now.id == 0) return;
-    /* A busy database or a lost lease is no reason to stop work: its own
-     * writes will say so, and finished units are kept either way. */
-    if (store_job_heartbeat(j->clerk_store, now.id, j->owner, now.done, now.total, now.what,
-                            now.note, &asked) != OK || !asked)
-        return;
+    /* A busy database is no reason to stop work: its own writes will say so.  A job that another
+     * process took over, while this one was suspended, is that one's. */
+    st = store_job_heartbeat(j->clerk_store, now.id, j->owner, now.done, now.total, now.what, now.note, &asked);
+    if (st == ERR_MISSING) asked = 1;
+    else if (st != OK || !asked) return;
     pthread_mutex_lock(&j->lock);
     if (j->now.id == now.id && !j->now.cancelling) {
         j->now.cancelling = 1;
@@ -252,8 +253,9 @@ static enum status end_job(struct jobs *j, const struct job *job, enum status st
     store_rollback(j->worker_store);
     /* How far it came, to the unit; when this fails the clerk's last word stands. */
     store_job_heartbeat(j->worker_store, job->id, j->owner, now.done, now.total, now.what, now.note, NULL);
-    if (store_job_finish(j->worker_store, job->id, j->owner, state, message) != OK && st == OK) {
-        st = ERR_DB;
+    enum status end = store_job_finish(j->worker_store, job->id, j->owner, state, message);
+    if (end == ERR_MISSING || (end != OK && st == OK)) {   /* missing: another process has it now */
+        if (st == OK) st = ERR_DB;
         copy_text(message, sizeof message, fail_reason());
     }
     pthread_mutex_lock(&j->lock);

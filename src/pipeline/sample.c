@@ -42,6 +42,24 @@ static void denoise(void *ctx, size_t piece, size_t thread) {
                 m->seeds + first, B, D);
 }
 
+/* Those that another process did not add meanwhile; two never add the same. */
+static enum status add_missing(struct sampler *m, struct item *items, const void **images) {
+    size_t n = 0, index;
+    TRY(store_begin(m->s));
+    enum status st = OK;
+    for (size_t i = 0; i < m->count && st == OK; i++) {
+        st = store_item_find_generated(m->s, items[i].checkpoint, items[i].seed, "ddim", m->o->steps, m->o->eta, &index);
+        if (st != ERR_MISSING) continue;
+        items[n] = items[i];
+        images[n++] = images[i];
+        st = OK;
+    }
+    if (st == OK && n) st = store_items_add(m->s, SPLIT_GEN, items, images, n, NULL);
+    if (st == OK) st = store_commit(m->s);
+    if (st != OK) store_rollback(m->s);
+    return st;
+}
+
 static enum status keep(struct sampler *m) {
     struct item *items = mem_array(m->count, sizeof *items);
     const void **images = mem_array(m->count, sizeof *images);
@@ -63,7 +81,7 @@ static enum status keep(struct sampler *m) {
                                   .width_px = m->project.width, .height_px = m->project.height,
                                   .image_bytes = png[i].len };
     }
-    TRY_TO(store_items_add(m->s, SPLIT_GEN, items, images, m->count, NULL));
+    st = add_missing(m, items, images);
 done:
     for (size_t i = 0; png && i < m->count; i++) buf_free(&png[i]);
     mem_free(png);

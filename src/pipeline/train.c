@@ -8,6 +8,7 @@
 #include "footprint.h"
 
 #include "dtrak/cost.h"
+#include "dtrak/hash.h"
 #include "dtrak/items.h"
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
@@ -35,6 +36,8 @@ struct run {
     struct trainer *trainer;
     float *images;
     double loss;               /* running mean */
+    size_t stored;             /* the step that the database has of this run */
+    int is_stored;             /* it has one */
     int is_patch_new;          /* to be kept with the project once training begins */
     size_t threads_asked, bytes;
 };
@@ -155,12 +158,16 @@ static enum status resume(struct run *r, int *done) {
                   "options to continue it, or make another database", state.step, then, now);
     } else if (!state.len) {
         *done = 1;
+        r->stored = state.step;
+        r->is_stored = 1;
     } else {
         size_t len = trainer_state_size(r->trainer) * sizeof(float);
         int has_loss = state.len == len + sizeof r->loss;      /* states of older versions have none */
         if (state.len != len && !has_loss)
             st = fail(ERR_FORMAT, "train: the saved state holds %zu bytes, this network needs %zu", state.len, len + sizeof r->loss);
         if (st == OK) trainer_state_set(r->trainer, state.bytes, state.step);
+        r->stored = state.step;
+        r->is_stored = 1;
         if (st == OK && has_loss) memcpy(&r->loss, (const char *)state.bytes + len, sizeof r->loss);
     }
     train_state_free(&state);
@@ -183,6 +190,19 @@ static double checkpoint_due(const struct run *r, size_t step) {
     return 0;
 }
 
+/* The same weights are there already: an earlier run saved them and was then set back. */
+static enum status is_there(struct run *r, const struct checkpoint *c, const struct buf *weights, int *there) {
+    struct checkpoint_list l;
+    char hex[65];
+    *there = 0;
+    sha256_hex(hex, weights->data, weights->len);
+    TRY(store_checkpoints_list(r->s, &l));
+    for (size_t i = 0; i < l.count && !*there; i++)
+        *there = l.checkpoint[i].step == c->step && l.checkpoint[i].ema == c->ema && !strcmp(l.checkpoint[i].sha256, hex);
+    checkpoint_list_free(&l);
+    return OK;
+}
+
 static enum status add_checkpoint(struct run *r, double percent) {
     struct buf weights = BUF_INIT;
     size_t step = trainer_steps_done(r->trainer);
@@ -190,11 +210,24 @@ static enum status add_checkpoint(struct run *r, double percent) {
                             .epoch = (double)step * (double)r->t.batch / (double)r->N,
                             .half_weights = r->o->half_weights, .config = r->network.data };
     int64_t id;
+    int there = 0;
     enum status st = network_weights_write(&weights, r->u, trainer_weights(r->trainer), r->o->half_weights);
     if (st == OK) st = buf_status(&weights);
-    if (st == OK) st = store_checkpoint_add(r->s, &c, weights.data, weights.len, &id);
+    if (st == OK) st = is_there(r, &c, &weights, &there);
+    if (st == OK && !there) st = store_checkpoint_add(r->s, &c, weights.data, weights.len, &id);
     buf_free(&weights);
     return st;
+}
+
+/* Two processes that train one database would take each other's steps back. */
+static enum status check_alone(struct run *r) {
+    size_t step = 0;
+    enum status st = store_train_state_step(r->s, &step);
+    if (st == ERR_MISSING && !r->is_stored) return OK;
+    if (st != OK && st != ERR_MISSING) return st;
+    if (st == OK && r->is_stored && step == r->stored) return OK;
+    return fail(ERR_RANGE, "train: another process trains this database, which stands at step %zu now; this run saves nothing more: "
+                "wait for the other, or stop it and give the command again", step);
 }
 
 static enum status save(struct run *r) {
@@ -207,12 +240,17 @@ static enum status save(struct run *r) {
     memcpy(state + n, &r->loss, sizeof r->loss);
     enum status st = store_begin(r->s);
     if (st == OK) {
-        if (percent > 0) st = add_checkpoint(r, percent);
+        st = check_alone(r);
+        if (st == OK && percent > 0) st = add_checkpoint(r, percent);
         int over = step == r->t.steps;
         if (st == OK)
             st = store_train_state_put(r->s, r->identity.data, step, state, over ? 0 : len);
         if (st == OK) st = store_commit(r->s);
         if (st != OK) store_rollback(r->s);
+    }
+    if (st == OK) {
+        r->stored = step;
+        r->is_stored = 1;
     }
     mem_free(state);
     return st;

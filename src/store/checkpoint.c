@@ -338,6 +338,14 @@ enum status store_train_state_get(struct store *s, struct train_state *out) {
     return st;
 }
 
+enum status store_train_state_step(struct store *s, size_t *step) {
+    int64_t at = -1;
+    TRY(db_number(s, &at, "SELECT step FROM train_state WHERE id = 1", ""));
+    if (at < 0) return fail(ERR_MISSING, "%s: no training to resume", s->path);
+    *step = (size_t)at;
+    return OK;
+}
+
 enum status store_train_state_delete(struct store *s) {
     TRY(db_unit_begin(s));
     return db_unit_end(s, db_exec(s, "DELETE FROM train_state", ""));

@@ -277,7 +277,7 @@ static enum status put_part(struct store *s, const struct feature_set *set, size
     return db_exec(s,
         "INSERT INTO feature_block (feature_set, block, first, rows, xxh3, bytes)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (feature_set, block) DO UPDATE"
-        " SET first = ?3, rows = ?4, xxh3 = ?5, bytes = ?6", "izzzub", set->id, number, first, count,
+        " SET first = ?3, rows = ?4, xxh3 = ?5, bytes = ?6 WHERE excluded.rows >= rows", "izzzub", set->id, number, first, count,
         hash_xxh3(bytes, count * stride), bytes, count * stride);
 }
 

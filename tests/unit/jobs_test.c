@@ -133,6 +133,26 @@ static void jobs_run_in_order_and_report(void **state) {
     assert_string_equal(last.message, "the loss is not finite at step 7");
 }
 
+/* A laptop slept, the lease ran out, and another process took the job over. */
+static void a_job_that_was_taken_over_is_left_to_the_other(void **state) {
+    (void)state;
+    const char *path = fresh("taken.db");
+    struct jobs *j;
+    struct jobs_options o = options(path);
+    assert_int_equal(jobs_open(&j, &o), OK);
+    assert_int_equal(jobs_add(j, "mute", "{}"), OK);
+    UNTIL(jobs_snapshot(j).id);
+    rig_sql(path, "UPDATE job SET owner = 'other', lease_until = 4000000000000 WHERE state = 'running'");
+    assert_false(jobs_wait(j, 4));       /* it would run for six seconds */
+    struct jobs_now now = jobs_snapshot(j);
+    assert_int_equal(now.last_status, ERR_CANCELLED);
+    assert_non_null(strstr(now.last_message, "taken over by another process"));
+    jobs_close(j);
+    struct job last = newest(path);
+    assert_int_equal(last.state, JOB_RUNNING);
+    assert_string_equal(last.owner, "other");
+}
+
 static void a_job_of_an_unknown_kind_is_refused(void **state) {
     (void)state;
     const char *path = fresh("kind.db");
@@ -377,6 +397,7 @@ static void pictures_come_and_bad_ones_say_so(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_run_in_order_and_report),
+        cmocka_unit_test(a_job_that_was_taken_over_is_left_to_the_other),
         cmocka_unit_test(a_job_of_an_unknown_kind_is_refused),
         cmocka_unit_test(a_cancel_is_heard_within_a_second_and_keeps_what_is_done),
         cmocka_unit_test(a_queued_job_is_cancelled_at_once),

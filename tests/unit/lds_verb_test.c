@@ -244,12 +244,16 @@ static void a_model_that_another_process_trains_is_left_to_it(void **state) {
     ok(store_protocols_list(s, &l));
     int64_t train = l.protocol[0].id;
     protocol_list_free(&l);
-    /* Number SUBSETS is taken by somebody on another machine, the next by a process that is gone. */
+    /* Number SUBSETS is taken by somebody on another machine, the next by a process that is gone, the one
+     * after it by one that this namespace cannot see. */
     int labels[N];
-    char gone[96], host[64] = "";
+    char gone[160], unseen[160], host[64] = "", space[64] = "";
     for (size_t i = 0; i < N; i++) labels[i] = (int)(i % 2);
     gethostname(host, 50);
-    snprintf(gone, sizeof gone, "%s:%d:1", host, (int)getpid());
+    assert_true(readlink("/proc/self/ns/pid", space, sizeof space - 1) > 6);   /* pid:[4026531836] */
+    space[strlen(space) - 1] = 0;
+    snprintf(gone, sizeof gone, "%s:%d:1:%s", host, (int)getpid(), space + 5);
+    snprintf(unseen, sizeof unseen, "%s:%d:1:12", host, (int)getpid());
     ok(subset_draw(members, labels, N, .5, 1, 0, SUBSETS));
     ok(store_subset_claim(s, train, SUBSETS, 0, members, N, "elsewhere:1:1", &held));
     refused(store_subset_claim(s, train, SUBSETS, 0, members, N, "me", &held), ERR_MISSING, "another process trains it");
@@ -258,10 +262,12 @@ static void a_model_that_another_process_trains_is_left_to_it(void **state) {
     refused(store_subset_claim(s, train, SUBSETS, 0, members, N, "me", &held), ERR_FORMAT, "other members");
     ok(subset_draw(members, labels, N, .5, 1, 0, SUBSETS + 1));
     ok(store_subset_claim(s, train, SUBSETS + 1, 0, members, N, gone, &held));
-    o.subsets = SUBSETS + 2;
+    ok(subset_draw(members, labels, N, .5, 1, 0, SUBSETS + 2));
+    ok(store_subset_claim(s, train, SUBSETS + 2, 0, members, N, unseen, &held));
+    o.subsets = SUBSETS + 3;
     ok(pipeline_lds(s, &o, NULL, &m));
     assert_int_equal(m.done, SUBSETS + 1);
-    assert_int_equal(m.elsewhere, 1);
+    assert_int_equal(m.elsewhere, 2);
     ok(store_subsets_list(s, train, &models));
     assert_int_equal(models.model[SUBSETS].state, SUBSET_OPEN);
     assert_string_equal(models.model[SUBSETS].owner, "elsewhere:1:1");

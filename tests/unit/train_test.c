@@ -62,6 +62,85 @@ static void a_training_that_is_stopped_twice_ends_with_the_same_weights(void **s
     store_close(s);
 }
 
+/* --- two processes at one database --- */
+
+struct rival { struct store *s; double at; size_t ran; enum status (*run)(struct store *s); };
+
+/* At that much done the other process does all of the work. */
+static void let_the_rival_run(void *ctx, double done, double total, const char *what, const char *note) {
+    struct rival *r = ctx;
+    (void)total;
+    (void)what;
+    (void)note;
+    if (done < r->at || r->ran++) return;
+    ok(r->run(r->s));
+}
+
+static enum status train_all(struct store *s) {
+    struct train_options o = trained_training();
+    return pipeline_train(s, &o, NULL);
+}
+
+static void a_training_that_another_process_finished_is_not_set_back(void **state) {
+    (void)state;
+    char want[STUDY_HASHES];
+    struct train_options o = trained_training();
+    struct stopper stop = { .at_done = 4 };
+    struct train_state early;
+    struct store *s = study_new("rivals.db", &trained_pictures);
+    struct rival rival = { .at = 5, .run = train_all };
+    struct progress p = { let_the_rival_run, &rival, NULL };
+    size_t step;
+    wanted(want);
+    assert_int_equal(pipeline_train(s, &o, stopper_progress(&stop)), ERR_CANCELLED);
+    ok(store_train_state_get(s, &early));
+    ok(store_open(&rival.s, rig_path("rivals.db"), STORE_WRITE));
+    refused(pipeline_train(s, &o, &p), ERR_RANGE, "another process trains this database, which stands at step 12");
+    ok(store_train_state_step(s, &step));
+    assert_int_equal(step, 12);
+    expect_weights(s, want);
+    /* One that was set back by an older version finds its checkpoints, and ends. */
+    ok(store_train_state_put(s, early.config, early.step, early.bytes, early.len));
+    ok(pipeline_train(s, &o, NULL));
+    ok(store_train_state_step(s, &step));
+    assert_int_equal(step, 12);
+    expect_weights(s, want);
+    train_state_free(&early);
+    store_close(rival.s);
+    store_close(s);
+}
+
+static enum status sample_four(struct store *s) {
+    struct sample_options o = SAMPLE_DEFAULTS;
+    o.steps = 10;
+    o.count = 4;
+    o.threads = 1;
+    return pipeline_sample(s, &o, NULL);
+}
+
+static void two_processes_do_not_add_one_seed_twice(void **state) {
+    (void)state;
+    struct store *s = trained_study("seeds.db");
+    struct sample_options o = SAMPLE_DEFAULTS;
+    struct rival rival = { .run = sample_four };
+    struct progress p = { let_the_rival_run, &rival, NULL };
+    struct item_list l;
+    size_t count;
+    o.steps = 10;
+    o.count = 6;
+    o.threads = 1;
+    ok(store_open(&rival.s, rig_path("seeds.db"), STORE_WRITE));
+    ok(pipeline_sample(s, &o, &p));
+    assert_true(rival.ran);
+    ok(store_items_count(s, SPLIT_GEN, &count));
+    assert_int_equal(count, 6);
+    ok(store_items_read(s, SPLIT_GEN, 0, 6, &l));
+    for (size_t i = 0; i < 6; i++) assert_int_equal(l.item[i].seed, i);
+    item_list_free(&l);
+    store_close(rival.s);
+    store_close(s);
+}
+
 /* --- cost --- */
 
 static void take_cost(void *ctx, const char *what, const struct cost *c) {
@@ -179,6 +258,8 @@ int main(void) {
         cmocka_unit_test(little_memory_means_fewer_threads_and_the_same_weights),
         cmocka_unit_test(items_survive_the_way_to_the_network_and_back),
         cmocka_unit_test(a_sample_depends_on_its_seed_alone),
+        cmocka_unit_test(a_training_that_another_process_finished_is_not_set_back),
+        cmocka_unit_test(two_processes_do_not_add_one_seed_twice),
     };
     return cmocka_run_group_tests(tests, NULL, rig_end);
 }
