@@ -71,6 +71,14 @@ enum status store_item_find_generated(struct store *s, int64_t checkpoint, uint6
 /* One more than the largest seed of a generated item, as far as those below 2^53 go. */
 enum status store_seed_unused(struct store *s, uint64_t *seed);
 
+/* Long work begins with the items as they are, and its results go by their numbers.  While a handle
+ * watches, features, scores, error bars, kernels and counterfactuals of queries are refused with
+ * ERR_RANGE once another process dropped some and the others took their numbers; items that are
+ * added do not matter.  NULL ends it. */
+struct items_watch { size_t rows[SPLIT_COUNT]; uint64_t digest[SPLIT_COUNT]; };
+enum status store_items_look(struct store *s, struct items_watch *w);
+void store_items_watch(struct store *s, const struct items_watch *w);   /* copied */
+
 /* Labels in ascending order with their names and how many items have them. */
 struct label { int label; char name[64]; size_t count[SPLIT_COUNT]; };
 struct label_list { struct label *label; size_t count; };

@@ -70,6 +70,7 @@ struct run {
     struct network *network;
     size_t networks;
     struct owner me;
+    struct items_watch items;             /* as they were when the queries were read */
     struct pool *pool;
     pthread_mutex_t lock;
     struct store **stores;
@@ -425,7 +426,10 @@ static void work(void *ctx, size_t piece, size_t thread) {
     if (r->retrainer.cancel && atomic_load(r->retrainer.cancel))
         st = fail(ERR_CANCELLED, "stopped as asked; what was finished is kept");
     if (st == OK && !r->stores[thread]) st = store_open(&r->stores[thread], store_path(r->s), STORE_WRITE);
-    if (st == OK) store_wait_longer(r->stores[thread]);
+    if (st == OK) {
+        store_wait_longer(r->stores[thread]);
+        store_items_watch(r->stores[thread], &r->items);
+    }
     int elsewhere = 0;
     if (st == OK) st = one_network(r, r->stores[thread], w, &elsewhere);
     if (elsewhere) return;
@@ -486,6 +490,7 @@ static enum status say_cost(struct run *r, int *stop) {
 
 static enum status run(struct run *r) {
     int stop;
+    TRY(store_items_look(r->s, &r->items));
     TRY(prepare(r));
     owner_make(&r->me);
     TRY(store_protocol_find(r->s, PROTOCOL_TRAIN, r->protocol_text.data, &r->protocol));

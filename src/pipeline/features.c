@@ -409,8 +409,12 @@ static enum status run(struct maker *m) {
 
 enum status pipeline_features(struct store *s, const struct features_options *o, const struct progress *p) {
     struct maker m = { .s = s, .o = o, .progress = p };
+    struct items_watch items;
     store_wait_longer(s);
+    TRY(store_items_look(s, &items));
+    store_items_watch(s, &items);
     enum status st = run(&m);
+    store_items_watch(s, NULL);
     close_checkpoint(&m);
     checkpoint_list_free(&m.checkpoints);
     return st;

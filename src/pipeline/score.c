@@ -508,8 +508,14 @@ enum status pipeline_score(struct store *s, const struct score_options *o, const
     w->s = s;
     w->o = o;
     w->progress = p;
+    struct items_watch items;
     store_wait_longer(s);
-    enum status st = run(w);
+    enum status st = store_items_look(s, &items);
+    if (st == OK) {
+        store_items_watch(s, &items);
+        st = run(w);
+        store_items_watch(s, NULL);
+    }
     linalg_set_threads(1);   /* what model code relies on */
     close_group(w);
     pool_free(w->pool);

@@ -34,6 +34,7 @@ static enum status add_one(struct store *s, const struct counterfactual *c, cons
 }
 
 static enum status add_all(struct store *s, const struct counterfactual *rows, const void *const *images, size_t count) {
+    TRY(db_items_unmoved(s));
     for (size_t i = 0; i < count; i++) TRY(add_one(s, &rows[i], images[i]));
     return OK;
 }

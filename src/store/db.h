@@ -37,6 +37,9 @@ struct store {
     size_t cached;
     struct open_features *open[DB_OPEN_FEATURES];   /* feature_file.c's */
     size_t next_open;
+    int watches;                  /* watch.c's */
+    struct items_watch watch;
+    int64_t watch_version;        /* the data version that it was last compared at; -1: not yet */
 };
 
 /* rc in words, with the path; ERR_NOMEM or ERR_DB. */
@@ -67,6 +70,13 @@ int db_exists_beside(const char *path, const char *suffix);
  * error. */
 enum status db_unit_begin(struct store *s);
 enum status db_unit_end(struct store *s, enum status st);
+
+/* watch.c: refuses, within a unit, what goes by the numbers of items that were dropped since
+ * store_items_watch(); and that a set is not there any more, or its number another's. */
+enum status db_items_unmoved(struct store *s);
+enum status db_set_gone(struct store *s, const char *what, int64_t id);
+/* score.c: what a score set is found by. */
+enum status db_score_identity(struct store *s, char hex[65], const struct score_set *w);
 
 /* Columns of any content as values in range. */
 size_t col_size(sqlite3_stmt *q, int i);                 /* negative: 0 */

@@ -82,6 +82,7 @@ static enum status move_block(const struct going *g, const struct feature_set *o
     for (size_t p = 0; p < parts; p++)
         for (size_t i = 0; i < count; i++)
             TRY(store_features_read_part(g->s, old, p, g->kept[first + i], 1, rows + (p * count + i) * k));
+    TRY(store_feature_block_delete(g->s, old, b));   /* it may have been longer */
     return store_feature_block_put(g->s, now, b, rows);
 }
 

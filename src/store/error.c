@@ -184,9 +184,14 @@ enum status store_error_put(struct store *s, const struct error_set *set, size_t
     if (!bytes) return fail(ERR_NOMEM, "error bars: out of memory");
     encode(bytes, row);
     enum status st = db_unit_begin(s);
-    if (st == OK)
-        st = db_unit_end(s, db_exec(s, "INSERT OR REPLACE INTO error_row (error_set, query, xxh3, bytes) VALUES (?, ?, ?, ?)",
-                                    "izub", set->id, query, hash_xxh3(bytes, len), bytes, len));
+    if (st == OK) {
+        st = db_items_unmoved(s);
+        if (st == OK)
+            st = db_exec(s, "INSERT OR REPLACE INTO error_row (error_set, query, xxh3, bytes) SELECT id, ?2, ?3, ?4 FROM error_set"
+                            " WHERE id = ?1 AND score_set = ?5", "izubi", set->id, query, hash_xxh3(bytes, len), bytes, len, set->score_set);
+        if (st == OK && !sqlite3_changes(s->db)) st = db_set_gone(s, "error", set->id);
+        st = db_unit_end(s, st);
+    }
     mem_free(bytes);
     return st;
 }

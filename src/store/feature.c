@@ -268,7 +268,16 @@ static size_t rows_of_block(const struct feature_set *set, size_t block) {
     return set->rows - first < set->block_rows ? set->rows - first : set->block_rows;
 }
 
-/* The count rows of one part of a block. */
+static enum status check_place(struct store *s, const struct feature_set *set) {
+    int64_t there = 0;
+    char hex[65];
+    if (set->identity.split != SPLIT_TRAIN) TRY(db_items_unmoved(s));
+    identity_hash(hex, &set->identity);
+    TRY(db_number(s, &there, "SELECT id FROM feature_set WHERE id = ? AND identity = ?", "it", set->id, hex));
+    return there ? OK : db_set_gone(s, "feature", set->id);
+}
+
+/* The count rows of one part of a block, unless more of it are there already. */
 static enum status put_part(struct store *s, const struct feature_set *set, size_t number, size_t first,
                             size_t count, const float *rows, unsigned char *bytes) {
     size_t k = set->identity.k, stride = feature_row_bytes(k, set->identity.float32);
@@ -299,6 +308,7 @@ enum status store_feature_block_put(struct store *s, const struct feature_set *s
     if (!bytes) return fail(ERR_NOMEM, "feature block: out of memory");
     enum status st = db_unit_begin(s);
     if (st == OK) {
+        st = check_place(s, set);
         for (size_t p = 0; p < parts && st == OK; p++)
             st = put_part(s, set, block * parts + p, first, count, rows + p * count * k, bytes);
         st = db_unit_end(s, st);

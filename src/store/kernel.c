@@ -44,13 +44,16 @@ enum status store_kernel_put(struct store *s, int64_t train_set, enum kernel_par
     if (!bytes) return fail(ERR_NOMEM, "kernel: out of memory");
     pack(bytes, values, n, float64);
     enum status st = db_unit_begin(s);
-    if (st == OK)
-        st = db_unit_end(s, db_exec(s,
+    if (st == OK) {
+        if (split != SPLIT_TRAIN) st = db_items_unmoved(s);
+        if (st == OK) st = db_exec(s,
             "INSERT INTO kernel (feature_set, part, split, rows, cols, float64, xxh3, bytes)"
             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (feature_set, part, split) DO UPDATE"
             " SET rows = ?4, cols = ?5, float64 = ?6, xxh3 = ?7, bytes = ?8", "ittzznub", train_set,
             part_names[part], split_name(split), rows, cols, float64 != 0, hash_xxh3(bytes, n * size),
-            bytes, n * size));
+            bytes, n * size);
+        st = db_unit_end(s, st);
+    }
     mem_free(bytes);
     return st;
 }

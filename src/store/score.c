@@ -122,7 +122,7 @@ static enum status check_texts(const struct score_set *w) {
 }
 
 /* Checkpoints count by their weights, not by their row. */
-static enum status identity_hash(struct store *s, char hex[65], const struct score_set *w) {
+enum status db_score_identity(struct store *s, char hex[65], const struct score_set *w) {
     struct buf b = BUF_INIT;
     enum status st = OK;
     buf_printf(&b, "score-set|%s|%s|%s|%zu|%zu|%s|%s|%d|%d|%zu", w->method, w->loss, split_name(w->split),
@@ -194,7 +194,7 @@ enum status store_score_set_ensure(struct store *s, const struct score_set *want
     char hex[65];
     int found;
     TRY(check_texts(&w));
-    TRY(identity_hash(s, hex, &w));
+    TRY(db_score_identity(s, hex, &w));
     TRY(find_identity(s, hex, &got, &found));
     if (!found || got.rows < w.rows) {
         TRY(db_unit_begin(s));
@@ -208,7 +208,7 @@ enum status store_score_set_same(struct store *s, const struct score_set *want, 
     struct score_set got;
     char hex[65];
     int found;
-    TRY(identity_hash(s, hex, want));
+    TRY(db_score_identity(s, hex, want));
     TRY(find_identity(s, hex, &got, &found));
     if (!found) return fail(ERR_MISSING, "%s: there is no such score set", s->path);
     *out = got;
@@ -244,7 +244,7 @@ enum status store_score_set_round(struct store *s, int64_t id, int bits) {
     if (bits >= set.mantissa_bits) return OK;
     now = set;
     now.mantissa_bits = bits;
-    TRY(identity_hash(s, hex, &now));
+    TRY(db_score_identity(s, hex, &now));
     TRY(db_number(s, &twin, "SELECT id FROM score_set WHERE identity = ?", "t", hex));
     if (twin) return fail(ERR_RANGE, "%s: score set %lld has these scores with %d bits already", s->path, (long long)twin, bits);
     float *row = mem_array(set.n, sizeof *row);

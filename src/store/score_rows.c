@@ -25,9 +25,20 @@ static enum status put_top(struct store *s, const struct score_set *set, size_t 
     return OK;
 }
 
+/* The set is still there, and the query what it was. */
+static enum status check_place(struct store *s, const struct score_set *set) {
+    int64_t there = 0;
+    char hex[65];
+    TRY(db_items_unmoved(s));
+    TRY(db_score_identity(s, hex, set));
+    TRY(db_number(s, &there, "SELECT id FROM score_set WHERE id = ? AND identity = ?", "it", set->id, hex));
+    return there ? OK : db_set_gone(s, "score", set->id);
+}
+
 static enum status put(struct store *s, const struct score_set *set, size_t query, const float *row,
                        int format, const unsigned char *bytes, size_t len) {
     int64_t there = 0;
+    TRY(check_place(s, set));
     TRY(db_number(s, &there, "SELECT id FROM score WHERE score_set = ? AND query = ?", "iz", set->id, query));
     if (there) {
         TRY(db_exec(s, "DELETE FROM score WHERE id = ?", "i", there));
@@ -79,6 +90,7 @@ static uint32_t get_le32(const unsigned char *p) {
 static enum status put_list(struct store *s, const struct score_set *set, size_t query, const struct ranked *top,
                             size_t n_top, const struct ranked *bottom, size_t n_bottom, unsigned char *bytes) {
     size_t count = n_top + n_bottom, len = 12 * count;
+    TRY(check_place(s, set));
     TRY(db_exec(s, "DELETE FROM score WHERE score_set = ? AND query = ?", "iz", set->id, query));
     TRY(db_exec(s, "DELETE FROM score_top WHERE score_set = ? AND query = ?", "iz", set->id, query));
     for (size_t i = 0; i < count; i++) {

@@ -430,6 +430,87 @@ static void a_screen_finds_the_set_it_asks_for(void **state) {
     store_close(s);
 }
 
+/* --- other processes --- */
+
+static void what_was_dropped_is_not_filled_under_its_old_number(void **state) {
+    (void)state;
+    const char *path = rig_path("stale.db");
+    struct store *s = rig_project(path), *other;
+    assert_int_equal(store_open(&other, path, STORE_WRITE), OK);
+    struct feature_set old = make_set(s, SPLIT_TRAIN, 1, RIG_TRAIN), now;
+    struct feature_identity f = old.identity;
+    float rows[16 * 6], row[RIG_TRAIN] = { 0 };
+    fill(rows, 0, 16, 6);
+    assert_int_equal(store_feature_block_put(s, &old, 0, rows), OK);
+    assert_int_equal(store_feature_set_delete(other, old.id), OK);
+    f.noise_seed++;
+    assert_int_equal(store_feature_set_ensure(other, &f, RIG_TRAIN, 16, "{}", NULL, &now), OK);
+    assert_true(now.id == old.id);
+    assert_int_equal(store_feature_block_put(s, &old, 1, rows), ERR_MISSING);
+    assert_non_null(strstr(fail_reason(), "dropped by another process"));
+    assert_int_equal(count_missing(other, &now), 3);
+
+    struct score_set w = want_set(s, "last", "trak", "square"), set, next;
+    assert_int_equal(store_score_set_ensure(s, &w, NULL, &set), OK);
+    assert_int_equal(store_score_put(s, &set, 0, row), OK);
+    assert_int_equal(store_score_set_delete(other, set.id), OK);
+    w.k++;
+    assert_int_equal(store_score_set_ensure(other, &w, NULL, &next), OK);
+    assert_true(next.id == set.id);
+    assert_int_equal(store_score_put(s, &set, 1, row), ERR_MISSING);
+    assert_int_equal(store_score_read(other, &next, 1, row), ERR_MISSING);
+    store_close(other);
+    store_close(s);
+}
+
+static void results_of_items_that_were_renumbered_are_refused(void **state) {
+    (void)state;
+    const char *path = rig_path("moved.db");
+    struct store *s = rig_project(path), *other;
+    struct items_watch watch;
+    struct score_set w = want_set(s, "last", "trak", "square"), set;
+    float rows[16 * 6], row[RIG_TRAIN] = { 0 };
+    size_t first = 0;
+    fill(rows, 0, 16, 6);
+    assert_int_equal(store_open(&other, path, STORE_WRITE), OK);
+    assert_int_equal(store_items_look(s, &watch), OK);
+    store_items_watch(s, &watch);
+    assert_int_equal(store_score_set_ensure(s, &w, NULL, &set), OK);
+    struct feature_set gen = make_set(s, SPLIT_GEN, 1, RIG_GEN), train = make_set(s, SPLIT_TRAIN, 1, RIG_TRAIN);
+    assert_int_equal(store_score_put(s, &set, 1, row), OK);
+    assert_int_equal(store_feature_block_put(s, &gen, 0, rows), OK);
+    assert_int_equal(store_items_drop(other, SPLIT_GEN, &first, 1), OK);
+    assert_int_equal(store_score_put(s, &set, 2, row), ERR_RANGE);
+    assert_non_null(strstr(fail_reason(), "gen items were dropped by another process"));
+    assert_int_equal(store_feature_block_put(s, &gen, 0, rows), ERR_RANGE);
+    assert_int_equal(store_kernel_put(s, train.id, KERNEL_SELF, SPLIT_GEN, 2, 1, 1, (double[]){ 1, 2 }), ERR_RANGE);
+    assert_int_equal(store_feature_block_put(s, &train, 0, rows), OK);   /* of no query */
+    /* The row that was there moved with its item; the next run begins with the items as they are. */
+    assert_int_equal(store_score_read(other, &set, 0, row), OK);
+    assert_int_equal(store_items_look(s, &watch), OK);
+    assert_int_equal(watch.rows[SPLIT_GEN], RIG_GEN - 1);
+    store_items_watch(s, &watch);
+    assert_int_equal(store_score_put(s, &set, 2, row), OK);
+    store_items_watch(s, NULL);
+    store_close(other);
+    store_close(s);
+}
+
+static void a_block_is_not_replaced_by_a_shorter_one(void **state) {
+    (void)state;
+    const char *path = rig_path("longer.db");
+    struct store *s = rig_project(path);
+    float rows[16 * 6], back[6];
+    struct feature_set few = make_set(s, SPLIT_GEN, 1, 4), all = make_set(s, SPLIT_GEN, 1, RIG_GEN);
+    fill(rows, 0, 16, 6);
+    assert_int_equal(store_feature_block_put(s, &all, 0, rows), OK);
+    assert_int_equal(store_feature_block_put(s, &few, 0, rows), OK);
+    assert_int_equal(count_missing(s, &all), 0);
+    assert_int_equal(store_features_read(s, &all, RIG_GEN - 1, 1, back), OK);
+    assert_memory_equal(back, rows + (RIG_GEN - 1) * 6, sizeof back);
+    store_close(s);
+}
+
 static void statistics_are_arrays_over_a_split(void **state) {
     (void)state;
     struct store *s = rig_project(rig_path("stat.db"));
@@ -523,6 +604,9 @@ int main(void) {
         cmocka_unit_test_teardown(scores_come_back_and_missing_rows_are_known, rig_end),
         cmocka_unit_test_teardown(rankings_break_ties_by_the_lower_index, rig_end),
         cmocka_unit_test_teardown(a_screen_finds_the_set_it_asks_for, rig_end),
+        cmocka_unit_test_teardown(what_was_dropped_is_not_filled_under_its_old_number, rig_end),
+        cmocka_unit_test_teardown(results_of_items_that_were_renumbered_are_refused, rig_end),
+        cmocka_unit_test_teardown(a_block_is_not_replaced_by_a_shorter_one, rig_end),
         cmocka_unit_test_teardown(statistics_are_arrays_over_a_split, rig_end),
         cmocka_unit_test_teardown(every_allocation_may_fail_and_nothing_leaks, rig_end),
     };
