@@ -181,7 +181,10 @@ enum status new_folder_end(struct new_folder *f, const struct buf *members) {
         return st;
     }
     f->temp[0] = 0;
-    if (f->replace) remove_tree(aside, 0);
+    if (!f->replace) return OK;
+    if (check_replaceable(aside) != OK)     /* it was, when this began */
+        return fail(ERR_IO, "%s: it is written, but the old one got something new meanwhile and is kept as %s", f->place, aside);
+    remove_tree(aside, 0);
     return OK;
 }
 

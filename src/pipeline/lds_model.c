@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EVAL_BATCH = 10, HEARTBEAT_S = 20 };
+enum { EVAL_BATCH = 10, HEARTBEAT_S = 20, TRIES = 10 };
 
 struct model {
     const struct retrainer *r;
@@ -76,17 +76,30 @@ static enum status save(struct model *m) {
     size_t n = trainer_state_size(m->trainer);
     if (!m->state && !(m->state = mem_array(n, sizeof *m->state))) return fail(ERR_NOMEM, "lds: out of memory");
     trainer_state_get(m->trainer, m->state);
+    TRY(store_subset_heartbeat(m->s, m->row->id, m->r->owner, trainer_steps_done(m->trainer), m->loss,
+                               seconds_so_far(m), m->state, n * sizeof *m->state));
     m->saved = m->beaten = clock_s();
-    return store_subset_heartbeat(m->s, m->row->id, m->r->owner, trainer_steps_done(m->trainer), m->loss,
-                                  seconds_so_far(m), m->state, n * sizeof *m->state);
+    return OK;
 }
 
-static enum status beat(struct model *m) {
+static enum status write_once(struct model *m) {
     double now = clock_s();
     if (now - m->saved >= m->r->save_every_s) return save(m);
-    if (now - m->beaten < HEARTBEAT_S) return OK;
     m->beaten = now;
     return store_subset_heartbeat(m->s, m->row->id, m->r->owner, 0, 0, 0, NULL, 0);
+}
+
+/* A network of hours does not end because another process held the file for more than the minute
+ * that a write waits. */
+static enum status beat(struct model *m) {
+    double now = clock_s();
+    enum status st = OK;
+    if (now - m->saved < m->r->save_every_s && now - m->beaten < HEARTBEAT_S) return OK;
+    for (int tries = 0; tries < TRIES; tries++) {
+        st = write_once(m);
+        if (st != ERR_DB || (m->r->cancel && atomic_load(m->r->cancel))) return st;
+    }
+    return st;
 }
 
 static enum status train(struct model *m) {
@@ -175,7 +188,9 @@ static enum status evaluate(const struct retrainer *r, struct store *s, const st
             r->advance(r->ctx, eval_units(r), row->index, row->seed, loss);
             if (!held || clock_s() - beaten < HEARTBEAT_S) continue;
             beaten = clock_s();
-            TRY_TO(store_subset_heartbeat(s, row->id, r->owner, 0, 0, 0, NULL, 0));
+            st = store_subset_heartbeat(s, row->id, r->owner, 0, 0, 0, NULL, 0);
+            if (st == ERR_DB) st = OK;      /* locked: what counts is written at the end */
+            if (st != OK) goto done;
         }
 done:
     unet_work_free(v.work);

@@ -114,6 +114,18 @@ static enum status thin(const char *path, const struct slim_options *o, const st
     return st;
 }
 
+/* With what SQLite left beside it, where the last write failed. */
+static void take_away(const char *path) {
+    static const char *const suffix[] = { "", "-wal", "-shm", "-journal" };
+    struct buf name = BUF_INIT;
+    for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++) {
+        buf_clear(&name);
+        buf_printf(&name, "%s%s", path, suffix[i]);
+        if (buf_status(&name) == OK) unlink(name.data);
+    }
+    buf_free(&name);
+}
+
 enum status pipeline_slim(const char *from, const char *to, const struct slim_options *o, const struct progress *p) {
     struct buf whole = BUF_INIT;
     TRY(store_check_new(to));
@@ -123,7 +135,7 @@ enum status pipeline_slim(const char *from, const char *to, const struct slim_op
     if (st == OK) st = store_backup(from, whole.data, p);
     if (st == OK) st = thin(whole.data, o, p);
     if (st == OK) st = store_backup(whole.data, to, p);
-    if (whole.data) unlink(whole.data);
+    if (whole.data) take_away(whole.data);
     buf_free(&whole);
     return st;
 }

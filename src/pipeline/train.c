@@ -21,6 +21,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { TRIES = 10 };   /* of a save */
+
 struct run {
     struct store *s;
     const struct train_options *o;
@@ -256,6 +258,14 @@ static enum status save(struct run *r) {
     return st;
 }
 
+/* Hours of training do not end because another process held the file for more than the minute
+ * that a write waits. */
+static enum status save_at_last(struct run *r) {
+    enum status st = save(r);
+    for (int tries = 1; st == ERR_DB && tries < TRIES && !progress_cancelled(r->progress); tries++) st = save(r);
+    return st;
+}
+
 static enum status steps(struct run *r) {
     struct trainer_images data = { r->images, r->N, r->project.patch };
     double saved = clock_s();
@@ -275,7 +285,7 @@ static enum status steps(struct run *r) {
         snprintf(note, sizeof note, "loss %.4f", r->loss);
         progress_report(r->progress, (double)done, (double)r->t.steps, "train", note);
         if (clock_s() - saved < r->o->save_every_s && checkpoint_due(r, done) <= 0 && done < r->t.steps) continue;
-        TRY(save(r));
+        TRY(save_at_last(r));
         kept = done;
         saved = clock_s();
     }

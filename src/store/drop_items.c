@@ -10,8 +10,17 @@
 
 #define ERRORS_OF "error_set IN (SELECT e.id FROM error_set e JOIN score_set f ON f.id = e.score_set WHERE f.split = ?)"
 
+/* Whoever holds a lease writes now and then, and must not wait for minutes. */
+static enum status check_idle(struct store *s) {
+    int64_t leases = 0;
+    TRY(db_number(s, &leases, "SELECT (SELECT count(*) FROM subset WHERE state = 'open' AND owner <> '' AND lease_until / 1000 > unixepoch())"
+                              " + (SELECT count(*) FROM job WHERE state = 'running' AND lease_until / 1000 > unixepoch())", ""));
+    return leases ? fail(ERR_DB, "%s: work is going on in it", s->path) : OK;
+}
+
 /* VACUUM attaches a file of its own. */
 enum status store_compact(struct store *s) {
+    TRY(check_idle(s));
     sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 1);
     enum status st = db_script(s, "VACUUM");
     sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 0);

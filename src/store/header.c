@@ -9,16 +9,18 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { HEADER = 100 };
 
+/* SQLite keeps its logs beside the file itself, not beside a link to it. */
 int db_exists_beside(const char *path, const char *suffix) {
-    char name[PATH_MAX + 16];
+    char real[PATH_MAX], name[PATH_MAX + 16];
     struct stat st;
-    snprintf(name, sizeof name, "%s%s", path, suffix);
+    snprintf(name, sizeof name, "%s%s", realpath(path, real) ? real : path, suffix);
     return stat(name, &st) == 0 && st.st_size > 0;
 }
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -241,8 +242,8 @@ enum status store_publish(struct store *s) {
 /* --- open --- */
 
 static int folder_is_writable(const char *path) {
-    char dir[PATH_MAX];
-    folder_of(dir, path);
+    char dir[PATH_MAX], real[PATH_MAX];
+    folder_of(dir, realpath(path, real) ? real : path);
     return access(dir, W_OK) == 0;
 }
 

@@ -1,5 +1,7 @@
+#include "dtrak/buf.h"
 #include "dtrak/file.h"
 #include "dtrak/mem.h"
+#include "dtrak/new_folder.h"
 
 #include "../lib/hostile.h"
 
@@ -136,6 +138,32 @@ static void gzip_inflates_over_members_and_within_its_cap(void **state) {
     hostile_mutations(subject, packed, packed_len, 3000, 6);
 }
 
+/* An export that replaces an earlier one may take hours. */
+static void what_came_into_the_old_folder_meanwhile_is_kept(void **state) {
+    (void)state;
+    struct new_folder f;
+    struct buf members = BUF_INIT;
+    char dir[80], name[NEW_FOLDER_PATH];
+    snprintf(dir, sizeof dir, "%s/folder", root);
+    buf_text(&members, "\"format\":1");
+    for (int again = 0; again < 3; again++) {
+        assert_int_equal(new_folder_begin(&f, dir, again), OK);
+        assert_int_equal(new_folder_path(&f, "a.npy", name), OK);
+        assert_int_equal(file_write(name, "x", 1), OK);
+        snprintf(name, sizeof name, "%s/mine.txt", dir);
+        if (again == 2) assert_int_equal(file_write(name, "x", 1), OK);
+        assert_int_equal(new_folder_end(&f, &members), again == 2 ? ERR_IO : OK);
+        new_folder_close(&f);
+        assert_int_not_equal(access(name, F_OK), 0);
+    }
+    assert_non_null(strstr(fail_reason(), "is kept as"));
+    snprintf(name, sizeof name, "%s.old-%ld/mine.txt", dir, (long)getpid());
+    assert_int_equal(access(name, F_OK), 0);
+    buf_free(&members);
+    snprintf(name, sizeof name, "rm -r '%s' '%s.old-%ld'", dir, dir, (long)getpid());
+    assert_int_equal(system(name), 0);
+}
+
 #define IN_ROOT(f) cmocka_unit_test_setup_teardown(f, make_root, drop_root)
 
 int main(void) {
@@ -143,6 +171,7 @@ int main(void) {
         IN_ROOT(what_is_written_reads_back_and_replaces_what_was_there),
         IN_ROOT(a_new_file_replaces_nothing),
         IN_ROOT(caps_missing_files_and_odd_files_are_said),
+        IN_ROOT(what_came_into_the_old_folder_meanwhile_is_kept),
         IN_ROOT(gzip_inflates_over_members_and_within_its_cap),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);

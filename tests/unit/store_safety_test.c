@@ -1,5 +1,6 @@
 /* What must survive: kill -9, damage, two processes that want the same job. */
 #include "../lib/store_rig.h"
+#include "../../src/store/db.h"
 #include "dtrak/databases.h"
 #include "dtrak/mem.h"
 
@@ -467,6 +468,34 @@ static void two_processes_never_run_one_job_twice(void **state) {
     assert_false(rig_exists(rig_path("race.db-wal")));
 }
 
+static void a_log_is_found_through_a_link(void **state) {
+    (void)state;
+    const char *path = rig_path("real.db"), *link = rig_path("link.db");
+    store_close(rig_project(path));
+    assert_int_equal(symlink(path, link), 0);
+    assert_false(db_exists_beside(link, "-wal"));
+    FILE *f = fopen(rig_path("real.db-wal"), "w");
+    assert_non_null(f);
+    fputs("pages", f);
+    fclose(f);
+    assert_true(db_exists_beside(link, "-wal"));
+    unlink(rig_path("real.db-wal"));
+}
+
+static void a_file_that_is_worked_on_is_not_compacted(void **state) {
+    (void)state;
+    struct store *s = rig_project(rig_path("busy.db"));
+    struct job j;
+    assert_int_equal(store_job_enqueue(s, "score", "{}", NULL), OK);
+    assert_int_equal(store_compact(s), OK);
+    assert_int_equal(store_job_claim(s, 0, "w", &j), OK);
+    assert_int_equal(store_compact(s), ERR_DB);
+    assert_non_null(strstr(fail_reason(), "work is going on"));
+    assert_int_equal(store_job_finish(s, j.id, "w", JOB_DONE, ""), OK);
+    assert_int_equal(store_compact(s), OK);
+    store_close(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(who_looks_at_an_open_file_does_not_unlock_it, rig_end),
@@ -479,6 +508,8 @@ int main(void) {
         cmocka_unit_test_teardown(a_job_goes_through_its_states, rig_end),
         cmocka_unit_test_teardown(an_expired_lease_is_an_interruption_anyone_may_take, rig_end),
         cmocka_unit_test_teardown(two_processes_never_run_one_job_twice, rig_end),
+        cmocka_unit_test_teardown(a_log_is_found_through_a_link, rig_end),
+        cmocka_unit_test_teardown(a_file_that_is_worked_on_is_not_compacted, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
