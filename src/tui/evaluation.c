@@ -87,15 +87,15 @@ static void take_setting(struct app *a) {
         app_say(a, STYLE_WARN, "a set over several checkpoints: dtrak rank shows its rankings");
         return;
     }
+    /* First the query: it may take the setting to the network that drew it, and here another may be asked for. */
+    if (!a->has_query || a->query.split != s->split) app_set_query(a, (struct item_ref){ s->split, 0 });
     a->setting.method = m;
     if (loss != LOSS_COUNT) a->setting.loss = loss;
     if (s->checkpoints) a->setting.checkpoint = s->checkpoint[0];
     snprintf(a->setting.lambda, sizeof a->setting.lambda, "%s", strcmp(s->lambda_spec, "auto") ? s->lambda_spec : "");
     a->setting.timesteps = s->timesteps;
     a->setting.k = s->k;
-    struct item_ref q = { s->split, 0 };
-    if (a->has_query && a->query.split == s->split) q = a->query;
-    app_set_query(a, q);
+    row_load(a);
     app_show(a, &screen_ranking);
     if (shown->id && (shown->timesteps != s->timesteps || shown->k != s->k))
         app_say(a, STYLE_WARN, "the ranking shows the scores of T %zu, k %zu; those of T %zu, k %zu were measured here and have none of their own",

@@ -60,6 +60,11 @@ quiet lds a.db --subsets 5 --queries val:0-3,gen:0-4 --timesteps 4
 says retraining_goes_on $? "$(cat err.txt)"
 "$DTRAK" lds a.db --report > out.txt 2> err.txt && grep -q 'D-TRAK of wide' out.txt && grep -q '^  D-TRAK  ' out.txt
 says the_report_keeps_them_apart $? "$(cat out.txt err.txt)"
+# gen:3 is of the second network; a setting of the first one is shown when that is what was selected.
+shows gen:3 5 && at=$(grep -n '^│[ >•]D-TRAK 100%' out.txt | cut -d : -f 1) && [ -n "$at" ]
+says the_screen_of_measurements_has_both $? "$(head -n 12 out.txt)"
+shows gen:3 "5 $(yes j | head -n "$((at - 3))" | tr '\n' ' ') enter" && head -n 1 out.txt | grep -q 'gen:3/5 .*ckpt 4/5 (60)'
+says enter_on_a_setting_ranks_under_that_one $? "$(head -n 3 out.txt)"
 quiet train a.db --width 8,16 --steps 60 --batch 8
 says training_stays_finished $? "$(cat err.txt)"
 holds the_database_is_clean "$DTRAK" check a.db
