@@ -237,6 +237,7 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
     draw_score(score, draw_score_format(r->largest), r->score[ref.index]);
     if (selected) frame_fill(f, row, in.col, 1, in.cols, style, ' ');
     size_t used = frame_printf(f, row, in.col, in.cols, style, "%c%4zu %-11s%7s ", mark, at + 1, id, score);
+    draw_mark(a, f, row, in.col + 6 + strlen(id), ref);
     if (used < in.cols) draw_open_sign(f, row, in.col + used - 1, r, ref.index);
     if (used + 8 <= in.cols) {
         frame_text_in(f, row, in.col + used, 8, selected ? style : moved, other);

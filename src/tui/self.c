@@ -243,13 +243,23 @@ static void draw_line(struct app *a, struct frame *f, size_t row, struct area in
     item_ref_format(id, ref);
     facts_label(facts_of(a, ref), label, sizeof label);
     if (at == a->self.cursor) frame_fill(f, row, in.col, 1, in.cols, style, ' ');
-    frame_printf(f, row, in.col, in.cols, style, "%s%5zu %-12s %.3f%s  %s", at == a->self.cursor ? ">" : " ", at + 1, id, x->score, x->outlier ? " *" : "  ", label);
+    frame_printf(f, row, in.col, in.cols, style, "%s%5zu %-12s %.3f%s  %s", at == a->self.cursor ? ">" : " ", at + 1, id, x->score, x->outlier ? " !" : "  ", label);
+    draw_mark(a, f, row, in.col + 7 + strlen(id), ref);
     app_spot(a, row, in.col, 1, in.cols, at);
 }
 
-static void draw_page(struct app *a, struct frame *f, struct area in) {
+/* What the values are of: "loss square, step 8000". */
+static void value_words(const struct app *a, char out[128]) {
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->self.checkpoint);
+    char words[96] = "";
+    if (c) checkpoint_words(words, c);
+    snprintf(out, 128, "loss %s%s%s", loss_name(a->self.loss), c ? ", " : "", words);
+}
+
+/* of: where nothing beside it says what the values are of, its title does; else "training items". */
+static void draw_page(struct app *a, struct frame *f, struct area in, const char *of) {
     static const char *const order[] = { "self-influence", "training loss", "distance", "label" };
-    char title[120];
+    char title[200];
     size_t n = a->self.list.n;
     int boxed = in.rows >= 5 && in.cols >= 20;
     struct area inner = boxed ? (struct area){ in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 } : in;
@@ -260,8 +270,8 @@ static void draw_page(struct app *a, struct frame *f, struct area in) {
     a->self.across = across;
     a->self.per_page = per;
     size_t top = a->self.cursor / per * per, last = top + per < n ? top + per : n;
-    if (n) snprintf(title, sizeof title, "training items by %s  %zu-%zu of %zu", order[a->self.order], top + 1, last, n);
-    else snprintf(title, sizeof title, "training items by %s", order[a->self.order]);
+    int len = snprintf(title, sizeof title, "%s by %s", of, order[a->self.order]);
+    if (n) snprintf(title + len, sizeof title - (size_t)len, "  %zu-%zu of %zu", top + 1, last, n);
     if (boxed) frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_FOCUS, title);
     for (size_t at = top; at < last; at++) {
         size_t i = at - top;
@@ -362,10 +372,8 @@ static void draw_selected(struct app *a, struct frame *f, struct area in) {
 }
 
 static void draw_side(struct app *a, struct frame *f, struct area in) {
-    char title[128], words[96] = "";
-    const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->self.checkpoint);
-    if (c) checkpoint_words(words, c);
-    snprintf(title, sizeof title, "loss %s%s%s", loss_name(a->self.loss), c ? ", " : "", words);
+    char title[128];
+    value_words(a, title);
     frame_box(f, in.row, in.col, in.rows, in.cols, STYLE_BORDER, title);
     struct area inner = { in.row + 1, in.col + 1, in.rows - 2, in.cols - 2 };
     if (a->self.list.n == 0) return;
@@ -381,10 +389,13 @@ static void draw(struct app *a, struct frame *f, struct area in) {
     if (in.cols >= 70 && in.rows >= 14) {
         size_t w = in.cols * 36 / 100;
         if (w > 60) w = 60;
-        draw_page(a, f, (struct area){ in.row, in.col, in.rows, in.cols - w });
+        draw_page(a, f, (struct area){ in.row, in.col, in.rows, in.cols - w }, "training items");
         draw_side(a, f, (struct area){ in.row, in.col + in.cols - w, in.rows, w });
     } else {
-        draw_page(a, f, in);
+        char of[128], title[130];
+        value_words(a, of);
+        snprintf(title, sizeof title, "%s,", of);
+        draw_page(a, f, in, title);
     }
 }
 

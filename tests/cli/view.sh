@@ -35,4 +35,14 @@ has up_comes_back_to_it ">4 "
 look "2 pgdn" 40x13
 has a_page_on_is_the_next_page "proponents 5-8 of 120"
 has whose_first_is_selected ">5 "
+# --- self-influence ---
+look "4 f space" 60x20
+has without_a_box_beside_it_the_title_says_what_the_values_are_of "loss avg, step 8000, by self-influence"
+cp "$root/assets/demo.db" demo.db
+look "4 j space" 40x12 demo.db
+has a_marked_item_has_a_star_in_the_list_too "train:402*"
+has and_an_outlier_its_own_sign "0.409 !"
+lacks so_that_no_other_has_a_star " * "
+look "3 j space" 40x12
+has the_comparison_marks_in_lists_as_well "train:109*"
 finish
