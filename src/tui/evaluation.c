@@ -130,6 +130,7 @@ static int act(struct app *a, enum action k) {
         *at = 0;
         return 1;
     case ACT_eval_sort:
+        if (n == 0) return 1;
         a->evaluation.sort = (a->evaluation.sort + 1) % EVAL_SORTS;
         *at = 0;
         app_say(a, STYLE_NORMAL, "sorted by %s%s", sort_name[a->evaluation.sort], a->evaluation.sort ? ", then LDS" : "");
@@ -186,12 +187,15 @@ static void draw_axis(struct frame *f, size_t row, size_t col, size_t cols, stru
         if (steps[i] * scale >= 5) step = steps[i];
     for (double x = ceil(r.low / step) * step; x <= r.high; x += step) {
         char text[16];
-        snprintf(text, sizeof text, "%.0f", 100 * x + 0.0);
+        snprintf(text, sizeof text, "%.0f", fabs(x) < step / 2 ? 0 : 100 * x);   /* sums of steps miss it: "-0" */
         size_t at = (size_t)((x - r.low) * scale + .5), half = (strlen(text) - 1) / 2;
         if (at < half || at - half + strlen(text) > cols) continue;
         frame_text(f, row, col + at - half, STYLE_DIM, text);
     }
 }
+
+/* Does the ranking show this very set?  At a lambda that is computed live it only steps from one. */
+static int is_shown(const struct app *a, const struct score_set *s) { return a->row.state == ROW_STORED && a->row.set.id == s->id; }
 
 static void setting_words(const struct app *a, const struct score_set *s, char *out, size_t size) {
     char name[METHOD_DISPLAY], step[96] = "", network[64], lambda[40] = "", features[48] = "";
@@ -252,7 +256,7 @@ static void draw_table(struct app *a, struct frame *f, struct area in, const str
         if (selected) {
             frame_fill(f, row, in.col + 1, 1, words + 16, style, ' ');
             frame_text(f, row, in.col + 1, style, ">");
-        } else if (a->catalog.scores.set[l[i].at].id == a->row.set.id) {
+        } else if (is_shown(a, &a->catalog.scores.set[l[i].at])) {
             frame_text(f, row, in.col + 1, STYLE_ACCENT, "•");
         }
         frame_text_in(f, row, in.col + 2, words, style, text);
@@ -359,7 +363,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in, const str
     size_t row = in.row, end = in.row + in.rows;
     setting_words(a, s, text, sizeof text);
     if (row < end) frame_text_in(f, row++, in.col, in.cols, STYLE_FOCUS, text);
-    if (row < end && s->id == a->row.set.id) frame_text_in(f, row++, in.col, in.cols, STYLE_ACCENT, "• shown in the ranking");
+    if (row < end && is_shown(a, s)) frame_text_in(f, row++, in.col, in.cols, STYLE_ACCENT, "• shown in the ranking");
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "%zu subsets, %zu queries", x->subsets, x->queries);
     if (row < end && isfinite(x->low)) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "95 %%: %.1f to %.1f", 100 * x->low, 100 * x->high);
     if (row < end && isfinite(x->ceiling)) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "ceiling %.1f", 100 * x->ceiling);
@@ -425,11 +429,12 @@ static size_t find_losses(const struct app *a, const struct line *l, size_t n, s
 static void draw_losses(struct app *a, struct frame *f, struct area in, const struct line *l, const size_t *at, size_t count) {
     enum { NAME = 8, VALUE = 15 };
     struct line mine[LOSS_COUNT] = { { 0 } };
-    char words[160], title[200];
+    char words[160], title[200], network[64] = "";
     const struct score_set *s = &a->catalog.scores.set[l[at[0]].at];
     const struct checkpoint *c = s->checkpoints == 1 ? catalog_checkpoint(&a->catalog, s->checkpoint[0]) : NULL;
     int len = snprintf(words, sizeof words, "%s", s->method);
-    if (c) len += snprintf(words + len, sizeof words - (size_t)len, " %.0f%%", c->percent);
+    if (c) checkpoint_network(network, c);
+    if (c) len += snprintf(words + len, sizeof words - (size_t)len, "%s%s %.0f%%", network[0] ? " " : "", network, c->percent);
     if (s->k) len += snprintf(words + len, sizeof words - (size_t)len, " T %zu k %zu", s->timesteps, s->k);
     if (s->lambda_spec[0]) snprintf(words + len, sizeof words - (size_t)len, " λ %.24s", s->lambda_spec);
     snprintf(title, sizeof title, "LDS by loss function: %s", words);

@@ -54,16 +54,25 @@ static const char *why_not_marked(const struct app *a, enum action k) {
     return unless(k != ACT_reverse || s != &screen_ranking || a->row.n > 0, nothing);
 }
 
+/* Is there an LDS of the split that the evaluation screen is on? */
+static int is_measured(const struct app *a) {
+    for (size_t i = 0; i < a->catalog.scores.count; i++)
+        if (a->catalog.measured[i].has && a->catalog.scores.set[i].split == a->evaluation.split) return 1;
+    return 0;
+}
+
 static const char *why_not_here(const struct app *a, enum action k) {
-    static const char one_split[] = "there are items of one split only";
+    static const char one_split[] = "there are items of one split only", nothing_measured[] = "nothing is measured here yet";
     int both = a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];
     switch (k) {
     case ACT_eval_run: return no_job(a) ? no_job(a) : unless(!a->evaluation.pairs, with_key(a, "the pictures are not measured; ", ACT_eval_pairs, "shows the LDS"));
     case ACT_eval_boxes: 
         return unless(a->evaluation.pairs && a->pairs.rows > 0, with_key(a, "box plots are of counterfactual pictures: ", ACT_eval_pairs, "shows those"));
     case ACT_eval_split: case ACT_eval_kind: case ACT_eval_sort:
-        return unless(!a->evaluation.pairs, with_key(a, "the pictures have no such choice; ", ACT_eval_pairs, "shows the LDS"));
-    case ACT_eval_open: return unless(!a->evaluation.pairs || a->pairs.rows > 0, "there are no counterfactual pictures");
+        if (a->evaluation.pairs) return with_key(a, "the pictures have no such choice; ", ACT_eval_pairs, "shows the LDS");
+        return unless(k == ACT_eval_split || is_measured(a), nothing_measured);
+    case ACT_eval_open:
+        return a->evaluation.pairs ? unless(a->pairs.rows > 0, "there are no counterfactual pictures") : unless(is_measured(a), nothing_measured);
     case ACT_self_outlier: return unless(a->self.list.study.outliers > 0, "no item stands out beyond the threshold");
     case ACT_self_zoom: case ACT_self_sort: return unless(a->self.list.n > 0, "there are no values of this setting");
     case ACT_self_ckpt: case ACT_self_ckpt_back: return unless(a->catalog.checkpoints.count > 1, "there is only one checkpoint");

@@ -65,6 +65,9 @@ shows gen:3 5 && at=$(grep -n '^│[ >•]D-TRAK 100%' out.txt | cut -d : -f 1) 
 says the_screen_of_measurements_has_both $? "$(head -n 12 out.txt)"
 shows gen:3 "5 $(yes j | head -n "$((at - 3))" | tr '\n' ' ') enter" && head -n 1 out.txt | grep -q 'gen:3/5 .*ckpt 4/5 (60)'
 says enter_on_a_setting_ranks_under_that_one $? "$(head -n 3 out.txt)"
+at=$(shows gen:3 5; grep -n '^│[ >•]D-TRAK wide 100%' out.txt | cut -d : -f 1)
+shows gen:3 "5 $(yes j | head -n "$((at - 3))" | tr '\n' ' ')" && grep -q 'LDS by loss function: trak wide 100%' out.txt
+says the_losses_are_said_to_be_of_that_network $? "$(cat out.txt)"
 quiet train a.db --width 8,16 --steps 60 --batch 8
 says training_stays_finished $? "$(cat err.txt)"
 holds the_database_is_clean "$DTRAK" check a.db

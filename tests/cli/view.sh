@@ -45,4 +45,11 @@ has and_an_outlier_its_own_sign "0.409 !"
 lacks so_that_no_other_has_a_star " * "
 look "3 j space" 40x12
 has the_comparison_marks_in_lists_as_well "train:109*"
+
+# --- evaluation ---
+look "2 5 j" 120x36
+has the_setting_that_the_ranking_shows_is_marked "•D-TRAK 100% T 10 k 8"
+look "2 ] @idle 5 j" 120x36
+says_above at_a_lambda_that_is_computed_live "0.1 live"
+lacks none_is "•"
 finish

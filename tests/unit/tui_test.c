@@ -125,6 +125,29 @@ static void a_lambda_whose_scores_were_dropped_is_computed_live(void **state) {
     free(text);
 }
 
+/* An axis is a sum of steps, which misses zero by little: that is no "-0". */
+static void the_screen_of_measurements_has_a_plain_zero_and_says_when_it_has_nothing(void **state) {
+    (void)state;
+    const char *path = rig_path("measured.db");
+    struct score_set_list l;
+    double per_query[RIG_GEN] = { 0 };
+    struct lds_row r = { .value = .1, .low = -.65, .high = .65, .se = .3, .ceiling = NAN, .q_eff = NAN, .subsets = 6, .queries = RIG_GEN, .per_query = per_query };
+    shows("5 enter", "gen:0", "nothing is measured here yet");
+    shows("5 s", "gen:0", "nothing is measured here yet");
+    struct store *s = rig_project(path);
+    add_scores(s, "pixel-cos", "", 0);
+    assert_int_equal(store_protocol_ensure(s, PROTOCOL_TRAIN, "{}", &r.train_protocol), OK);
+    assert_int_equal(store_protocol_ensure(s, PROTOCOL_EVAL, "{}", &r.eval_protocol), OK);
+    assert_int_equal(store_score_sets_list(s, &l), OK);
+    r.score_set = l.set[0].id;
+    score_set_list_free(&l);
+    for (r.centred = 0; r.centred < 2; r.centred++) assert_int_equal(store_lds_put(s, &r), OK);
+    store_close(s);
+    char *text = screen_of(path, "5", 120, 36, "gen:0");
+    if (!strstr(text, " -20 ") || !strstr(text, " 0 ") || strstr(text, "-0 ")) fail_msg("no plain zero:\n%s", text);
+    free(text);
+}
+
 static void a_job_started_by_a_key_is_awaited_and_its_end_is_told(void **state) {
     (void)state;
     /* The rig's checkpoints are no networks, so the work fails, in words. */
@@ -338,6 +361,7 @@ int main(void) {
         cmocka_unit_test(the_ranking_is_that_of_the_stored_row),
         cmocka_unit_test(a_setting_that_is_not_computed_is_never_filled_in),
         cmocka_unit_test(a_lambda_whose_scores_were_dropped_is_computed_live),
+        cmocka_unit_test(the_screen_of_measurements_has_a_plain_zero_and_says_when_it_has_nothing),
         cmocka_unit_test(a_job_started_by_a_key_is_awaited_and_its_end_is_told),
         cmocka_unit_test(wrong_options_are_usage_errors),
         cmocka_unit_test(a_file_that_is_no_database_is_refused),
