@@ -68,12 +68,9 @@ static int may_go(struct app *a, const char *to) {
     }
     int exports = a->exporting.task != NULL && !export_poll(a);
     if (now.id == 0 && now.queued == 0 && !exports) return 1;
-    if (exports) snprintf(a->asked_text, sizeof a->asked_text, "A file is being written: %s and stop that?  %s yes  %s no", to,
-                          key_for(a, ACT_yes), key_for(a, ACT_no));
-    else if (now.id) snprintf(a->asked_text, sizeof a->asked_text, "A job runs: %s and stop it? Finished parts stay, %s resumes it.  %s yes  %s no", to,
-                         key_for(a, ACT_jobs), key_for(a, ACT_yes), key_for(a, ACT_no));
-    else snprintf(a->asked_text, sizeof a->asked_text, "Jobs are queued: %s? They stay in the queue.  %s yes  %s no", to,
-                  key_for(a, ACT_yes), key_for(a, ACT_no));
+    if (exports) snprintf(a->asked_text, sizeof a->asked_text, "A file is being written: %s and stop that?", to);
+    else if (now.id) snprintf(a->asked_text, sizeof a->asked_text, "Stop the job and %s? Finished parts stay, %s resumes it.", to, key_for(a, ACT_jobs));
+    else snprintf(a->asked_text, sizeof a->asked_text, "Jobs are queued: %s? They stay in the queue.", to);
     a->question = a->asked_text;
     app_over(a, &screen_ask);
     return 0;

@@ -396,6 +396,18 @@ static void draw_prompt(struct app *a, struct frame *f, size_t row) {
     if (cols > at + text_width(hint) + 5) frame_text(f, row, cols - text_width(hint) - 1, STYLE_BAR, hint);
 }
 
+/* The answers always show; of the question what is left for it, without what is said after its mark where that is cut. */
+static void draw_question(const struct app *a, struct frame *f, size_t row) {
+    char answers[80];
+    const char *mark = strchr(a->question, '?');
+    snprintf(answers, sizeof answers, "%s yes  %s no", key_for(a, ACT_yes), key_for(a, ACT_no));
+    size_t cols = frame_cols(f), w = text_width(answers), room = cols > w + 4 ? cols - w - 4 : 0, at = 1;
+    int len = text_width(a->question) > room && mark ? (int)(mark + 1 - a->question) : (int)strlen(a->question);
+    frame_fill(f, row, 0, 1, cols, STYLE_WARN, ' ');
+    if (room) at += frame_printf(f, row, at, room, STYLE_WARN, "%.*s", len, a->question) + 2;
+    frame_text_in(f, row, at, cols - at, STYLE_WARN, answers);
+}
+
 void draw_footer(struct app *a, struct frame *f) {
     size_t rows = frame_rows(f), cols = frame_cols(f);
     if (rows < 2) return;
@@ -403,8 +415,7 @@ void draw_footer(struct app *a, struct frame *f) {
     if (a->prompt != PROMPT_NONE) {
         draw_prompt(a, f, rows - 1);
     } else if (app_top(a) == &screen_ask) {
-        frame_fill(f, rows - 1, 0, 1, cols, STYLE_WARN, ' ');
-        frame_text_in(f, rows - 1, 1, cols - 1, STYLE_WARN, a->question);
+        draw_question(a, f, rows - 1);
     } else if (a->message[0] && cols > 2) {
         frame_fill(f, rows - 1, 0, 1, cols, a->message_style, ' ');
         frame_text_in(f, rows - 1, 1, cols - 2, a->message_style, a->message);

@@ -3,7 +3,7 @@
 # attributes it and shows it; a marked set is taken away and the query made again.
 . "$(dirname "$0")/../lib/tap.inc"
 
-look() { "$DTRAK" view a.db --graphics none --size 120x36 --keys "$1" --dump - < /dev/null; }
+look() { "$DTRAK" view a.db --graphics none --size "${2:-120x36}" --keys "$1" --dump - < /dev/null; }
 shows() { look "$2" > screen.txt 2> err.txt; grep -qF -- "$3" screen.txt; says "$1" $? "$(cat screen.txt err.txt)"; }
 
 "$data" idx d 60
@@ -52,4 +52,10 @@ says yes_goes_over $? "$(cat screen.txt err.txt)"
 look ": @type:gen:$last enter 2 + q q" > screen.txt 2> err.txt
 tail -n 1 screen.txt | grep -q "leave"
 says leaving_asks_too $? "$(cat screen.txt err.txt)"
+look ": @type:gen:$last enter 2 + Q" 40x12 > screen.txt 2> err.txt
+tail -n 1 screen.txt | grep -q "leave?  y yes  n no"
+says a_narrow_screen_has_the_question_with_its_answers $? "$(cat screen.txt err.txt)"
+look ": @type:gen:$last enter 2 + o j enter" 80x24 > screen.txt 2> err.txt
+tail -n 1 screen.txt | grep -q "open another database?  y yes  n no"
+says and_what_does_not_fit_is_no_answer $? "$(cat screen.txt err.txt)"
 finish
