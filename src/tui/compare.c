@@ -256,7 +256,7 @@ static void side_title(const struct app *a, int side, size_t first, size_t last,
     if (method_has_checkpoint(s->method)) {
         const struct checkpoint *k = catalog_checkpoint(c, s->checkpoint);
         if (k) checkpoint_network(network, k);
-        snprintf(step, sizeof step, "  %s%sckpt %zu/%zu", network, network[0] ? " " : "", catalog_checkpoint_index(c, s->checkpoint) + 1, c->checkpoints.count);
+        if (k) snprintf(step, sizeof step, "  %s%sckpt %zu/%zu", network, network[0] ? " " : "", catalog_checkpoint_index(c, s->checkpoint) + 1, c->checkpoints.count);
     }
     if (method_has_lambda(s->method) && r->lambda_rel > 0) {
         draw_number(number, r->lambda_rel);

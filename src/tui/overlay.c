@@ -38,7 +38,7 @@ static size_t help_rows(const struct app *a, struct help_row *out, size_t max) {
     size_t n = 0;
     /* The screen it was called from comes first, without a gap to what is on everywhere. */
     enum context here = a->depth >= 2 ? a->stack[a->depth - 2]->context : IN_GALLERY;
-    static const enum context all[] = { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_EVALUATION, IN_JOBS, IN_DETAIL, IN_PICKER };
+    static const enum context all[] = { IN_GALLERY, IN_RANKING, IN_COMPARE, IN_SELF, IN_EVALUATION, IN_JOBS, IN_OVERALL, IN_SET, IN_REVERSE, IN_DETAIL, IN_PICKER };
     seen[ACT_yes] = seen[ACT_no] = seen[ACT_help_close] = 1;
     add_rows(&a->keys, here, context_name(here), out, &n, max, seen);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) add_rows(&a->keys, all[i], context_name(all[i]), out, &n, max, seen);

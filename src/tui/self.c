@@ -281,7 +281,7 @@ static void draw_page(struct app *a, struct frame *f, struct area in, const char
     if (n) return;
     char text[400];
     if (a->self.waiting) snprintf(text, sizeof text, "reading the numbers of %zu items", a->catalog.count[SPLIT_TRAIN]);
-    else if (a->jobs) snprintf(text, sizeof text, "%s (%s does that here)", a->self.message, key_for(a, ACT_self_compute));
+    else if (a->jobs && catalog_checkpoint(&a->catalog, a->self.checkpoint)) snprintf(text, sizeof text, "%s (%s does that here)", a->self.message, key_for(a, ACT_self_compute));
     else snprintf(text, sizeof text, "%s", a->self.message);
     draw_paragraph(f, inner.row + inner.rows / 4, inner.col + 1, inner.rows - inner.rows / 4, inner.cols > 2 ? inner.cols - 2 : 1,
                    a->self.waiting ? STYLE_DIM : STYLE_WARN, text);

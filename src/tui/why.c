@@ -86,6 +86,14 @@ static const char *why_not_here(const struct app *a, enum action k) {
     }
 }
 
+/* Are there items where this screen looks for them?  Training items need no query. */
+static int is_listing(const struct app *a) {
+    const struct screen *s = app_top(a);
+    if (s == &screen_set) return a->set.tiles.n > 0;
+    if (s == &screen_self) return a->self.list.n > 0;
+    return a->has_query;
+}
+
 const char *key_why_not(const struct app *a, enum action k) {
     struct jobs_now now;
     switch (k) {
@@ -102,8 +110,10 @@ const char *key_why_not(const struct app *a, enum action k) {
         if (no_job(a)) return no_job(a);
         if (a->catalog.checkpoints.count == 0) return "there is no checkpoint yet: dtrak train makes them";
         return unless(!a->generate.pending, "one is being generated already");
-    case ACT_query_back: case ACT_query_next: return unless(a->catalog.count[a->query.split] > 1, "there is only one item");
-    case ACT_search: case ACT_search_next: case ACT_search_back: case ACT_filter: return unless(a->has_query, "there are no items to look through");
+    case ACT_query_back: case ACT_query_next:
+        if (!a->has_query) return "there are no generated or held-out items";
+        return unless(a->catalog.count[a->query.split] > 1, "there is only one item");
+    case ACT_search: case ACT_search_next: case ACT_search_back: case ACT_filter: return unless(is_listing(a), "there are no items to look through");
     default: return why_not_here(a, k);
     }
 }

@@ -52,4 +52,27 @@ has the_setting_that_the_ranking_shows_is_marked "•D-TRAK 100% T 10 k 8"
 look "2 ] @idle 5 j" 120x36
 says_above at_a_lambda_that_is_computed_live "0.1 live"
 lacks none_is "•"
+
+# --- databases without networks, or without anything to rank for ---
+"$data" idx d 60 && "$DTRAK" new items.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 4 2> err.txt &&
+    "$DTRAK" new held.db --idx d/images.idx d/labels.idx --classes 0,1 --per-class 4 --held-out 1 2> err.txt
+says databases_without_a_network_are_made $? "$(cat err.txt)"
+look 4 80x24 items.db
+has no_checkpoint_is_said "there is no checkpoint yet: dtrak train makes"
+lacks and_no_key_that_makes_one "does that here"
+look 3 80x24 held.db
+lacks a_side_counts_no_checkpoints_where_there_are_none "ckpt"
+look ": @type:train:3 enter space q : @type:train:5 enter space q 8 / @type:5 enter" 80x24 items.db
+has an_item_is_found_among_the_marked ">2 train:5*"
+says_below a_search_that_finds_does_not_say_that_there_is_nothing "/ search"
+! tail -n 1 screen.txt | grep -q ", . query"
+says and_no_key_goes_to_other_queries_where_there_are_none $? "$(tail -n 1 screen.txt)"
+look "1 ." 80x24 items.db
+says_below or_says_why "there are no generated or held-out items"
+
+# --- the list of keys has those of every screen ---
+look "?" 100x200
+for key in "unmark all; a saved list: delete it" "retrain without the items" "mark exactly the items of this list" "the ranking of that query, at this item" "by total, mean absolute"; do
+    has "the_list_of_keys_has: $key" "$key"
+done
 finish
