@@ -18,13 +18,35 @@ void reverse_free(struct app *a) {
     a->reverse.tiles.n = 0;
 }
 
+static enum status sort_answer(struct app *a) {
+    const struct survey_answer *x = &a->reverse.answer;
+    size_t count = 0;
+    struct ranking_entry *e = mem_array(x->n + 1, sizeof *e);
+    mem_free(a->reverse.order);
+    a->reverse.order = mem_array(x->n + 1, sizeof *a->reverse.order);
+    enum status st = e && a->reverse.order ? OK : fail(ERR_NOMEM, "reverse: out of memory");
+    if (st == OK && x->n)
+        st = a->reverse.opponents ? ranking_bottom(x->score, x->n, x->n, e, &count) : ranking_top(x->score, x->n, x->n, e, &count);
+    a->reverse.largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        a->reverse.order[i] = (uint32_t)e[i].index;
+        a->reverse.largest = fmaxf(a->reverse.largest, fabsf(e[i].score));
+    }
+    a->reverse.tiles.n = count;
+    mem_free(e);
+    return st;
+}
+
 static void find_set(struct app *a) {
     struct score_set set;
     int found = setting_find_set(a, a->reverse.split, &set) == OK;
     a->reverse.stale = 0;
-    /* What is there stays as long as it is of the same scores. */
+    /* What is there stays as long as it is of the same scores; which end is wanted may be another. */
     if (found && a->reverse.answer.n && set.id == a->reverse.set.id && set.rows_done == a->reverse.set.rows_done &&
-        a->reverse.answered.split == a->reverse.ref.split && a->reverse.answered.index == a->reverse.ref.index) return;
+        a->reverse.answered.split == a->reverse.ref.split && a->reverse.answered.index == a->reverse.ref.index) {
+        if (sort_answer(a) != OK) snprintf(a->reverse.message, sizeof a->reverse.message, "%s", fail_reason());
+        return;
+    }
     reverse_free(a);
     a->reverse.message[0] = 0;
     a->reverse.part = 0;
@@ -38,24 +60,6 @@ static void find_set(struct app *a) {
     snprintf(a->reverse.message, sizeof a->reverse.message, "%s is not computed for %s items: %s shows what %s would do", name,
              split_name(a->reverse.split), key_for(a, ACT_ranking), key_for(a, ACT_recompute));
     a->reverse.part = -1;
-}
-
-static enum status sort_answer(struct app *a) {
-    const struct survey_answer *x = &a->reverse.answer;
-    size_t count = 0;
-    struct ranking_entry *e = mem_array(x->n + 1, sizeof *e);
-    a->reverse.order = mem_array(x->n + 1, sizeof *a->reverse.order);
-    enum status st = e && a->reverse.order ? OK : fail(ERR_NOMEM, "reverse: out of memory");
-    if (st == OK && x->n)
-        st = a->reverse.opponents ? ranking_bottom(x->score, x->n, x->n, e, &count) : ranking_top(x->score, x->n, x->n, e, &count);
-    a->reverse.largest = 0;
-    for (size_t i = 0; i < count; i++) {
-        a->reverse.order[i] = (uint32_t)e[i].index;
-        a->reverse.largest = fmaxf(a->reverse.largest, fabsf(e[i].score));
-    }
-    a->reverse.tiles.n = count;
-    mem_free(e);
-    return st;
 }
 
 static void load(struct app *a) {
@@ -106,8 +110,6 @@ static int act(struct app *a, enum action k) {
     case ACT_reverse_side:
         a->reverse.opponents = !a->reverse.opponents;
         a->reverse.tiles.cursor = 0;
-        mem_free(a->reverse.order);
-        a->reverse.order = NULL;
         if (a->reverse.answer.n && sort_answer(a) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
         return 1;
     case ACT_reverse_query: {

@@ -73,6 +73,14 @@ static void shows(const char *keys, const char *query, const char *part) {
     free(text);
 }
 
+/* Two ways to the same place show the same. */
+static void shows_the_same(const char *keys, const char *as, const char *query) {
+    char *text = screen(keys, 120, 36, query), *other = screen(as, 120, 36, query);
+    if (strcmp(text, other)) fail_msg("'%s' and '%s' differ:\n%s\n%s", keys, as, text, other);
+    free(text);
+    free(other);
+}
+
 static void the_ranking_is_that_of_the_stored_row(void **state) {
     (void)state;
     size_t best = 0, worst = 0;
@@ -265,6 +273,8 @@ static void from_a_training_item_to_the_queries_and_back(void **state) {
     snprintf(part, sizeof part, " train:%zu ", best);
     shows("2 R @idle G enter", "gen:3", part);
     shows("2 R v @idle", "gen:3", "is not computed for val items");
+    shows_the_same("2 R @idle tab q R @idle", "2 R @idle", "gen:3");
+    shows_the_same("2 R @idle tab enter <", "2 R @idle", "gen:3");
     shows("7 @idle s", "gen:3", "training items by mean absolute score");
 }
 
