@@ -470,7 +470,7 @@ void setting_step_checkpoint(struct app *a, int by);
 void setting_step_lambda(struct app *a, int by);
 void row_load(struct app *a);           /* of the present setting and query */
 void row_read(struct app *a);           /* the same without what hangs on it, which is: */
-void row_changed(struct app *a);        /* the ranking's filter, the gallery's order by LDS */
+void row_changed(struct app *a);        /* the ranking's filter, the gallery's order by LDS, totals over the queries */
 void row_free(struct row *r);
 /* The labels of its first places, or of its last; empty where it is not of all training items. */
 enum status row_label_shares(struct app *a, const struct row *r, int last, struct label_shares *out);

@@ -278,6 +278,15 @@ static void from_a_training_item_to_the_queries_and_back(void **state) {
     shows("7 @idle s", "gen:3", "training items by mean absolute score");
 }
 
+/* A screen that was left and is gone back to follows the setting too. */
+static void numbers_over_all_queries_are_of_the_setting_in_the_title(void **state) {
+    (void)state;
+    shows("7 @idle 2 M q", NULL, "Pixel cos");
+    shows_the_same("7 @idle 2 M q @idle", "2 M 7 @idle", NULL);
+    shows_the_same("7 @idle 2 f q @idle", "2 f 7 @idle", NULL);
+    shows_the_same("7 @idle R @idle enter M q @idle", "7 @idle R @idle enter M q v @idle v @idle", NULL);
+}
+
 /* A filtered ranking keeps the ranks of the whole, and holds exactly what passes. */
 static void a_filter_lets_through_what_it_says(void **state) {
     (void)state;
@@ -379,6 +388,7 @@ int main(void) {
         cmocka_unit_test(every_key_is_listed_once_with_its_help),
         cmocka_unit_test(marks_and_lists_are_kept_and_add_up),
         cmocka_unit_test(from_a_training_item_to_the_queries_and_back),
+        cmocka_unit_test(numbers_over_all_queries_are_of_the_setting_in_the_title),
         cmocka_unit_test(a_filter_lets_through_what_it_says),
         cmocka_unit_test(back_and_forward_go_where_one_has_been),
         cmocka_unit_test(five_thousand_random_keys_on_each_size_do_no_harm),
