@@ -252,7 +252,6 @@ struct app {
         struct item_ref nearest; /* to the query, by pixel-cos; if stored */
         float nearest_cos;
         int has_nearest;
-        double self_influence;   /* of the item under the cursor; NAN: not stored */
     } ranking;
     /* The side that has the keys is setting and row above; the other is here. */
     struct {
@@ -483,9 +482,9 @@ int setting_is_asked(const struct app *a);   /* r was pressed for it, and its jo
 void setting_estimate(struct app *a, char *out, size_t size);
 size_t setting_timesteps(const struct app *a);   /* of the features that r would make */
 void setting_name(const struct app *a, char *out, size_t size);   /* "D-TRAK at step 8000" */
-double setting_self_influence(struct app *a, size_t train_item);  /* NAN: not stored */
-/* The same of several, NAN where there is none; 0: there are none at all. */
-int setting_self_influences(struct app *a, size_t first, size_t count, double *values);
+double setting_self_influence(struct app *a, size_t train_item);  /* of the row's set; NAN: not stored, or the row is live */
+/* The same of several and of other scores, NAN where there is none; 0: there are none at all. */
+int setting_self_influences(struct app *a, const struct score_set *scores, size_t first, size_t count, double *values);
 /* The stored scores of the present setting for the items of a split, at its lambda or, where
  * that is not stored, at another.  ERR_MISSING. */
 enum status setting_find_set(struct app *a, enum split split, struct score_set *out);

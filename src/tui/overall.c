@@ -49,7 +49,7 @@ static enum status take(struct app *a) {
     a->overall.self = mem_array(n + 1, sizeof *a->overall.self);
     a->overall.order = mem_array(n + 1, sizeof *a->overall.order);
     if (!a->overall.self || !a->overall.order) return fail(ERR_NOMEM, "overall: out of memory");
-    a->overall.has_self = setting_self_influences(a, 0, n, a->overall.self);
+    a->overall.has_self = setting_self_influences(a, &a->overall.set, 0, n, a->overall.self);
     if (!a->overall.has_self && a->overall.sort == BY_SELF) a->overall.sort = BY_TOTAL;
     return sort_items(a);
 }

@@ -373,28 +373,26 @@ int setting_compute_new(struct app *a) {
 
 /* --- leverage --- */
 
-/* The stored leverages that go best with the setting; NULL: there are none. */
-static const struct stat_set *leverages(const struct app *a) {
-    const struct setting *t = &a->setting;
+/* The stored leverages behind scores, of the same features and lambda; NULL: there are none. */
+static const struct stat_set *leverages(const struct app *a, const struct score_set *scores) {
     const struct stat_set *best = NULL;
-    size_t len = strlen(loss_name(t->loss));
-    char wanted[24];
+    char key[128];
 
-    if (t->method != METHOD_TRAK) return NULL;
-    snprintf(wanted, sizeof wanted, " t%zu", a->row.set.timesteps);
+    if (strcmp(scores->method, method_name(METHOD_TRAK)) || scores->checkpoints != 1) return NULL;
+    /* "square t50 k2048 lambda auto", and what else there is to say of features that are not as usual */
+    snprintf(key, sizeof key, "%s t%zu k%zu lambda %s", scores->loss, scores->timesteps, scores->k, scores->lambda_spec);
+    size_t len = strlen(key);
     for (size_t i = 0; i < a->catalog.stats.count; i++) {
         const struct stat_set *s = &a->catalog.stats.set[i];
-        if (strcmp(s->name, "self_influence") != 0 || s->checkpoint != t->checkpoint ||
-            s->split != SPLIT_TRAIN || strncmp(s->key, loss_name(t->loss), len) != 0 ||
-            (s->key[len] != ' ' && s->key[len] != 0))
-            continue;
-        if (!best || strstr(s->key, wanted)) best = s;
+        if (strcmp(s->name, "self_influence") || s->checkpoint != scores->checkpoint[0] || s->split != SPLIT_TRAIN ||
+            strncmp(s->key, key, len) || (s->key[len] != ' ' && s->key[len] != 0)) continue;
+        if (!best || s->key[len] == 0) best = s;
     }
     return best;
 }
 
-int setting_self_influences(struct app *a, size_t first, size_t count, double *values) {
-    const struct stat_set *s = leverages(a);
+int setting_self_influences(struct app *a, const struct score_set *scores, size_t first, size_t count, double *values) {
+    const struct stat_set *s = leverages(a, scores);
     size_t present = 0;
     for (size_t i = 0; i < count; i++) values[i] = NAN;
     if (!s) return 0;
@@ -404,6 +402,6 @@ int setting_self_influences(struct app *a, size_t first, size_t count, double *v
 
 double setting_self_influence(struct app *a, size_t train_item) {
     double value = NAN;
-    setting_self_influences(a, train_item, 1, &value);
+    if (a->row.state == ROW_STORED) setting_self_influences(a, &a->row.set, train_item, 1, &value);
     return value;
 }

@@ -109,14 +109,10 @@ static void a_setting_that_is_not_computed_is_never_filled_in(void **state) {
     shows("", "val:0", "not computed for val items");
 }
 
-/* Sets that were measured may stay without their rows. */
-static void a_lambda_whose_scores_were_dropped_is_computed_live(void **state) {
-    (void)state;
-    const char *path = rig_path("dropped.db");
+/* A project with features of square at the last checkpoint, and their scores at lambda auto. */
+static struct store *study(const char *path) {
     static float phi[RIG_TRAIN * 6];
     struct checkpoint_list l;
-    struct score_set set = { .method = "trak", .loss = "square", .lambda_spec = "0.1", .split = SPLIT_GEN, .mantissa_bits = 24, .n = RIG_TRAIN,
-                             .rows = RIG_GEN, .timesteps = 10, .k = 6, .checkpoints = 1, .version = 1 };
     struct store *s = rig_project(path);
     struct feature_identity train = rig_identity(s, SPLIT_TRAIN), gen = rig_identity(s, SPLIT_GEN);
     for (size_t i = 0; i < RIG_TRAIN * 6; i++) phi[i] = rig_value(i, 1);
@@ -124,6 +120,19 @@ static void a_lambda_whose_scores_were_dropped_is_computed_live(void **state) {
     rig_features(s, &gen, RIG_GEN, phi);
     assert_int_equal(store_checkpoints_resolve(s, "last", &l), OK);
     add_scores(s, "trak", "square", l.checkpoint[0].id);
+    checkpoint_list_free(&l);
+    return s;
+}
+
+/* Sets that were measured may stay without their rows. */
+static void a_lambda_whose_scores_were_dropped_is_computed_live(void **state) {
+    (void)state;
+    const char *path = rig_path("dropped.db");
+    struct checkpoint_list l;
+    struct score_set set = { .method = "trak", .loss = "square", .lambda_spec = "0.1", .split = SPLIT_GEN, .mantissa_bits = 24, .n = RIG_TRAIN,
+                             .rows = RIG_GEN, .timesteps = 10, .k = 6, .checkpoints = 1, .version = 1 };
+    struct store *s = study(path);
+    assert_int_equal(store_checkpoints_resolve(s, "last", &l), OK);
     set.checkpoint[0] = l.checkpoint[0].id;
     assert_int_equal(store_score_set_ensure(s, &set, NULL, &set), OK);
     checkpoint_list_free(&l);
@@ -287,6 +296,39 @@ static void numbers_over_all_queries_are_of_the_setting_in_the_title(void **stat
     shows_the_same("7 @idle R @idle enter M q @idle", "7 @idle R @idle enter M q v @idle v @idle", NULL);
 }
 
+/* Leverages are of one lambda, and of the features that their key names. */
+static void self_influence_is_shown_beside_its_own_scores_only(void **state) {
+    (void)state;
+    static const char *const key[] = { "square t100 k6 lambda auto", "square t10 k64 lambda auto", "square t10 k6 lambda 0.05", "square" };
+    const char *path = rig_path("leverage.db");
+    double value[RIG_TRAIN];
+    struct store *s = study(path);
+    struct checkpoint_list l;
+    assert_int_equal(store_checkpoints_resolve(s, "last", &l), OK);
+    struct stat_key k = { "self_influence", NULL, l.checkpoint[0].id, SPLIT_TRAIN };
+    checkpoint_list_free(&l);
+    for (size_t i = 0; i < RIG_TRAIN; i++) value[i] = .125;
+    for (size_t i = 0; i < sizeof key / sizeof key[0]; i++) {
+        k.key = key[i];
+        assert_int_equal(store_stat_put(s, &k, 0, RIG_TRAIN, value), OK);
+    }
+    store_close(s);
+    char *text = screen_of(path, "2", 120, 44, "gen:0");
+    assert_null(strstr(text, "self-influence"));
+    free(text);
+    assert_int_equal(store_open(&s, path, STORE_WRITE), OK);
+    k.key = "square t10 k6 lambda auto";
+    for (size_t i = 0; i < RIG_TRAIN; i++) value[i] = .25;
+    assert_int_equal(store_stat_put(s, &k, 0, RIG_TRAIN, value), OK);
+    store_close(s);
+    text = screen_of(path, "2", 120, 44, "gen:0");
+    if (!strstr(text, "self-influence 0.250")) fail_msg("%s", text);
+    free(text);
+    text = screen_of(path, "2 ] @idle", 120, 44, "gen:0");
+    if (!strstr(text, "λ 0.1 live") || strstr(text, "self-influence")) fail_msg("%s", text);
+    free(text);
+}
+
 /* A filtered ranking keeps the ranks of the whole, and holds exactly what passes. */
 static void a_filter_lets_through_what_it_says(void **state) {
     (void)state;
@@ -389,6 +431,7 @@ int main(void) {
         cmocka_unit_test(marks_and_lists_are_kept_and_add_up),
         cmocka_unit_test(from_a_training_item_to_the_queries_and_back),
         cmocka_unit_test(numbers_over_all_queries_are_of_the_setting_in_the_title),
+        cmocka_unit_test(self_influence_is_shown_beside_its_own_scores_only),
         cmocka_unit_test(a_filter_lets_through_what_it_says),
         cmocka_unit_test(back_and_forward_go_where_one_has_been),
         cmocka_unit_test(five_thousand_random_keys_on_each_size_do_no_harm),
