@@ -44,14 +44,19 @@ static enum status sort_items(struct app *a) {
     return OK;
 }
 
+/* What may be known by now of scores that are there: leverages come later. */
+static enum status read_self(struct app *a) {
+    a->overall.has_self = setting_self_influences(a, &a->overall.set, 0, a->overall.answer.n, a->overall.self);
+    if (!a->overall.has_self && a->overall.sort == BY_SELF) a->overall.sort = BY_TOTAL;
+    return sort_items(a);
+}
+
 static enum status take(struct app *a) {
     size_t n = a->overall.answer.n;
     a->overall.self = mem_array(n + 1, sizeof *a->overall.self);
     a->overall.order = mem_array(n + 1, sizeof *a->overall.order);
     if (!a->overall.self || !a->overall.order) return fail(ERR_NOMEM, "overall: out of memory");
-    a->overall.has_self = setting_self_influences(a, &a->overall.set, 0, n, a->overall.self);
-    if (!a->overall.has_self && a->overall.sort == BY_SELF) a->overall.sort = BY_TOTAL;
-    return sort_items(a);
+    return read_self(a);
 }
 
 static void load(struct app *a) {
@@ -70,7 +75,10 @@ static void load(struct app *a) {
             return;
         }
         /* What is there stays as long as it is of the same scores. */
-        if (set.id == a->overall.set.id && set.rows_done == a->overall.set.rows_done && a->overall.answer.n) return;
+        if (set.id == a->overall.set.id && set.rows_done == a->overall.set.rows_done && a->overall.tiles.n) {
+            if (read_self(a) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
+            return;
+        }
         overall_free(a);
         a->overall.set = set;
         a->overall.part = 0;
@@ -141,6 +149,11 @@ static void wheel(struct app *a, int down) { tiles_act(&a->overall.tiles, down ?
 
 /* --- drawing --- */
 
+/* Would the self-influence screen make the leverages of these scores? */
+static int is_offered(const struct score_set *s) {
+    return !strcmp(s->method, method_name(METHOD_TRAK)) && s->checkpoints == 1 && !strcmp(s->lambda_spec, "auto");
+}
+
 static void draw_facts(struct app *a, struct frame *f, struct area in) {
     const struct survey_answer *x = &a->overall.answer;
     char id[32], label[80], text[24];
@@ -167,7 +180,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "total        %s", text);
     if (row < end && isfinite(a->overall.self[i]))
         frame_printf(f, row++, in.col, in.cols, STYLE_NORMAL, "self-influence %.3g", a->overall.self[i]);
-    else if (row < end)
+    else if (row < end && is_offered(&a->overall.set))
         frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "no self-influence: %s and %s", key_for(a, ACT_self), key_for(a, ACT_self_compute));
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_DIM, "over %zu %s items", x->queries, split_name(a->overall.set.split));
     char behind[80];

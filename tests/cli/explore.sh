@@ -18,6 +18,8 @@ says but_it_is_shown $? "$(head -n 1 screen.txt)"
 "$DTRAK" features a.db --loss square --timesteps 10 --dims 64 --threads 1 2> /dev/null &&
     "$DTRAK" score a.db --method dtrak --threads 1 2> /dev/null
 says features_and_scores_are_made $?
+shows leverages_are_offered_where_there_are_none "7 @idle" "no self-influence: 4 and r"
+shows and_show_when_they_came "7 @idle 4 r @idle 7 @idle" "self-influence 0."
 shows plus_makes_an_image_and_its_scores "2 + @idle" "proponents 1-"
 grep -q "gen:4/5" screen.txt
 says and_shows_it $? "$(head -n 1 screen.txt)"

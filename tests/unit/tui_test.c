@@ -329,6 +329,14 @@ static void self_influence_is_shown_beside_its_own_scores_only(void **state) {
     free(text);
 }
 
+static void leverages_are_offered_for_the_scores_that_have_them(void **state) {
+    (void)state;
+    shows("7 @idle", "gen:3", "no self-influence: 4 and r");
+    char *text = screen("2 M 7 @idle", 120, 36, "gen:3");
+    if (!strstr(text, "Pixel cos") || !strstr(text, "mean score   ") || strstr(text, "no self-influence")) fail_msg("%s", text);
+    free(text);
+}
+
 /* A filtered ranking keeps the ranks of the whole, and holds exactly what passes. */
 static void a_filter_lets_through_what_it_says(void **state) {
     (void)state;
@@ -432,6 +440,7 @@ int main(void) {
         cmocka_unit_test(from_a_training_item_to_the_queries_and_back),
         cmocka_unit_test(numbers_over_all_queries_are_of_the_setting_in_the_title),
         cmocka_unit_test(self_influence_is_shown_beside_its_own_scores_only),
+        cmocka_unit_test(leverages_are_offered_for_the_scores_that_have_them),
         cmocka_unit_test(a_filter_lets_through_what_it_says),
         cmocka_unit_test(back_and_forward_go_where_one_has_been),
         cmocka_unit_test(five_thousand_random_keys_on_each_size_do_no_harm),
