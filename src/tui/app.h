@@ -488,6 +488,8 @@ int setting_self_influences(struct app *a, const struct score_set *scores, size_
 /* The stored scores of the present setting for the items of a split, at its lambda or, where
  * that is not stored, at another.  ERR_MISSING. */
 enum status setting_find_set(struct app *a, enum split split, struct score_set *out);
+/* Of which lambda that set is, "λ auto 0.05", when it is another than the setting's; else "". */
+void setting_other_lambda(const struct app *a, const struct score_set *set, char *out, size_t size);
 
 /* --- marks.c --- */
 enum status marks_load(struct app *a);     /* from the store; where that is not written, new marks stay in memory */
@@ -561,6 +563,8 @@ size_t draw_line_fit(const char *text, size_t cols);
 /* Paragraph: breaks at blanks; returns the rows used (at most rows). */
 size_t draw_paragraph(struct frame *f, size_t row, size_t col, size_t rows, size_t cols,
                       enum style style, const char *text);
+/* A paragraph where that set is of another lambda than the setting's, else nothing: the rows used. */
+size_t draw_other_lambda(const struct app *a, struct frame *f, size_t row, size_t col, size_t rows, size_t cols, const struct score_set *set);
 
 /* --- history.c --- */
 struct place history_here(const struct app *a);

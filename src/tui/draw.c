@@ -408,6 +408,14 @@ static void draw_question(const struct app *a, struct frame *f, size_t row) {
     frame_text_in(f, row, at, cols - at, STYLE_WARN, answers);
 }
 
+size_t draw_other_lambda(const struct app *a, struct frame *f, size_t row, size_t col, size_t rows, size_t cols, const struct score_set *set) {
+    char lambda[48], text[120];
+    setting_other_lambda(a, set, lambda, sizeof lambda);
+    if (!lambda[0]) return 0;
+    snprintf(text, sizeof text, "of %s: %s is not stored", lambda, a->setting.lambda);
+    return draw_paragraph(f, row, col, rows, cols, STYLE_WARN, text);
+}
+
 void draw_footer(struct app *a, struct frame *f) {
     size_t rows = frame_rows(f), cols = frame_cols(f);
     if (rows < 2) return;

@@ -169,6 +169,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
         row += h;
     }
     if (row < end) frame_printf(f, row++, in.col, in.cols, STYLE_BOLD, "%s %s", id, label);
+    row += draw_other_lambda(a, f, row, in.col, end - row, in.cols, &a->overall.set);
     struct score_format s = draw_score_format(largest(a));
     char scale[24] = "";
     if (s.scale) snprintf(scale, sizeof scale, " x 1e%d", s.scale);
@@ -190,14 +191,14 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
 
 static void draw(struct app *a, struct frame *f, struct area in) {
     static const char *const by[] = { "mean score", "mean absolute score", "self-influence", "least mean score" };
-    char title[160], name[96], scale[24] = "";
+    char title[160], scale[24] = "", lambda[48] = "";
     load(a);
     size_t side = in.cols >= 70 && in.rows >= 14 ? in.cols * 28 / 100 : 0;
     if (side > 44) side = 44;
-    setting_name(a, name, sizeof name);
     struct score_format s = draw_score_format(largest(a));
+    if (!side) setting_other_lambda(a, &a->overall.set, lambda, sizeof lambda);   /* the side box says it with more words */
     if (s.scale && a->overall.tiles.n && a->overall.sort != BY_SELF) snprintf(scale, sizeof scale, " x 1e%d", s.scale);
-    snprintf(title, sizeof title, in.cols < 60 ? "by %s%s" : "training items by %s%s", by[a->overall.sort], scale);
+    snprintf(title, sizeof title, "%sby %s%s%s%s", in.cols < 60 ? "" : "training items ", by[a->overall.sort], lambda[0] ? "  " : "", lambda, scale);
     struct area page = { in.row, in.col, in.rows, in.cols - side };
     tiles_draw(a, f, page, &a->overall.tiles, title, get);
     if (a->overall.tiles.n == 0) {

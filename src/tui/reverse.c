@@ -179,6 +179,7 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
     setting_name(a, name, sizeof name);
     if (row < end) frame_text_in(f, row++, in.col, in.cols, STYLE_NORMAL, name);
     if (x->n == 0) return;
+    row += draw_other_lambda(a, f, row, in.col, end - row, in.cols, &a->reverse.set);
     double sum = 0, size = 0;
     for (size_t i = 0; i < x->n; i++) {
         sum += (double)x->score[i];
@@ -208,11 +209,13 @@ static void draw(struct app *a, struct frame *f, struct area in) {
     size_t side = in.cols >= 70 && in.rows >= 14 ? in.cols * 28 / 100 : 0;
     if (side > 44) side = 44;
     struct score_format s = draw_score_format(a->reverse.largest);
-    char scale[24] = "";
+    char scale[24] = "", lambda[48] = "";
     if (s.scale && a->reverse.tiles.n) snprintf(scale, sizeof scale, "  x 1e%d", s.scale);
-    if (in.cols < 60) snprintf(title, sizeof title, "%s %s%s", id, a->reverse.opponents ? "opposes" : "supports", scale);
-    else snprintf(title, sizeof title, "%s items that %s %s%s", a->reverse.split == SPLIT_GEN ? "generated" : "held-out", id,
-             a->reverse.opponents ? "opposes" : "supports", scale);
+    if (!side) setting_other_lambda(a, &a->reverse.set, lambda, sizeof lambda);   /* the side box says it with more words */
+    const char *does = a->reverse.opponents ? "opposes" : "supports", *space = lambda[0] ? "  " : "";
+    if (in.cols < 60) snprintf(title, sizeof title, "%s %s%s%s%s", id, does, space, lambda, scale);
+    else snprintf(title, sizeof title, "%s items that %s %s%s%s%s", a->reverse.split == SPLIT_GEN ? "generated" : "held-out", id, does,
+                  space, lambda, scale);
     struct area page = { in.row, in.col, in.rows, in.cols - side };
     tiles_draw(a, f, page, &a->reverse.tiles, title, get);
     if (a->reverse.tiles.n == 0) {

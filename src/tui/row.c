@@ -80,8 +80,17 @@ enum status setting_find_set(struct app *a, enum split split, struct score_set *
     q.lambda_spec = a->setting.lambda;
     q.timesteps = out->timesteps;
     q.k = out->k;
-    if (store_score_set_find(a->store, &q, &other) == OK) *out = other;
+    if (store_score_set_find(a->store, &q, &other) == OK && other.rows_done) *out = other;
     return OK;
+}
+
+void setting_other_lambda(const struct app *a, const struct score_set *set, char *out, size_t size) {
+    const struct setting *t = &a->setting;
+    char value[LAMBDA_TEXT] = "";
+    out[0] = 0;
+    if (!set->id || !method_has_lambda(t->method) || !t->lambda[0] || !strcmp(set->lambda_spec, t->lambda)) return;
+    if (set->lambda_rel > 0) lambda_format_value(value, set->lambda_rel);
+    snprintf(out, size, "λ %s%s%s", strcmp(set->lambda_spec, "auto") ? "" : "auto", strcmp(set->lambda_spec, "auto") || !value[0] ? "" : " ", value);
 }
 
 /* A ridge strength that is not stored: asked of the live thread. */

@@ -140,6 +140,13 @@ static void a_lambda_whose_scores_were_dropped_is_computed_live(void **state) {
     char *text = screen_of(path, "2 ] @idle", 120, 36, "gen:0");
     if (!strstr(text, "λ 0.1 live") || !strstr(text, "proponents")) fail_msg("not computed live:\n%s", text);
     free(text);
+    /* Over all queries there is what is stored, which is said. */
+    text = screen_of(path, "2 ] @idle 7 @idle", 120, 36, "gen:0");
+    if (!strstr(text, "of λ auto 0.05: 0.1 is not") || !strstr(text, "train:")) fail_msg("%s", text);
+    free(text);
+    text = screen_of(path, "2 ] @idle R @idle", 120, 36, "gen:0");
+    if (!strstr(text, "of λ auto 0.05: 0.1 is not") || !strstr(text, "#")) fail_msg("%s", text);
+    free(text);
 }
 
 /* An axis is a sum of steps, which misses zero by little: that is no "-0". */
@@ -285,6 +292,9 @@ static void from_a_training_item_to_the_queries_and_back(void **state) {
     shows_the_same("2 R @idle tab q R @idle", "2 R @idle", "gen:3");
     shows_the_same("2 R @idle tab enter <", "2 R @idle", "gen:3");
     shows("7 @idle s", "gen:3", "training items by mean absolute score");
+    char *text = screen("7 @idle s", 120, 36, "gen:3");
+    assert_null(strstr(text, "λ auto 0.05:"));
+    free(text);
 }
 
 /* A screen that was left and is gone back to follows the setting too. */
