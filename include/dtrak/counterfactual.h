@@ -20,6 +20,8 @@ struct store;
 struct counterfactual_options {
     const char *methods;          /* "dtrak,trak,pixel-cos,random", "trak:avg"; NULL: none */
     const char *list;             /* a removal list by name; NULL: none */
+    const size_t *take;           /* its training items, if it is to be made or replaced; NULL: it is there */
+    size_t n_take;
     size_t remove;                /* items that a method takes away */
     size_t queries;               /* the first so many generated items; or */
     const char *items;            /* "gen:3,gen:17"; NULL: queries */

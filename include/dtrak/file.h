@@ -24,7 +24,8 @@ enum status file_inflate(unsigned char **out, size_t *out_len, const void *bytes
                          size_t max, const char *name);
 
 /* Writes a new file beside path, flushes it to the disk and renames it to path, so that
- * path holds either what it held before or all of the new bytes. */
+ * path holds either what it held before or all of the new bytes.  Through a link the file that it
+ * means; a pipe or a device is written to as it is; a database is never replaced (ERR_IO). */
 enum status file_write(const char *path, const void *bytes, size_t len);
 /* The same for a path that does not exist: what is there by then stays, and that is ERR_IO.
  * file_check_new() says so before the work that makes the bytes. */

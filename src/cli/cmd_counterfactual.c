@@ -39,6 +39,7 @@ static enum status read_options(const struct args *a, struct counterfactual_opti
     if (o->items && args_has(a, "queries")) return fail(ERR_USAGE, "--queries and --items say the same thing twice");
     TRY(args_size(a, "remove", 1, 1u << 27, &o->remove));
     TRY(args_size(a, "queries", 1, 1u << 27, &o->queries));
+    if (args_has(a, "same") && args_has(a, "steps")) return fail(ERR_USAGE, "--same follows the project's length, --steps gives one: take one of them");
     const char *same = args_text(a, "same", "epochs");
     if (strcmp(same, "epochs") != 0 && strcmp(same, "steps") != 0)
         return fail(ERR_USAGE, "--same '%s' is neither epochs nor steps", same);
@@ -50,7 +51,8 @@ static enum status read_options(const struct args *a, struct counterfactual_opti
     return args_size(a, "threads", 1, 1024, &o->threads);
 }
 
-static enum status make_list(const struct args *a, struct store *s) {
+/* --take into *index, the caller's to mem_free(). */
+static enum status read_take(const struct args *a, size_t **taken, size_t *count) {
     const char *name = args_text(a, "list", NULL), *list = args_text(a, "take", NULL);
     char word[48];
     size_t n = 0, room = 1;
@@ -66,8 +68,8 @@ static enum status make_list(const struct args *a, struct store *s) {
         if (st == OK) index[n++] = ref.index;
     }
     if (st == OK && !n) st = fail(ERR_USAGE, "--take needs training items, as in train:3,train:88");
-    if (st == OK) st = store_removal_list_put(s, name, index, n);
-    mem_free(index);
+    *taken = index;
+    *count = n;
     return st;
 }
 
@@ -102,7 +104,6 @@ static enum status retrain(const struct args *a, struct store *s, struct counter
     struct counterfactual_summary m;
     struct cost_sink cost;
     struct console c;
-    TRY(make_list(a, s));
     cli_cost(&cost, a);
     o->cost = &cost;
     console_start(&c);
@@ -123,12 +124,21 @@ static enum status run_counterfactual(const struct args *a) {
     int shows = args_has(a, "report") || sheet;
     if (!args_has(a, "report") && (args_has(a, "json") || args_has(a, "csv")))
         return fail(ERR_USAGE, "--json and --csv belong to --report");
+    if (shows && (args_has(a, "methods") || args_has(a, "list") || args_has(a, "items") || args_has(a, "take")))
+        return fail(ERR_USAGE, "--report and --sheet show everything that there is; --methods, --list, --take and --items say what is to be made");
+    size_t *take = NULL;
     if (!shows) TRY(read_options(a, &o));
-    TRY(cli_open(&s, a->file[0], !shows));
-    enum status st = OK;
+    enum status st = shows ? OK : read_take(a, &take, &o.n_take);
+    o.take = take;
+    if (st == OK) st = cli_open(&s, a->file[0], !shows);
+    if (st != OK) {
+        mem_free(take);
+        return st;
+    }
     if (sheet) st = draw_sheet(sheet, s);
     if (st == OK && args_has(a, "report")) st = print_report(a, s);
     if (!shows) st = retrain(a, s, &o);
+    mem_free(take);
     return cli_close(s, st);
 }
 

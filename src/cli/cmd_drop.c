@@ -52,6 +52,27 @@ static void print_dropped(const struct drop_result *r, int really) {
     else printf(" would go; --yes drops them\n");
 }
 
+/* What each option of a setting says something about; of anything else it would be passed over,
+ * and more would go than was meant. */
+#define OF_SCORES (DROP_SCORES | DROP_ROWS | DROP_ERRORS)
+#define OF_FEATURES (DROP_FEATURES | DROP_KERNELS | DROP_BASES)
+static const struct { const char *option; unsigned of; const char *words; } applies[] = {
+    { "method", OF_SCORES, "scores and error bars" },
+    { "lambda", OF_SCORES, "scores and error bars" },
+    { "split", OF_SCORES | DROP_FEATURES, "scores, error bars and features" },
+    { "loss", OF_SCORES | OF_FEATURES, "scores, error bars, features, kernels and eigenbases" },
+    { "timesteps", OF_SCORES | OF_FEATURES, "scores, error bars, features, kernels and eigenbases" },
+    { "dims", OF_SCORES | OF_FEATURES, "scores, error bars, features, kernels and eigenbases" },
+    { "checkpoint", OF_SCORES | OF_FEATURES | DROP_WEIGHTS, "scores, error bars, features, kernels, eigenbases and weights" },
+};
+
+static enum status check_applies(const struct args *a, const struct drop_options *o) {
+    for (size_t i = 0; i < sizeof applies / sizeof *applies; i++)
+        if (args_has(a, applies[i].option) && ((unsigned)o->what & ~applies[i].of || o->embedding || o->queries))
+            return fail(ERR_USAGE, "--%s chooses among %s; drop the rest with a command of its own", applies[i].option, applies[i].words);
+    return OK;
+}
+
 static enum status run_drop(const struct args *a) {
     struct store *s = NULL;
     struct console c;
@@ -67,6 +88,7 @@ static enum status run_drop(const struct args *a) {
     if (args_has(a, "weights")) o.what |= DROP_WEIGHTS;
     if (!o.what && !o.embedding && !o.queries)
         return fail(ERR_USAGE, "what is to go? --scores, --rows, --errors, --features, --kernels, --bases, --weights, --embedding NAME or --query ITEMS");
+    TRY(check_applies(a, &o));
     TRY(cli_pick(a, &o.pick));
     TRY(cli_open(&s, a->file[0], o.really));
     console_start(&c);

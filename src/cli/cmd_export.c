@@ -119,7 +119,6 @@ static enum status write_picture(struct store *s, const struct report_rankings *
     struct image im = { 0 };
     struct buf png = BUF_INIT;
     enum status st = OK;
-    if (r->count != 1) return fail(ERR_USAGE, "--png is a picture of one query, and %zu are meant: add --query gen:0", r->count);
     TRY_TO(report_sheet_ranking(&im, s, &r->one[0], NULL));
     TRY_TO(image_encode_png(&png, &im));
     st = force ? file_write(path, png.data, png.len) : file_write_new(path, png.data, png.len);
@@ -155,6 +154,8 @@ static void print_written(const struct report_rankings *r, const char *path) {
 
 static enum status export_files(const struct args *a, struct store *s, const struct report_rankings *r) {
     int force = args_has(a, "force"), rows = args_has(a, "rows");
+    if (args_has(a, "png") && r->count != 1)
+        return fail(ERR_USAGE, "--png is a picture of one query, and %zu are meant: add --query gen:0", r->count);
     for (int i = FOLDERS; i < TARGETS; i++) {
         const char *path = args_text(a, targets[i], NULL);
         int json = !strcmp(targets[i], "json");
@@ -189,6 +190,9 @@ static enum status check_targets(const struct args *a, int *folders, int *files)
     if (!*folders && !*files) return fail(ERR_USAGE, "what is to be written? --npy DIR, --traker DIR, --csv, --json, --png or --html FILE");
     if (!*files && (args_has(a, "query") || args_has(a, "rows") || args_has(a, "top") || args_has(a, "bottom")))
         return fail(ERR_USAGE, "--query, --rows, --top and --bottom are for --csv, --json, --png and --html");
+    if (!*folders && args_has(a, "split")) return fail(ERR_USAGE, "--split is for --npy and --traker; --query chooses the queries of a file");
+    if (!args_has(a, "npy") && args_has(a, "what")) return fail(ERR_USAGE, "--what is for --npy");
+    if (!args_has(a, "traker") && (args_has(a, "half") || args_has(a, "matrix"))) return fail(ERR_USAGE, "--half and --matrix are for --traker");
     if (args_has(a, "rows") && !args_has(a, "csv") && !args_has(a, "json")) return fail(ERR_USAGE, "--rows is for --csv and --json");
     return OK;
 }

@@ -50,6 +50,9 @@ static enum status run_neighbours(const struct args *a) {
     if (args_has(a, "json") && args_has(a, "csv")) return fail(ERR_USAGE, "--json or --csv, not both");
     TRY(item_ref_parse(&q.item, args_text(a, "item", "")));
     TRY(read_by(a, &q.by));
+    if (q.by != NEAR_EMBEDDING && args_has(a, "embedding")) return fail(ERR_USAGE, "--embedding is for --by embedding");
+    if (q.by != NEAR_FEATURES && (args_has(a, "loss") || args_has(a, "checkpoint") || args_has(a, "timesteps") || args_has(a, "dims")))
+        return fail(ERR_USAGE, "--loss, --checkpoint, --timesteps and --dims are for --by features");
     TRY(args_size(a, "top", 1, 1000000, &q.top));
     TRY(args_size(a, "timesteps", 1, 1000, &q.timesteps));
     TRY(args_size(a, "dims", 1, 1u << 24, &q.k));

@@ -40,8 +40,9 @@ static void print_help(void) {
 }
 
 static int finish(enum status st, const struct command *c) {
+    errno = 0;     /* what failed earlier has left its mark on the stream, not its reason */
     if (st == OK && (fflush(stdout) || ferror(stdout)))
-        st = fail(ERR_IO, "standard output: %s", strerror(errno));
+        st = fail(ERR_IO, "standard output: %s", errno ? strerror(errno) : "not everything could be written");
     if (st == OK) return 0;
     fflush(stdout);
     fprintf(stderr, "dtrak: %s\n", fail_reason());
@@ -79,6 +80,7 @@ int main(int argc, char **argv) {
     const char *word = argv[1];
     if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
         const struct command *c = argc > 2 ? command_find(argv[2]) : NULL;
+        if (argc > 2 && !c) return finish(no_such_word(argv[2]), NULL);
         if (c) args_print_help(c);
         else print_help();
         return finish(OK, NULL);

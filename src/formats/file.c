@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -245,15 +247,35 @@ static enum status name_it(const char *temp, const char *path, int replace) {
 
 /* --- a file in pieces --- */
 
+/* A database is hours of work: no picture or table takes its name. */
+static enum status check_replaceable(const char *path, const struct stat *sb) {
+    char magic[16] = "";
+    if (S_ISDIR(sb->st_mode)) return fail(ERR_IO, "%s: is a directory; a file name is expected", path);
+    if (!S_ISREG(sb->st_mode)) return OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, magic, sizeof magic) : 0;
+    if (fd >= 0) close(fd);
+    return got == (ssize_t)sizeof magic && !memcmp(magic, "SQLite format 3", sizeof magic)
+        ? fail(ERR_IO, "%s: is a database, which is not replaced; give another name", path) : OK;
+}
+
 enum status file_begin(struct file_out *f, const char *path, int replace) {
     struct stat sb;
+    char real[PATH_MAX];
+    int exists = stat(path, &sb) == 0;
     *f = (struct file_out){ .fd = -1, .replace = replace };
-    if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode))
-        return fail(ERR_IO, "%s: is a directory; a file name is expected", path);
     if (!replace) TRY(file_check_new(path));
+    if (exists) TRY(check_replaceable(path, &sb));
+    if (exists && realpath(path, real)) path = real;      /* a link stays one */
     f->path = mem_copy_string(path);
     if (!f->path) return fail(ERR_NOMEM, "%s: out of memory", path);
-    enum status st = create_beside(&f->fd, &f->temp, path);
+    enum status st = OK;
+    if (exists && !S_ISREG(sb.st_mode)) {                 /* a pipe or a device is written to, not replaced */
+        f->fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (f->fd < 0) st = refuse_errno(path);
+    } else {
+        st = create_beside(&f->fd, &f->temp, path);
+    }
     if (st != OK) file_abandon(f);
     return st;
 }
@@ -262,11 +284,12 @@ enum status file_add(struct file_out *f, const void *bytes, size_t len) { return
 
 enum status file_end(struct file_out *f) {
     enum status st = OK;
-    if (fsync(f->fd) != 0) st = refuse_errno(f->path);
+    int is_new = f->temp.len > 0;
+    if (is_new && fsync(f->fd) != 0) st = refuse_errno(f->path);
     if (close(f->fd) != 0 && st == OK) st = refuse_errno(f->path);
     f->fd = -1;
-    if (st == OK) st = name_it(f->temp.data, f->path, f->replace);
-    if (st == OK) {
+    if (st == OK && is_new) st = name_it(f->temp.data, f->path, f->replace);
+    if (st == OK && is_new) {
         flush_directory(f->path);
         buf_clear(&f->temp);      /* nothing to take away */
         f->temp.data[0] = 0;

@@ -227,9 +227,13 @@ static enum status members_by_score(struct run *r, const struct score_set *set, 
 }
 
 static enum status members_by_list(struct run *r, unsigned char *members) {
-    struct index_list l;
-    TRY(store_removal_list_get(r->s, r->o->list, &l));
+    struct index_list l = { NULL, 0 };
+    if (!r->o->take) TRY(store_removal_list_get(r->s, r->o->list, &l));
     memset(members, 1, r->n);
+    for (size_t i = 0; i < r->o->n_take; i++) {
+        if (r->o->take[i] >= r->n) return fail(ERR_RANGE, "there is no train:%zu: the last one is train:%zu", r->o->take[i], r->n - 1);
+        members[r->o->take[i]] = 0;
+    }
     for (size_t i = 0; i < l.count; i++) members[l.index[i]] = 0;
     index_list_free(&l);
     return memchr(members, 1, r->n) ? OK : fail(ERR_RANGE, "counterfactual: the list \"%s\" takes everything away", r->o->list);
@@ -499,6 +503,7 @@ static enum status run(struct run *r) {
     TRY(set_up(r));
     TRY(say_cost(r, &stop));
     if (stop) return OK;
+    if (r->o->take) TRY(store_removal_list_put(r->s, r->o->list, r->o->take, r->o->n_take));
     TRY(store_protocol_ensure(r->s, PROTOCOL_TRAIN, r->protocol_text.data, &r->protocol));
     TRY(owner_forget_the_dead(r->s, r->protocol, &r->me));
     for (size_t k = 0; k < r->networks; k++) {

@@ -77,11 +77,11 @@ static enum status read_repeats(struct maker *m, enum split split, float *scratc
     struct losses *l = &m->losses;
     size_t repeats = l->seeds > 2 ? l->seeds : 2, K = 0;
     for (size_t k = 0; k < l->M; k++) K += finished(m, k, repeats - 1) != NULL;
+    l->K = K;
     if (K < LDS_SUBSETS_MIN) return OK;
     for (int c = 0; c < 2; c++)
         if (!(l->again[c] = mem_array(repeats, sizeof(double *)))) return fail(ERR_NOMEM, "lds: out of memory");
     l->repeats = repeats;
-    l->K = K;
     for (size_t s = 0; s < repeats; s++) {
         size_t at = 0;
         l->again[0][s] = mem_array(K * l->Q, sizeof(double));
@@ -110,7 +110,7 @@ static enum status read_losses(struct maker *m, const struct lds_report_split *s
 static enum status judge_losses(struct maker *m, struct lds_report_split *sp) {
     const struct losses *l = &m->losses;
     for (int c = 0; c < 2; c++) {
-        sp->repeat[c] = (struct lds_repeat){ .r = NAN, .se = NAN, .spearman = NAN };
+        sp->repeat[c] = (struct lds_repeat){ .r = NAN, .se = NAN, .spearman = NAN, .K = l->K };
         sp->ceiling[c] = NAN;
         if (!l->repeats) continue;
         TRY(lds_repeat(&sp->repeat[c], (const double *const *)l->again[c], l->repeats, l->K, l->Q));

@@ -161,6 +161,8 @@ static enum status all_seeds(struct sampler *m) {
 
 static enum status run(struct sampler *m) {
     const struct sample_options *o = m->o;
+    if (o->count && o->seed > (uint64_t)INT64_MAX - (o->count - 1))
+        return fail(ERR_RANGE, "sample: %zu seeds from %llu on pass the largest one, %lld", o->count, (unsigned long long)o->seed, (long long)INT64_MAX);
     TRY(store_project_get(m->s, &m->project));
     TRY(store_checkpoints_resolve(m->s, o->checkpoint, &m->checkpoint));
     if (m->checkpoint.count != 1)

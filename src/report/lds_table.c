@@ -147,6 +147,9 @@ static void add_split(struct buf *b, const struct lds_report *r, const struct ld
         else buf_text(b, "  ceiling not determined: nothing repeats");
         if (isfinite(sp->ceiling[1])) buf_printf(b, ", centred %.1f", 100 * sp->ceiling[1]);
         buf_text(b, "\n");
+    } else if (sp->repeat[0].K && sp->repeat[0].K < LDS_SUBSETS_MIN) {
+        buf_printf(b, "  ceiling unknown: %zu %s a second seed, and %d are needed (--second-seed 16 gives them)\n", sp->repeat[0].K,
+                   sp->repeat[0].K == 1 ? "subset has" : "subsets have", LDS_SUBSETS_MIN);
     } else {
         buf_text(b, "  ceiling unknown: no subset has a second seed (--second-seed 16 gives them)\n");
     }

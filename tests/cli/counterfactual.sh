@@ -63,6 +63,14 @@ same_file with_the_same_pictures b.csv a.csv
 says a_list_is_taken_away $? "$(cat err.txt)"
 "$DTRAK" counterfactual a.db --report --csv | grep -q '^gen:2,list:mine,3,'
 says and_reported $?
+"$DTRAK" counterfactual a.db --list tried --take train:1 --items gen:2 --steps 20 --dry-run > out.txt 2> err.txt
+exits a_dry_run_makes_no_list 1 'no list "tried"' counterfactual a.db --list tried
+exits a_refused_call_replaces_no_list 1 "gen:9" counterfactual a.db --list mine --take train:1 --items gen:9
+"$DTRAK" counterfactual a.db --list mine --items gen:2 --steps 20 > out.txt 2> err.txt
+says the_list_is_what_it_was $? "$(cat err.txt)"
+equal and_no_other_network_came "$("$DTRAK" counterfactual a.db --report --csv | grep -c list:mine)" 1
+exits a_length_is_given_once 2 "take one of them" counterfactual a.db --methods random --remove 3 --steps 9 --same steps
+exits a_report_shows_everything 2 "show everything" counterfactual a.db --report --methods random
 exits a_list_that_is_not_there_is_named 1 'no list "yours"' counterfactual a.db --list yours
 exits only_training_items_are_taken 2 "train:3" counterfactual a.db --list mine --take gen:1
 exits an_item_beyond_the_end_is_refused 1 "train:30" counterfactual a.db --list mine --take train:30

@@ -27,6 +27,9 @@ grep -q '^8 retrainings: 8 done$' out.txt
 says all_are_done $? "$(cat out.txt)"
 grep -q '^lds 100%' err.txt
 says progress_is_shown $? "$(cat err.txt)"
+"$DTRAK" lds a.db --report 2> err.txt | grep -q 'ceiling unknown: 2 subsets have a second seed, and 3 are needed'
+says too_few_second_seeds_are_said $? "$("$DTRAK" lds a.db --report 2>&1 | grep ceiling)"
+exits losses_do_not_take_a_databases_place 1 "is a database" lds a.db --export a.db
 holds outputs_are_exported "$DTRAK" lds a.db --export a.tsv
 [ "$(grep -c '^model' a.tsv)" = 8 ] && [ "$(grep -c '^out' a.tsv)" = 16 ]
 says every_model_and_split_is_there $? "$(cut -c1-60 a.tsv)"

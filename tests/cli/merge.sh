@@ -141,6 +141,10 @@ holds merge_brings_them_back "$DTRAK" merge e.db a.db
 equal and_nothing_else_is_new "$(value e.db checkpoints.#)" "$(value a.db checkpoints.#)"
 exits a_database_is_not_merged_with_itself 2 "is the database itself" merge e.db e.db
 exits what_is_not_there_is_said 1 "nothing of that kind" drop d.db --features --yes
+exits a_method_is_of_scores_only 2 "--method chooses among scores" drop d.db --features --method trak
+exits a_kernel_has_no_lambda 2 "--lambda chooses among scores" drop d.db --scores --kernels --lambda auto
+exits weights_have_a_checkpoint_only 2 "--loss chooses among scores" drop d.db --weights --loss square
+exits a_query_goes_with_all_of_theirs 2 "--checkpoint chooses among scores" drop d.db --query gen:0 --checkpoint last
 exits a_query_that_is_not_there_is_named 2 "there is no gen:9" drop d.db --query gen:9
 exits a_training_item_stays 2 "was trained on it" drop d.db --query train:3
 exits something_must_be_named 2 "what is to go" drop d.db

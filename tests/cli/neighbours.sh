@@ -36,6 +36,8 @@ says a_kernel_stands_for_dropped_features $? "$(cat out.txt err.txt)"
 "$data" idx e 12
 "$DTRAK" new copies.db --idx e/images.idx e/labels.idx --per-class 2 --held-out 2 --size 8 2> err.txt
 exits an_item_that_is_not_there_is_said 2 "there is no train:99" neighbours a.db --item train:99
+exits an_embedding_is_of_embeddings 2 "--by embedding" neighbours a.db --item train:1 --embedding clip
+exits a_loss_is_of_features 2 "--by features" neighbours a.db --item train:1 --loss l1
 exits an_item_is_needed 2 "--item" neighbours a.db
 exits a_measure_that_is_none_is_named 2 "--by 'taste'" neighbours a.db --item train:1 --by taste
 exits features_that_are_not_there_are_said 1 "dtrak features a.db makes them" neighbours a.db --item train:1 --by features --loss avg

@@ -138,6 +138,34 @@ static void gzip_inflates_over_members_and_within_its_cap(void **state) {
     hostile_mutations(subject, packed, packed_len, 3000, 6);
 }
 
+static void a_link_stays_a_pipe_is_written_to_a_database_is_kept(void **state) {
+    (void)state;
+    char link[80], got[8] = "";
+    struct stat sb;
+    int ends[2];
+    snprintf(link, sizeof link, "%s/link", root);
+    assert_int_equal(file_write(path, "old", 3), OK);
+    assert_int_equal(symlink(path, link), 0);
+    assert_int_equal(file_write(link, "new!", 4), OK);
+    assert_int_equal(lstat(link, &sb), 0);
+    assert_true(S_ISLNK(sb.st_mode));
+    assert_int_equal(stat(path, &sb), 0);
+    assert_int_equal(sb.st_size, 4);
+    unlink(link);
+    assert_int_equal(file_write(path, "SQLite format 3", 16), OK);
+    assert_int_equal(file_write(path, "picture", 7), ERR_IO);
+    assert_non_null(strstr(fail_reason(), "is a database"));
+    assert_int_equal(stat(path, &sb), 0);
+    assert_int_equal(sb.st_size, 16);
+    assert_int_equal(pipe(ends), 0);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", ends[1]);
+    assert_int_equal(file_write(link, "piped", 5), OK);
+    assert_int_equal(read(ends[0], got, sizeof got), 5);
+    assert_string_equal(got, "piped");
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* An export that replaces an earlier one may take hours. */
 static void what_came_into_the_old_folder_meanwhile_is_kept(void **state) {
     (void)state;
@@ -171,6 +199,7 @@ int main(void) {
         IN_ROOT(what_is_written_reads_back_and_replaces_what_was_there),
         IN_ROOT(a_new_file_replaces_nothing),
         IN_ROOT(caps_missing_files_and_odd_files_are_said),
+        IN_ROOT(a_link_stays_a_pipe_is_written_to_a_database_is_kept),
         IN_ROOT(what_came_into_the_old_folder_meanwhile_is_kept),
         IN_ROOT(gzip_inflates_over_members_and_within_its_cap),
     };
