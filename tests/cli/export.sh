@@ -76,10 +76,10 @@ equal outputs_are_the_losses "$(echo "$even $want" | awk '{ d = $1 - $2; print (
 exits a_split_is_of_folders 2 "--query chooses" export a.db --csv s.csv --split val
 exits float16_is_of_traker 2 "for --traker" export a.db --npy half --half
 exits parts_are_of_npy 2 "--what is for --npy" export a.db --csv s.csv --what labels
-exits a_picture_is_of_one_query 2 "--png is a picture of one query" export a.db --csv s.csv --png s.png --query val:all
+exits a_picture_is_of_one_query_before_all_else 2 "--png is a picture of one query" export "$demo" --csv s.csv --png s.png --query gen:all --method dtrak
 [ ! -e s.csv ] && [ ! -e half ]
 says and_nothing_is_written_before $?
-exits a_database_is_not_replaced 1 "is a database" export a.db --csv a.db --force --query val:0
+exits a_database_is_not_replaced 1 "is a database" export "$demo" --csv a.db --force --query gen:0 --method dtrak
 exits a_folder_that_exists_stays 1 "exists already" export a.db --npy arrays
 "$DTRAK" export a.db --npy arrays --what labels --force > out.txt 2> err.txt && [ ! -e arrays/scores ] && [ -s arrays/labels/train.npy ]
 says force_replaces_an_earlier_export $? "$(cat err.txt; find arrays)"
