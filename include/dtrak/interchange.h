@@ -49,6 +49,11 @@ struct import_options {
 };
 #define IMPORT_DEFAULTS { .kind = IMPORT_NPY, .raw_type = ARRAY_F32, .split = SPLIT_GEN }
 
+/* What o->kind, o->features and, of bergson, the folder o->path say of what is there: one of the bits, or
+ * both where a folder may hold both. */
+enum { IMPORT_FEATURES = 1, IMPORT_SCORES = 2 };
+unsigned import_content(const struct import_options *o);
+
 struct import_result {
     size_t score_sets, queries, n;          /* of the last score set: rows and columns */
     size_t feature_sets, rows, k;           /* of the last feature set */

@@ -17,7 +17,7 @@ static const struct option options[] = {
     { "checkpoint", 1, "C", "one that is here, or the step of a network that is not (last, else 0)" },
     { "timesteps", 1, "K", "that the loss was averaged over" },
     { "rule", 1, "R", "uniform or cumulative (uniform)" },
-    { "dims", 1, "Z", "numbers per row of a raw file" },
+    { "dims", 1, "Z", "numbers per row of a raw file; of other scores: of the features behind them" },
     { "used", 1, "K", "take the first K columns of the features only" },
     { "type", 1, "T", "of a raw file: float16, bfloat16, float32 or float64 (float32)" },
     { "tensor", 1, "NAME", "of safetensors: its name; of lists in a pickle: a place, 0.3; of bergson: a module" },
@@ -35,13 +35,63 @@ static const struct option options[] = {
     { NULL, 0, NULL, NULL },
 };
 
+/* --- which options there are for what is imported --- */
+
+enum {
+    ARRAYS = 1u << IMPORT_NPY | 1u << IMPORT_RAW | 1u << IMPORT_SAFETENSORS | 1u << IMPORT_PICKLE,
+    CSV = 1u << IMPORT_CSV, TRAKER = 1u << IMPORT_TRAKER, BERGSON = 1u << IMPORT_BERGSON, DTRAK = 1u << IMPORT_DTRAK,
+    ANY = IMPORT_FEATURES | IMPORT_SCORES,
+};
+
+/* Other options are for every import. */
+static const struct { const char *name; unsigned kinds, content; const char *what; } meant_for[] = {
+    { "axes", ARRAYS, IMPORT_SCORES, "arrays of scores" },
+    { "features", ARRAYS | BERGSON, ANY, "arrays and bergson" },
+    { "split", ~(unsigned)DTRAK, ANY, "what is of one split" },
+    { "method", ~(unsigned)DTRAK, IMPORT_SCORES, "scores whose file does not say it" },
+    { "loss", ~(unsigned)DTRAK, ANY, "what does not say its own" },
+    { "lambda", ~(unsigned)DTRAK, IMPORT_SCORES, "scores that do not say their own" },
+    { "timesteps", ~(unsigned)DTRAK, ANY, "what does not say its own" },
+    { "rule", ARRAYS | TRAKER | BERGSON, IMPORT_FEATURES, "features that do not say their own" },
+    { "dims", 1u << IMPORT_RAW, ANY, NULL },
+    { "dims", ARRAYS | CSV | BERGSON, IMPORT_SCORES, "raw files and for scores that do not say their own" },
+    { "used", ARRAYS | BERGSON | DTRAK, IMPORT_FEATURES, "features of arrays, d-trak and bergson" },
+    { "type", 1u << IMPORT_RAW, ANY, "raw files" },
+    { "tensor", 1u << IMPORT_SAFETENSORS | 1u << IMPORT_PICKLE, ANY, NULL },
+    { "tensor", BERGSON, IMPORT_FEATURES, "safetensors, pickles and features of bergson" },
+    { "query-index", ARRAYS | BERGSON, ANY, "arrays and bergson" },
+    { "train-index", ARRAYS | BERGSON, IMPORT_SCORES, "the columns of scores of arrays and bergson; --query-index is for the rows of features" },
+    { "projection", ARRAYS | TRAKER | BERGSON, IMPORT_FEATURES, "features of arrays, traker and bergson" },
+    { "projection-seed", ARRAYS | TRAKER | BERGSON, IMPORT_FEATURES, "features of arrays, traker and bergson" },
+    { "noise-seed", ARRAYS | TRAKER | BERGSON, IMPORT_FEATURES, "features of arrays, traker and bergson" },
+    { "name", ~(unsigned)DTRAK, ANY, "what has no names of its own" },
+    { "experiment", TRAKER, ANY, "traker" },
+    { "setting", DTRAK, ANY, "d-trak" },
+    { "allow-zero", ~(unsigned)CSV, ANY, "rows of numbers" },
+    { "in-place", ARRAYS | TRAKER | BERGSON | DTRAK, IMPORT_FEATURES, "features; scores are copied" },
+};
+
+/* What would be ignored is refused: it may have been meant to say which row is which item. */
+static enum status check_options(const struct args *a, const struct import_options *o, const char *from) {
+    unsigned content = import_content(o), kind = 1u << o->kind;
+    int said = 0;
+    for (size_t i = 0; i < sizeof meant_for / sizeof *meant_for; i++) {
+        said |= (meant_for[i].kinds & kind) && (meant_for[i].content & content);
+        if (!meant_for[i].what) continue;       /* the option goes on in the next line */
+        if (!said && args_has(a, meant_for[i].name))
+            return fail(ERR_USAGE, "--%s does nothing for %s from %s: it is for %s", meant_for[i].name,
+                        content == ANY ? "what comes" : content & IMPORT_SCORES ? "scores" : "features", from, meant_for[i].what);
+        said = 0;
+    }
+    return OK;
+}
+
 static enum status read_axes(const struct args *a, struct import_options *o) {
     const char *word = args_text(a, "axes", NULL);
-    int wants = o->kind == IMPORT_NPY || o->kind == IMPORT_RAW || o->kind == IMPORT_SAFETENSORS || o->kind == IMPORT_PICKLE;
+    int wants = (1u << o->kind & ARRAYS) != 0;
     if (word && !strcmp(word, "query,train")) o->axes = AXES_QUERY_TRAIN;
     else if (word && !strcmp(word, "train,query")) o->axes = AXES_TRAIN_QUERY;
     else if (word) return fail(ERR_USAGE, "--axes '%s' is neither query,train nor train,query", word);
-    if (word && (o->features || !wants)) return fail(ERR_USAGE, "--axes is for arrays of scores");
     if (!word && wants && !o->features)
         return fail(ERR_USAGE, "tools disagree about the order of axes: say --axes query,train or --axes train,query (or --features)");
     return OK;
@@ -57,10 +107,11 @@ static enum status read_options(const struct args *a, struct import_options *o) 
     o->features = args_has(a, "features");
     if (o->split == SPLIT_COUNT || (o->split == SPLIT_TRAIN && !o->features && o->kind != IMPORT_BERGSON))
         return fail(ERR_USAGE, "--split '%s' is neither val nor gen%s", split, o->features ? " nor train" : "");
+    o->path = a->file[1];
+    TRY(check_options(a, o, from));
     TRY(read_axes(a, o));
     o->raw_type = array_type_parse(args_text(a, "type", "float32"));
     if (o->raw_type > ARRAY_F64) return fail(ERR_USAGE, "--type is none of float16, bfloat16, float32, float64");
-    o->path = a->file[1];
     o->tensor = args_text(a, "tensor", NULL);
     o->query_index = args_text(a, "query-index", NULL);
     o->train_index = args_text(a, "train-index", NULL);
@@ -75,8 +126,6 @@ static enum status read_options(const struct args *a, struct import_options *o) 
     o->rule = args_text(a, "rule", NULL);
     o->allow_zero = args_has(a, "allow-zero");
     o->in_place = args_has(a, "in-place");
-    if (o->in_place && (o->kind == IMPORT_CSV || (o->axes != AXES_NONE)))
-        return fail(ERR_USAGE, "--in-place is for features; scores are copied");
     TRY(cli_feature_root(a));
     TRY(args_size(a, "timesteps", 1, 1000000, &o->timesteps));
     TRY(args_size(a, "dims", 1, 1 << 24, &o->dims));

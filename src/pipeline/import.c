@@ -28,6 +28,15 @@ enum import_kind import_kind_parse(const char *name) {
     return (enum import_kind)k;
 }
 
+unsigned import_content(const struct import_options *o) {
+    switch (o->kind) {
+    case IMPORT_CSV: return IMPORT_SCORES;
+    case IMPORT_TRAKER: case IMPORT_DTRAK: return IMPORT_FEATURES | IMPORT_SCORES;
+    case IMPORT_BERGSON: return import_bergson_has_scores(o->path) ? IMPORT_SCORES : IMPORT_FEATURES;
+    default: return o->features ? IMPORT_FEATURES : IMPORT_SCORES;
+    }
+}
+
 /* --- checkpoints --- */
 
 static enum status make_checkpoint(struct store *s, size_t step, struct import_result *r) {

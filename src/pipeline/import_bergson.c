@@ -133,7 +133,7 @@ static enum status take_scores(struct bergson *b, const struct bergson_scores *x
     struct score_set set;
     size_t *query = NULL, *train = NULL;
     enum method m = method_parse(o->method, NULL);
-    struct score_target t = { o->method, o->loss, o->lambda, NULL, 0, o->split, o->timesteps, 0, "bergson", o->name ? o->name : o->path, 0 };
+    struct score_target t = { o->method, o->loss, o->lambda, NULL, 0, o->split, o->timesteps, o->dims, "bergson", o->name ? o->name : o->path, 0 };
     enum status st;
     TRY_TO(array_open_raw(&a, b->path.data, x->record, ARRAY_U8));
     if (x->rows && a.shape[0] != x->rows) {
@@ -166,19 +166,16 @@ done:
 
 /* --- the folder --- */
 
-/* 1 when the folder has that file; its path and that of info.json beside it. */
-static enum status look_for(struct bergson *b, const char *file, int *there) {
-    buf_clear(&b->path);
-    buf_printf(&b->path, "%s/%s", b->o->path, file);
-    TRY(buf_status(&b->path));
-    *there = access(b->path.data, F_OK) == 0;
-    return OK;
+int import_bergson_has_scores(const char *folder) {
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/scores.bin", folder);
+    return n > 0 && n < (int)sizeof path && access(path, F_OK) == 0;
 }
 
 static enum status take(struct bergson *b) {
     struct bergson_index index = { 0 };
     struct bergson_scores scores = { 0 };
-    int has_index, has_scores;
+    int has_scores = import_bergson_has_scores(b->o->path);
     TRY(store_items_count(b->s, SPLIT_TRAIN, &b->n));
     TRY(store_items_count(b->s, b->o->split, &b->items));
     if (!b->n || !b->items)
@@ -186,8 +183,9 @@ static enum status take(struct bergson *b) {
                     b->o->path);
     buf_printf(&b->info, "%s/info.json", b->o->path);
     TRY(buf_status(&b->info));
-    TRY(look_for(b, "scores.bin", &has_scores));
     if (has_scores) {
+        buf_printf(&b->path, "%s/scores.bin", b->o->path);
+        TRY(buf_status(&b->path));
         TRY(json_read(&b->doc, b->info.data));
         enum status st = bergson_scores_parse(&scores, json_root(b->doc), b->info.data);
         if (st == OK && (b->o->features || b->o->in_place || b->o->split == SPLIT_TRAIN))
@@ -196,8 +194,9 @@ static enum status take(struct bergson *b) {
         bergson_scores_free(&scores);
         return st;
     }
-    TRY(look_for(b, "gradients.bin", &has_index));
-    if (!has_index) return fail(ERR_MISSING, "%s: neither gradients.bin nor scores.bin is there", b->o->path);
+    buf_printf(&b->path, "%s/gradients.bin", b->o->path);
+    TRY(buf_status(&b->path));
+    if (access(b->path.data, F_OK) != 0) return fail(ERR_MISSING, "%s: neither gradients.bin nor scores.bin is there", b->o->path);
     TRY(json_read(&b->doc, b->info.data));
     enum status st = bergson_index_parse(&index, json_root(b->doc), b->info.data);
     if (st == OK) st = take_index(b, &index);

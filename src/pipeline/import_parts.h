@@ -90,6 +90,9 @@ enum status import_traker(struct store *s, const struct import_options *o, const
 enum status import_dtrak(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
 enum status import_bergson(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r);
 
+/* The folder has scores, else it is an index of gradients. */
+int import_bergson_has_scores(const char *folder);
+
 /* --- D-TRAK's tree --- */
 
 struct dtrak_tree {

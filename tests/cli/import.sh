@@ -177,5 +177,32 @@ done
 exits a_rule_that_is_none_is_named 2 "--rule 'middle' is neither" import a.db train.raw --from raw --dims 16 --features --split train --loss avg --rule middle
 exits axes_must_be_said 2 'tools disagree' import a.db s.npy --from npy --loss avg --split val
 exits a_network_that_is_not_here_is_said 1 'has no weights here' features a.db --checkpoint 900
+# An option that would be ignored may have been meant to say which row is which item.
+ignored() {   # OPTION KIND ARGUMENT...
+    option=$1 from=$2
+    shift 2
+    name=$(echo "$option is not ignored for $from $*" | tr ' ' _)
+    exits "$name" 2 "$option does nothing for" import a.db "$file" --from "$from" "$@"
+    "$DTRAK" info a.db --json > after.json
+    cmp -s before.json after.json || says "${name}_and_the_database_is_as_it_was" 1
+}
+file=train.npy && "$arrays" npy train.npy 30 16 11
+ignored --train-index npy --features --split train --train-index order.npy
+ignored --method npy --features --split train --method grad-dot
+ignored --dims npy --features --split train --dims 16
+ignored --noise-seed npy --axes query,train --split val --noise-seed 3
+ignored --used npy --axes query,train --split val --used 8
+ignored --experiment npy --axes query,train --split val --experiment val
+exits the_message_names_the_list_of_rows 2 '--query-index is for the rows of features' import a.db train.npy --from npy --features --split train --loss avg --train-index order.npy
+file=top.csv
+ignored --query-index csv --split val --query-index order.npy
+ignored --tensor csv --split val --tensor scores
+ignored --type csv --split val --type float16
+ignored --features csv --split val --features
+ignored --allow-zero csv --split val --allow-zero
+file=tk
+for option in '--train-index order.npy' '--used 8' '--dims 3' '--setting 30-0.5'; do ignored ${option% *} traker --split val $option; done
+file=tree
+for option in '--loss avg' '--timesteps 3' '--noise-seed 5' '--method random' '--query-index order.npy' '--split val'; do ignored ${option% *} d-trak $option; done
 wrong features_need_a_loss_that_exists 'here are 6 val items' train.raw --from raw --dims 16 --features --split val --loss avg --checkpoint 5
 finish

@@ -96,4 +96,8 @@ mkdir twice && cp scores/scores.bin twice && sed 's/score_1"/score_0"/' scores/i
 wrong a_field_that_is_there_twice_is_said 'score_0 is there twice' twice val
 mkdir far && cp scores/scores.bin far && sed 's/44\]/47]/' scores/info.json > far/info.json && sed -i 's/40, 47/46, 44/' far/info.json
 wrong a_field_outside_its_record_is_said 'score_5 stands at byte 46 of a record of 48' far val
+cp base.db a.db
+exits a_list_of_training_items_does_nothing_for_an_index 2 '--train-index does nothing for features from bergson' import a.db train --from bergson --loss simple \
+    --split train --train-index list.txt
+exits a_module_does_nothing_for_scores 2 '--tensor does nothing for scores from bergson' import a.db scores --from bergson --loss simple --split val --tensor up.0
 finish

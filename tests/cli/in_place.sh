@@ -94,7 +94,7 @@ exits a_file_elsewhere_is_refused 1 "not below the database's folder" import ins
 "$arrays" fortran f/turned.npy 30 16 11
 exits an_array_in_fortran_order_is_copied_only 2 'leave out --in-place' import a.db f/turned.npy --from npy --features --split train --loss square \
     --checkpoint 900 --in-place
-exits scores_are_not_in_place 2 '--in-place is for features' import a.db s.npy --from npy --axes query,train --loss square --in-place
+exits scores_are_not_in_place 2 '--in-place does nothing for scores from npy: it is for features' import a.db s.npy --from npy --axes query,train --loss square --in-place
 # 30 rows of 32 KiB of which the last ten were never written
 "$arrays" raw f/sparse.raw 20 8192 3 && truncate -s $((30 * 32768)) f/sparse.raw
 sparse() { "$DTRAK" import a.db f/sparse.raw --from raw --dims 8192 --features --split train --loss square --checkpoint 900 --in-place "$@" > out.txt 2> err.txt; }
