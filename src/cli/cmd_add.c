@@ -12,7 +12,7 @@ static const struct option options[] = {
     { "split", 1, "SPLIT", "of pictures val or gen; of an embedding train, val or gen: whose rows they are" },
     { "fit", 1, "HOW", "crop: the middle of the longer side; pad: black around (crop)" },
     { "filter", 1, "F", "of resizing: nearest, box, triangle, catmull-rom or mitchell (catmull-rom)" },
-    { "labels", 1, "FILE", "a label per line, number or name, for each picture in order; empty: none" },
+    { "labels", 1, "FILE", "a label per line, name or else number, for each picture in order; empty: none" },
     { "captions", 1, "FILE", "a caption per line for each picture" },
     { "seed", 1, "S", "gen: the first was made with this seed, the next with S+1, ..." },
     { "doubles", 0, NULL, "also pictures that are items of the split already" },

@@ -157,6 +157,9 @@ static enum status take_label(struct adder *a, struct picture *p, char *line) {
     if (!*line) return OK;
     long number = strtol(line, &end, 10);
     int is_number = *line >= '0' && *line <= '9' && !*end;
+    /* A class may be called 001, and another have that number: what is written is a name wherever it can be. */
+    for (size_t i = 0; i < l->count && p->label < 0; i++)
+        if (!strcmp(l->label[i].name, line)) p->label = l->label[i].label;
     for (size_t i = 0; i < l->count && p->label < 0; i++)
         if (is_number ? l->label[i].label == number : !strcasecmp(l->label[i].name, line)) p->label = l->label[i].label;
     return p->label >= 0 ? OK : no_such_label(l, line);

@@ -60,6 +60,17 @@ says and_said $? "$(cat err.txt)"
 grep -q 'drawn/ring/0.png is the picture of gen:3$' err.txt && grep -q '^val:4 added' out.txt
 says a_picture_of_another_split_is_said_and_added $? "$(cat out.txt err.txt)"
 
+# --- classes whose names are numbers ---
+mkdir -p numbers/001 numbers/003 numbers/1
+for i in 0 2 4; do cp drawn/ring/$i.png numbers/001; cp drawn/ring/$((i + 6)).png numbers/003; cp drawn/bar/$((i + 1)).png numbers/1; done
+"$DTRAK" new numbers.db --images numbers --size 8 2> err.txt
+printf '001\n003\n1\n0\n' > names.txt
+"$DTRAK" add numbers.db --split gen drawn/bar/7.png drawn/bar/9.png drawn/bar/11.png drawn/ring/10.png --doubles --labels names.txt > out.txt 2> err.txt
+says names_that_are_numbers_are_taken $? "$(cat err.txt)"
+"$DTRAK" export numbers.db --npy labels --what labels > out.txt 2> err.txt
+says their_labels_are_there $? "$(cat err.txt)"
+equal names_go_before_numbers "$(tail -c 16 labels/labels/gen.npy | od -An -v -td4 | xargs)" "0 1 2 0"
+
 # --- sizes and colours ---
 "$DTRAK" new colour.db --images drawn --held-out 2 --size 24 2> err.txt
 "$DTRAK" add colour.db --split gen drawn/bar/3.png > out.txt 2> err.txt
