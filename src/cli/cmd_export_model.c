@@ -6,7 +6,7 @@
 static const struct option options[] = {
     { "checkpoint", 1, "C", "a step, a percentage, last, or a network's name (last)" },
     { "pipeline", 0, NULL, "a pipeline: unet/, scheduler/ and model_index.json" },
-    { "force", 0, NULL, "replace an earlier export" },
+    { "force", 0, NULL, "replace an earlier export, as its dtrak.json says; any other folder stays" },
     { NULL, 0, NULL, NULL },
 };
 

@@ -2,7 +2,7 @@
  *
  * The folder is made beside its place and renamed at the end, so that DIR is
  * either whole or not there.  With force a folder is replaced that holds an
- * earlier export and nothing else. */
+ * earlier export, as its dtrak.json says, and nothing else. */
 #include "dtrak/pipeline.h"
 
 #include "dtrak/file.h"
@@ -139,18 +139,42 @@ static int is_of_an_export(const char *sub, const char *name) {
     return 0;
 }
 
-/* Only an earlier export is replaced: a folder with its files and no others. */
-static enum status check_replaceable(const char *dir, const char *sub) {
+/* Others' models have files of the same names. */
+static enum status check_writer(const char *dir) {
+    char path[PATH];
+    struct json_doc *doc;
+    TRY(join(path, dir, "dtrak.json"));
+    int is_ours = 0;
+    if (json_read(&doc, path) == OK) {
+        is_ours = !strncmp(json_string(json_get(json_root(doc), "program"), ""), "dtrak ", 6);
+        json_free(doc);
+    }
+    return is_ours ? OK : fail(ERR_IO, "%s: no dtrak.json in it says that dtrak wrote it; it is not replaced: move it away, or choose another folder", dir);
+}
+
+/* Only an earlier export is replaced: a folder with its files and no others.  *found: files. */
+static enum status check_names(const char *dir, const char *sub, int *found) {
     char path[PATH];
     TRY(join(path, dir, sub));
     DIR *d = opendir(*sub ? path : dir);
     if (!d) return errno == ENOENT ? OK : errno_of(dir);
     enum status st = OK;
-    for (struct dirent *e; st == OK && (e = readdir(d));)
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && !is_of_an_export(sub, e->d_name))
+    for (struct dirent *e; st == OK && (e = readdir(d));) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+        ++*found;
+        if (!is_of_an_export(sub, e->d_name))
             st = fail(ERR_IO, "%s: holds %s%s%.80s, which is of no export; it is not replaced", dir, sub, *sub ? "/" : "", e->d_name);
+    }
     closedir(d);
     return st;
+}
+
+static enum status check_replaceable(const char *dir) {
+    int found = 0;
+    TRY(check_names(dir, "", &found));
+    TRY(check_names(dir, "unet", &found));
+    TRY(check_names(dir, "scheduler", &found));
+    return found ? check_writer(dir) : OK;
 }
 
 static enum status choose_place(struct exporter *x) {
@@ -164,9 +188,7 @@ static enum status choose_place(struct exporter *x) {
     if (lstat(dir, &sb)) return errno == ENOENT ? OK : errno_of(dir);
     if (!x->o->force) return fail(ERR_IO, "%s is there already; --force replaces an earlier export", dir);
     if (!S_ISDIR(sb.st_mode)) return fail(ERR_IO, "%s: is no folder; it is not replaced", dir);
-    TRY(check_replaceable(dir, ""));
-    TRY(check_replaceable(dir, "unet"));
-    return check_replaceable(dir, "scheduler");
+    return check_replaceable(dir);
 }
 
 static enum status move_into_place(const struct exporter *x) {

@@ -62,6 +62,17 @@ touch out/mine
 exits a_folder_with_other_files_is_kept 1 "holds mine" export-model a.db out --force
 [ -e out/mine ] && [ "$("$json" step < out/dtrak.json)" = 250 ]
 says all_of_it $?
+for form in plain pipeline; do
+    rm -rf theirs && cp -r "$models/$form" theirs && rm -f theirs/dtrak.json && cp -r theirs before
+    exits "a_model_of_others_is_not_replaced_$form" 1 "no dtrak.json in it says that dtrak wrote it" export-model a.db theirs --force --checkpoint 250
+    diff -r theirs before > diff.txt 2>&1
+    says "it_is_as_it_was_$form" $? "$(cat diff.txt)"
+    rm -r before
+done
+echo '{"program": "another"}' > theirs/dtrak.json
+exits a_sidecar_of_another_program_is_none 1 "no dtrak.json in it says that dtrak wrote it" export-model a.db theirs --force --checkpoint 250
+mkdir void
+holds an_empty_folder_is_taken_with_force "$DTRAK" export-model a.db void --force --checkpoint 250
 exits an_export_of_no_checkpoint_names_them 1 "8000" export-model a.db other --checkpoint 9
 exits a_place_that_is_not_there_is_said 1 "nowhere" export-model a.db nowhere/model
 equal nothing_half_written_stays "$(ls -d other* nowhere* ./*.part-* ./*.old-* 2> /dev/null; echo none)" none
