@@ -27,6 +27,31 @@ static enum status differs(const char *field, double here, double there) {
     return fail(ERR_RANGE, "another project: %s %g here, %g there", field, here, there);
 }
 
+/* Items carry a label's number, and its name stands once. */
+static enum status check_labels(const struct label_list *here, const struct label_list *there) {
+    for (size_t i = 0; i < here->count; i++)
+        for (size_t j = 0; j < there->count; j++) {
+            const struct label *a = &here->label[i], *b = &there->label[j];
+            if (!*a->name || !*b->name || (a->label == b->label) == !strcmp(a->name, b->name)) continue;
+            return a->label == b->label
+                ? fail(ERR_RANGE, "another project: label %d is %s here, %s there", a->label, a->name, b->name)
+                : fail(ERR_RANGE, "another project: %s is label %d here, label %d there", a->name, a->label, b->label);
+        }
+    return OK;
+}
+
+static enum status compare_labels(const struct merger *m) {
+    struct label_list here, there;
+    TRY(store_labels_list(m->s, &here));
+    enum status st = store_labels_list(m->other, &there);
+    if (st == OK) {
+        st = check_labels(&here, &there);
+        label_list_free(&there);
+    }
+    label_list_free(&here);
+    return st;
+}
+
 static enum status check_project(struct merger *m) {
     struct project a, b;
     char here[65], there[65];
@@ -42,7 +67,8 @@ static enum status check_project(struct merger *m) {
         return differs("training items", (double)m->items[SPLIT_TRAIN], (double)m->their_items[SPLIT_TRAIN]);
     TRY(items_digest(m->s, SPLIT_TRAIN, 0, m->items[SPLIT_TRAIN], here));
     TRY(items_digest(m->other, SPLIT_TRAIN, 0, m->items[SPLIT_TRAIN], there));
-    return !strcmp(here, there) ? OK : fail(ERR_RANGE, "another project: its training items are not those that are here");
+    if (strcmp(here, there) != 0) return fail(ERR_RANGE, "another project: its training items are not those that are here");
+    return compare_labels(m);
 }
 
 static enum status count_items(struct merger *m) {

@@ -84,6 +84,18 @@ exits another_size_is_refused_by_its_field 1 "another project: width 32 here, 8 
 exits fewer_training_items_too 1 "training items 40 here, 20 there" merge a.db few.db
 "$DTRAK" new others.db --idx d/images.idx d/labels.idx --classes 0,2 --per-class 20 --held-out 4 --patch 2 2> err.txt
 exits other_training_items_too 1 "its training items are not those" merge a.db others.db
+# The same pictures under other names.
+"$data" folder drawn 12 && mkdir mine theirs && cp -r drawn/ring mine/cat && cp -r drawn/bar mine/dog && cp -r drawn/ring theirs/dog &&
+    cp -r drawn/bar theirs/zebra
+for side in mine theirs; do
+    "$DTRAK" new $side.db --images $side --size 8 2> err.txt && echo dog > dog.txt &&
+        "$DTRAK" add $side.db --split gen drawn/ring/0.png --doubles --labels dog.txt > out.txt 2> err.txt
+    says "${side}_is_made" $? "$(cat err.txt)"
+done
+cp mine.db before.db
+exits labels_of_other_names_are_refused 1 "another project: label 0 is cat here, dog there" merge mine.db theirs.db
+cmp -s mine.db before.db
+says and_the_database_is_as_it_was $?
 exits what_is_no_part_is_named 2 "--what 'notes'" merge a.db b.db --what notes
 exits no_networks_are_said_when_asked_for 1 "no network has been retrained there" merge a.db b.db --what subsets
 
