@@ -35,11 +35,11 @@ struct model_folder {
     char name[128];
 };
 
-/* sample_size: height and width where config.json has none.  schedule: used in
- * place of scheduler_config.json, or NULL.  Errors name the file and the field
- * or tensor. */
+/* sample_size: height and width where config.json has none.  change: what takes the
+ * place of scheduler_config.json's (or of the default schedule's), or NULL.  Errors
+ * name the file and the field or tensor. */
 enum status model_folder_read(struct model_folder *out, const char *dir, const size_t sample_size[2],
-                              const struct schedule_config *schedule);
+                              const struct schedule_change *change);
 void model_folder_free(struct model_folder *m);   /* fine on a zeroed one */
 
 #endif

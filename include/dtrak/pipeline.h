@@ -197,7 +197,7 @@ enum status pipeline_embedding_add(struct store *s, const char *path, enum split
 
 /* --- import-model, export-model --- */
 
-struct schedule_config;
+struct schedule_change;
 
 struct import_model_options {
     const char *dir;            /* a diffusers model: see model_folder.h */
@@ -205,7 +205,7 @@ struct import_model_options {
     int has_step;               /* else dtrak.json's, a folder's checkpoint-8000, or 0 */
     const char *name;           /* for people; NULL: dtrak.json's */
     size_t patch;               /* 0: dtrak.json's, or the project's */
-    const struct schedule_config *schedule;   /* in place of scheduler_config.json; or NULL */
+    const struct schedule_change *schedule;   /* in place of what scheduler_config.json says; or NULL */
 };
 struct import_model_result {
     size_t step, parameters, T;

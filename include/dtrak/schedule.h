@@ -40,6 +40,16 @@ const char *schedule_kind_name(enum schedule_kind k);     /* "linear", ..., "tra
 /* The kind of that name (trained is none), or SCHEDULE_KINDS. */
 enum schedule_kind schedule_kind_parse(const char *name);
 
+/* Fields of a schedule that another value takes the place of. */
+struct schedule_change {
+    enum schedule_kind kind;       /* SCHEDULE_KINDS: as it is */
+    size_t T;                      /* 0: as it is */
+    double beta_start, beta_end;   /* 0: as they are */
+};
+#define SCHEDULE_UNCHANGED { SCHEDULE_KINDS, 0, 0, 0 }
+/* ERR_USAGE for betas, or T of betas given one by one, that the changed schedule does not read. */
+enum status schedule_config_change(struct schedule_config *c, const struct schedule_change *change);
+
 struct schedule;
 /* ERR_RANGE naming the field when the betas are not all inside (0, 1). */
 enum status schedule_new(struct schedule **out, const struct schedule_config *c);

@@ -18,36 +18,40 @@ static const struct option options[] = {
     { NULL, 0, NULL, NULL },
 };
 
-/* One of the four flags is enough; the others have their defaults then. */
-static enum status read_schedule(const struct args *a, struct schedule_config *c, int *given) {
-    const char *kind = args_text(a, "beta-schedule", "linear");
-    *c = schedule_config_default();
-    *given = args_has(a, "beta-schedule") || args_has(a, "beta-start") || args_has(a, "beta-end") || args_has(a, "train-timesteps");
-    c->kind = schedule_kind_parse(kind);
-    if (c->kind == SCHEDULE_KINDS)
+static enum status read_schedule(const struct args *a, struct schedule_change *c) {
+    const char *kind = args_text(a, "beta-schedule", NULL);
+    *c = (struct schedule_change)SCHEDULE_UNCHANGED;
+    if (kind) c->kind = schedule_kind_parse(kind);
+    if (kind && c->kind == SCHEDULE_KINDS)
         return fail(ERR_USAGE, "--beta-schedule '%s' is none of linear, scaled_linear, squaredcos_cap_v2, sigmoid", kind);
     TRY(args_real(a, "beta-start", 1e-12, 1 - 1e-12, &c->beta_start));
     TRY(args_real(a, "beta-end", 1e-12, 1 - 1e-12, &c->beta_end));
     return args_size(a, "train-timesteps", 1, SCHEDULE_T_MAX, &c->T);
 }
 
+/* The schedule in a word where the folder has none. */
+static const char *schedule_from(const struct import_model_result *r, const struct schedule_change *c) {
+    if (r->has_schedule) return "";
+    return c->kind != SCHEDULE_KINDS || c->T || c->beta_start > 0 || c->beta_end > 0 ? " (no scheduler_config.json: what is not given is DDPM's)"
+                                                                              : " (linear 0.0001 to 0.02: no scheduler_config.json)";
+}
+
 static enum status run_import_model(const struct args *a) {
     struct import_model_options o = { .dir = a->file[1], .name = args_text(a, "name", NULL), .has_step = args_has(a, "step") };
     struct import_model_result r;
-    struct schedule_config schedule;
+    struct schedule_change schedule;
     struct store *s = NULL;
-    int given;
     TRY(args_size(a, "step", 0, (size_t)1000000000000, &o.step));
     TRY(args_size(a, "patch", 1, 2, &o.patch));
-    TRY(read_schedule(a, &schedule, &given));
-    if (given) o.schedule = &schedule;
+    TRY(read_schedule(a, &schedule));
+    o.schedule = &schedule;
     TRY(cli_open(&s, a->file[0], 1));
     enum status st = pipeline_import_model(s, &o, &r);
     if (st == OK && r.there_already)
         printf("%s: these weights are here already, as checkpoint %zu (SHA-256 %.12s)\n", a->file[0], r.step, r.sha256);
     else if (st == OK)
         printf("%s: checkpoint %zu, %zu parameters as %s, %zu timesteps%s, SHA-256 %.12s\n", a->file[0], r.step, r.parameters,
-               r.weights_type, r.T, r.has_schedule || given ? "" : " (linear 0.0001 to 0.02: no scheduler_config.json)", r.sha256);
+               r.weights_type, r.T, schedule_from(&r, &schedule), r.sha256);
     return cli_close(s, st);
 }
 

@@ -29,6 +29,22 @@ struct schedule_config schedule_config_default(void) {
     return (struct schedule_config){ SCHEDULE_LINEAR, SCHEDULE_T, 1e-4, 2e-2, NULL, 1, 1, 0 };
 }
 
+enum status schedule_config_change(struct schedule_config *c, const struct schedule_change *change) {
+    int has_betas = change->beta_start > 0 || change->beta_end > 0;
+    if (change->kind != SCHEDULE_KINDS) {
+        c->kind = change->kind;
+        c->betas = NULL;
+    }
+    if (c->kind == SCHEDULE_TRAINED && (has_betas || change->T))
+        return fail(ERR_USAGE, "schedule: its betas are given one by one; only another kind of schedule changes them or their number");
+    if (c->kind == SCHEDULE_SQUAREDCOS && has_betas)
+        return fail(ERR_USAGE, "schedule: squaredcos_cap_v2 has no first and no last beta to be given");
+    if (change->T) c->T = change->T;
+    if (change->beta_start > 0) c->beta_start = change->beta_start;
+    if (change->beta_end > 0) c->beta_end = change->beta_end;
+    return OK;
+}
+
 /* --- making one --- */
 
 static double cosine(double u) {

@@ -52,24 +52,36 @@ static enum status find_network(char out[PATH], const char *dir) {
     return fail(ERR_MISSING, "%s: holds neither config.json nor unet/config.json, as a diffusers model does", dir);
 }
 
-static enum status read_scheduler(struct model_folder *m, const char *dir, const char *network,
-                                  const struct schedule_config *given) {
+/* The path of the schedule, or "" where there is none. */
+static enum status find_scheduler(char path[PATH], const char *dir, const char *network) {
     static const char *const inside[] = { "scheduler_config.json", "scheduler/scheduler_config.json" };
-    char path[PATH] = "";
-    struct json_doc *doc;
-    if (given) return schedule_new(&m->schedule, given);
+    *path = 0;
     for (size_t i = 0; i < 2 && !*path; i++)
         if (is_there(dir, inside[i])) TRY(join(path, dir, inside[i]));
     if (!*path && is_there(network, "../scheduler/scheduler_config.json"))
         TRY(join(path, network, "../scheduler/scheduler_config.json"));
-    if (!*path) {
-        struct schedule_config usual = schedule_config_default();
-        return schedule_new(&m->schedule, &usual);
+    return OK;
+}
+
+static enum status read_scheduler(struct model_folder *m, const char *dir, const char *network,
+                                  const struct schedule_change *change) {
+    char path[PATH];
+    struct json_doc *doc;
+    TRY(find_scheduler(path, dir, network));
+    if (*path) {
+        TRY(read_json(&doc, path));
+        m->has_schedule = 1;
+        enum status st = scheduler_from(&m->schedule, json_root(doc), path);
+        json_free(doc);
+        TRY(st);
+        if (!change) return OK;
     }
-    TRY(read_json(&doc, path));
-    m->has_schedule = 1;
-    enum status st = scheduler_from(&m->schedule, json_root(doc), path);
-    json_free(doc);
+    struct schedule *own = m->schedule;
+    struct schedule_config c = own ? *schedule_get_config(own) : schedule_config_default();
+    m->schedule = NULL;
+    enum status st = change ? schedule_config_change(&c, change) : OK;
+    if (st == OK) st = schedule_new(&m->schedule, &c);
+    schedule_free(own);
     return st;
 }
 
@@ -222,12 +234,12 @@ static enum status read_config(struct model_folder *m, const char *network, cons
 }
 
 static enum status read_all(struct model_folder *m, const char *dir, const size_t sample_size[2],
-                            const struct schedule_config *schedule) {
+                            const struct schedule_change *change) {
     char network[PATH], sha256[65];
     m->percent = 100;
     TRY(find_network(network, dir));
     TRY(read_config(m, network, sample_size));
-    TRY(read_scheduler(m, dir, network, schedule));
+    TRY(read_scheduler(m, dir, network, change));
     step_of_path(m, dir);
     TRY(read_sidecar(m, dir, network, sha256));
     TRY(read_weights(m, network));
@@ -238,9 +250,9 @@ static enum status read_all(struct model_folder *m, const char *dir, const size_
 }
 
 enum status model_folder_read(struct model_folder *out, const char *dir, const size_t sample_size[2],
-                              const struct schedule_config *schedule) {
+                              const struct schedule_change *change) {
     memset(out, 0, sizeof *out);
-    enum status st = read_all(out, dir, sample_size, schedule);
+    enum status st = read_all(out, dir, sample_size, change);
     if (st != OK) model_folder_free(out);
     return st;
 }

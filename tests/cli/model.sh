@@ -33,6 +33,11 @@ says a_schedule_may_be_given $? "$(cat out.txt err.txt)"
 "$DTRAK" info a.db > out.txt && grep -q 'step 251 .*bfloat16' out.txt && grep -q 'step 8000 .*from a "pipeline"' out.txt
 says info_knows_precision_and_name $? "$(cat out.txt)"
 equal so_does_its_json "$(value a.db checkpoints.2.weights) $(value a.db checkpoints.0.name)" 'bfloat16 from a "pipeline"'
+make_db s.db && import s.db "$models/pipeline" --step 1 --train-timesteps 400 && "$DTRAK" export-model s.db s-out 2> err.txt
+says one_field_of_a_schedule_may_be_given $? "$(cat out.txt err.txt)"
+field() { "$json" "$1" < s-out/scheduler_config.json; }
+equal and_the_others_are_the_models "$(field num_train_timesteps) $(field beta_schedule) $(field beta_end) $(field clip_sample)" "400 scaled_linear 0.04 false"
+exits betas_one_by_one_are_not_cut 2 "one by one" import-model s.db "$models/ddim" --step 2 --train-timesteps 10
 for form in plain zip zip-old-names legacy sharded; do
     make_db b.db && import b.db "$models/$form" && [ "$(value b.db checkpoints.0.sha256)" = "$sum" ]
     says "${form}_gives_the_same_weights" $? "$(cat err.txt)"

@@ -102,11 +102,39 @@ static void the_scheduler_of_a_folder_is_its_own(void **state) {
     assert_true(c->T == 20 && c->kind == SCHEDULE_TRAINED && c->final_first);
     assert_true(fabs(schedule_beta(m.schedule, 19) - .2) < 1e-12);
     model_folder_free(&m);
-    struct schedule_config given = schedule_config_default();
-    given.T = 10;
-    must(model_folder_read(&m, MODELS "ddim", NULL, &given));
-    assert_int_equal(schedule_steps(m.schedule), 10);
+}
+
+static void what_is_given_takes_the_place_of_that_field_only(void **state) {
+    (void)state;
+    struct model_folder m;
+    struct schedule_change none = SCHEDULE_UNCHANGED, given = SCHEDULE_UNCHANGED;
+    must(model_folder_read(&m, MODELS "ddim", NULL, &none));
+    assert_true(schedule_get_config(m.schedule)->kind == SCHEDULE_TRAINED && schedule_steps(m.schedule) == 20);
     model_folder_free(&m);
+    given.T = 400;
+    must(model_folder_read(&m, MODELS "pipeline", NULL, &given));
+    const struct schedule_config *c = schedule_get_config(m.schedule);
+    assert_true(c->T == 400 && c->kind == SCHEDULE_SCALED_LINEAR && c->beta_start == 1e-4 && c->beta_end == .04 && !c->clip);
+    model_folder_free(&m);
+    given = (struct schedule_change){ SCHEDULE_LINEAR, 0, .001, 0 };
+    must(model_folder_read(&m, MODELS "pipeline", NULL, &given));
+    c = schedule_get_config(m.schedule);
+    assert_true(c->T == 500 && c->kind == SCHEDULE_LINEAR && c->beta_start == .001 && c->beta_end == .04 && !c->clip);
+    model_folder_free(&m);
+    must(model_folder_read(&m, MODELS "plain", NULL, &given));
+    c = schedule_get_config(m.schedule);
+    assert_true(m.has_schedule == 0 && c->T == 1000 && c->beta_start == .001 && c->beta_end == .02 && c->clip);
+    model_folder_free(&m);
+    /* Betas one by one have neither ends nor another number; another kind takes the place of them all. */
+    given = (struct schedule_change){ SCHEDULE_KINDS, 10, 0, 0 };
+    assert_int_equal(model_folder_read(&m, MODELS "ddim", NULL, &given), ERR_USAGE);
+    given.kind = SCHEDULE_LINEAR;
+    must(model_folder_read(&m, MODELS "ddim", NULL, &given));
+    c = schedule_get_config(m.schedule);
+    assert_true(c->T == 10 && c->kind == SCHEDULE_LINEAR && c->final_first);
+    model_folder_free(&m);
+    given = (struct schedule_change){ SCHEDULE_SQUAREDCOS, 0, 0, .01 };
+    assert_int_equal(model_folder_read(&m, MODELS "pipeline", NULL, &given), ERR_USAGE);
 }
 
 /* Before diffusers 0.17 the mid block's attention had its norm also with scale_shift; only the weights say so. */
@@ -393,6 +421,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_of_a_model_gives_diffusers_output),
         cmocka_unit_test(the_scheduler_of_a_folder_is_its_own),
+        cmocka_unit_test(what_is_given_takes_the_place_of_that_field_only),
         cmocka_unit_test(the_norm_of_an_older_mid_block_is_found_in_the_weights),
         cmocka_unit_test(fields_of_a_network_are_honoured_or_refused),
         cmocka_unit_test(fields_of_a_scheduler_are_honoured_or_refused),
