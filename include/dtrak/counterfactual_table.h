@@ -18,6 +18,8 @@ void counterfactual_full_name(char out[COUNTERFACTUAL_NAME], const struct counte
  * `random` of networks trained alike, with its standard error, where both have the query; then each picture. */
 enum status counterfactual_table_text(struct buf *out, const struct counterfactual_list *l);
 enum status counterfactual_table_json(struct buf *out, const struct counterfactual_list *l);
+/* query,label,removed,l2,cosine,steps,score_set: a line for each picture; score_set is empty (JSON: null) of a list, and
+ * where the scores are not there any more. */
 enum status counterfactual_table_csv(struct buf *out, const struct counterfactual_list *l);
 
 #endif

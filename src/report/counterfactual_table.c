@@ -1,6 +1,8 @@
 /* counterfactual_table.c - how far pictures move when items are taken away. */
 #include "dtrak/counterfactual_table.h"
 
+#include "parts.h"
+
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
@@ -145,6 +147,13 @@ static void add_number(struct buf *b, const char *name, double x) {
     json_add_double(b, x);
 }
 
+/* What tells rows of one label apart. */
+static void add_training(struct buf *b, const struct counterfactual *c) {
+    buf_printf(b, ", \"removed\": %zu, \"steps\": %zu, \"score_set\": ", c->removed, c->steps);
+    if (c->score_set) json_add_int(b, c->score_set);
+    else buf_text(b, "null");
+}
+
 enum status counterfactual_table_json(struct buf *out, const struct counterfactual_list *l) {
     struct groups g;
     char name[32];
@@ -155,7 +164,8 @@ enum status counterfactual_table_json(struct buf *out, const struct counterfactu
         const struct group *x = &g.group[i];
         buf_text(out, i ? ",\n {\"label\": " : "\n {\"label\": ");
         json_add_string(out, x->first->label);
-        buf_printf(out, ", \"removed\": %zu, \"steps\": %zu, \"queries\": %zu", x->first->removed, x->first->steps, x->count);
+        add_training(out, x->first);
+        buf_printf(out, ", \"queries\": %zu", x->count);
         add_number(out, "l2_mean", x->l2_mean);
         add_number(out, "l2_median", x->l2_median);
         add_number(out, "cosine_mean", x->cos_mean);
@@ -169,7 +179,7 @@ enum status counterfactual_table_json(struct buf *out, const struct counterfactu
         item_ref_format(name, l->row[i].query);
         buf_printf(out, "%s{\"query\": \"%s\", \"label\": ", i ? ",\n " : "\n ", name);
         json_add_string(out, l->row[i].label);
-        buf_printf(out, ", \"removed\": %zu, \"steps\": %zu", l->row[i].removed, l->row[i].steps);
+        add_training(out, &l->row[i]);
         add_number(out, "l2", l->row[i].pixel_l2);
         add_number(out, "cosine", l->row[i].pixel_cos);
         buf_text(out, "}");
@@ -179,15 +189,17 @@ enum status counterfactual_table_json(struct buf *out, const struct counterfactu
 }
 
 enum status counterfactual_table_csv(struct buf *out, const struct counterfactual_list *l) {
-    char safe[96], name[32];
+    char name[32];
     TRY(check_any(l));
-    buf_text(out, "query,label,removed,l2,cosine\n");
+    buf_text(out, "query,label,removed,l2,cosine,steps,score_set\n");
     for (size_t i = 0; i < l->count; i++) {
-        text_escape(safe, sizeof safe, l->row[i].label);
-        for (char *c = safe; *c; c++)
-            if (*c == ',' || *c == '"') *c = '_';
-        item_ref_format(name, l->row[i].query);
-        buf_printf(out, "%s,%s,%zu,%.9g,%.9g\n", name, safe, l->row[i].removed, l->row[i].pixel_l2, l->row[i].pixel_cos);
+        const struct counterfactual *c = &l->row[i];
+        item_ref_format(name, c->query);
+        buf_printf(out, "%s,", name);
+        report_add_csv(out, c->label);
+        buf_printf(out, ",%zu,%.9g,%.9g,%zu,", c->removed, c->pixel_l2, c->pixel_cos, c->steps);
+        if (c->score_set) buf_printf(out, "%lld", (long long)c->score_set);
+        buf_text(out, "\n");
     }
     return buf_status(out);
 }
