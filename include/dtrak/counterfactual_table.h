@@ -15,7 +15,8 @@ int counterfactual_is_alike(const struct counterfactual *a, const struct counter
 void counterfactual_full_name(char out[COUNTERFACTUAL_NAME], const struct counterfactual_list *l, size_t i);
 
 /* Per label, of rows that are alike: queries, mean and median distance, and the paired difference from
- * `random` of networks trained alike, with its standard error, where both have the query; then each picture. */
+ * `random` of networks trained alike, where both have the query: of how many where that is not all, and with
+ * its standard error from three on; then each picture. */
 enum status counterfactual_table_text(struct buf *out, const struct counterfactual_list *l);
 enum status counterfactual_table_json(struct buf *out, const struct counterfactual_list *l);
 /* query,label,removed,l2,cosine,steps,score_set: a line for each picture; score_set is empty (JSON: null) of a list, and

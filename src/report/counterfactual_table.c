@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GROUPS_MAX = 64 };
+enum { GROUPS_MAX = 64, PAIRS_MIN = 3 };   /* a standard error of fewer says nothing */
 
 /* Rows that are alike. */
 struct group {
@@ -68,7 +68,7 @@ static enum status summarise(struct group *g, const struct counterfactual_list *
     }
     g->pairs = n;
     g->more = n ? stats_mean(l2, n) : (double)NAN;
-    g->more_se = n > 1 ? stats_sd(l2, n) / sqrt((double)n) : (double)NAN;
+    g->more_se = n >= PAIRS_MIN ? stats_sd(l2, n) / sqrt((double)n) : (double)NAN;
     return OK;
 }
 
@@ -119,18 +119,36 @@ static enum status check_any(const struct counterfactual_list *l) {
     return l->count ? OK : fail(ERR_MISSING, "there are no counterfactuals yet; dtrak counterfactual DB --methods dtrak,random makes some");
 }
 
+static int is_random(const struct group *g) { return !strcmp(g->first->label, "random"); }
+
+/* Of some of its queries only: the others have no picture without random items. */
+static int has_few_pairs(const struct group *g) { return !is_random(g) && g->pairs && g->pairs < g->count; }
+
+/* "+0.060 +-0.145", and " of 5" where lines have fewer pairs than queries. */
+static void add_difference(struct buf *b, const struct group *g, int few) {
+    char text[64] = "";
+    size_t n = 0;
+    if (isfinite(g->more) && !is_random(g)) n = (size_t)snprintf(text, sizeof text, "%+6.3f", g->more);
+    if (n && isfinite(g->more_se)) snprintf(text + n, sizeof text - n, " +-%5.3f", g->more_se);
+    buf_printf(b, "  %-14s", text);
+    if (has_few_pairs(g)) snprintf(text, sizeof text, "of %zu", g->pairs);
+    else text[0] = 0;
+    if (few) buf_printf(b, " %-6s", text);
+}
+
 enum status counterfactual_table_text(struct buf *out, const struct counterfactual_list *l) {
     struct groups g;
+    int few = 0;
     char safe[COUNTERFACTUAL_NAME], name[32];
     TRY(check_any(l));
     TRY(find_groups(&g, l));
-    buf_text(out, "taken away by                 items  queries  L2 mean  median    minus random   cosine mean  median\n");
+    for (size_t i = 0; i < g.count; i++) few |= has_few_pairs(&g.group[i]);
+    buf_printf(out, "taken away by                 items  queries  L2 mean  median    minus random%s  cosine mean  median\n", few ? "       " : "");
     for (size_t i = 0; i < g.count; i++) {
         const struct group *x = &g.group[i];
         counterfactual_full_name(safe, l, (size_t)(x->first - l->row));
         buf_printf(out, "%-29s %5zu  %7zu  %7.3f  %6.3f", safe, x->first->removed, x->count, x->l2_mean, x->l2_median);
-        if (isfinite(x->more_se) && strcmp(x->first->label, "random") != 0) buf_printf(out, "  %+6.3f +-%5.3f", x->more, x->more_se);
-        else buf_text(out, "                ");
+        add_difference(out, x, few);
         buf_printf(out, "  %11.4f  %6.4f\n", x->cos_mean, x->cos_median);
     }
     buf_text(out, "\nquery      taken away by                 items      L2   cosine\n");

@@ -54,9 +54,74 @@ static void json_says_whose_scores_took_the_items_away(void **state) {
     buf_free(&b);
 }
 
+/* The line of the text that begins with those words. */
+static void line_of(char out[160], const char *text, const char *words) {
+    const char *at = strstr(text, words);
+    assert_non_null(at);
+    snprintf(out, 160, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+/* TRAK on `queries`, random on the first `others` of them. */
+static void table_of(struct buf *b, size_t queries, size_t others) {
+    struct counterfactual row[16];
+    struct counterfactual_list l = { row, 0 };
+    for (size_t i = 0; i < queries; i++) row[l.count++] = picture(i, "trak simple", 7, 1, 2 + (double)i);
+    for (size_t i = 0; i < others; i++) row[l.count++] = picture(i, "random", 8, 1, 1);
+    assert_int_equal(counterfactual_table_text(b, &l), OK);
+}
+
+static void a_difference_from_fewer_queries_says_of_how_many(void **state) {
+    (void)state;
+    struct buf b = BUF_INIT;
+    char line[160];
+    table_of(&b, 5, 4);
+    line_of(line, b.data, "TRAK");
+    assert_non_null(strstr(line, "+2.500 +-0.645 of 4 "));
+    buf_clear(&b);
+    table_of(&b, 4, 4);
+    line_of(line, b.data, "TRAK");
+    assert_non_null(strstr(line, "+2.500 +-0.645 "));
+    assert_null(strstr(line, " of "));
+    buf_free(&b);
+}
+
+static void two_pairs_have_no_standard_error(void **state) {
+    (void)state;
+    struct buf b = BUF_INIT;
+    char line[160];
+    for (size_t queries = 2; queries <= 3; queries++) {
+        buf_clear(&b);
+        table_of(&b, queries, 2);
+        line_of(line, b.data, "TRAK");
+        assert_non_null(strstr(line, "+1.500 "));
+        assert_null(strstr(line, "+-"));
+        assert_int_equal(strstr(line, " of 2 ") != NULL, queries == 3);
+    }
+    buf_free(&b);
+}
+
+static void what_stands_below_the_heads_is_in_line_with_them(void **state) {
+    (void)state;
+    struct buf b = BUF_INIT;
+    char line[160], head[160];
+    for (size_t others = 3; others <= 5; others++) {
+        buf_clear(&b);
+        table_of(&b, 5, others);
+        line_of(head, b.data, "taken away by");
+        line_of(line, b.data, "TRAK");
+        assert_int_equal(strlen(line), strlen(head));
+        line_of(line, b.data, "Random");
+        assert_int_equal(strlen(line), strlen(head));
+    }
+    buf_free(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_of_one_query_and_label_can_be_told_apart),
+        cmocka_unit_test(a_difference_from_fewer_queries_says_of_how_many),
+        cmocka_unit_test(two_pairs_have_no_standard_error),
+        cmocka_unit_test(what_stands_below_the_heads_is_in_line_with_them),
         cmocka_unit_test(json_says_whose_scores_took_the_items_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
