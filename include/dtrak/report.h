@@ -181,7 +181,7 @@ enum status report_info_json(struct buf *b, struct store *s);
 enum status report_sheet_ranking(struct image *out, struct store *s, const struct report_ranking *r, const struct progress *p);
 /* Two such pictures, the first above the second. */
 enum status report_sheet_stack(struct image *out, const struct image *a, const struct image *b);
-/* A row per query: its picture, then what is left of it under each label, with L2 and cosine. */
+/* A row per query: its picture, then what is left of it, a column for all that are alike, with L2 and cosine. */
 enum status report_sheet_counterfactual(struct image *out, struct store *s, const struct counterfactual_list *l);
 /* Items [first, first + count) of a split; count 0: all that are left. */
 enum status report_sheet_split(struct image *out, struct store *s, enum split split, size_t first,

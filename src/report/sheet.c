@@ -11,6 +11,7 @@
 #include "dtrak/listing.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -223,13 +224,43 @@ enum status report_sheet_stack(struct image *out, const struct image *a, const s
 
 /* --- counterfactuals: a row per query, the picture itself and what each removal makes of it --- */
 
-enum { COUNTER_COLUMNS = 24 };
+enum { COUNTER_COLUMNS = 100, COUNTER_QUERIES = 100,   /* as wide and as high as a picture may be */
+       TITLE_LETTERS = TILE_PX / (FONT_ADVANCE * TEXT_SCALE) };
 
-static size_t column_of(char label[COUNTER_COLUMNS][64], size_t *n, const char *text) {
-    for (size_t i = 0; i < *n; i++)
-        if (!strcmp(label[i], text)) return i;
-    if (*n < COUNTER_COLUMNS) snprintf(label[(*n)++], 64, "%s", text);
-    return *n - 1;
+/* Rows that are alike stand in one column; row[] is the first of each. */
+struct columns { size_t row[COUNTER_COLUMNS], count; };
+
+/* The column of row i; COUNTER_COLUMNS where it has none and no other has room. */
+static size_t column_of(struct columns *c, const struct counterfactual_list *l, size_t i) {
+    for (size_t k = 0; k < c->count; k++)
+        if (counterfactual_is_alike(&l->row[c->row[k]], &l->row[i])) return k;
+    if (c->count == COUNTER_COLUMNS) return COUNTER_COLUMNS;
+    c->row[c->count] = i;
+    return c->count++;
+}
+
+/* The bytes of the next line of a title: whole words where they fit. */
+static size_t title_line(const char *text) {
+    size_t fits = text_fit(text, TITLE_LETTERS), end = fits;
+    if (!text[fits]) return fits;
+    while (end && text[end] != ' ') end--;
+    return end ? end : fits;
+}
+
+/* What was taken away and how much of it, in lines; draws them unless sheet is NULL.  Returns how many. */
+static size_t draw_title(struct image *sheet, const struct counterfactual_list *l, size_t row, size_t x, size_t y) {
+    char name[COUNTERFACTUAL_NAME], text[COUNTERFACTUAL_NAME + 32];
+    size_t lines = 0;
+    counterfactual_full_name(name, l, row);
+    snprintf(text, sizeof text, "%s -%zu", name, l->row[row].removed);
+    for (const char *at = text; *at; lines++) {
+        char part[COUNTERFACTUAL_NAME];
+        size_t len = title_line(at);
+        snprintf(part, sizeof part, "%.*s", (int)len, at);
+        if (sheet) line(sheet, x, y + lines * LINE_PX, TILE_PX, ink, part);
+        at += len + strspn(at + len, " ");
+    }
+    return lines;
 }
 
 static enum status draw_counterfactual(struct image *sheet, struct store *s, const struct counterfactual *c, size_t x, size_t y) {
@@ -262,29 +293,31 @@ static enum status draw_original(struct image *sheet, struct store *s, struct it
 }
 
 enum status report_sheet_counterfactual(struct image *out, struct store *s, const struct counterfactual_list *l) {
-    char label[COUNTER_COLUMNS][64];
-    size_t columns = 0, queries = 0, at = 0, high = TILE_PX + LINE_PX + 6 + GAP_PX, top = MARGIN_PX + LINE_PX + 6;
+    struct columns columns = { .count = 0 };
+    size_t queries = 0, at = 0, high = TILE_PX + LINE_PX + 6 + GAP_PX, lines = 0;
     enum status st = OK;
     *out = (struct image){ 0 };
     if (!l->count) return fail(ERR_MISSING, "there are no counterfactuals to draw; dtrak counterfactual makes them");
     for (size_t i = 0; i < l->count; i++) {
-        column_of(label, &columns, l->row[i].label);
+        if (column_of(&columns, l, i) == COUNTER_COLUMNS)
+            return fail(ERR_RANGE, "there are counterfactuals of more than %d kinds, more than fit side by side; --report lists them",
+                        COUNTER_COLUMNS);
         queries += !i || l->row[i].query.index != l->row[i - 1].query.index;
     }
-    if (queries > 100) queries = 100;   /* as high as a picture may be */
-    TRY(sheet_new(out, 2 * MARGIN_PX + (columns + 1) * CELL_PX, top + queries * high + MARGIN_PX));
-    for (size_t i = 0; i < columns; i++) {
-        char name[COUNTERFACTUAL_NAME];
-        counterfactual_name(name, label[i]);
-        line(out, MARGIN_PX + (i + 1) * CELL_PX, MARGIN_PX, TILE_PX, ink, name);
+    if (queries > COUNTER_QUERIES) queries = COUNTER_QUERIES;
+    for (size_t k = 0; k < columns.count; k++) {
+        size_t n = draw_title(NULL, l, columns.row[k], 0, 0);
+        if (n > lines) lines = n;
     }
+    size_t top = MARGIN_PX + lines * LINE_PX + 6;
+    TRY(sheet_new(out, 2 * MARGIN_PX + (columns.count + 1) * CELL_PX, top + queries * high + MARGIN_PX));
+    for (size_t k = 0; k < columns.count; k++) draw_title(out, l, columns.row[k], MARGIN_PX + (k + 1) * CELL_PX, MARGIN_PX);
     for (size_t i = 0; i < l->count && at <= queries; i++) {
         if (!i || l->row[i].query.index != l->row[i - 1].query.index) {
             if (at++ == queries) break;
             TRY_TO(draw_original(out, s, l->row[i].query, top + (at - 1) * high));
         }
-        TRY_TO(draw_counterfactual(out, s, &l->row[i], MARGIN_PX + (1 + column_of(label, &columns, l->row[i].label)) * CELL_PX,
-                                   top + (at - 1) * high));
+        TRY_TO(draw_counterfactual(out, s, &l->row[i], MARGIN_PX + (1 + column_of(&columns, l, i)) * CELL_PX, top + (at - 1) * high));
     }
 done:
     if (st != OK) image_free(out);

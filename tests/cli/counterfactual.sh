@@ -41,6 +41,10 @@ holds the_database_is_clean "$DTRAK" check a.db
 cp a.db two.db
 "$DTRAK" counterfactual two.db --methods dtrak,random --remove 5 --queries 2 --steps 40 > out.txt 2> err.txt && "$DTRAK" counterfactual two.db --report > two.txt
 says other_training_is_another_line "$([ "$(grep -c '^Random, 40 steps  *5  *2 ' two.txt)" = 1 ] && [ "$(grep -c '^Random, 100 steps  *5  *2 ' two.txt)" = 1 ] && echo 0 || echo 1)" "$(cat two.txt out.txt err.txt)"
+# Pixels across, from the head of a PNG: a margin of 16 at both sides, 140 for the pictures themselves and for each column.
+across() { od -An -tu1 -j16 -N4 "$1" | awk '{ print ((256 * $1 + $2) * 256 + $3) * 256 + $4 }'; }
+"$DTRAK" counterfactual two.db --sheet two.png 2> err.txt
+equal and_another_column_of_the_sheet "$(across pairs.png) $(across two.png)" "592 872"
 equal and_what_was_there_stays_as_it_was "$(sed -n 's/^D-TRAK, 100 steps *//p' two.txt | head -n 1)" "$(sed -n 's/^D-TRAK *//p' a.txt | head -n 1)"
 
 # --- killed in the middle ---
