@@ -45,7 +45,8 @@ struct report_ranking {
     uint64_t seed;            /* gen only, where it is known */
     int has_seed;
     struct score_set set;
-    size_t step;              /* 0: the method has no network */
+    int has_checkpoint;       /* 0: the method has no network, or several */
+    size_t step;
     double percent;
     char network[64];         /* its name, escaped; "": it has none */
     char checkpoint[96];      /* "step 9600", "large at step 20000" */

@@ -60,7 +60,7 @@ static void add_setting_text(struct buf *b, const char *name, const struct repor
     method_display(display, m, loss_parse(r->set.loss));
     buf_printf(b, "%s  %s", name, display);
     if (r->set.loss[0]) buf_printf(b, "  loss %s", r->set.loss);
-    if (r->step) buf_printf(b, "  checkpoint %zu%s%s", r->step, r->network[0] ? " of " : "", r->network);
+    if (r->has_checkpoint) buf_printf(b, "  checkpoint %zu%s%s", r->step, r->network[0] ? " of " : "", r->network);
     if (r->set.k) buf_printf(b, "  %zu timesteps  k %zu", r->set.timesteps, r->set.k);
     if (method_has_lambda(m) && isfinite(r->set.lambda_rel)) {
         lambda_format_value(value, r->set.lambda_rel);
@@ -132,7 +132,7 @@ static void add_setting_json(struct buf *b, const struct report_comparison *c, i
     buf_text(b, ",\"loss\":");
     if (r->set.loss[0]) json_add_string(b, r->set.loss);
     else buf_text(b, "null");
-    if (r->step) buf_printf(b, ",\"checkpoint\":%zu", r->step);
+    if (r->has_checkpoint) buf_printf(b, ",\"checkpoint\":%zu", r->step);
     else buf_text(b, ",\"checkpoint\":null");
     buf_text(b, ",\"lambda\":");
     json_add_double(b, r->set.lambda_rel);

@@ -247,7 +247,7 @@ static void add_setting(struct page *g, const struct report_ranking *r) {
     if (set->loss[0]) snprintf(text, sizeof text, "%s (method %s, loss %s)", display, set->method, set->loss);
     else snprintf(text, sizeof text, "%s (method %s)", display, set->method);
     add_fact(g->b, "method", text);
-    if (r->step) {
+    if (r->has_checkpoint) {
         snprintf(text, sizeof text, "%s (%.4g%% of the training)", r->checkpoint, r->percent);
         add_fact(g->b, "checkpoint", text);
     } else if (set->checkpoints > 1) {

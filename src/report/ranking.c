@@ -50,6 +50,7 @@ static enum status read_method(struct wanted *w, const struct report_request *r)
 }
 
 void report_ranking_checkpoint(struct report_ranking *r, const struct checkpoint *c) {
+    r->has_checkpoint = 1;
     r->step = c->step;
     r->percent = c->percent;
     checkpoint_network(r->network, c);
@@ -415,7 +416,7 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
     if (r->has_seed) buf_printf(b, "  seed %llu", (unsigned long long)r->seed);
     buf_printf(b, "\nmethod      %s", display);
     if (r->set.loss[0]) buf_printf(b, "  (%s, loss %s)", r->set.method, r->set.loss);
-    if (r->step) buf_printf(b, "\ncheckpoint  %zu%s%s  (%.4g%%)", r->step, r->network[0] ? " of " : "", r->network, r->percent);
+    if (r->has_checkpoint) buf_printf(b, "\ncheckpoint  %zu%s%s  (%.4g%%)", r->step, r->network[0] ? " of " : "", r->network, r->percent);
     if (r->set.k) buf_printf(b, "\nfeatures    k %zu, %zu timesteps", r->set.k, r->set.timesteps);
     if (method_has_lambda(m) && isfinite(r->set.lambda_rel)) {
         lambda_format_value(value, r->set.lambda_rel);
@@ -471,7 +472,7 @@ void report_ranking_json(struct buf *b, const struct report_ranking *r) {
     buf_text(b, ",\"loss\":");
     if (r->set.loss[0]) json_add_string(b, r->set.loss);
     else buf_text(b, "null");
-    if (r->step) buf_printf(b, ",\"checkpoint\":%zu", r->step);
+    if (r->has_checkpoint) buf_printf(b, ",\"checkpoint\":%zu", r->step);
     else buf_text(b, ",\"checkpoint\":null");
     if (r->network[0]) buf_text(b, ",\"network\":");
     if (r->network[0]) json_add_string(b, r->network);

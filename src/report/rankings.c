@@ -21,7 +21,7 @@ static enum status add(struct report_rankings *r, struct store *s, const struct 
     char step[32];
     TRY(progress_check(p));
     if (is_there(r, q)) return OK;
-    if (!one.checkpoint && r->count && r->one[0].step) {    /* one setting for all: that of the first */
+    if (!one.checkpoint && r->count && r->one[0].has_checkpoint) {    /* one setting for all: that of the first */
         snprintf(step, sizeof step, "%zu", r->one[0].step);
         one.checkpoint = step;
     }

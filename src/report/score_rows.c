@@ -87,7 +87,7 @@ static void add_set(struct buf *b, const struct report_ranking *one) {
     buf_text(b, ",\"loss\":");
     if (set->loss[0]) json_add_string(b, set->loss);
     else buf_text(b, "null");
-    if (one->step) buf_printf(b, ",\"checkpoint\":%zu", one->step);
+    if (one->has_checkpoint) buf_printf(b, ",\"checkpoint\":%zu", one->step);
     else buf_text(b, ",\"checkpoint\":null");
     buf_printf(b, ",\"split\":\"%s\",\"timesteps\":%zu,\"k\":%zu,\"lambda\":", split_name(set->split), set->timesteps, set->k);
     if (method_has_lambda(method_parse(set->method, NULL))) json_add_double(b, set->lambda_rel);

@@ -108,7 +108,7 @@ static enum status draw_query(struct image *sheet, struct store *s, const struct
     method_display(display, method_parse(r->set.method, NULL), loss_parse(r->set.loss));
     line(sheet, MARGIN_PX, y, 2 * TILE_PX, ink, display);
     if (r->query_label[0]) line(sheet, MARGIN_PX, y += LINE_PX, 2 * TILE_PX, dim, r->query_label);
-    if (r->step) {
+    if (r->has_checkpoint) {
         snprintf(text, sizeof text, "%.70s (%.4g%%)", r->checkpoint, r->percent);
         line(sheet, MARGIN_PX, y += LINE_PX, 2 * TILE_PX, dim, text);
     }

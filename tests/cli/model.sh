@@ -44,6 +44,20 @@ for form in plain zip zip-old-names legacy sharded; do
     rm -f b.db
 done
 
+# --- the step of a folder that does not say one is 0, and is a checkpoint like any other ---
+make_db z.db && import z.db "$models/plain" && { "$DTRAK" features z.db --dims 64 --timesteps 10 && "$DTRAK" score z.db --split val; } > out.txt 2> err.txt
+says a_network_of_step_0_is_scored $? "$(cat err.txt)"
+of_zero="z.db --query val:0 --method trak"
+equal its_ranking_says_so "$("$DTRAK" rank $of_zero | grep '^checkpoint')" "checkpoint  0  (100%)"
+equal in_json_too "$("$DTRAK" rank $of_zero --json | "$json" checkpoint)" 0
+"$DTRAK" compare z.db --query val:0 --a trak --b trak > out.txt && [ "$(grep -c '^[ab] .*  checkpoint 0  ' out.txt)" = 2 ]
+says so_does_a_comparison $? "$(cat out.txt)"
+equal and_its_json "$("$DTRAK" compare z.db --query val:0 --a trak --b trak --json | "$json" a.checkpoint)" 0
+"$DTRAK" page $of_zero --out z.html 2> err.txt && grep -q '<dt>checkpoint</dt><dd>step 0 ' z.html
+says a_page_has_it $? "$(cat err.txt)"
+"$DTRAK" export z.db --json z.json --rows --query val:0 > out.txt 2> err.txt
+equal exported_rows_have_it "$("$json" sets.0.checkpoint < z.json)" 0
+
 # --- out, and in again ---
 holds a_checkpoint_is_exported "$DTRAK" export-model a.db out --checkpoint 8000
 equal as_four_files "$(ls out | tr '\n' ' ')" "config.json diffusion_pytorch_model.safetensors dtrak.json scheduler_config.json "
