@@ -72,10 +72,11 @@ void report_ranking_trust(struct report_ranking *r, const struct trust *t);
 enum status report_ranking_shares(struct report_ranking *r, struct store *s);
 
 void report_ranking_text(struct buf *b, const struct report_ranking *r);
-/* {"query","method","loss","checkpoint","lambda","lambda_abs","effective_dimension","condition","features_rank",
- * "warning","error_bars":{"blocks","projections","top"},"proponents":[{"rank","item","label","score"}],
+/* {"query","seed","items","method","loss","checkpoint","timesteps","k","lambda_spec","lambda","lambda_abs",
+ * "effective_dimension","condition","features_rank","warning","error_bars":{"blocks","projections","top"},"proponents":[{"rank","item","label","score"}],
  * "opponents":[...]}; an entry with error bars also has "se","sign_determined","p_top","rank_low","rank_high";
- * checkpoint is a step, lambda the relative value; null where there is none; "network" where it has a name. */
+ * items are all training items, checkpoint is a step, timesteps and k are of the features or 0, lambda_spec is what
+ * was asked for ("auto") and lambda the relative value; null where there is none; "network" where it has a name. */
 void report_ranking_json(struct buf *b, const struct report_ranking *r);
 /* ,"lambda_abs":..,"effective_dimension":..,"condition":..,"features_rank":..,"warning":.. of a set's ridge, null
  * where it is not known or there is none. */
@@ -98,7 +99,7 @@ enum status report_comparison_load(struct report_comparison *out, struct store *
 void report_comparison_free(struct report_comparison *c);
 
 void report_comparison_text(struct buf *b, const struct report_comparison *c);
-/* {"query","overlap":{"10",..},"spearman","kendall","rbo","a":{setting,"places":[{"rank","item",
+/* {"query","overlap":{"10",..},"spearman","kendall","rbo","a":{the setting as of a ranking,"places":[{"rank","item",
  * "label","score","other_rank"}]},"b":{..}} */
 void report_comparison_json(struct buf *b, const struct report_comparison *c);
 /* item,label,rank_a,score_a,rank_b,score_b: the places of either side, by the better rank. */
@@ -122,6 +123,7 @@ struct report_self_item {
 struct report_self {
     char loss[16], key[128];      /* of the leverages: "square t50 k2048 lambda auto" */
     size_t step;
+    char network[64];                /* its name, escaped; "": it has none */
     char checkpoint[96];             /* "step 9600", "large at step 20000" */
     size_t n;
     struct report_self_item *item;   /* [n], in the order asked for */
@@ -136,6 +138,8 @@ void report_self_free(struct report_self *r);
 void report_self_sort(struct report_self *r, enum report_self_order order);   /* as if loaded in that order */
 /* The first `top` items; 0: all. */
 void report_self_text(struct buf *b, const struct report_self *r, size_t top);
+/* {"loss","features","checkpoint","items",..,"train":[{"item","label","self_influence","train_loss","distance","outlier",
+ * "nearest"}]}; "network" where the checkpoint's has a name. */
 void report_self_json(struct buf *b, const struct report_self *r, size_t top);
 void report_self_csv(struct buf *b, const struct report_self *r, size_t top);
 
@@ -175,7 +179,8 @@ void report_near_csv(struct buf *b, const struct report_near *r);
 /* What a database holds: sets that differ in one thing share a line, or with all each has its own. */
 enum status report_info_text(struct buf *b, struct store *s, int all);
 /* {"splits":{"train":N,...},"checkpoints":[{"step",...}],"losses":[...],"methods":[...],
- * "score_sets":N,"scores":[{"method","loss","split","lambda",...}],"feature_sets":N,"jobs":{...},"sizes":{...},"project":{...},"labels":[...]} */
+ * "score_sets":N,"scores":[{"method","loss","split","checkpoint","checkpoints","lambda",...}],"feature_sets":N,
+ * "features":[{"loss","split","checkpoint","timesteps","k",...}],"jobs":{...},"sizes":{...},"project":{...},"labels":[...]} */
 enum status report_info_json(struct buf *b, struct store *s);
 
 /* The query, its proponents and its opponents with ranks, labels and scores.  p may be NULL. */

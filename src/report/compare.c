@@ -127,15 +127,8 @@ void report_comparison_text(struct buf *b, const struct report_comparison *c) {
 static void add_setting_json(struct buf *b, const struct report_comparison *c, int side) {
     char name[32];
     const struct report_ranking *r = &c->side[side];
-    buf_printf(b, ",\"%s\":{\"method\":", side ? "b" : "a");
-    json_add_string(b, r->set.method);
-    buf_text(b, ",\"loss\":");
-    if (r->set.loss[0]) json_add_string(b, r->set.loss);
-    else buf_text(b, "null");
-    if (r->has_checkpoint) buf_printf(b, ",\"checkpoint\":%zu", r->step);
-    else buf_text(b, ",\"checkpoint\":null");
-    buf_text(b, ",\"lambda\":");
-    json_add_double(b, r->set.lambda_rel);
+    buf_printf(b, ",\"%s\":{", side ? "b" : "a");
+    report_add_setting_json(b, r);
     buf_text(b, ",\"places\":[");
     for (size_t i = 0; i < r->n_top; i++) {
         const struct report_entry *e = &r->top[i];

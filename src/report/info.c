@@ -251,6 +251,42 @@ static void add_words_json(struct buf *b, const char *key, const struct words *w
     buf_text(b, "]");
 }
 
+/* Of one checkpoint; null where that is not there any more, or id is 0. */
+static void add_checkpoint_json(struct buf *b, const struct facts *f, int64_t id) {
+    const struct checkpoint *c = NULL;
+    char network[64];
+    for (size_t i = 0; i < f->checkpoints.count; i++)
+        if (f->checkpoints.checkpoint[i].id == id) c = &f->checkpoints.checkpoint[i];
+    if (!c) {
+        buf_text(b, ",\"checkpoint\":null");
+        return;
+    }
+    buf_printf(b, ",\"checkpoint\":%zu", c->step);
+    checkpoint_network(network, c);
+    if (!network[0]) return;
+    buf_text(b, ",");
+    add_field(b, "network", network);
+}
+
+static void add_features_json(struct buf *b, const struct facts *f) {
+    buf_text(b, ",\"features\":[");
+    for (size_t i = 0; i < f->features.count; i++) {
+        const struct feature_set *s = &f->features.set[i];
+        const struct feature_identity *id = &s->identity;
+        buf_text(b, i ? ",{" : "{");
+        add_field(b, "loss", id->loss);
+        buf_printf(b, ",\"split\":\"%s\"", split_name(id->split));
+        add_checkpoint_json(b, f, s->checkpoint);
+        buf_printf(b, ",\"timesteps\":%zu,\"k\":%zu,", id->timesteps, id->k);
+        add_field(b, "rule", id->rule);
+        buf_printf(b, ",\"draws\":%zu,\"parts\":%zu,", id->draws, id->parts);
+        add_field(b, "projection", s->projection);
+        buf_printf(b, ",\"rows\":%zu,\"expected\":%zu,\"files\":%zu,\"dropped\":%s}", s->rows_done, s->rows, s->files,
+                   s->dropped ? "true" : "false");
+    }
+    buf_text(b, "]");
+}
+
 static void add_scores_json(struct buf *b, const struct facts *f) {
     buf_text(b, ",\"scores\":[");
     for (size_t i = 0; i < f->scores.count; i++) {
@@ -259,8 +295,10 @@ static void add_scores_json(struct buf *b, const struct facts *f) {
         add_field(b, "method", s->method);
         buf_text(b, ",");
         add_field(b, "loss", s->loss);
-        buf_printf(b, ",\"split\":\"%s\",\"timesteps\":%zu,\"k\":%zu,\"rows\":%zu,\"expected\":%zu,\"lambda_spec\":",
-                   split_name(s->split), s->timesteps, s->k, s->rows_done, s->rows);
+        buf_printf(b, ",\"split\":\"%s\",\"checkpoints\":%zu", split_name(s->split), s->checkpoints);
+        add_checkpoint_json(b, f, s->checkpoints == 1 ? s->checkpoint[0] : 0);
+        buf_printf(b, ",\"timesteps\":%zu,\"k\":%zu,\"rows\":%zu,\"expected\":%zu,\"lambda_spec\":", s->timesteps, s->k, s->rows_done,
+                   s->rows);
         json_add_string(b, s->lambda_spec);
         buf_text(b, ",\"lambda\":");
         json_add_double(b, s->lambda_rel);
@@ -318,6 +356,7 @@ enum status report_info_json(struct buf *b, struct store *s) {
     add_words_json(b, "losses", &losses);
     add_words_json(b, "methods", &methods);
     add_scores_json(b, f);
+    add_features_json(b, f);
     add_embeddings_json(b, f);
     buf_printf(b, ",\"retrained\":{\"done\":%zu,\"diverged\":%zu,\"open\":%zu,\"measured\":%zu,\"counterfactuals\":%zu}",
                f->retrained.done, f->retrained.diverged, f->retrained.open, f->retrained.measured, f->retrained.counterfactuals);

@@ -297,7 +297,8 @@ static void add_json_repeat(struct buf *b, const struct lds_report_split *sp, in
 }
 
 static void add_json_split(struct buf *b, const struct lds_report_split *sp) {
-    buf_printf(b, "{\"split\": \"%s\", \"first\": %zu, \"queries\": %zu, ", split_name(sp->split), sp->first, sp->Q);
+    buf_printf(b, "{\"split\": \"%s\", \"first\": %zu, \"queries\": %zu, \"of_other_items\": %s, ", split_name(sp->split), sp->first,
+               sp->Q, sp->is_other ? "true" : "false");
     for (int c = 0; c < 2; c++) add_json_repeat(b, sp, c);
     add_field(b, "measured", sp->measured);
     buf_text(b, ",\n \"rows\": [");
@@ -386,14 +387,14 @@ static void add_csv_row(struct buf *b, const struct lds_report *r, const struct 
     add_csv_estimate(b, has_reference ? &row->minus_centred : &nothing);
     add_csv_number(b, 100 * sp->ceiling[0]);
     add_csv_number(b, 100 * sp->ceiling[1]);
-    buf_printf(b, ",%d\n", row->is_halves);
+    buf_printf(b, ",%d,%d\n", row->is_halves, sp->is_other);
 }
 
 enum status lds_table_csv(struct buf *out, const struct lds_report *r) {
     buf_text(out, "split,score_set,name,method,loss,percent,checkpoints,timesteps,k,lambda,lambda_rel,d_eff,subsets,queries,"
                   "lds,se,low,high,q_eff,constant,centred,centred_se,centred_low,centred_high,"
                   "minus,minus_se,minus_low,minus_high,minus_centred,minus_centred_se,minus_centred_low,minus_centred_high,"
-                  "ceiling,ceiling_centred,halves\n");
+                  "ceiling,ceiling_centred,halves,of_other_items\n");
     for (size_t k = 0; k < r->n_splits; k++) {
         const struct lds_report_split *sp = &r->split[k];
         for (size_t i = 0; i < sp->rows; i++) add_csv_row(out, r, sp, &sp->row[i], sp->row[i].reference != i);

@@ -16,6 +16,9 @@ void report_trim_lines(struct buf *b, size_t from);
 /* A field of a CSV line, quoted where it has to be. */
 void report_add_csv(struct buf *b, const char *text);
 
+/* "method":..,"loss":..,"checkpoint":..,"timesteps":..,"k":..,"lambda_spec":..,"lambda":.. of a ranking, as report_ranking_json() says. */
+void report_add_setting_json(struct buf *b, const struct report_ranking *r);
+
 /* The lines of the places of a ranking, each after `head`; error bars where they are, or columns left empty. */
 #define CSV_ERROR_COLUMNS ",se,sign_determined,p_top,rank_low,rank_high"
 enum csv_errors { CSV_NO_ERRORS, CSV_ERRORS, CSV_ERRORS_EMPTY };

@@ -464,21 +464,37 @@ static void add_side_json(struct buf *b, const char *key, const struct report_ra
     buf_text(b, "]");
 }
 
-void report_ranking_json(struct buf *b, const struct report_ranking *r) {
-    char name[32];
-    item_ref_format(name, r->query);
-    buf_printf(b, "{\"query\":\"%s\",\"method\":", name);
-    json_add_string(b, r->set.method);
-    buf_text(b, ",\"loss\":");
-    if (r->set.loss[0]) json_add_string(b, r->set.loss);
+static void add_text_or_null(struct buf *b, const char *name, const char *text) {
+    buf_printf(b, "\"%s\":", name);
+    if (*text) json_add_string(b, text);
     else buf_text(b, "null");
-    if (r->has_checkpoint) buf_printf(b, ",\"checkpoint\":%zu", r->step);
-    else buf_text(b, ",\"checkpoint\":null");
-    if (r->network[0]) buf_text(b, ",\"network\":");
-    if (r->network[0]) json_add_string(b, r->network);
+}
+
+void report_add_setting_json(struct buf *b, const struct report_ranking *r) {
+    add_text_or_null(b, "method", r->set.method);
+    buf_text(b, ",");
+    add_text_or_null(b, "loss", r->set.loss);
+    if (r->has_checkpoint) buf_printf(b, ",\"checkpoint\":%zu,", r->step);
+    else buf_text(b, ",\"checkpoint\":null,");
+    if (r->network[0]) {
+        add_text_or_null(b, "network", r->network);
+        buf_text(b, ",");
+    }
+    buf_printf(b, "\"timesteps\":%zu,\"k\":%zu,", r->set.timesteps, r->set.k);
+    add_text_or_null(b, "lambda_spec", r->set.lambda_spec);
     buf_text(b, ",\"lambda\":");
     if (method_has_lambda(method_parse(r->set.method, NULL))) json_add_double(b, r->set.lambda_rel);
     else buf_text(b, "null");
+}
+
+void report_ranking_json(struct buf *b, const struct report_ranking *r) {
+    char name[32];
+    item_ref_format(name, r->query);
+    buf_printf(b, "{\"query\":\"%s\",\"seed\":", name);
+    if (r->has_seed) buf_printf(b, "%llu", (unsigned long long)r->seed);
+    else buf_text(b, "null");
+    buf_printf(b, ",\"items\":%zu,", r->set.n);
+    report_add_setting_json(b, r);
     report_ridge_json(b, &r->set);
     if (r->has_trust)
         buf_printf(b, ",\"error_bars\":{\"blocks\":%zu,\"projections\":%zu,\"top\":%zu}", r->blocks, r->projections, r->trust_top);

@@ -5,7 +5,6 @@
 
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
-#include "dtrak/method.h"
 
 #include <stdio.h>
 
@@ -82,16 +81,8 @@ static enum status write_csv(struct writing *w) {
 
 static void add_set(struct buf *b, const struct report_ranking *one) {
     const struct score_set *set = &one->set;
-    buf_text(b, "{\"method\":");
-    json_add_string(b, set->method);
-    buf_text(b, ",\"loss\":");
-    if (set->loss[0]) json_add_string(b, set->loss);
-    else buf_text(b, "null");
-    if (one->has_checkpoint) buf_printf(b, ",\"checkpoint\":%zu", one->step);
-    else buf_text(b, ",\"checkpoint\":null");
-    buf_printf(b, ",\"split\":\"%s\",\"timesteps\":%zu,\"k\":%zu,\"lambda\":", split_name(set->split), set->timesteps, set->k);
-    if (method_has_lambda(method_parse(set->method, NULL))) json_add_double(b, set->lambda_rel);
-    else buf_text(b, "null");
+    buf_printf(b, "{\"split\":\"%s\",", split_name(set->split));
+    report_add_setting_json(b, one);
     report_ridge_json(b, set);
     buf_printf(b, ",\"axes\":[\"query\",\"train\"],\"n\":%zu,\"queries\":[", set->n);
 }

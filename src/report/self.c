@@ -181,6 +181,7 @@ enum status report_self_load(struct report_self *out, struct store *s, const cha
         goto done;
     }
     out->step = k.checkpoint[0].step;
+    checkpoint_network(out->network, &k.checkpoint[0]);
     checkpoint_words(out->checkpoint, &k.checkpoint[0]);
     TRY_TO(store_items_count(s, SPLIT_TRAIN, &out->n));
     TRY_TO(store_stats_names(s, &l));
@@ -266,7 +267,10 @@ void report_self_json(struct buf *b, const struct report_self *r, size_t top) {
     json_add_string(b, r->loss);
     buf_text(b, ",\"features\":");
     json_add_string(b, r->key);
-    buf_printf(b, ",\"checkpoint\":%zu,\"items\":%zu,\"outliers\":%zu", r->step, r->n, y->outliers);
+    buf_printf(b, ",\"checkpoint\":%zu", r->step);
+    if (r->network[0]) buf_text(b, ",\"network\":");
+    if (r->network[0]) json_add_string(b, r->network);
+    buf_printf(b, ",\"items\":%zu,\"outliers\":%zu", r->n, y->outliers);
     add_field(b, "median", y->median);
     add_field(b, "mad", y->mad);
     add_field(b, "threshold", y->threshold);

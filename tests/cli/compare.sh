@@ -21,6 +21,8 @@ says a_setting_agrees_with_itself $? "$(cat same)"
 "$DTRAK" compare "$db" --query gen:3 --top 5 --json > json && got=$("$OUT/cli/json" a.places.0.item < json)
 [ "$got" = "$(sed -n 2p rank-a.csv | cut -d, -f3)" ]
 says json_names_the_same_first_item $? "$(cat json)"
+equal json_has_each_sides_setting "$(for key in k timesteps lambda_spec; do "$json" a.$key < json; done | tr '\n' ' ')" \
+    "$(for key in k timesteps lambda_spec; do "$DTRAK" rank "$db" --query gen:3 --method trak --json | "$json" $key; done | tr '\n' ' ')"
 for bad in '--query gen:3 --a nothing' '--query gen:3 --b dtrak,what=1' '--query gen:999' '--a trak' '--query gen:3 --json --csv'; do
     # shellcheck disable=SC2086
     "$DTRAK" compare "$db" $bad > out 2> err

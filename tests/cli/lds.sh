@@ -198,6 +198,11 @@ cp a.db other.db
 "$DTRAK" drop other.db --query gen:2-3 --yes > out.txt 2> err.txt && "$DTRAK" sample other.db --count 4 --steps 10 --seed 50 >> out.txt 2>> err.txt
 "$DTRAK" lds other.db --report > other.txt 2>> err.txt && grep -q 'the losses are of other gen items' other.txt && [ "$(line other.txt val D-TRAK)" = "$(line before.txt val D-TRAK)" ]
 says losses_are_not_taken_for_those_of_other_items $? "$(cat other.txt err.txt)"
+"$DTRAK" lds other.db --report --json > other.json && "$DTRAK" lds other.db --report --csv > other.csv 2>> err.txt
+splits=$(for i in $(seq 0 $(($("$json" splits.# < other.json) - 1))); do
+    echo "$("$json" splits.$i.split < other.json) $("$json" splits.$i.of_other_items < other.json)"; done | sort | tr '\n' ' ')
+equal json_says_it_too "$splits" "gen true val false "
+equal so_does_csv "$(awk -F, 'NR > 1 { print $1, $NF }' other.csv | sort -u | tr '\n' ' ')" "gen 1 val 0 "
 exits nor_are_scores_made_of_them 1 "losses are of other gen items" score other.db --method emp-influence --split gen
 exits nothing_retrained_is_no_ground_for_scores 1 "dtrak lds does that" score base.db --method emp-influence
 exits two_subsets_make_no_datamodel 1 "2 subsets are done, expected at least 3" score few.db --method datamodel

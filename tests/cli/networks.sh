@@ -37,6 +37,19 @@ equal held_out_images_go_to_the_first "$(what checkpoint val:0)" 60
 says the_text_names_the_network $? "$(cat out.txt)"
 "$DTRAK" compare a.db --query gen:3 --a trak --b trak,checkpoint=last > out.txt && grep -q '^a .*checkpoint 80 of wide' out.txt && grep -q '^b .*checkpoint 60 ' out.txt
 says two_networks_are_compared $? "$(cat out.txt)"
+"$DTRAK" compare a.db --query gen:3 --a trak --b trak,checkpoint=last --json > out.txt
+equal json_too "$("$json" a.network < out.txt) $("$json" a.checkpoint < out.txt) $("$json" b.checkpoint < out.txt)" "wide 80 60"
+equal json_has_what_the_text_says "$(for key in items timesteps k lambda_spec seed; do what $key gen:3; done | tr '\n' ' ')" \
+    "48 2 64 auto $("$DTRAK" rank a.db --query gen:3 | sed -n 's/.* seed //p') "
+equal a_held_out_image_has_no_seed "$(what seed val:0)" null
+sets=$(value a.db scores.#) of=
+for i in $(seq 0 $((sets - 1))); do
+    of="$of$(value a.db "scores.$i.checkpoint") $(value a.db "scores.$i.network" 2> /dev/null) "
+done
+equal info_says_whose_scores_there_are "$(echo "$of" | grep -o '80 wide' | wc -l) $(echo "$of" | grep -o '60  ' | wc -l) $sets" "4 4 8"
+equal and_whose_features "$(value a.db features.#) $("$DTRAK" info a.db --json | grep -o '"checkpoint":80,"network":"wide","timesteps":2,"k":64,"rule":"uniform"' | wc -l)" "12 6"
+quiet score a.db --method trak --loss square --checkpoint wide --self && "$DTRAK" self a.db --no-neighbours --checkpoint wide --json > out.txt 2> err.txt
+equal self_names_the_network "$("$json" network < out.txt) $("$json" checkpoint < out.txt)" "wide 80"
 "$DTRAK" export a.db --query gen:2-4 --json all.json 2> err.txt
 says rankings_of_several_images_are_of_one_network $([ "$(grep -o '"checkpoint":60' all.json | wc -l)" = 3 ] && echo 0 || echo 1) "$(cat err.txt; head -c 300 all.json)"
 "$DTRAK" drop a.db --scores --checkpoint wide > out.txt && [ "$(grep -c 'checkpoint 80 of wide' out.txt)" = 4 ]
