@@ -19,7 +19,8 @@ struct comparison {
     uint32_t *order[2];         /* [n] items, best first, for either side */
     uint32_t *rank[2];          /* [n] an item's rank on either side, from 1 */
     double overlap[COMPARISON_DEPTHS];   /* part in common of the first 10, 50, 100; NAN: fewer items */
-    double spearman, kendall, rbo;
+    double spearman, kendall;   /* NAN: of one item */
+    double rbo;
 };
 
 extern const size_t comparison_depth[COMPARISON_DEPTHS];   /* 10, 50, 100 */

@@ -250,7 +250,7 @@ enum { SELF_NEIGHBOURS = 3 };   /* kept for each training item */
 /* The nearest other training items of every training item by pixels, as numbers per item:
  * "neighbour_1" .. "neighbour_3" hold indices, "neighbour_distance" the distance to the
  * first, root mean square over the pixels in the project's value range.  Done once; done
- * again when the split has grown. */
+ * again when the split has grown; nothing of a single item. */
 enum status pipeline_self(struct store *s, size_t threads, const struct progress *p);
 
 #endif

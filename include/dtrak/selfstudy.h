@@ -30,7 +30,7 @@ struct selfstudy_input {
 struct selfstudy {
     double median, mad, threshold;
     size_t outliers;
-    double with_loss, with_distance, with_label;   /* NAN where not given */
+    double with_loss, with_distance, with_label;   /* NAN where not given; the first two of less than 3 items too */
     size_t labels;                                 /* different ones; 0 where not given */
 };
 

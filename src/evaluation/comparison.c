@@ -45,6 +45,8 @@ static void average_ranks(double *rank, const uint32_t *order, const float *scor
 
 /* Both correlations are of ranks, so ranks do for Kendall's too. */
 static enum status correlate(struct comparison *c, const float *a, const float *b) {
+    c->spearman = c->kendall = NAN;
+    if (c->n < 2) return OK;   /* one item has no order */
     double *x = mem_array(2 * c->n, sizeof *x), *y = x ? x + c->n : NULL;
     if (!x) return fail(ERR_NOMEM, "comparison: out of memory");
     average_ranks(x, c->order[0], a, c->n);

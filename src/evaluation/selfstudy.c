@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { CORRELATED_MIN = 3 };   /* two items agree or disagree entirely */
+
 struct labelled { double x; uint32_t at; int32_t label; };
 
 static int by_label(const void *a, const void *b) {
@@ -76,8 +78,8 @@ enum status selfstudy_run(struct selfstudy *out, uint32_t *outlier, const struct
     TRY(stats_median(&out->median, &out->mad, in->x, in->N));
     out->threshold = out->median + spreads * out->mad;
     TRY(list_outliers(out, outlier, in));
-    if (in->loss) TRY(stats_spearman(&out->with_loss, in->x, in->loss, in->N));
-    if (in->distance) TRY(stats_spearman(&out->with_distance, in->x, in->distance, in->N));
+    if (in->loss && in->N >= CORRELATED_MIN) TRY(stats_spearman(&out->with_loss, in->x, in->loss, in->N));
+    if (in->distance && in->N >= CORRELATED_MIN) TRY(stats_spearman(&out->with_distance, in->x, in->distance, in->N));
     if (in->label) TRY(selfstudy_label_share(&out->with_label, &out->labels, in->x, in->label, in->N));
     return OK;
 }

@@ -91,6 +91,11 @@ static void add_place(struct buf *b, const struct report_comparison *c, int side
     buf_printf(b, "  %+11.5g  %6zu", (double)e->score, other_rank(c, side, e->item.index));
 }
 
+static void add_correlation(struct buf *b, const char *name, double x) {
+    if (isfinite(x)) buf_printf(b, "%s %+.3f  ", name, x);
+    else buf_printf(b, "%s -  ", name);
+}
+
 void report_comparison_text(struct buf *b, const struct report_comparison *c) {
     char name[32], safe[256];
     const struct comparison *m = &c->measured;
@@ -103,8 +108,10 @@ void report_comparison_text(struct buf *b, const struct report_comparison *c) {
     buf_text(b, "overlap ");
     for (int d = 0; d < COMPARISON_DEPTHS; d++)
         if (isfinite(m->overlap[d])) buf_printf(b, "  @%zu %.2f", comparison_depth[d], m->overlap[d]);
-    buf_printf(b, "\nagree     Spearman %+.3f  Kendall %+.3f  rank-biased overlap %.3f (p %.2f)  over %zu items\n",
-               m->spearman, m->kendall, m->rbo, COMPARISON_RBO_P, m->n);
+    buf_text(b, "\nagree     ");
+    add_correlation(b, "Spearman", m->spearman);
+    add_correlation(b, "Kendall", m->kendall);
+    buf_printf(b, "rank-biased overlap %.3f (p %.2f)  over %zu items\n", m->rbo, COMPARISON_RBO_P, m->n);
     if (n) buf_text(b, "\nrank  ");
     for (int side = 0; side < 2 && n; side++) {
         report_add_padded(b, side ? "b" : "a", 12);

@@ -327,7 +327,8 @@ static size_t agreement(const struct comparison *m, char line[3][120]) {
     at += (size_t)snprintf(line[0], 120, "in common");
     for (int d = 0; d < COMPARISON_DEPTHS; d++)
         if (isfinite(m->overlap[d])) at += (size_t)snprintf(line[0] + at, 120 - at, "  @%zu %.0f%%", comparison_depth[d], 100 * m->overlap[d]);
-    snprintf(line[1], 120, "Spearman %+.3f  Kendall %+.3f", m->spearman, m->kendall);
+    if (isfinite(m->spearman) && isfinite(m->kendall)) snprintf(line[1], 120, "Spearman %+.3f  Kendall %+.3f", m->spearman, m->kendall);
+    else snprintf(line[1], 120, "Spearman -  Kendall -");
     snprintf(line[2], 120, "rank-biased overlap %.3f", m->rbo);
     return 3;
 }

@@ -31,4 +31,19 @@ done
 "$DTRAK" compare "$db" --query gen:3 --a grad-dot,loss=elbo > out 2> err
 [ $? = 1 ] && grep -q 'make them with' err
 says what_is_not_computed_is_said $? "$(cat err)"
+# --- one training item: nothing to correlate, nothing next to it ---
+"$data" idx d 20
+{ "$DTRAK" new one.db --idx d/images.idx d/labels.idx --classes 0 --per-class 1 --held-out 1 --size 8 &&
+    "$DTRAK" import-model one.db "$root/tests/models/plain" && "$DTRAK" features one.db --loss simple,square --dims 64 --timesteps 10 &&
+    "$DTRAK" score one.db --method trak,grad-dot --loss simple,square --split val --self; } > out 2> err
+says one_training_item_is_scored $? "$(tail -n 3 err)"
+"$DTRAK" compare one.db --query val:0 --a trak --b grad-dot > text && grep -q '^agree     Spearman -  Kendall -  rank-biased overlap 1.000' text
+says a_single_item_has_no_correlation $? "$(cat text)"
+"$DTRAK" compare one.db --query val:0 --a trak --b grad-dot --json > json
+equal nor_in_json "$("$OUT/cli/json" spearman < json) $("$OUT/cli/json" kendall < json) $("$OUT/cli/json" rbo < json)" "null null 1"
+"$DTRAK" view one.db --read-only --fresh --size 100x30 --graphics none --query val:0 --keys 3 --dump - > screen.txt 2> err
+grep -qF 'Spearman -  Kendall -' screen.txt
+says nor_on_the_screen $? "$(cat screen.txt err)"
+"$DTRAK" self one.db > text 2> err && grep -q '^ .*  1  train:0 ' text && ! grep -q Spearman text
+says its_self_influence_is_listed $? "$(cat text err)"
 finish

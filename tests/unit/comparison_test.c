@@ -103,6 +103,20 @@ static void what_is_not_finite_is_named(void **state) {
     comparison_free(&c);
 }
 
+static void one_item_has_no_correlation(void **state) {
+    (void)state;
+    static const float x[] = { 1, 2 }, y[] = { 3, 1 };
+    struct comparison c;
+    assert_int_equal(comparison_make(&c, x, y, 1), OK);
+    assert_true(isnan(c.spearman) && isnan(c.kendall));
+    assert_float_equal((float)c.rbo, 1, 1e-6);
+    comparison_free(&c);
+    assert_int_equal(comparison_make(&c, x, y, 2), OK);
+    assert_float_equal((float)c.spearman, -1, 1e-6);
+    assert_float_equal((float)c.kendall, -1, 1e-6);
+    comparison_free(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_rankings_agree_in_everything),
@@ -110,6 +124,7 @@ int main(void) {
         cmocka_unit_test(opposite_rankings_disagree),
         cmocka_unit_test(the_next_disagreement_is_the_item_that_moved),
         cmocka_unit_test(what_is_not_finite_is_named),
+        cmocka_unit_test(one_item_has_no_correlation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,10 +119,26 @@ static void bad_input_is_refused(void **state) {
     assert_int_equal(mem_live(), 0);
 }
 
+static void two_items_are_not_correlated(void **state) {
+    (void)state;
+    static const double h[] = { .1, .4, .2 }, loss[] = { 1, 3, 2 };
+    static const int32_t label[] = { 0, 1, 1 };
+    for (size_t n = 1; n <= 3; n++) {
+        struct selfstudy_input in = { n, h, loss, loss, label };
+        struct selfstudy got;
+        assert_int_equal(selfstudy_run(&got, NULL, &in, SELFSTUDY_SPREADS), OK);
+        assert_int_equal(isnan(got.with_loss) && isnan(got.with_distance), n < 3);
+        if (n < 3) continue;
+        assert_near(got.with_loss, 1, 0, 1e-12);
+        assert_near(got.with_distance, 1, 0, 1e-12);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planted_noise_stands_out_and_copies_are_found),
         cmocka_unit_test(the_share_of_labels_is_kruskal_wallis),
+        cmocka_unit_test(two_items_are_not_correlated),
         cmocka_unit_test(bad_input_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
