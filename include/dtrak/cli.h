@@ -128,6 +128,9 @@ enum status cli_setting(const struct args *a, struct report_request *r);
 struct pick;
 enum status cli_pick(const struct args *a, struct pick *p);
 
+/* "dtrak: LINE" on the stream ctx, with no control byte. */
+void cli_say(void *ctx, const char *line);
+
 /* A path on standard output, with no control byte. */
 void cli_print_name(const char *path);
 

@@ -22,7 +22,8 @@ struct dataset_info {
     size_t count, train, test;             /* items */
     size_t width_px, height_px, channels;  /* of every item */
     size_t labels;                         /* labels are 0 .. labels-1 */
-    size_t skipped;                        /* folder: entries that are no pictures */
+    size_t skipped;                        /* folder: entries that are no pictures, but for names with a dot first */
+    const char *first_skipped;             /* the first of them by byte, relative to it; NULL: none */
     const char *kind;                      /* "idx", "cifar", "strips", "folder" */
     const char *prepared;                  /* folder: what was done, "shorter side to 32, ..." */
 };
@@ -44,7 +45,7 @@ enum status dataset_open_strips(struct dataset **out, const char *dir);
  * PNG and JPEG files (sorted by path).  Each is made size x size by filter:
  * shorter side to size, centre crop; size 0 takes the first picture's size and
  * refuses others.  Grey becomes RGB, alpha is laid over white.  Links to
- * directories are not followed and count as skipped.  Pictures directly in
+ * directories are not followed and count as skipped, names with a dot first are passed over.  Pictures directly in
  * dir get the label "unlabelled". */
 enum status dataset_open_folder(struct dataset **out, const char *dir, size_t size,
                                 enum image_filter filter);

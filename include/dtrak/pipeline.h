@@ -35,8 +35,10 @@ struct new_options {
     size_t patch;            /* 1 or 2: space to depth before the network; kept in the project row */
     const char *name;        /* project name; NULL: from the source */
     uint64_t seed;           /* which items are kept */
+    void (*say)(void *ctx, const char *line);   /* a line on what is left out; NULL: nothing is said */
+    void *say_ctx;
 };
-#define NEW_DEFAULTS { NEW_IDX, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 1, NULL, 0 }
+#define NEW_DEFAULTS { NEW_IDX, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 1, NULL, 0, NULL, NULL }
 
 /* Creates path; on any error it does not exist afterwards. */
 enum status pipeline_new(const char *path, const struct new_options *o, const struct progress *p);

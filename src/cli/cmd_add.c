@@ -3,7 +3,6 @@
 #include "dtrak/add.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/store.h"
-#include "dtrak/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,12 +27,6 @@ static enum status add_embedding(const struct args *a, struct store *s, enum spl
     return OK;
 }
 
-static void print_line(void *ctx, const char *line) {
-    char safe[1024];
-    text_escape(safe, sizeof safe, line);
-    fprintf(ctx, "dtrak: %s\n", safe);
-}
-
 static enum status read_pictures(const struct args *a, struct add_options *o) {
     const char *fit = args_text(a, "fit", "crop"), *filter = args_text(a, "filter", NULL);
     o->path = a->file + 1;
@@ -48,7 +41,7 @@ static enum status read_pictures(const struct args *a, struct add_options *o) {
     o->captions = args_text(a, "captions", NULL);
     o->has_seed = args_has(a, "seed");
     o->doubles = args_has(a, "doubles");
-    o->say = print_line;
+    o->say = cli_say;
     o->say_ctx = stderr;
     return args_u64(a, "seed", &o->seed);
 }

@@ -2,7 +2,6 @@
 #include "dtrak/cli.h"
 #include "dtrak/merge.h"
 #include "dtrak/store.h"
-#include "dtrak/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,12 +27,6 @@ static enum status read_what(const struct args *a, unsigned *what) {
     return *what ? OK : fail(ERR_USAGE, "--what needs checkpoints, queries, subsets, scores or features");
 }
 
-static void print_line(void *ctx, const char *line) {
-    char safe[1024];
-    text_escape(safe, sizeof safe, line);
-    fprintf(ctx, "dtrak: %s\n", safe);
-}
-
 static void print_count(size_t n, const char *one, const char *many) {
     if (n) printf("%zu %s, ", n, n == 1 ? one : many);
 }
@@ -56,7 +49,7 @@ static enum status run_merge(const struct args *a) {
     struct store *s = NULL;
     struct console c;
     struct merge_summary r;
-    struct merge_options o = { .say = print_line, .say_ctx = stderr };
+    struct merge_options o = { .say = cli_say, .say_ctx = stderr };
     TRY(read_what(a, &o.what));
     TRY(cli_feature_root(a));
     TRY(cli_open(&s, a->file[0], 1));

@@ -52,6 +52,8 @@ static enum status run_new(const struct args *a) {
     TRY(args_size(a, "size", 4, 1024, &o.size));
     TRY(args_size(a, "patch", 1, 2, &o.patch));
     o.name = args_text(a, "name", NULL);
+    o.say = cli_say;
+    o.say_ctx = stderr;
     TRY(args_u64(a, "seed", &o.seed));
     console_start(&c);
     enum status st = pipeline_new(a->file[0], &o, &c.progress);

@@ -71,6 +71,12 @@ enum status cli_pick(const struct args *a, struct pick *p) {
     return cli_splits(a, &p->splits);
 }
 
+void cli_say(void *ctx, const char *line) {
+    char safe[1024];
+    text_escape(safe, sizeof safe, line);
+    fprintf(ctx, "dtrak: %s\n", safe);
+}
+
 void cli_print_name(const char *path) {
     char safe[4096];
     text_escape(safe, sizeof safe, path);

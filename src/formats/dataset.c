@@ -75,6 +75,7 @@ void dataset_free(struct dataset *ds) {
     mem_free(ds->labels);
     mem_free(ds->pixels);
     mem_free(ds->root);
+    mem_free(ds->skipped);
     mem_free(ds);
 }
 

@@ -14,6 +14,7 @@ struct dataset {
     char prepared[64];
     /* a folder only */
     char *root, **paths;         /* paths relative to root, one per item */
+    char *skipped;               /* info.first_skipped */
     enum image_filter filter;
     size_t size;                 /* 0: as the files are */
 };

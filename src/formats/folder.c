@@ -16,7 +16,7 @@
 #define DEPTH_MAX 16
 #define UNLABELLED "unlabelled"
 
-struct listing { char **paths; size_t len, cap, skipped; const char *root; };
+struct listing { char **paths; size_t len, cap, skipped; char *first_skipped; const char *root; };
 
 static int is_picture(const char *name) {
     const char *dot = strrchr(name, '.');
@@ -47,6 +47,21 @@ static enum status add_path(struct listing *l, char *path) {
 
 static enum status list_folder(struct listing *l, const char *relative, int depth);
 
+static char *path_below(const char *relative, const char *name) {
+    return *relative ? dataset_path(relative, name) : mem_copy_string(name);
+}
+
+/* The order of a folder's entries is its file system's; the first by byte is kept. */
+static enum status skip_entry(struct listing *l, const char *relative, const char *name) {
+    char *path = path_below(relative, name);
+    if (!path) return fail(ERR_NOMEM, "%s: no memory for its file names", l->root);
+    int earlier = !l->first_skipped || strcmp(path, l->first_skipped) < 0;
+    mem_free(earlier ? l->first_skipped : path);
+    if (earlier) l->first_skipped = path;
+    l->skipped++;
+    return OK;
+}
+
 /* One entry of the folder fd; a link to a file is as good as the file, a link
  * to a directory could lead back up and is not followed. */
 static enum status list_entry(struct listing *l, int fd, const char *relative, const char *name,
@@ -54,16 +69,14 @@ static enum status list_entry(struct listing *l, int fd, const char *relative, c
     struct stat link, target;
     int directory = 0, picture = 0;
 
-    if (name[0] != '.' && fstatat(fd, name, &link, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (name[0] == '.') return OK;
+    if (fstatat(fd, name, &link, AT_SYMLINK_NOFOLLOW) == 0) {
         directory = S_ISDIR(link.st_mode);
         picture = is_picture(name) && fstatat(fd, name, &target, 0) == 0
             && S_ISREG(target.st_mode);
     }
-    if (!directory && !picture) {
-        l->skipped++;
-        return OK;
-    }
-    char *path = *relative ? dataset_path(relative, name) : mem_copy_string(name);
+    if (!directory && !picture) return skip_entry(l, relative, name);
+    char *path = path_below(relative, name);
     if (!path) return fail(ERR_NOMEM, "%s: no memory for its file names", l->root);
     if (picture) return add_path(l, path);
     enum status st = list_folder(l, path, depth + 1);
@@ -93,7 +106,6 @@ static enum status list_folder(struct listing *l, const char *relative, int dept
             if (errno) st = fail(ERR_IO, "%s: %s", path, strerror(errno));
             break;
         }
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
         TRY_TO(list_entry(l, dirfd(d), relative, e->d_name, depth));
     }
 done:
@@ -194,12 +206,15 @@ enum status folder_pixels(const struct dataset *ds, size_t i, unsigned char *out
 static enum status fill(struct dataset *ds, struct listing *l) {
     TRY(list_folder(l, "", 0));
     if (l->len == 0)
-        return fail(ERR_FORMAT, "%s: no .png, .jpg or .jpeg file among %zu entries", l->root,
-                    l->skipped);
+        return fail(ERR_FORMAT, "%s: no .png, .jpg or .jpeg file among %zu entries%s%s", l->root,
+                    l->skipped, l->skipped ? " that are no folders, the first " : "",
+                    l->skipped ? l->first_skipped : "");
     qsort(l->paths, l->len, sizeof *l->paths, by_label_and_path);
     ds->paths = l->paths;
     ds->info.count = ds->info.train = l->len;
     ds->info.skipped = l->skipped;
+    ds->info.first_skipped = ds->skipped = l->first_skipped;
+    l->first_skipped = NULL;
     l->paths = NULL;
     l->len = 0;
     ds->labels = mem_array(ds->info.count, sizeof *ds->labels);
@@ -227,6 +242,7 @@ enum status dataset_open_folder(struct dataset **out, const char *dir, size_t si
     if (st == OK) st = fill(ds, &l);
     for (size_t i = 0; i < l.len; i++) mem_free(l.paths[i]);
     mem_free(l.paths);
+    mem_free(l.first_skipped);
     if (st == OK) *out = ds;
     else dataset_free(ds);
     return st;

@@ -271,6 +271,16 @@ static enum status add_project(struct maker *m) {
     return store_project_set(m->store, &p);
 }
 
+static void say_skipped(const struct maker *m) {
+    const struct dataset_info *info = m->info;
+    char line[512];
+    if (!info->skipped || !m->o->say) return;
+    snprintf(line, sizeof line, "%.120s: %zu %s left out, %s%.240s: PNG and JPEG files are taken, and links to folders are not followed",
+             m->o->path, info->skipped, info->skipped == 1 ? "entry is" : "entries are", info->skipped == 1 ? "" : "the first ",
+             info->first_skipped);
+    m->o->say(m->o->say_ctx, line);
+}
+
 enum status pipeline_new(const char *path, const struct new_options *o, const struct progress *p) {
     enum status st;
     struct maker m = { .o = o, .progress = p };
@@ -278,6 +288,7 @@ enum status pipeline_new(const char *path, const struct new_options *o, const st
     TRY(store_create(&m.store, path));
     TRY_TO(open_source(&m));
     m.info = dataset_info(m.ds);
+    say_skipped(&m);
     TRY_TO(read_classes(&m));
     TRY_TO(choose_size(&m));
     TRY_TO(choose_items(&m));

@@ -43,12 +43,21 @@ equal strips_and_cifar_hold_the_same_pictures "$(pictures strips.db)" "$(picture
 says they_reach_the_screen $? "$(cat err.txt shown.txt)"
 
 # --- a folder ---
-holds new_from_a_folder "$DTRAK" new folder.db --images folder --size 16 --classes ring
+"$DTRAK" new folder.db --images folder --size 16 --classes ring 2> err.txt
+says new_from_a_folder $? "$(cat err.txt)"
 equal the_class_is_a_sub_folder "$(value folder.db labels.0.name)" ring
 equal its_images_are_counted "$(value folder.db splits.train)" 6
 equal its_images_are_resized "$(value folder.db project.width)" 16
 "$DTRAK" info folder.db | grep -q catmull-rom
 says the_filter_is_stated $?
+
+grep -q 'left out' err.txt
+says nothing_is_left_out_then "$([ $? = 1 ] && echo 0 || echo 1)" "$(cat err.txt)"
+cp -r folder linked && mv linked/bar elsewhere && ln -s ../elsewhere linked/bar && cp linked/ring/0.png linked/ring/x.bmp && : > linked/.hidden
+"$DTRAK" new linked.db --images linked --size 16 > out.txt 2> err.txt
+says a_folder_with_other_things_works $? "$(cat err.txt)"
+grep -q '^dtrak: linked: 2 entries are left out, the first bar: PNG and JPEG files are taken, and links to folders are not followed$' err.txt
+says what_is_left_out_is_said $? "$(cat err.txt)"
 
 # --- what it refuses; each leaves nothing ---
 refuses() {
