@@ -1,6 +1,6 @@
 /* import_dtrak.c - the tree of files that D-TRAK's released code leaves behind.
  *
- * Files are known by their names, wherever in the tree they stand:
+ * Files are known by their names, wherever in the tree they stand; folders above DIR mean nothing:
  *   idx-train.pkl, idx-val.pkl              original numbers; their order is that of all rows
  *   gen/17.png                              generated pictures
  *   checkpoint-STEP/features-SEED/P-SPLIT-keys-SHARD-K-Z-F-RULE.npy   features, raw float32
@@ -35,6 +35,21 @@ static int has_end(const char *s, const char *end) {
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
+}
+
+const char *dtrak_part(const struct dtrak_tree *t, const char *path, const char *name) {
+    const char *found = NULL, *start = path + t->root;
+    for (const char *s = start; (s = strstr(s, name)); s++)
+        if (s == start || s[-1] == '/') found = s + strlen(name);
+    return found;
+}
+
+/* Where the last part of DIR begins. */
+static size_t root_of(const char *dir) {
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/') len--;
+    while (len && dir[len - 1] != '/') len--;
+    return len;
 }
 
 static enum status add_file(struct dtrak_tree *t, const char *path) {
@@ -75,9 +90,9 @@ static int by_text(const void *a, const void *b) { return strcmp(*(char *const *
 static enum status choose_setting(struct dtrak_tree *t) {
     struct buf part = BUF_INIT, names = BUF_INIT;
     size_t kept = 0, indices = 0;
-    if (t->o->setting) buf_printf(&part, "/%s/", t->o->setting);
+    if (t->o->setting) buf_printf(&part, "%s/", t->o->setting);
     for (size_t i = 0; i < t->files; i++) {
-        if (t->o->setting && !strstr(t->file[i], part.data)) {
+        if (t->o->setting && !dtrak_part(t, t->file[i], part.data)) {
             mem_free(t->file[i]);
             continue;
         }
@@ -270,7 +285,7 @@ static int take_fields(struct keys *k, const char *at, const char *rule) {
 }
 
 /* 1 when the path is one of features. */
-static int parse_keys(struct keys *k, const char *path) {
+static int parse_keys(struct keys *k, const struct dtrak_tree *t, const char *path) {
     char name[256];
     const char *base = base_name(path), *mark = strstr(base, "-keys-");
     *k = (struct keys){ .path = path };
@@ -282,10 +297,10 @@ static int parse_keys(struct keys *k, const char *path) {
     if (k->split == SPLIT_COUNT || rule <= keys + 6 || (strcmp(rule + 1, "uniform") != 0 && strcmp(rule + 1, "cumulative") != 0)) return 0;
     snprintf(k->rule, sizeof k->rule, "%.15s", rule + 1);
     *rule = 0;
-    const char *seed = strstr(path, "/features-"), *step = strstr(path, "/checkpoint-");
+    const char *seed = dtrak_part(t, path, "features-"), *step = dtrak_part(t, path, "checkpoint-");
     if (!seed || !step) return 0;
-    k->seed = strtoul(seed + 10, NULL, 10);
-    k->step = strtoul(step + 12, NULL, 10);
+    k->seed = strtoul(seed, NULL, 10);
+    k->step = strtoul(step, NULL, 10);
     return take_fields(k, keys + 6, rule) && k->Z > 0 && k->Z <= 1 << 24;
 }
 
@@ -374,11 +389,11 @@ static enum status take_features(struct dtrak_tree *t) {
     size_t count = 0, passed = 0;
     enum status st = k ? OK : fail(ERR_NOMEM, "d-trak: out of memory");
     for (size_t i = 0; i < t->files && st == OK; i++) {
-        if (parse_keys(&k[count], t->file[i]) && t->items[k[count].split]) count++;
+        if (parse_keys(&k[count], t, t->file[i]) && t->items[k[count].split]) count++;
         else if (strstr(base_name(t->file[i]), "-keys-") && !passed++) first = base_name(t->file[i]);
     }
     if (passed)
-        snprintf(t->r->note, sizeof t->r->note, "%zu file%s of features passed over, %.120s%s: of items that are not here, or of a name that is not known",
+        snprintf(t->r->note, sizeof t->r->note, "%zu file%s of features passed over, %.120s%s: of items that are not here, or of a name or folder that is not known",
                  passed, passed > 1 ? "s" : "", first, passed > 1 ? " the first" : "");
     if (count) qsort(k, count, sizeof *k, by_shard);
     for (size_t i = 0, end; i < count && st == OK; i = end) {
@@ -443,11 +458,12 @@ static enum status take_all(struct dtrak_tree *t) {
     for (size_t i = 0; i < t->files; i++) TRY(take_scores(t, t->file[i]));
     TRY(dtrak_subsets(t));
     if (t->r->items || t->r->feature_sets || t->r->score_sets || t->r->subsets) return OK;
-    return fail(ERR_MISSING, "%s: %zu files, and nothing in them that is not here already", t->o->path, t->files);
+    return fail(ERR_MISSING, "%s: %zu files, and nothing in them that is not here already%s%s", t->o->path, t->files, *t->r->note ? "; " : "",
+                t->r->note);
 }
 
 enum status import_dtrak(struct store *s, const struct import_options *o, const struct progress *p, struct import_result *r) {
-    struct dtrak_tree t = { .s = s, .o = o, .p = p, .r = r };
+    struct dtrak_tree t = { .s = s, .o = o, .p = p, .r = r, .root = root_of(o->path) };
     enum status st = take_all(&t);
     for (size_t i = 0; i < t.files; i++) mem_free(t.file[i]);
     for (int k = 0; k < SPLIT_COUNT; k++) mem_free(t.order[k]);

@@ -69,7 +69,7 @@ static enum status find_outputs(struct subsets *s) {
     if (!s->out) return fail(ERR_NOMEM, "d-trak: out of memory");
     for (size_t i = 0; i < t->files; i++) {
         struct output o;
-        if (!parse_output(&o, t->file[i]) || !strstr(t->file[i], "/lds-val/") || !t->items[o.split]) continue;
+        if (!parse_output(&o, t->file[i]) || !dtrak_part(t, t->file[i], "lds-val/") || !t->items[o.split]) continue;
         s->out[s->count++] = o;
     }
     if (s->count) qsort(s->out, s->count, sizeof *s->out, by_model);

@@ -100,6 +100,7 @@ struct dtrak_tree {
     const struct import_options *o;
     const struct progress *p;
     struct import_result *r;
+    size_t root;                          /* where in a path the name of DIR itself begins */
     char **file;                          /* paths of all that may matter, sorted by byte */
     size_t files;
     size_t items[SPLIT_COUNT];            /* that are here */
@@ -109,6 +110,9 @@ struct dtrak_tree {
 
 /* The item of that original number among the training items; ERR_MISSING. */
 enum status dtrak_train_item(const struct dtrak_tree *t, size_t number, const char *path, size_t *item);
+/* What stands behind name, which begins a part of the path from DIR on ("checkpoint-", "lds-val/"); the last
+ * such part, or NULL. */
+const char *dtrak_part(const struct dtrak_tree *t, const char *path, const char *name);
 /* The number in "NAME<digits>END" (NAME, END may be ""); 0 where text is not that. */
 int dtrak_number(const char *text, const char *name, const char *end, size_t *number);
 enum status dtrak_subsets(struct dtrak_tree *t);

@@ -124,6 +124,22 @@ holds the_features_of_the_tree_are_scored "$DTRAK" score t.db --method dtrak --s
 says lds_works_on_the_subsets $? "$(cat out.txt err.txt)"
 holds the_database_is_whole_with_the_tree "$DTRAK" check t.db
 exits the_tree_twice_is_said 1 'here already' import t.db tree --from d-trak
+# Folders above it have names of their own.
+above=checkpoint-77/features-9/30-0.5/lds-val
+mkdir -p $above && cp -r tree $above && cp base.db u.db
+"$DTRAK" import u.db "$above/tree" --from d-trak > out.txt 2> err.txt
+says a_tree_below_folders_of_such_names_works $? "$(cat err.txt)"
+"$DTRAK" export u.db --npy u --what features > out.txt 2> err.txt
+equal its_checkpoint_and_seed_are_its_own "$("$json" arrays.0.checkpoint < u/dtrak.json) $("$json" arrays.0.noise_seed < u/dtrak.json)" "8000 0"
+cp base.db u.db
+"$DTRAK" import u.db "$above/tree" --from d-trak --setting 30-0.5 > out.txt 2> err.txt
+equal its_setting_too "$(cat out.txt err.txt | grep -c 'score set')" 0
+cp base.db u.db
+"$DTRAK" import u.db $f/.. --from d-trak > out.txt 2> err.txt
+equal what_has_no_checkpoint_takes_none "$(grep -c 'nothing in them that is not here already; 4 files of features passed over' err.txt)" 1
+"$DTRAK" import u.db tree/saved/30-0.5/ddpm/checkpoint-8000/ --from d-trak > out.txt 2> err.txt
+grep -q '2 feature sets.*checkpoint 8000' out.txt
+says a_checkpoint_alone_has_its_name $? "$(cat out.txt err.txt)"
 rm $f/ddpm-train-keys-0-10-16-mean-squared-l2-norm-uniform.npy
 cp base.db t.db
 exits a_missing_shard_is_said 1 'the one before it is not' import t.db tree --from d-trak
