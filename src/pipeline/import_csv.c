@@ -1,7 +1,7 @@
 /* import_csv.c - rankings as text (csv_ranking.h) as a score set.
  *
- * A query with an entry for every training item gets a whole row; others keep
- * the ends of their ranking that are there. */
+ * A query with an entry for every training item, on whichever side, gets a whole
+ * row; others keep the ends of their ranking that are there. */
 #include "import_parts.h"
 
 #include "dtrak/csv_ranking.h"
@@ -21,25 +21,44 @@ struct csv {
     size_t count;
 };
 
-static enum status put_query(struct store *s, const struct score_set *set, const struct csv *c, const struct csv_entry *e, size_t count,
-                             struct import_result *r) {
+/* The whole row where the two sides have every item; an item on both has one score. */
+static enum status fill_row(float **row, const struct csv *c, const struct csv_entry *e, size_t count) {
+    size_t items = 0;
+    *row = NULL;
+    if (count < c->n) return OK;
+    float *x = mem_array(c->n, sizeof *x);
+    unsigned char *has = mem_array(c->n, 1);
+    enum status st = x && has ? OK : fail(ERR_NOMEM, "%s: out of memory", c->path);
+    for (size_t i = 0; i < count && st == OK; i++) {
+        x[e[i].item] = e[i].score;
+        items += !has[e[i].item];
+        has[e[i].item] = 1;
+    }
+    mem_free(has);
+    if (st == OK && items == c->n) *row = x;
+    else mem_free(x);
+    return st;
+}
+
+static enum status put_list(struct store *s, const struct score_set *set, const struct csv *c, const struct csv_entry *e, size_t count) {
     size_t top = 0;
-    enum status st;
-    while (top < count && !e[top].opponent) top++;
-    float *row = NULL;
     struct ranked *list = mem_array(count, sizeof *list);
     if (!list) return fail(ERR_NOMEM, "%s: out of memory", c->path);
+    while (top < count && !e[top].opponent) top++;
     for (size_t i = 0; i < count; i++) list[i] = (struct ranked){ .item = e[i].item, .score = e[i].score };
-    if (top == c->n && (row = mem_array(c->n, sizeof *row))) {
-        for (size_t i = 0; i < top; i++) row[e[i].item] = e[i].score;
-        st = store_score_put(s, set, e->query, row);
-    } else {
-        st = store_score_list_put(s, set, e->query, list, top, list + top, count - top);
-        r->lists++;
-    }
+    enum status st = store_score_list_put(s, set, e->query, list, top, list + top, count - top);
+    mem_free(list);
+    return st;
+}
+
+static enum status put_query(struct store *s, const struct score_set *set, const struct csv *c, const struct csv_entry *e, size_t count,
+                             struct import_result *r) {
+    float *row;
+    TRY(fill_row(&row, c, e, count));
+    enum status st = row ? store_score_put(s, set, e->query, row) : put_list(s, set, c, e, count);
+    r->lists += !row;
     r->queries++;
     mem_free(row);
-    mem_free(list);
     return st;
 }
 

@@ -59,6 +59,20 @@ sed '1s/^/query,/;2,$s/^/val:4,/' ranked.csv > again.csv
 import again.csv --from csv --method pixel-dot
 says what_rank_writes_is_read $? "$(cat err.txt)"
 equal it_is_the_same_ranking "$(items a.db --query val:4 --method pixel-dot)" "$(items a.db --query val:4 --method dtrak)"
+# The two ends of a ranking may be all of it; of an odd number of items one is on both.
+for ends in 15:15 16:16; do
+    rm -f two.csv && "$DTRAK" export a.db --csv two.csv --query val:0-5 --method dtrak --top ${ends%:*} --bottom ${ends#*:} > out.txt 2> err.txt
+    import two.csv --from csv --method grad-dot --loss simple --name "$ends" && ! grep -q 'only the ends' out.txt
+    says "two_sides_with_all_items_are_a_whole_row_$ends" $? "$(cat out.txt err.txt)"
+done
+for set in dtrak 'grad-dot --loss simple'; do
+    rm -f row.csv && "$DTRAK" export a.db --csv row.csv --rows --query val:0-5 --method $set > out.txt 2> err.txt
+    cut -d, -f1-3 row.csv > "row-${set%% *}.csv"
+done
+same_file with_the_scores_that_it_came_from row-grad-dot.csv row-dtrak.csv
+sed '/train:7,/d' two.csv > less.csv
+import less.csv --from csv --method grad-dot --loss simple && grep -q 'of 6 queries only the ends' out.txt
+says without_one_item_they_are_ends $? "$(cat out.txt err.txt)"
 holds the_database_is_whole_with_lists "$DTRAK" check a.db
 
 # --- features ---
