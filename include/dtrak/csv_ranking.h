@@ -1,5 +1,6 @@
 /* csv_ranking.h - rankings as text: a header line with the names query, item (or train)
- * and score, perhaps side (proponent, opponent), then a line for each entry.
+ * and score, perhaps side (proponent, opponent), then a line for each entry.  Fields may
+ * be quoted, with line feeds inside; a byte order mark may come first.
  * Checked against: tests/unit/exchange_test.c. */
 #ifndef DTRAK_CSV_RANKING_H
 #define DTRAK_CSV_RANKING_H

@@ -96,19 +96,47 @@ static enum status read_entry(struct csv *c, char *line) {
     return OK;
 }
 
+/* The end of the line that begins there: a line feed outside quotes, or the text's.  *feeds: of those
+ * inside.  A field whose quotes do not close where a field ends was not meant to hold a line feed. */
+static enum status find_end(const struct csv *c, char *line, char **out, size_t *feeds) {
+    char *p = line;
+    *feeds = 0;
+    for (int begins = 1; *p && *p != '\n'; p++) {
+        size_t inside = 0;
+        if (!begins || *p != '"') {
+            begins = *p == ',';
+            continue;
+        }
+        for (p++; *p && (*p != '"' || p[1] == '"'); p++) {
+            inside += *p == '\n';
+            p += *p == '"';
+        }
+        if (!*p || (inside && !strchr(",\r\n", p[1])))
+            return fail(ERR_FORMAT, "%s, line %zu: a quote begins a field, and none ends it", c->path, c->line);
+        *feeds += inside;
+        begins = 0;
+    }
+    *out = p;
+    return OK;
+}
+
 static enum status read_lines(struct csv *c, char *text) {
-    size_t lines = 1;
+    static const char mark[] = "\xEF\xBB\xBF";      /* spreadsheets begin UTF-8 with it */
+    size_t lines = 1, feeds;
+    if (!strncmp(text, mark, sizeof mark - 1)) text += sizeof mark - 1;
     for (const char *p = text; *p; p++) lines += *p == '\n';
     c->entry = mem_array(lines, sizeof *c->entry);
     if (!c->entry) return fail(ERR_NOMEM, "%s: out of memory for %zu lines", c->path, lines);
+    c->line = 1;
     for (char *next = text; *next;) {
-        char *line = next, *end = line + strcspn(line, "\n");
+        char *line = next, *end = line;
+        TRY(find_end(c, line, &end, &feeds));
         next = *end ? end + 1 : end;
         *end = 0;
         if (end > line && end[-1] == '\r') end[-1] = 0;
-        c->line++;
-        if (c->line == 1) TRY(read_header(c, line));
+        if (line == text) TRY(read_header(c, line));
         else if (*line) TRY(read_entry(c, line));
+        c->line += feeds + 1;
     }
     return c->count ? OK : fail(ERR_FORMAT, "%s: no line below the header", c->path);
 }

@@ -120,6 +120,21 @@ static void rankings_come_sorted_by_query_and_place(void **state) {
     mem_free(e);
 }
 
+static void quoted_fields_hold_line_feeds_and_a_mark_may_come_first(void **state) {
+    (void)state;
+    char text[] = "\xEF\xBB\xBF" "query,label,item,score\n0,\"a\n\"\"b\"\",\r\nc\",1,2\r\n0,\"a\"b,2,3\n0,a\"b,3,1\n\n1,\"\",4,5";
+    struct csv_entry *e;
+    size_t count;
+    assert_int_equal(csv_ranking_read(&e, &count, text, &limits, "f"), OK);
+    assert_int_equal(count, 4);
+    static const struct { size_t query, item, line; float score; } want[] = { { 0, 2, 5, 3 }, { 0, 1, 2, 2 }, { 0, 3, 6, 1 }, { 1, 4, 8, 5 } };
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(e[i].query == want[i].query && e[i].item == want[i].item && e[i].line == want[i].line);
+        assert_float_equal(e[i].score, want[i].score, 0);
+    }
+    mem_free(e);
+}
+
 static void what_a_ranking_cannot_mean_is_said_with_its_line(void **state) {
     (void)state;
     static const struct { const char *text, *says; } bad[] = {
@@ -130,6 +145,8 @@ static void what_a_ranking_cannot_mean_is_said_with_its_line(void **state) {
         { "query,item,score\n0,1,1\n0,1,1\n", "line 3: train:1 is there for gen:0 already, on line 2" },
         { "query,item,score,side\n0,1,1,proponent\n0,1,2,opponent\n", "already" }, { "query,item,score\n-1,1,1\n", "is not a gen item" },
         { "query,item,score\n99999999999999999999,1,1\n", "is not a gen item" },
+        { "query,item,score,label\n0,1,1,\"a\n0,2,1,b\n", "line 2: a quote begins a field, and none ends it" },
+        { "query,item,score,label\n0,1,1,\"a\n0,2,1,\"b\n", "line 2: a quote begins a field, and none ends it" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[128];
@@ -166,6 +183,7 @@ int main(void) {
         cmocka_unit_test(bergson_says_where_modules_and_scores_stand),
         cmocka_unit_test(what_bergson_cannot_mean_is_said),
         cmocka_unit_test(rankings_come_sorted_by_query_and_place),
+        cmocka_unit_test(quoted_fields_hold_line_feeds_and_a_mark_may_come_first),
         cmocka_unit_test(what_a_ranking_cannot_mean_is_said_with_its_line),
         cmocka_unit_test(indices_are_numbers_between_blanks_and_commas),
     };
