@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define HALF_MAX 65504.0f
+#define HALF_MIN 0x1p-14f     /* below it fewer and fewer digits are left */
 
 uint16_t half_from_float(float x);
 float half_to_float(uint16_t h);

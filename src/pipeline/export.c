@@ -93,15 +93,25 @@ void export_add_scores(struct buf *b, const struct score_set *set, const struct 
     export_add_json(b, "params", set->params);
 }
 
-enum status export_add_numbers(struct npy_out *out, const float *number, size_t count) {
-    if (out->type != NPY_F2) return npy_add(out, number, count);
-    uint16_t *half = mem_array(count, sizeof *half);
+/* Below HALF_MIN digits go, at last all of them: a row that lies there whole would lose its direction. */
+static enum status check_half(const float *row, size_t count) {
+    float most = 0;
+    for (size_t i = 0; i < count; i++) most = fmaxf(most, fabsf(row[i]));
+    if (most > HALF_MAX) return fail(ERR_RANGE, "export: %g does not fit float16; leave out --half", (double)most);
+    if (most > 0 && most < HALF_MIN)
+        return fail(ERR_RANGE, "export: a row of numbers of at most %g does not fit float16, which has few digits or none below %g; leave out --half",
+                    (double)most, (double)HALF_MIN);
+    return OK;
+}
+
+enum status export_add_rows(struct npy_out *out, const float *number, size_t rows, size_t cols) {
+    if (out->type != NPY_F2) return npy_add(out, number, rows * cols);
+    uint16_t *half = mem_array(rows * cols, sizeof *half);
     if (!half) return fail(ERR_NOMEM, "export: out of memory");
     enum status st = OK;
-    for (size_t i = 0; i < count && st == OK; i++)
-        if (fabsf(number[i]) > HALF_MAX) st = fail(ERR_RANGE, "export: %g does not fit float16; leave out --half", (double)number[i]);
-    half_from_floats(half, number, count);
-    if (st == OK) st = npy_add(out, half, count);
+    for (size_t i = 0; i < rows && st == OK; i++) st = check_half(number + i * cols, cols);
+    half_from_floats(half, number, rows * cols);
+    if (st == OK) st = npy_add(out, half, rows * cols);
     mem_free(half);
     return st;
 }
@@ -122,8 +132,8 @@ enum status export_feature_rows(struct npy_out *out, struct store *s, const stru
         st = progress_check(p);
         if (st == OK) st = part == SIZE_MAX ? store_features_read(s, set, at, count, rows)
                                             : store_features_read_part(s, set, part, at, count, rows);
-        if (st == OK) st = export_add_numbers(out, rows, count * k);
-        progress_report(p, (double)(at + count), (double)set->rows, "export", "features");
+        if (st == OK) st = export_add_rows(out, rows, count, k);
+        if (st == OK) progress_report(p, (double)(at + count), (double)set->rows, "export", "features");
     }
     mem_free(rows);
     return st;

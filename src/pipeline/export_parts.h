@@ -21,8 +21,8 @@ void export_add_features(struct buf *b, const struct feature_set *set, size_t st
 void export_add_scores(struct buf *b, const struct score_set *set, const struct checkpoint_list *l);
 size_t export_step(const struct checkpoint_list *l, int64_t id);
 
-/* Numbers in the array's type; ERR_RANGE for one that does not fit float16. */
-enum status export_add_numbers(struct npy_out *out, const float *number, size_t count);
+/* Rows in the array's type; of float16 ERR_RANGE for a number that is too large, or a row that is too small whole. */
+enum status export_add_rows(struct npy_out *out, const float *number, size_t rows, size_t cols);
 /* The file ends, or is taken away when st is not OK; returns the first error. */
 enum status export_end(struct npy_out *out, enum status st);
 

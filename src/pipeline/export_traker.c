@@ -176,7 +176,8 @@ static enum status write_transposed(struct exporter *x, struct npy_out *out, con
             for (size_t i = 0; i < count; i++) piece[i * m + q] = row[first + i];
         }
         if (st == OK) st = progress_check(x->p);
-        if (st == OK) st = export_add_numbers(out, piece, count * m);
+        /* Scores of one training item are compared with those of others: they are one row here. */
+        if (st == OK) st = export_add_rows(out, piece, 1, count * m);
         progress_report(x->p, (double)(first + count), (double)x->n, "export", "scores");
     }
     mem_free(row);

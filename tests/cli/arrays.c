@@ -6,7 +6,7 @@
  *
  * nested: [[], [the array]], pickled.
  * records: a structured record for each column, with each row's number and whether it was written.
- * OPTION: transposed, nan (one in row 3), zero (row 3), short (a byte less), doubled, beyond, unwritten */
+ * OPTION: small (by 1e-9), transposed, nan (one in row 3), zero (row 3), short (a byte less), doubled, beyond, unwritten */
 #include "dtrak/buf.h"
 #include "dtrak/file.h"
 #include "dtrak/half.h"
@@ -110,6 +110,7 @@ int main(int argc, char **argv) {
     if (!x) return 1;
     if (!strcmp(option, "nan")) x[3 * shape[1] + 1] = NAN;
     if (!strcmp(option, "zero")) memset(x + 3 * shape[1], 0, shape[1] * sizeof *x);
+    for (size_t i = 0; !strcmp(option, "small") && i < count; i++) x[i] *= 1e-9f;
     if (!strcmp(option, "transposed")) {
         transpose(x, shape[0], shape[1]);
         size_t swap = shape[0];

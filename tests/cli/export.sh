@@ -117,6 +117,12 @@ same_file and_the_same_features back/features/1-train-square-900.npy train.npy
 "$DTRAK" export a.db --traker half --loss square --half --matrix rademacher > out.txt 2> err.txt && grep -q '"rademacher"' half/metadata.json &&
     [ "$(wc -c < half/900/grads.mmap)" = $((128 + 2 * 30 * 16)) ]
 says half_precision_works $? "$(cat err.txt)"
+cp base.db small.db && "$arrays" npy small.npy 30 16 11 small && "$DTRAK" import small.db small.npy --from npy --features --split train --loss square \
+    --checkpoint 900 > out.txt 2> err.txt
+says features_of_small_numbers_are_there $? "$(cat err.txt)"
+exits features_below_float16_are_refused 1 "does not fit float16, which has few digits or none below 6.10352e-05; leave out --half" export small.db --traker tk3 --loss square --half
+nothing_left tk3 and_nothing_is_left_of_them
+holds in_float32_they_fit "$DTRAK" export small.db --traker tk3 --loss square
 exits features_that_are_not_there_are_said 1 "no complete features of the training items of loss simple at checkpoint 900" export a.db --traker tk2
 exits a_matrix_traker_does_not_know_is_named 2 "'sjlt'" export a.db --traker tk2 --loss square --matrix sjlt
 nothing_left tk2 nothing_is_left_of_a_save_dir_that_failed
