@@ -131,7 +131,7 @@ struct report_self {
 };
 
 /* loss NULL: square where it is stored, else the first there is; checkpoint NULL: last.
- * ERR_MISSING: no leverages of it; the message names the command that makes them. */
+ * ERR_MISSING: no leverages of it, or not the numbers of the order; the message names the command that makes them. */
 enum status report_self_load(struct report_self *out, struct store *s, const char *loss, const char *checkpoint,
                              enum report_self_order order);
 void report_self_free(struct report_self *r);

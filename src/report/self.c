@@ -168,6 +168,16 @@ static enum status find_leverages(struct report_self *r, struct store *s, const 
     return OK;
 }
 
+/* An order by numbers that nobody has is none. */
+static enum status check_order(const struct report_self *r, const struct store *s, const struct columns *c, enum report_self_order order) {
+    if (order == SELF_BY_LOSS && !c->has_loss)
+        return fail(ERR_MISSING, "no losses of the training items at step %zu to sort by; make them, with features, with: dtrak features %s "
+                    "--split train --checkpoint %zu", r->step, store_path(s), r->step);
+    if (order == SELF_BY_DISTANCE && !c->has_distance && r->n > 1)
+        return fail(ERR_MISSING, "no distances of the training items to sort by; dtrak self %s without --no-neighbours finds them", store_path(s));
+    return OK;
+}
+
 enum status report_self_load(struct report_self *out, struct store *s, const char *loss, const char *checkpoint,
                              enum report_self_order order) {
     enum status st;
@@ -187,6 +197,7 @@ enum status report_self_load(struct report_self *out, struct store *s, const cha
     TRY_TO(store_stats_names(s, &l));
     TRY_TO(find_leverages(out, s, &l, loss, k.checkpoint[0].id, &c));
     TRY_TO(read_columns(&c, s, &l, k.checkpoint[0].id, out->n));
+    TRY_TO(check_order(out, s, &c, order));
     out->item = mem_array(out->n, sizeof *out->item);
     if (!out->item) {
         st = fail(ERR_NOMEM, "self-influence: out of memory");

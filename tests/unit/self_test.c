@@ -40,6 +40,10 @@ static void copies_are_each_others_neighbours(void **state) {
     assert_int_equal(r.item[0].neighbours, 0);          /* not looked for yet */
     assert_true(isnan(r.item[0].distance));
     report_self_free(&r);
+    assert_int_equal(report_self_load(&r, s, NULL, NULL, SELF_BY_DISTANCE), ERR_MISSING);
+    assert_non_null(strstr(fail_reason(), "dtrak self "));
+    assert_int_equal(report_self_load(&r, s, NULL, NULL, SELF_BY_LOSS), ERR_MISSING);
+    assert_non_null(strstr(fail_reason(), "dtrak features "));
     assert_int_equal(pipeline_self(s, 2, NULL), OK);
     assert_int_equal(report_self_load(&r, s, NULL, NULL, SELF_BY_DISTANCE), OK);
     assert_int_equal(r.n, N);
