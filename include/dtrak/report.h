@@ -26,6 +26,7 @@ struct report_request {
     const char *lambda;       /* "auto", "0.05", "abs:500"; NULL: auto first, then the newest */
     size_t timesteps, k;      /* 0: the most there are */
     size_t top, bottom;
+    int any_query;            /* with top and bottom 0: scores of other queries will do */
 };
 
 struct report_entry {

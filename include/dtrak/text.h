@@ -27,6 +27,9 @@ size_t text_width(const char *s);
  * cut at a character's edge when it does not fit.  out may not be s. */
 void text_escape(char *out, size_t size, const char *s);
 
+/* Copies s into out as one word for a shell: in single quotes where it would read anything else in it. */
+void text_shell_word(char *out, size_t size, const char *s);
+
 /* The longest prefix of s that takes at most `cells`; its length in bytes. */
 size_t text_fit(const char *s, size_t cells);
 

@@ -117,6 +117,29 @@ void text_escape(char *out, size_t size, const char *s) {
     out[at] = 0;
 }
 
+void text_shell_word(char *out, size_t size, const char *s) {
+    static const char special[] = " \t\n\"'\\$`*?[]{}()<>|&;!#~^";
+    size_t n = 0;
+    if (*s && !strpbrk(s, special)) {
+        snprintf(out, size, "%s", s);
+        return;
+    }
+    /* Room for the longest piece, the last quote and the 0. */
+    if (size) out[0] = 0;
+    if (size < 8) return;
+    out[n++] = '\'';
+    for (; *s && n + 6 < size; s++) {
+        if (*s == '\'') {
+            memcpy(out + n, "'\\''", 4);
+            n += 4;
+        } else {
+            out[n++] = *s;
+        }
+    }
+    out[n++] = '\'';
+    out[n] = 0;
+}
+
 size_t text_fit(const char *s, size_t cells) {
     size_t at = 0, used = 0, n;
     for (uint32_t cp; (n = text_decode(s + at, &cp)); at += n) {

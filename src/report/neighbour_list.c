@@ -18,6 +18,21 @@ const char *report_near_name(enum report_near_by by) { return names[by]; }
 
 static const char *measure(const struct report_near *r) { return r->by == NEAR_PIXELS ? "distance" : "cosine"; }
 
+static enum status explain_missing(struct store *s, const struct pick *pick) {
+    char db[1024], word[128], options[256] = "";
+    size_t n = 0;
+    text_shell_word(db, sizeof db, store_path(s));
+    if (pick->loss) n += (size_t)snprintf(options, sizeof options, " --loss %s", loss_name(loss_parse(pick->loss)));
+    if (strcmp(pick->checkpoint, "last")) {
+        text_shell_word(word, sizeof word, pick->checkpoint);
+        n += (size_t)snprintf(options + n, sizeof options - n, " --checkpoint %s", word);
+    }
+    if (pick->timesteps) n += (size_t)snprintf(options + n, sizeof options - n, " --timesteps %zu", pick->timesteps);
+    if (pick->k) snprintf(options + n, sizeof options - n, " --dims %zu", pick->k);
+    return fail(ERR_MISSING, "no features of the training items are stored%s; make them with: dtrak features %s%s",
+                options[0] ? " in this setting" : "", db, options);
+}
+
 /* The best of the picked train sets that can be asked; without a loss that of simple, else any. */
 static enum status choose_features(struct store *s, const struct pick *pick, struct feature_set *out) {
     struct feature_set_list l;
@@ -43,8 +58,7 @@ static enum status choose_features(struct store *s, const struct pick *pick, str
     feature_set_list_free(&l);
     picker_close(&p);
     TRY(st);
-    return found ? OK : fail(ERR_MISSING, "no features of the training items are stored%s; dtrak features %s makes them",
-                             pick->loss || pick->timesteps || pick->k ? " in this setting" : "", store_path(s));
+    return found ? OK : explain_missing(s, pick);
 }
 
 /* The one that is named, or the only one. */

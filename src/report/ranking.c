@@ -149,31 +149,108 @@ static enum status features_exist(struct store *s, const struct wanted *w, const
     return st;
 }
 
+/* Of the features in the wanted setting; those along paths have timesteps of their own. */
+static void add_options(struct buf *b, const struct wanted *w, const struct report_request *r, int with_timesteps) {
+    if (w->loss != LOSS_COUNT) buf_printf(b, " --loss %s", loss_name(w->loss));
+    if (w->checkpoint > 0) buf_printf(b, " --checkpoint %zu", w->of->step);
+    if (w->checkpoint < 0) buf_printf(b, " --checkpoint all%s", method_has_several(w->method) ? "" : " --ensemble");
+    if (r->timesteps && with_timesteps) buf_printf(b, " --timesteps %zu", r->timesteps);
+    if (r->k) buf_printf(b, " --dims %zu", r->k);
+}
+
+static int is_path(const struct feature_set *f) { return !strcmp(f->identity.rule, FEATURE_RULE_JOURNEY); }
+
+/* What journey lacks: features of the training items, and those along the path of the query with the same projection. */
+static enum status add_journey(struct buf *b, struct store *s, const struct wanted *w, const struct report_request *r, const char *db) {
+    struct feature_set_list l = { 0 };
+    struct report_request any_steps = *r;
+    const struct feature_set *train = NULL;
+    int has_path = 0;
+    any_steps.timesteps = 0;
+    TRY(store_feature_sets_list(s, &l));
+    for (size_t i = 0; i < l.count; i++) {
+        const struct feature_set *f = &l.set[i];
+        if (is_of(f, w, r, SPLIT_TRAIN) && !f->dropped && !is_path(f) && (!train || feature_set_is_better(f, train))) train = f;
+    }
+    for (size_t i = 0; train && i < l.count; i++) {
+        const struct feature_set *f = &l.set[i];
+        if (is_of(f, w, &any_steps, r->query.split) && is_path(f) && !f->dropped && f->rows > r->query.index &&
+            f->identity.k == train->identity.k && !strcmp(f->projection, train->projection)) has_path = 1;
+    }
+    if (!train) {
+        buf_printf(b, "dtrak features %s", db);
+        add_options(b, w, r, 1);
+        buf_text(b, " && ");
+    }
+    if (!has_path) {
+        buf_printf(b, "dtrak features %s --journey", db);
+        add_options(b, w, r, 0);
+        if (train && !r->k) buf_printf(b, " --dims %zu", train->identity.k);
+        if (train && strcmp(train->projection, "sjlt")) buf_printf(b, " --projection %s", train->projection);
+        if (train && train->identity.projection_seed != 42)
+            buf_printf(b, " --projection-seed %llu", (unsigned long long)train->identity.projection_seed);
+        buf_text(b, " && ");
+    }
+    feature_set_list_free(&l);
+    return OK;
+}
+
+/* The embeddings that are not there: of the training items, and of the query's split. */
+static enum status add_embeddings(struct buf *b, struct store *s, const struct report_request *r, const char *db) {
+    const enum split split[2] = { SPLIT_TRAIN, r->query.split };
+    struct embedding_list l;
+    char name[4 * EMBEDDING_NAME] = "";
+    TRY(store_embeddings_list(s, &l));
+    if (l.count && strcmp(l.embedding[0].name, "clip")) text_shell_word(name, sizeof name, l.embedding[0].name);
+    for (int k = 0; k < 2; k++) {
+        int there = 0;
+        for (size_t i = 0; i < l.count; i++) there |= l.embedding[i].split == split[k] && !strcmp(l.embedding[i].name, l.embedding[0].name);
+        if (there) continue;
+        buf_printf(b, "dtrak add %s --embedding %s.npy --split %s", db, split_name(split[k]), split_name(split[k]));
+        if (name[0]) buf_printf(b, " --name %s", name);
+        buf_text(b, " && ");
+    }
+    embedding_list_free(&l);
+    return OK;
+}
+
+/* The commands after which there are scores: those that make what scores are made of, where it is not there, and the last one. */
+static enum status add_commands(struct buf *b, struct store *s, const struct wanted *w, const struct report_request *r) {
+    char db[1024];
+    int exist = 1;
+    text_shell_word(db, sizeof db, store_path(s));
+    if (method_has_embedding(w->method)) TRY(add_embeddings(b, s, r, db));
+    if (w->method == METHOD_JOURNEY) TRY(add_journey(b, s, w, r, db));
+    else if (method_has_features(w->method) && w->checkpoint > 0) TRY(features_exist(s, w, r, &exist));
+    if (!exist) {
+        buf_printf(b, "dtrak features %s", db);
+        add_options(b, w, r, 1);
+        buf_text(b, " && ");
+    }
+    buf_printf(b, "dtrak score %s --method %s", db, method_name(w->method));
+    add_options(b, w, r, 1);
+    if (w->lambda[0]) buf_printf(b, " --lambda %s", w->lambda);
+    if (method_has_embedding(w->method)) buf_printf(b, " --split %s", split_name(r->query.split));
+    return buf_status(b);
+}
+
 /* Says what is not there and which commands make it. */
 static enum status explain_missing(struct store *s, const struct wanted *w, const struct report_request *r) {
-    char display[METHOD_DISPLAY], at[112] = "", options[192] = "", first[352] = "";
-    int exist = 1;
+    char display[METHOD_DISPLAY], at[112] = "";
+    struct buf commands = BUF_INIT;
     if (r->timesteps && 1000 % r->timesteps) return fail(ERR_RANGE, "no scores with %zu timesteps; a divisor of 1000 is expected, as 10 or 100", r->timesteps);
     method_display(display, w->method, w->loss);
+    if (w->method == METHOD_JOURNEY && r->query.split != SPLIT_GEN)
+        return fail(ERR_MISSING, "%s scores are of generated items, along the path that they were sampled by; %s items have none", display,
+                    split_name(r->query.split));
     if (w->checkpoint > 0) snprintf(at, sizeof at, " %s %s", w->of->network[0] ? "of" : "at", w->of->checkpoint);
     if (w->checkpoint < 0) snprintf(at, sizeof at, " over several checkpoints");
-    if (method_has_features(w->method) && w->checkpoint > 0) TRY(features_exist(s, w, r, &exist));
-    if (w->loss != LOSS_COUNT) snprintf(options, sizeof options, " --loss %s", loss_name(w->loss));
-    size_t len = strlen(options);
-    if (w->checkpoint > 0) snprintf(options + len, sizeof options - len, " --checkpoint %zu", w->of->step);
-    if (w->checkpoint < 0)
-        snprintf(options + len, sizeof options - len, " --checkpoint all%s", method_has_several(w->method) ? "" : " --ensemble");
-    len = strlen(options);
-    if (r->timesteps) snprintf(options + len, sizeof options - len, " --timesteps %zu", r->timesteps);
-    len = strlen(options);
-    if (r->k) snprintf(options + len, sizeof options - len, " --dims %zu", r->k);
-    if (w->method == METHOD_EMBED_DOT || w->method == METHOD_EMBED_COS) snprintf(first, sizeof first, "dtrak add %.80s --embedding FILE.npy && ", store_path(s));
-    if (!exist) snprintf(first, sizeof first, "dtrak features %.80s%s && ", store_path(s), options);
-    len = strlen(options);
-    if (w->lambda[0]) snprintf(options + len, sizeof options - len, " --lambda %s", w->lambda);
-    return fail(ERR_MISSING, "no scores of %s%s for %s items%s%s; make them with: %sdtrak score %s --method %s%s",
-                display, at, split_name(r->query.split), w->lambda[0] ? " with lambda " : "", w->lambda, first,
-                store_path(s), method_name(w->method), options);
+    enum status st = add_commands(&commands, s, w, r);
+    if (st == OK)
+        st = fail(ERR_MISSING, "no scores of %s%s for %s items%s%s; make them with: %s", display, at, split_name(r->query.split),
+                  w->lambda[0] ? " with lambda " : "", w->lambda, commands.data);
+    buf_free(&commands);
+    return st;
 }
 
 static enum status fill_side(struct report_entry **out, size_t *n, struct store *s, const struct report_ranking *r,
@@ -202,6 +279,13 @@ static enum status fill_side(struct report_entry **out, size_t *n, struct store 
 done:
     mem_free(ranked);
     return st;
+}
+
+/* Where no place is asked for: whether there are any. */
+static enum status check_row(struct store *s, const struct report_ranking *r) {
+    struct ranked first;
+    size_t got;
+    return store_score_top(s, &r->set, r->query.index, 0, 1, &first, &got);
 }
 
 void report_ranking_trust(struct report_ranking *r, const struct trust *t) {
@@ -267,6 +351,7 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
     TRY_TO(fill_query(out, s));
     size_t top = r->top < out->set.n ? r->top : out->set.n, bottom = r->bottom < out->set.n ? r->bottom : out->set.n;
     st = fill_side(&out->top, &out->n_top, s, out, 0, top);
+    if (st == OK && !top && !bottom && !r->any_query) st = check_row(s, out);
     if (st == ERR_MISSING) st = explain_missing(s, &w, r);
     if (st == OK) st = fill_side(&out->bottom, &out->n_bottom, s, out, 1, bottom);
     if (st == OK) st = fill_trust(out, s);

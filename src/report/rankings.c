@@ -47,6 +47,7 @@ static enum status add_split(struct report_rankings *r, struct store *s, const s
     TRY(store_items_count(s, split, &count));
     probe.query = (struct item_ref){ split, 0 };
     probe.top = probe.bottom = 0;
+    probe.any_query = 1;
     if (!count) return fail(ERR_MISSING, "there are no %s items", split_name(split));
     TRY(report_ranking_load(&of, s, &probe));
     report_ranking_free(&of);

@@ -40,7 +40,7 @@ exits an_embedding_is_of_embeddings 2 "--by embedding" neighbours a.db --item tr
 exits a_loss_is_of_features 2 "--by features" neighbours a.db --item train:1 --loss l1
 exits an_item_is_needed 2 "--item" neighbours a.db
 exits a_measure_that_is_none_is_named 2 "--by 'taste'" neighbours a.db --item train:1 --by taste
-exits features_that_are_not_there_are_said 1 "dtrak features a.db makes them" neighbours a.db --item train:1 --by features --loss avg
+exits features_that_are_not_there_are_said 1 "make them with: dtrak features a.db --loss avg" neighbours a.db --item train:1 --by features --loss avg
 exits an_embedding_that_is_not_there_is_said 1 "dtrak add --embedding" neighbours copies.db --item train:1 --by embedding
 exits json_and_csv_exclude_each_other 2 "not both" neighbours a.db --item train:1 --json --csv
 finish

@@ -111,6 +111,20 @@ static void text_escapes_what_a_terminal_would_obey(void **state) {
     assert_string_equal(out, "abc\xc3\xa9");
 }
 
+static void a_word_for_a_shell_is_quoted_where_it_must_be(void **state) {
+    (void)state;
+    static const char *const t[][2] = { { "a/b-1.db", "a/b-1.db" }, { "a b", "'a b'" }, { "it's", "'it'\\''s'" }, { "$x", "'$x'" }, { "", "''" } };
+    char out[32];
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        text_shell_word(out, sizeof out, t[i][0]);
+        assert_string_equal(out, t[i][1]);
+    }
+    for (size_t size = 1; size < 20; size++) {
+        text_shell_word(out, size, "a'b c'd e'f g'h i'j");
+        assert_true(strlen(out) < size);
+    }
+}
+
 static void utf8_is_decoded_strictly_and_measured_in_cells(void **state) {
     (void)state;
     static const char *const bad[] = { "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80", "\xf8" };
@@ -243,6 +257,7 @@ int main(void) {
         cmocka_unit_test(permutations_hold_every_number_once_and_below_is_even),
         cmocka_unit_test(sha256_gives_the_standard_digests),
         cmocka_unit_test(text_escapes_what_a_terminal_would_obey),
+        cmocka_unit_test(a_word_for_a_shell_is_quoted_where_it_must_be),
         cmocka_unit_test(utf8_is_decoded_strictly_and_measured_in_cells),
         cmocka_unit_test(messages_are_escaped_and_stay_one_line),
         cmocka_unit_test(memory_is_counted_zeroed_and_refuses_overflow),
