@@ -3,6 +3,7 @@
 
 #include "dtrak/items.h"
 #include "dtrak/mem.h"
+#include "dtrak/method.h"
 #include "dtrak/near.h"
 #include "dtrak/ranking.h"
 #include "dtrak/store.h"
@@ -125,7 +126,9 @@ static enum status next_to(struct survey *s, const struct survey_request *r, str
         TRY(near_by_pixels(s->store, r->item, SURVEY_NEAR, near, &out->n, &p));
     } else {
         TRY(store_score_set_get(s->store, r->score_set, &set));
-        if (set.k == 0) return fail(ERR_MISSING, "this method has no features");
+        if (set.k == 0)
+            return fail(ERR_MISSING, method_has_features(method_parse(set.method, NULL)) ?
+                        "which features these scores are of is not known: they were imported" : "this method has no features");
         TRY(near_features_behind(s->store, &set, &features));
         TRY(near_by_features(s->store, &features, r->item, SURVEY_NEAR, near, &out->n, &p));
     }

@@ -100,6 +100,8 @@ struct row {
     float largest;               /* magnitude */
     uint32_t *list;              /* n_list: places in order that pass the ranking's filter; NULL: all do */
     size_t n_list;
+    struct ranked *end[2];       /* ABSENT: what is known of the first places and of the last; see ends.c */
+    size_t ends[2];
     struct trust trust;          /* its error bars; n 0: there are none */
     double widest;               /* of the errors */
     unsigned long load;          /* the number of the row_load() that made it */
@@ -613,6 +615,10 @@ void pairs_draw(struct app *a, struct frame *f, struct area in);
 void pairs_free(struct app *a);
 /* boxes.c: over all queries, a line per column of the pairs. */
 void boxes_draw(struct app *a, struct frame *f, struct area in);
+
+/* --- ends.c: a ranking of which no more than the ends is known --- */
+void ends_read(struct app *a, struct row *r);   /* of r->set and the query */
+void ends_draw(struct app *a, struct frame *f, struct area in, const struct row *r);
 
 /* --- between screens --- */
 void gallery_refilter(struct app *a);

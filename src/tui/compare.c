@@ -275,6 +275,8 @@ static void draw_nothing(struct app *a, struct frame *f, struct area in, int sid
     const struct row *r = row_of(a, side);
     if (side == a->compare.active) {
         ranking_draw_absent(a, f, in);
+    } else if (r->state == ROW_ABSENT && r->ends[0] + r->ends[1] && in.rows > 2 && in.cols > 4) {
+        ends_draw(a, f, (struct area){ in.row + 1, in.col + 2, in.rows - 2, in.cols - 4 }, r);
     } else {
         char text[sizeof r->message];
         if (r->state == ROW_WAITING || r->message[0]) snprintf(text, sizeof text, "%s", r->state == ROW_WAITING ? "λ: being computed" : r->message);

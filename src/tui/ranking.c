@@ -177,6 +177,8 @@ static int act(struct app *a, enum action k) {
         struct item_ref ref = ranking_selected(a, &rank, &score, &has);
         if (has) detail_open(a, ref);
         else if (a->row.n) say_none_passes(a);
+        else if (a->row.ends[0] + a->row.ends[1])
+            app_say(a, STYLE_NORMAL, "no more than these places is known; %s computes scores of all items", key_for(a, ACT_recompute));
         else if (a->has_query) setting_compute(a);
         return 1;
     }
@@ -489,6 +491,11 @@ void ranking_draw_absent(struct app *a, struct frame *f, struct area in) {
     }
     if (r->state == ROW_BAD) {
         draw_paragraph(f, row, col, end - row, cols, STYLE_ERROR, r->message);
+        return;
+    }
+    if (r->state == ROW_ABSENT && r->ends[0] + r->ends[1] && row < end) {
+        size_t top = in.rows >= 5 && in.cols >= 20;      /* within the box */
+        ends_draw(a, f, (struct area){ in.row + top, col, in.rows - 2 * top, cols }, r);
         return;
     }
     int coming = setting_is_asked(a), has_lambda = a->setting.lambda[0] && method_has_lambda(a->setting.method);

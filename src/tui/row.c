@@ -13,6 +13,7 @@ void row_free(struct row *r) {
     mem_free(r->score);
     mem_free(r->order);
     trust_free(&r->trust);
+    for (int side = 0; side < 2; side++) mem_free(r->end[side]);
     memset(r, 0, sizeof *r);
     r->lambda_rel = r->lambda_abs = NAN;
 }
@@ -121,6 +122,7 @@ static void read_stored(struct app *a) {
     if (st != OK) {
         mem_free(score);
         bad(r, st == ERR_MISSING ? ROW_ABSENT : ROW_BAD);
+        if (st == ERR_MISSING) ends_read(a, r);
         return;
     }
     if (take(r, score, r->set.n) != OK) {

@@ -347,6 +347,39 @@ static void leverages_are_offered_for_the_scores_that_have_them(void **state) {
     free(text);
 }
 
+static void the_ends_of_an_imported_ranking_are_listed(void **state) {
+    (void)state;
+    const struct ranked top[] = { { 1, 7, .9f }, { 2, 5, .5f } }, bottom[] = { { 1, 11, -.8f } };
+    const char *path = rig_path("ends.db");
+    struct store *s = rig_project(path);
+    struct checkpoint_list l;
+    struct score_set set = { .method = "trak", .loss = "square", .lambda_spec = "auto", .split = SPLIT_GEN, .mantissa_bits = 24, .n = RIG_TRAIN,
+                             .rows = RIG_GEN, .checkpoints = 1, .version = 1 };
+    assert_int_equal(store_checkpoints_resolve(s, "last", &l), OK);
+    set.checkpoint[0] = l.checkpoint[0].id;
+    checkpoint_list_free(&l);
+    assert_int_equal(store_score_set_ensure(s, &set, NULL, &set), OK);
+    assert_int_equal(store_score_list_put(s, &set, 0, top, 2, bottom, 1), OK);
+    store_close(s);
+    static const char *const keys[] = { "2", "3", "3 tab" };   /* its own screen, the side with the keys, the other side */
+    for (size_t i = 0; i < 3; i++) {
+        char *text = screen_of(path, keys[i], 120, 36, "gen:0");
+        if (!strstr(text, "Only the ends") || !strstr(text, "  1   +0.900 train:7 ") || !strstr(text, "  2   +0.500 train:5 ") ||
+            !strstr(text, "  1   -0.800 train:11 ") || (i < 2 && strstr(text, "not computed for gen items"))) fail_msg("%s: %s", keys[i], text);
+        free(text);
+    }
+    char *text = screen_of(path, "2", 120, 36, "gen:1");
+    if (!strstr(text, "not computed for gen items: press r")) fail_msg("%s", text);
+    free(text);
+    text = screen_of(path, "2 @double:4,4 @idle", 120, 44, "gen:0");
+    if (!strstr(text, "not known: they were") || strstr(text, "has no features")) fail_msg("%s", text);
+    free(text);
+    text = screen_of(path, "2 enter", 120, 36, "gen:0");
+    if (!strstr(text, "no more than these places is known; r computes")) fail_msg("%s", text);
+    free(text);
+    free(screen_of(path, "2 j G enter q & @type:score>1 enter / @type:1 enter n space R 3 d 7 8 @size:20x5 2 @size:1x1 2 @size:40x12 2", 120, 36, "gen:0"));
+}
+
 /* A filtered ranking keeps the ranks of the whole, and holds exactly what passes. */
 static void a_filter_lets_through_what_it_says(void **state) {
     (void)state;
@@ -451,6 +484,7 @@ int main(void) {
         cmocka_unit_test(numbers_over_all_queries_are_of_the_setting_in_the_title),
         cmocka_unit_test(self_influence_is_shown_beside_its_own_scores_only),
         cmocka_unit_test(leverages_are_offered_for_the_scores_that_have_them),
+        cmocka_unit_test(the_ends_of_an_imported_ranking_are_listed),
         cmocka_unit_test(a_filter_lets_through_what_it_says),
         cmocka_unit_test(back_and_forward_go_where_one_has_been),
         cmocka_unit_test(five_thousand_random_keys_on_each_size_do_no_harm),
