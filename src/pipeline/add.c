@@ -316,6 +316,8 @@ static enum status run(struct adder *a, struct add_result *r) {
     if (a->o->has_seed && a->o->split != SPLIT_GEN) return fail(ERR_USAGE, "a seed is of gen items");
     TRY(store_project_get(a->s, &a->project));
     TRY(list_files(a));
+    if (a->o->has_seed && a->count && a->o->seed > (uint64_t)INT64_MAX - (a->count - 1))
+        return fail(ERR_USAGE, "%zu seeds from %llu on pass the largest one, %lld", a->count, (unsigned long long)a->o->seed, (long long)INT64_MAX);
     if (a->o->labels) TRY(store_labels_list(a->s, &a->known_labels));
     if (a->o->labels) TRY(read_lines(a, a->o->labels, &a->labels, take_label));
     if (a->o->captions) TRY(read_lines(a, a->o->captions, &a->captions, take_caption));

@@ -20,6 +20,7 @@
 #include "dtrak/pool.h"
 #include "dtrak/ranking.h"
 #include "dtrak/sampler.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -197,14 +198,16 @@ static enum status prepare(struct run *r) {
 
 static enum status find_scores(struct run *r, struct taker *t, struct score_set *set) {
     struct checkpoint_list last;
+    char db[1024];
     TRY(store_checkpoints_resolve(r->s, "last", &last));
     struct score_query q = { .method = method_name(t->method), .loss = method_has_loss(t->method) ? loss_name(t->loss) : "",
                              .checkpoint = method_has_checkpoint(t->method) ? last.checkpoint[last.count - 1].id : 0,
                              .split = SPLIT_GEN };
     checkpoint_list_free(&last);
+    text_shell_word(db, sizeof db, store_path(r->s));
     if (store_score_set_find(r->s, &q, set) != OK)
         return fail(ERR_MISSING, "counterfactual: no %s scores of generated items; make them with: dtrak score %s --method %s%s%s", t->label,
-                    store_path(r->s), method_name(t->method), method_has_loss(t->method) ? " --loss " : "",
+                    db, method_name(t->method), method_has_loss(t->method) ? " --loss " : "",
                     method_has_loss(t->method) ? loss_name(t->loss) : "");
     t->score_set = set->id;
     return OK;

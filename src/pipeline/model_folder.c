@@ -101,6 +101,7 @@ static enum status read_sidecar(struct model_folder *m, const char *dir, const c
     char path[PATH];
     struct json_doc *doc;
     *sha256 = 0;
+    m->train_loss = NAN;
     if (!is_there(dir, "dtrak.json") && !is_there(network, "dtrak.json")) return OK;
     TRY(join(path, is_there(dir, "dtrak.json") ? dir : network, "dtrak.json"));
     TRY(read_json(&doc, path));

@@ -9,6 +9,7 @@
 #include "dtrak/errorbars.h"
 #include "dtrak/mem.h"
 #include "dtrak/store.h"
+#include "dtrak/text.h"
 #include "dtrak/store_error.h"
 
 #include <math.h>
@@ -104,15 +105,16 @@ static size_t blocks_advised(size_t pairs) {
 
 static enum status nothing_to_go_by(const struct errors *e) {
     struct feature_identity f = e->w->source.train.identity;
-    char options[SOURCE_OPTIONS];
+    char options[SOURCE_OPTIONS], db[1024];
     size_t pairs = f.timesteps * (f.draws ? f.draws : 1);
     if (pairs < 2)
         return fail(ERR_MISSING, "error bars of loss %s need features of more than one timestep", loss_name(e->w->loss));
     f.parts = blocks_advised(pairs);
     f.float32 = 0;   /* either does */
     source_features_options(options, &f, 1);
+    text_shell_word(db, sizeof db, store_path(e->w->s));
     return fail(ERR_MISSING, "error bars of loss %s need its features in blocks; make them with: dtrak features %s --loss %s "
-                "--checkpoint %zu%s", loss_name(e->w->loss), store_path(e->w->s), loss_name(e->w->loss), e->w->checkpoint->step, options);
+                "--checkpoint %zu%s", loss_name(e->w->loss), db, loss_name(e->w->loss), e->w->checkpoint->step, options);
 }
 
 static enum status find_features(struct errors *e) {

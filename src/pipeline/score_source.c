@@ -6,6 +6,7 @@
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
 #include "dtrak/pipeline.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -134,11 +135,12 @@ void source_features_options(char out[SOURCE_OPTIONS], const struct feature_iden
 
 static enum status no_features(struct store *s, const struct feature_set_list *l, const struct source_wanted *w,
                                const struct feature_set *near) {
-    char why[320], options[SOURCE_OPTIONS];
+    char why[320], options[SOURCE_OPTIONS], db[1024];
+    text_shell_word(db, sizeof db, store_path(s));
     if (near && w->journey && source_has_all(near, w->items[SPLIT_TRAIN])) {
         source_features_options(options, &near->identity, 0);
         return fail(ERR_MISSING, "no features along the sampling paths for loss %s at checkpoint %zu; make them with: dtrak features "
-                    "%s --journey --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, store_path(s),
+                    "%s --journey --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, db,
                     loss_name(w->loss), w->checkpoint->step, options);
     }
     why_none(why, l, w, near);
@@ -146,7 +148,7 @@ static enum status no_features(struct store *s, const struct feature_set_list *l
     else snprintf(options, sizeof options, " --timesteps %zu --dims %zu", w->timesteps ? w->timesteps : 10, w->dims ? w->dims : 2048);
     return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s; make them with: "
                 "dtrak features %s --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, why,
-                store_path(s), loss_name(w->loss), w->checkpoint->step, options);
+                db, loss_name(w->loss), w->checkpoint->step, options);
 }
 
 static int fits(const struct feature_set *f, const struct source_wanted *w) {
@@ -253,6 +255,8 @@ enum status source_pixels(struct source *src, struct store *s, const size_t *ite
 
 static enum status only_embedding(struct store *s, char name[EMBEDDING_NAME]) {
     struct embedding_list l;
+    char db[1024];
+    text_shell_word(db, sizeof db, store_path(s));
     const char *other = NULL;
     enum status st = OK;
     TRY(store_embeddings_list(s, &l));
@@ -260,7 +264,7 @@ static enum status only_embedding(struct store *s, char name[EMBEDDING_NAME]) {
         if (strcmp(l.embedding[i].name, l.embedding[0].name) != 0) other = l.embedding[i].name;
     if (!l.count)
         st = fail(ERR_MISSING, "%s: there is no embedding; add one with: dtrak add %s --embedding FILE.npy --split train "
-                  "(and val, gen)", store_path(s), store_path(s));
+                  "(and val, gen)", store_path(s), db);
     else if (other)
         st = fail(ERR_USAGE, "there are several embeddings; say which with --embedding %s or %s", l.embedding[0].name, other);
     else snprintf(name, EMBEDDING_NAME, "%s", l.embedding[0].name);
@@ -270,11 +274,13 @@ static enum status only_embedding(struct store *s, char name[EMBEDDING_NAME]) {
 
 static enum status open_part(struct source *src, const char *name, enum split split) {
     struct embedding *e = &src->embedding[split];
+    char db[1024];
+    text_shell_word(db, sizeof db, store_path(src->s));
     TRY(store_embedding_get(src->s, name, split, e));
     if (e->rows != src->items[split])
         return fail(ERR_RANGE, "%s: embedding '%s' has %zu rows for %s, there are %zu items; add it again with: dtrak add %s "
                     "--embedding FILE.npy --split %s --name %s", store_path(src->s), name, e->rows, split_name(split),
-                    src->items[split], store_path(src->s), split_name(split), name);
+                    src->items[split], db, split_name(split), name);
     return store_embedding_read(src->s, e, split == SPLIT_TRAIN ? &src->cache : &src->embedded[split]);
 }
 

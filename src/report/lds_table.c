@@ -349,13 +349,12 @@ static void add_csv_number(struct buf *b, double x) {
     else buf_text(b, ",");
 }
 
-/* Names of methods come out of the database: quoted, with what could end a cell taken out. */
+/* Names of methods come out of the database. */
 static void add_csv_text(struct buf *b, const char *text) {
     char safe[160];
     text_escape(safe, sizeof safe, text);
-    for (char *c = safe; *c; c++)
-        if (*c == ',' || *c == '"') *c = '_';
-    buf_printf(b, ",%s", safe);
+    buf_text(b, ",");
+    report_add_csv(b, safe);
 }
 
 static void add_csv_estimate(struct buf *b, const struct lds_estimate *e) {

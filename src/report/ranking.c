@@ -611,15 +611,22 @@ void report_ridge_json(struct buf *b, const struct score_set *set) {
     else buf_text(b, "null");
 }
 
+/* A terminal may be where it goes. */
+static void add_csv_byte(struct buf *b, char c) {
+    int is_control = ((unsigned char)c < 32 && !strchr("\t\r\n", c)) || c == 127;
+    if (is_control) buf_printf(b, "\\x%02x", (unsigned)(unsigned char)c);
+    else buf_add(b, &c, 1);
+}
+
 void report_add_csv(struct buf *b, const char *s) {
     if (!strpbrk(s, ",\"\r\n")) {
-        buf_text(b, s);
+        for (; *s; s++) add_csv_byte(b, *s);
         return;
     }
     buf_text(b, "\"");
     for (; *s; s++) {
         if (*s == '"') buf_text(b, "\"");
-        buf_add(b, s, 1);
+        add_csv_byte(b, *s);
     }
     buf_text(b, "\"");
 }

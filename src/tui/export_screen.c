@@ -133,6 +133,7 @@ static enum status take_row(struct app *a, const struct row *r, const struct set
     if (bottom > n - top) bottom = n - top;
     out->query = a->query;
     out->seed = q->seed;
+    out->has_seed = a->query.split == SPLIT_GEN && q->sampler[0];
     facts_label(q, out->query_label, sizeof out->query_label);
     out->set = r->set;
     if (r->state == ROW_LIVE) {    /* no stored set: what was measured of the one it was stepped from is not its own */

@@ -16,6 +16,7 @@ says features_and_scores_are_there $? "$(cat err.txt)"
 # --- pictures ---
 printf '0\n\n1\n' > labels.txt
 printf 'a ring\na bar, lying\nanother ring\n' > captions.txt
+exits seeds_end_at_the_largest 2 "pass the largest one" add a.db --split gen drawn/ring/0.png drawn/bar/1.png --seed 9223372036854775807
 "$DTRAK" add a.db --split gen drawn/ring/0.png drawn/bar/1.png drawn/ring/2.png --labels labels.txt --captions captions.txt --seed 100 > out.txt 2> err.txt
 says pictures_are_added $? "$(cat err.txt)"
 equal it_says_what_was_done "$(cat out.txt)" "3 pictures added, gen:3 to gen:5; 3 resized by catmull-rom, centre crop; 3 changed between colour and grey"

@@ -53,6 +53,7 @@ equal in_json_too "$("$DTRAK" rank $of_zero --json | "$json" checkpoint)" 0
 "$DTRAK" compare z.db --query val:0 --a trak --b trak > out.txt && [ "$(grep -c '^[ab] .*  checkpoint 0  ' out.txt)" = 2 ]
 says so_does_a_comparison $? "$(cat out.txt)"
 equal and_its_json "$("$DTRAK" compare z.db --query val:0 --a trak --b trak --json | "$json" a.checkpoint)" 0
+equal a_loss_that_nobody_stated_is_none "$("$DTRAK" info z.db --json | "$json" checkpoints.0.train_loss)" null
 "$DTRAK" page $of_zero --out z.html 2> err.txt && grep -q '<dt>checkpoint</dt><dd>step 0 ' z.html
 says a_page_has_it $? "$(cat err.txt)"
 "$DTRAK" export z.db --json z.json --rows --query val:0 > out.txt 2> err.txt

@@ -35,6 +35,12 @@ says pixels_are_ordered_by_distance $? "$(cat pixels.csv)"
 says a_kernel_stands_for_dropped_features $? "$(cat out.txt err.txt)"
 "$data" idx e 12
 "$DTRAK" new copies.db --idx e/images.idx e/labels.idx --per-class 2 --held-out 2 --size 8 2> err.txt
+odd=$(printf 'r\033[31md')
+mkdir -p "odd/$odd" odd/plain && "$DTRAK" sheet a.db --split val --count 1 --out "odd/$odd/0.png" > out.txt 2> err.txt && cp "odd/$odd/0.png" odd/plain/1.png &&
+    "$DTRAK" new odd.db --images odd --size 8 > out.txt 2> err.txt
+for item in 0 1; do "$DTRAK" neighbours odd.db --item train:$item --csv; done > odd.csv 2>> err.txt
+grep -Fq 'r\x1b[31md' odd.csv && ! grep -q "$(printf '\033')" odd.csv
+says a_label_sends_nothing_to_a_terminal $? "$(cat odd.csv err.txt)"
 exits an_item_that_is_not_there_is_said 2 "there is no train:99" neighbours a.db --item train:99
 exits an_embedding_is_of_embeddings 2 "--by embedding" neighbours a.db --item train:1 --embedding clip
 exits a_loss_is_of_features 2 "--by features" neighbours a.db --item train:1 --loss l1

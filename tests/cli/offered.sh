@@ -23,6 +23,7 @@ mends() {
     says "$name" $? "$(cat err.txt; tail -n 3 made.err)"
 }
 mends features_and_scores_are_made "dtrak features .* && dtrak score" rank "$db" --query gen:0 --method trak --loss avg
+mends features_for_scores_are_made "dtrak features" score "$db" --method trak --loss elbo
 mends scores_alone_where_there_are_features "dtrak score" rank "$db" --query gen:0 --method grad-dot --loss avg
 mends both_embeddings_are_added "dtrak add .*train.npy .* && dtrak add .*gen.npy .* && dtrak score" rank "$db" --query gen:0 --method embed-cos
 mends none_where_they_are_there "dtrak score" rank "$db" --query gen:0 --method embed-dot
