@@ -297,7 +297,7 @@ static struct grid side_grid(const struct app *a, struct area in) {
 }
 
 static void draw_side(struct app *a, struct frame *f, struct area in, int side) {
-    char title[200];
+    char title[400];
     const struct row *r = row_of(a, side);
     int boxed = in.rows >= 5 && in.cols >= 20;
     enum style style = side == a->compare.active ? STYLE_FOCUS : STYLE_BORDER;
