@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PLACES = 100 };   /* of either end */
+enum { PLACES = 100, SIDE = 28 };   /* of either end; columns for a whole line and something of its label */
 
 void ends_read(struct app *a, struct row *r) {
     for (int side = 0; side < 2; side++) {
@@ -44,7 +44,13 @@ void ends_draw(struct app *a, struct frame *f, struct area in, const struct row 
                                  "Only the ends of this ranking were imported.");
     if (used + 1 >= in.rows) return;
     struct area all = { in.row + used + 1, in.col, in.rows - used - 1, in.cols };
-    size_t left = r->ends[0] && r->ends[1] ? all.cols / 2 : r->ends[0] ? all.cols : 0;
-    if (left) draw_end(a, f, (struct area){ all.row, all.col, all.rows, left < all.cols ? left - 1 : left }, r, 0, draw_score_format(largest));
-    if (r->ends[1]) draw_end(a, f, (struct area){ all.row, all.col + left, all.rows, all.cols - left }, r, 1, draw_score_format(largest));
+    struct score_format s = draw_score_format(largest);
+    int both = r->ends[0] && r->ends[1], beside = all.cols / 2 > SIDE;
+    struct area part = all;
+    if (both && beside) part.cols = all.cols / 2 - 1;
+    else if (both) part.rows = all.rows / 2;
+    if (r->ends[0]) draw_end(a, f, part, r, 0, s);
+    if (both && beside) part = (struct area){ all.row, all.col + all.cols / 2, all.rows, all.cols - all.cols / 2 };
+    else if (both) part = (struct area){ all.row + part.rows, all.col, all.rows - part.rows, all.cols };
+    if (r->ends[1]) draw_end(a, f, part, r, 1, s);
 }
