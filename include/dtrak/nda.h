@@ -63,6 +63,9 @@ struct nda_plan {
     const size_t *t;             /* [T] */
     size_t T;
 };
+/* "100,300,500", rising, as t [*T], at most NDA_TIMESTEPS_MAX of them; ERR_USAGE else. */
+enum { NDA_TIMESTEPS_MAX = 100 };
+enum status nda_read_timesteps(size_t *t, size_t *T, const char *list);
 enum status nda_plan_check(const struct nda_plan *o);
 /* scores out [N], the mean over timesteps; noise in [T][C * H * W]. */
 enum status nda_attribute(double *scores, const struct nda_plan *o, const float *query, const float *noise,

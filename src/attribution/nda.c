@@ -10,6 +10,7 @@
 #include "dtrak/schedule.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { BLOCK = 64, BINS = 48 };
@@ -341,6 +342,19 @@ done:
     kept_free(&k);
     job_free(&j);
     return st;
+}
+
+enum status nda_read_timesteps(size_t *t, size_t *T, const char *list) {
+    *T = 0;
+    for (const char *at = list; *at;) {
+        size_t digits = strspn(at, "0123456789"), next = strtoul(at, NULL, 10);
+        if (!digits || digits > 6 || (at[digits] && (at[digits] != ',' || !at[digits + 1])) ||
+            (*T && next <= t[*T - 1]) || *T == NDA_TIMESTEPS_MAX)
+            return fail(ERR_USAGE, "nda: '%s' is not a list of at most %d rising timesteps, as in 100,300,500", list, NDA_TIMESTEPS_MAX);
+        t[(*T)++] = next;
+        at += digits + (at[digits] == ',');
+    }
+    return *T ? OK : fail(ERR_USAGE, "nda: no timesteps");
 }
 
 enum status nda_plan_check(const struct nda_plan *o) {

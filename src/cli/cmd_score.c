@@ -38,17 +38,45 @@ static const struct option options[] = {
     { NULL, 0, NULL, NULL },
 };
 
-static enum status check_methods(const char *list) {
+/* Options that only some methods read, and which. */
+static int is_trak(enum method m) { return m == METHOD_TRAK; }
+static int is_das(enum method m) { return m == METHOD_DAS || m == METHOD_DAS_SIGNED; }
+static int is_nda(enum method m) { return m == METHOD_NDA; }
+static const struct {
+    const char *option;
+    int (*reads)(enum method m);
+    const char *of;
+} readers[] = {
+    { "loss", method_has_loss, "methods of gradients" },
+    { "checkpoint", method_has_checkpoint, "methods of a network" },
+    { "ensemble", method_has_checkpoint, "methods of a network" },
+    { "timesteps", method_has_features, "methods of gradients" },
+    { "dims", method_has_features, "methods of gradients" },
+    { "lambda", method_has_lambda, "methods with a ridge" },
+    { "solver", method_has_lambda, "methods with a ridge" },
+    { "errors", is_trak, "trak" },
+    { "embedding", method_has_embedding, "embed-dot and embed-cos" },
+    { "das", is_das, "das" },
+    { "patch", is_nda, "nda" }, { "down-patch", is_nda, "nda" }, { "alpha", is_nda, "nda" },
+    { "topk", is_nda, "nda" }, { "at", is_nda, "nda" },
+};
+enum { READERS = sizeof readers / sizeof *readers };
+
+static enum status check_methods(const struct args *a, const char *methods) {
     char word[64];
-    int any = 0;
-    while (args_next_word(&list, word, sizeof word)) {
+    int any = 0, read[READERS] = { 0 };
+    for (const char *list = methods; args_next_word(&list, word, sizeof word); any = 1) {
         enum method m;
         TRY(method_read(&m, NULL, word, "--method"));
         if (!method_is_available(m))
             return fail(ERR_USAGE, "--method %s cannot be computed by this version", word);
-        any = 1;
+        for (size_t i = 0; i < READERS; i++) read[i] |= readers[i].reads(m);
     }
-    return any ? OK : fail(ERR_USAGE, "--method needs at least one name");
+    if (!any) return fail(ERR_USAGE, "--method needs at least one name");
+    for (size_t i = 0; i < READERS; i++)
+        if (!read[i] && args_has(a, readers[i].option))
+            return fail(ERR_USAGE, "--%s is for %s; --method %s does not read it", readers[i].option, readers[i].of, methods);
+    return OK;
 }
 
 static enum status read_solver(const struct args *a, enum score_solver *out) {
@@ -73,7 +101,7 @@ static enum status run_score(const struct args *a) {
     size_t lambdas;
     size_t bits = 24;
     o.methods = args_text(a, "method", o.methods);
-    TRY(check_methods(o.methods));
+    TRY(check_methods(a, o.methods));
     TRY(args_losses(a, &o.losses));
     o.checkpoints = args_text(a, "checkpoint", NULL);
     o.lambda = args_text(a, "lambda", NULL);

@@ -8,35 +8,21 @@
 #include "dtrak/store.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { TIMESTEPS_MAX = 100, PATCH = 7 };
+enum { PATCH = 7 };
 
 struct nda_query {
     struct item_ref ref;
     struct project project;
     struct nda nda;
-    size_t t[TIMESTEPS_MAX], T, done;   /* done: timesteps whose denominators are there */
+    size_t t[NDA_TIMESTEPS_MAX], T, done;   /* done: timesteps whose denominators are there */
     size_t D, positions, n;
     float *x, *noise;                   /* [D], [T][D] */
     double *log_z;                      /* [T][positions] */
 };
 
 /* --- which patch and timesteps --- */
-
-static enum status read_at(struct nda_query *q, const char *text) {
-    q->T = 0;
-    for (const char *at = text; *at;) {
-        size_t digits = strspn(at, "0123456789"), t = strtoul(at, NULL, 10);
-        if (!digits || digits > 6 || (at[digits] && (at[digits] != ',' || !at[digits + 1])) ||
-            (q->T && t <= q->t[q->T - 1]) || q->T == TIMESTEPS_MAX)
-            return fail(ERR_USAGE, "nda: '%s' is not a list of at most %d rising timesteps, as in 100,300,500", text, TIMESTEPS_MAX);
-        q->t[q->T++] = t;
-        at += digits + (at[digits] == ',');
-    }
-    return q->T ? OK : fail(ERR_USAGE, "nda: no timesteps");
-}
 
 /* From the params of a score set; what is not there stays. */
 static enum status read_params(struct nda_query *q, const char *params, uint64_t *noise_seed) {
@@ -47,8 +33,8 @@ static enum status read_params(struct nda_query *q, const char *params, uint64_t
     size_t n = json_len(at);
     if (patch > 0 && patch <= 1000) q->nda.patch = (size_t)patch;
     if (seed > 0) *noise_seed = (uint64_t)seed;
-    if (n && n <= TIMESTEPS_MAX) q->T = 0;
-    for (size_t i = 0; i < n && n <= TIMESTEPS_MAX; i++) q->t[q->T++] = (size_t)json_int(json_at(at, i), 0);
+    if (n && n <= NDA_TIMESTEPS_MAX) q->T = 0;
+    for (size_t i = 0; i < n && n <= NDA_TIMESTEPS_MAX; i++) q->t[q->T++] = (size_t)json_int(json_at(at, i), 0);
     json_free(doc);
     return OK;
 }
@@ -56,7 +42,7 @@ static enum status read_params(struct nda_query *q, const char *params, uint64_t
 static enum status read_options(struct nda_query *q, struct store *s, const struct nda_map_options *o, uint64_t *noise_seed) {
     struct score_set_list l;
     q->nda.patch = PATCH;
-    TRY(read_at(q, "100,200,300,400,500"));
+    TRY(nda_read_timesteps(q->t, &q->T, "100,200,300,400,500"));
     TRY(store_score_sets_list(s, &l));
     enum status st = OK;
     for (size_t i = l.count; i-- > 0 && st == OK;) {
@@ -67,7 +53,7 @@ static enum status read_options(struct nda_query *q, struct store *s, const stru
     score_set_list_free(&l);
     TRY(st);
     if (o->patch) q->nda.patch = o->patch;
-    if (o->at) TRY(read_at(q, o->at));
+    if (o->at) TRY(nda_read_timesteps(q->t, &q->T, o->at));
     if (o->patch || o->at) *noise_seed = o->noise_seed;
     struct nda_plan plan = { .first = q->nda, .t = q->t, .T = q->T };
     return nda_plan_check(&plan);

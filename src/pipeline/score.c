@@ -521,7 +521,6 @@ enum status pipeline_score(struct store *s, const struct score_options *o, const
     pool_free(w->pool);
     for (int q = 0; q < SPLIT_COUNT; q++) mem_free(w->picked[q]);
     mem_free(w->rates);
-    mem_free(w->at);
     lds_outputs_close(&w->outputs);
     checkpoint_list_free(&w->checkpoints);
     mem_free(w);

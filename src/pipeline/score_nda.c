@@ -9,28 +9,10 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { NDA_VERSION = 1 };
 #define NDA_AT "100,200,300,400,500"
-
-/* "100,300,500" to w->at, ascending, each once. */
-static enum status read_at(struct scorer *w) {
-    const char *text = w->o->nda.at ? w->o->nda.at : NDA_AT;
-    w->at = mem_array(strlen(text) / 2 + 1, sizeof *w->at);
-    if (!w->at) return fail(ERR_NOMEM, "score: out of memory");
-    for (const char *at = text; *at;) {
-        size_t digits = strspn(at, "0123456789");
-        size_t t = strtoul(at, NULL, 10);
-        if (!digits || digits > 6 || (at[digits] && at[digits] != ',') || (at[digits] && !at[digits + 1]) ||
-            (w->n_at && t <= w->at[w->n_at - 1]))
-            return fail(ERR_USAGE, "nda: '%s' is not a list of rising timesteps, as in %s", text, NDA_AT);
-        w->at[w->n_at++] = t;
-        at += digits + (at[digits] == ',');
-    }
-    return w->n_at ? OK : fail(ERR_USAGE, "nda: no timesteps");
-}
 
 static struct nda_plan plan_of(const struct scorer *w, const struct project *p) {
     const struct score_nda *o = &w->o->nda;
@@ -48,7 +30,7 @@ static enum status read_project(const struct scorer *w, struct project *p) {
 enum status score_read_nda(struct scorer *w) {
     struct project p;
     if (!w->wanted[METHOD_NDA]) return OK;
-    TRY(read_at(w));
+    TRY(nda_read_timesteps(w->at, &w->n_at, w->o->nda.at ? w->o->nda.at : NDA_AT));
     TRY(read_project(w, &p));
     struct nda_plan plan = plan_of(w, &p);
     return nda_plan_check(&plan);

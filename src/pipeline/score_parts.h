@@ -9,6 +9,7 @@
 #include "dtrak/das.h"
 #include "dtrak/lambda.h"
 #include "dtrak/method.h"
+#include "dtrak/nda.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/pool.h"
 #include "lds_outputs.h"
@@ -43,7 +44,7 @@ struct scorer {
     struct cost cost;
     struct rates *rates;             /* score_cost.c's */
     struct das das;
-    size_t *at, n_at;                /* nda's timesteps */
+    size_t at[NDA_TIMESTEPS_MAX], n_at;   /* nda's timesteps */
     struct lds_outputs outputs;      /* of retrained networks, for methods that are made of them */
     /* of the group in hand */
     const struct checkpoint *checkpoint;   /* NULL: methods without one */

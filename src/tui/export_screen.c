@@ -45,6 +45,7 @@ static enum form form_of(const char *path) {
 
 static void subject(const struct app *a, char *out, size_t size) {
     const struct screen *s = app_top(a);
+    const char *lambda = a->overall.set.lambda_spec;   /* of what is listed, which the screen's need not be */
     char id[32] = "", name[METHOD_DISPLAY];
     item_ref_format(id, s == &screen_reverse ? a->reverse.ref : a->query);
     method_display(name, a->setting.method, a->setting.loss);
@@ -53,6 +54,8 @@ static void subject(const struct app *a, char *out, size_t size) {
     else if (s == &screen_reverse) snprintf(out, size, "%s-%s-queries", id, name);
     else if (s == &screen_gallery) snprintf(out, size, "%s", split_name(a->gallery.split));
     else if (s == &screen_self) snprintf(out, size, "self-%s", loss_name(a->self.loss));
+    else if (s == &screen_overall) snprintf(out, size, "%s-%s%s%s", s->name, name, lambda[0] && strcmp(lambda, "auto") != 0 ? "-lambda-" : "",
+                                             strcmp(lambda, "auto") != 0 ? lambda : "");
     else snprintf(out, size, "%s", s->name);
 }
 

@@ -76,6 +76,8 @@ same_file as_self_prints_it s.csv want.csv
 says labels_in_order "$(tail -n +2 want.csv | cut -d, -f3 | sort -u | wc -l | grep -q 2 && tail -n +2 want.csv | cut -d, -f3 | uniq | wc -l | grep -q '^2$' && echo 0 || echo 1)" "$(head -n 3 want.csv)"
 writes self_influence_by_label "4 s s s e @type:l.csv enter" l.csv
 same_file in_the_order_of_the_command l.csv want.csv
+look "2 ] ] 7 @idle e"
+says_below a_lambda_is_in_the_name "write to: world-overall-d-trak-lambda-0.2.csv"
 writes overall "7 @idle e @type:o.json enter" o.json
 says with_three_numbers_each "$("$json" items.0.mean_absolute_score < o.json | grep -q . && echo 0 || echo 1)" "$(head -c 300 o.json)"
 writes the_queries_of_a_training_item "2 R @idle e @type:q.csv enter" q.csv

@@ -368,7 +368,13 @@ static void the_ends_of_an_imported_ranking_are_listed(void **state) {
             !strstr(text, "  1   -0.800 train:11 ") || (i < 2 && strstr(text, "not computed for gen items"))) fail_msg("%s: %s", keys[i], text);
         free(text);
     }
-    char *text = screen_of(path, "2", 120, 36, "gen:1");
+    /* Where a side is narrow the opponents stand below the proponents, with whole numbers. */
+    char *text = screen_of(path, "3", 80, 24, "gen:0");
+    const char *first = strstr(text, " train:7 "), *last = strstr(text, "-0.800 train:11 ");
+    const char *line = first ? strchr(first, '\n') : NULL;
+    if (!line || !last || last < line) fail_msg("%s", text);
+    free(text);
+    text = screen_of(path, "2", 120, 36, "gen:1");
     if (!strstr(text, "not computed for gen items: press r")) fail_msg("%s", text);
     free(text);
     text = screen_of(path, "2 @double:4,4 @idle", 120, 44, "gen:0");
