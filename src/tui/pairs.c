@@ -186,7 +186,10 @@ void pairs_draw(struct app *a, struct frame *f, struct area in) {
     size_t top = a->pairs.cursor / a->pairs.per_page * a->pairs.per_page;
     for (size_t i = 0; i < a->pairs.per_page && top + i < a->pairs.rows; i++)
         draw_row(a, f, (struct area){ inner.row + 1 + i * (h + (h ? 2 : 1)), inner.col, h + 1, inner.cols }, top + i, h, tile);
-    if (a->pairs.labels > a->pairs.across && in.rows >= 5)
-        frame_printf(f, in.row + in.rows - 1, in.col + 2, in.cols - 4, STYLE_DIM, " columns %zu-%zu of %zu, left and right for more ",
-                     a->pairs.left + 1, a->pairs.left + a->pairs.across, a->pairs.labels);
+    if (a->pairs.labels > a->pairs.across && in.rows >= 5) {
+        char last[24] = "";
+        if (a->pairs.across > 1) snprintf(last, sizeof last, "-%zu", a->pairs.left + a->pairs.across);
+        frame_printf(f, in.row + in.rows - 1, in.col + 2, in.cols - 4, STYLE_DIM, " column%s %zu%s of %zu; left, right: more ",
+                     last[0] ? "s" : "", a->pairs.left + 1, last, a->pairs.labels);
+    }
 }
