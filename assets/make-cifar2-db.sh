@@ -47,7 +47,7 @@ if ! "$dtrak" info "$new" --json | grep -q '"name":"large"'; then
     "$dtrak" import-model "$new" "$out/large-cifar2" --name large
 fi
 "$dtrak" sample "$new" --checkpoint large --count 32 --seed 0
-"$dtrak" features "$new" --checkpoint large --loss simple,square --timesteps 100 --dims 4096
+"$dtrak" features "$new" --checkpoint large --split train,gen --loss simple,square --timesteps 100 --dims 4096
 "$dtrak" score "$new" --checkpoint large --method trak --loss simple,square --query gen:96-127 --bits 9 --no-kernel
 cp "$new" "$new.part"
 "$dtrak" drop "$new.part" --features --checkpoint large --yes > /dev/null
