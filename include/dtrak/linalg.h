@@ -56,7 +56,9 @@ enum status linalg_inner_gram_add(double *A, const float *X, size_t M, size_t k)
  *                       old A = sum_e w[e] row_e^T row_e
  *   w   out    [n]      ascending
  * ERR_NUMERIC when an element is not finite or the iteration fails; A is then
- * undefined.  Cannot be interrupted: n = 1000 takes about 0.2 s, and the time grows as n^3. */
+ * undefined.  ERR_RANGE: more than LINALG_EIGH_MAX rows, whose workspace of 1 + 6n + 2n^2
+ * doubles LAPACK's int could not count.  Cannot be interrupted: n = 1000 takes about 0.2 s, and the time grows as n^3. */
+enum { LINALG_EIGH_MAX = 32700 };
 enum status linalg_eigh(double *A, size_t n, double *w);
 
 /* Solves A X^T = B^T for symmetric positive definite A, row by row of B.

@@ -43,6 +43,11 @@ enum method method_parse(const char *name, enum loss *loss);
 /* The same; ERR_USAGE that says which names there are; said is where it stood, as "--method". */
 enum status method_read(enum method *out, enum loss *loss, const char *name, const char *said);
 
+/* The loss of a method named so; implied is method_parse()'s, asked a loss's name or NULL.  Without either the one that
+ * the method is made of, else simple; LOSS_COUNT where the method has none, whatever is asked.  ERR_USAGE: no such loss,
+ * or another than the name or the method says. */
+enum status method_loss(enum loss *out, enum method m, enum loss implied, const char *name, const char *asked);
+
 /* What a score set of this method depends on. */
 int method_has_loss(enum method m);        /* gradients of a loss */
 int method_has_checkpoint(enum method m);  /* a network's weights */

@@ -69,6 +69,19 @@ enum status method_read(enum method *out, enum loss *loss, const char *name, con
     return fail(ERR_USAGE, "%s '%.40s' is none of %s%s%s%s", said, name, all, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
+enum status method_loss(enum loss *out, enum method m, enum loss implied, const char *name, const char *asked) {
+    *out = LOSS_COUNT;
+    if (!method_has_loss(m)) return OK;
+    enum loss l = asked ? loss_parse(asked) : LOSS_COUNT, own = method_own_loss(m);
+    if (asked && l == LOSS_COUNT) return fail(ERR_USAGE, "'%s' is not a loss; simple elbo square avg l1 l2 linf are", asked);
+    if (implied != LOSS_COUNT && l != LOSS_COUNT && l != implied)
+        return fail(ERR_USAGE, "%s means loss %s, but loss %s was asked for; use method trak with it", name, loss_name(implied), asked);
+    if (own != LOSS_COUNT && l != LOSS_COUNT && l != own)
+        return fail(ERR_USAGE, "%s is made of loss %s, but loss %s was asked for", name, loss_name(own), asked);
+    *out = l != LOSS_COUNT ? l : implied != LOSS_COUNT ? implied : own != LOSS_COUNT ? own : LOSS_SIMPLE;
+    return OK;
+}
+
 void method_display(char out[METHOD_DISPLAY], enum method m, enum loss loss) {
     const char *name = (unsigned)m < METHOD_COUNT ? methods[m].display : "?";
     if (m == METHOD_TRAK && loss == LOSS_ELBO) name = "TRAK-ELBO";

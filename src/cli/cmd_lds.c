@@ -149,11 +149,11 @@ static enum status read_reference(const struct args *a, char method[32], char lo
     snprintf(method, 32, "%.*s", (int)len, word);
     enum method m = method_parse(method, &implied);
     if (m == METHOD_COUNT) return fail(ERR_USAGE, "--reference '%s' is no method; trak:simple is", word);
-    if (word[len] && loss_parse(word + len + 1) == LOSS_COUNT)
-        return fail(ERR_USAGE, "--reference '%s': '%s' is no loss", word, word + len + 1);
-    const char *name = word[len] ? word + len + 1 : implied < LOSS_COUNT ? loss_name(implied) : method_has_loss(m) ? "simple" : "";
+    if (word[len] && !method_has_loss(m)) return fail(ERR_USAGE, "--reference '%s': method %s has no loss", word, method);
+    enum loss l;
+    TRY(method_loss(&l, m, implied, method, word[len] ? word + len + 1 : NULL));
     snprintf(method, 32, "%s", method_name(m));
-    snprintf(loss, 16, "%s", name);
+    snprintf(loss, 16, "%s", l < LOSS_COUNT ? loss_name(l) : "");
     o->reference_method = method;
     o->reference_loss = loss;
     return OK;

@@ -41,6 +41,7 @@ static const struct option options[] = {
 /* Options that only some methods read, and which. */
 static int is_trak(enum method m) { return m == METHOD_TRAK; }
 static int is_das(enum method m) { return m == METHOD_DAS || m == METHOD_DAS_SIGNED; }
+static int has_network(enum method m) { return method_has_checkpoint(m) || method_has_several(m); }
 static int is_nda(enum method m) { return m == METHOD_NDA; }
 static const struct {
     const char *option;
@@ -48,8 +49,8 @@ static const struct {
     const char *of;
 } readers[] = {
     { "loss", method_has_loss, "methods of gradients" },
-    { "checkpoint", method_has_checkpoint, "methods of a network" },
-    { "ensemble", method_has_checkpoint, "methods of a network" },
+    { "checkpoint", has_network, "methods of a network" },
+    { "ensemble", has_network, "methods of a network" },
     { "timesteps", method_has_features, "methods of gradients" },
     { "dims", method_has_features, "methods of gradients" },
     { "lambda", method_has_lambda, "methods with a ridge" },

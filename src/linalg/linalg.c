@@ -149,8 +149,7 @@ static int all_finite(const double *A, size_t count) {
 }
 
 enum status linalg_eigh(double *A, size_t n, double *w) {
-    /* dsyevd's workspace, 1 + 6n + 2n^2 doubles, is counted in an int too. */
-    if (n > 32700) return fail(ERR_RANGE, "eigendecomposition: %zu rows, at most 32700 fit LAPACK's counters", n);
+    if (n > LINALG_EIGH_MAX) return fail(ERR_RANGE, "eigendecomposition: %zu rows, at most %d fit LAPACK's counters", n, LINALG_EIGH_MAX);
     if (!n) return OK;
     if (!all_finite(A, n * n))
         return fail(ERR_NUMERIC, "eigendecomposition: the matrix holds a NaN or an infinity");

@@ -90,10 +90,8 @@ static enum status read_taker(struct taker *t, char *word) {
     if (colon) *colon = 0;
     enum loss implied = LOSS_COUNT;
     TRY(method_read(&t->method, &implied, word, "--methods"));
-    t->loss = implied < LOSS_COUNT ? implied : LOSS_SIMPLE;
-    if (colon) t->loss = loss_parse(colon + 1);
-    if (t->loss == LOSS_COUNT) return fail(ERR_USAGE, "counterfactual: there is no loss '%s'", colon ? colon + 1 : "");
     if (colon && !method_has_loss(t->method)) return fail(ERR_USAGE, "counterfactual: method %s has no loss", word);
+    TRY(method_loss(&t->loss, t->method, implied, word, colon ? colon + 1 : NULL));
     snprintf(t->label, sizeof t->label, "%s%s%s", method_name(t->method), method_has_loss(t->method) ? " " : "",
              method_has_loss(t->method) ? loss_name(t->loss) : "");
     return OK;
@@ -201,7 +199,7 @@ static enum status find_scores(struct run *r, struct taker *t, struct score_set 
     char db[1024];
     TRY(store_checkpoints_resolve(r->s, "last", &last));
     struct score_query q = { .method = method_name(t->method), .loss = method_has_loss(t->method) ? loss_name(t->loss) : "",
-                             .checkpoint = method_has_checkpoint(t->method) ? last.checkpoint[last.count - 1].id : 0,
+                             .checkpoint = method_has_several(t->method) ? -1 : method_has_checkpoint(t->method) ? last.checkpoint[last.count - 1].id : 0,
                              .split = SPLIT_GEN };
     checkpoint_list_free(&last);
     text_shell_word(db, sizeof db, store_path(r->s));

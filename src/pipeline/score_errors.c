@@ -7,6 +7,7 @@
 #include "score_parts.h"
 
 #include "dtrak/errorbars.h"
+#include "dtrak/linalg.h"
 #include "dtrak/mem.h"
 #include "dtrak/store.h"
 #include "dtrak/text.h"
@@ -171,10 +172,15 @@ static size_t decompositions(const struct errors *e) { return (e->B ? e->B + 1 :
 
 /* ERR_RANGE when the matrices of all decompositions do not fit at once. */
 static enum status check_memory(const struct errors *e) {
-    double side = (double)(e->n < e->k ? e->n : e->k), scores = (double)QUERIES * (double)e->n * 8 * (double)(e->B + e->R + 2);
-    double rows = 4 * (double)e->k * (double)QUERIES * (double)(e->B + 1), matrix = 8 * side * side;
+    size_t side = e->n < e->k ? e->n : e->k;
+    double scores = (double)QUERIES * (double)e->n * 8 * (double)(e->B + e->R + 2);
+    double rows = 4 * (double)e->k * (double)QUERIES * (double)(e->B + 1), matrix = 8.0 * (double)side * (double)side;
+    double each = sizeof *e->rank + 3 * 8.0 * QUERIES + 8.0 * (double)(e->B + 4) + 4.0 * (DRAWS + 3);   /* of a training item, for ranks */
     char need[32], given[32];
-    double bytes = (double)(decompositions(e) + 2) * matrix + scores + rows;
+    if (side > LINALG_EIGH_MAX)
+        return fail(ERR_RANGE, "error bars of %zu training items with k %zu: a decomposition has at most %d rows; make features with "
+                    "fewer --dims", e->n, e->k, LINALG_EIGH_MAX);
+    double bytes = (double)(decompositions(e) + 2) * matrix + scores + rows + each * (double)e->n;
     if (bytes <= (double)e->w->memory) return OK;
     cost_format_bytes(need, sizeof need, bytes);
     cost_format_bytes(given, sizeof given, (double)e->w->memory);

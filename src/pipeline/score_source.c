@@ -371,6 +371,10 @@ double source_ridge_bytes(const struct source *src) {
 enum status source_check_memory(const struct source *src, double more) {
     char need[32], given[32];
     double bytes = source_ridge_bytes(src) + more;
+    size_t side = src->n < src->rows.k ? src->n : src->rows.k;
+    if (side > LINALG_EIGH_MAX && !src->has_basis)
+        return fail(ERR_RANGE, "%zu training items with k %zu: a decomposition has at most %d rows; make features with fewer --dims, "
+                    "or score with --solver krylov", src->n, src->rows.k, LINALG_EIGH_MAX);
     if (bytes <= (double)src->memory) return OK;
     cost_format_bytes(need, sizeof need, bytes);
     cost_format_bytes(given, sizeof given, (double)src->memory);

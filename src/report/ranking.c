@@ -33,20 +33,7 @@ static enum status read_method(struct wanted *w, const struct report_request *r)
     enum loss alias = LOSS_COUNT;
     const char *name = r->method ? r->method : "trak";
     TRY(method_read(&w->method, &alias, name, "method"));
-    w->loss = LOSS_COUNT;
-    if (!method_has_loss(w->method)) return OK;
-    enum loss asked = r->loss ? loss_parse(r->loss) : LOSS_COUNT;
-    if (r->loss && asked == LOSS_COUNT)
-        return fail(ERR_USAGE, "'%s' is not a loss; simple elbo square avg l1 l2 linf are", r->loss);
-    if (alias != LOSS_COUNT && asked != LOSS_COUNT && asked != alias)
-        return fail(ERR_USAGE, "%s means loss %s, but loss %s was asked for; use method trak with it", name,
-                    loss_name(alias), r->loss);
-    enum loss own = method_own_loss(w->method);
-    if (own != LOSS_COUNT && asked != LOSS_COUNT && asked != own)
-        return fail(ERR_USAGE, "%s is made of loss %s, but loss %s was asked for", name, loss_name(own), r->loss);
-    if (alias == LOSS_COUNT) alias = own;
-    w->loss = asked != LOSS_COUNT ? asked : alias != LOSS_COUNT ? alias : LOSS_SIMPLE;
-    return OK;
+    return method_loss(&w->loss, w->method, alias, name, r->loss);
 }
 
 void report_ranking_checkpoint(struct report_ranking *r, const struct checkpoint *c) {

@@ -21,12 +21,15 @@ static int is_of_loss(const char *key, const char *loss) {
 }
 
 static size_t timesteps_of(const char *key) {
-    const char *t = strstr(key, " t");
+    const char *t = strstr(key, " t");   /* "square t100 k4096 ..", "timesteps 100 uniform, .." */
+    if (!strncmp(key, "timesteps ", 10)) return (size_t)strtoul(key + 10, NULL, 10);
     return t ? (size_t)strtoul(t + 2, NULL, 10) : 0;
 }
 
-/* The set of a name with the most timesteps, of that loss ("" any; square is preferred). */
-static const struct stat_set *best_set(const struct stat_set_list *l, const char *name, const char *loss, int64_t checkpoint) {
+/* The set of a name with the most timesteps, of that loss ("" any; square is preferred); *rank, SIZE_MAX to begin with, is
+ * that of the one before, and the next best is found. */
+static const struct stat_set *best_set(const struct stat_set_list *l, const char *name, const char *loss, int64_t checkpoint,
+                                       size_t *rank_before) {
     const struct stat_set *best = NULL;
     size_t best_rank = 0;
     for (size_t i = 0; i < l->count; i++) {
@@ -34,11 +37,13 @@ static const struct stat_set *best_set(const struct stat_set_list *l, const char
         if (strcmp(x->name, name) != 0 || x->split != SPLIT_TRAIN || x->checkpoint != checkpoint) continue;
         if (loss[0] && !is_of_loss(x->key, loss)) continue;
         size_t rank = 1 + 2 * timesteps_of(x->key) + (is_of_loss(x->key, "square") ? 1u << 20 : 0) + (strstr(x->key, "lambda auto") != NULL);
-        if (!best || rank > best_rank) {
+        rank = rank * (l->count + 1) + l->count - i;   /* no two alike, the older one first */
+        if (rank < *rank_before && rank > best_rank) {
             best = x;
             best_rank = rank;
         }
     }
+    *rank_before = best_rank;
     return best;
 }
 
@@ -47,14 +52,16 @@ static enum status read_column(struct store *s, const struct stat_set *set, size
     return store_stat_get(s, &key, 0, n, out, present);
 }
 
-/* The column of that name where it is whole; *has says. */
+/* The best column of that name that is whole; *has says whether there is one. */
 static enum status read_optional(struct store *s, const struct stat_set_list *l, const char *name, int64_t checkpoint,
                                  size_t n, double *out, int *has) {
-    size_t present = 0;
-    const struct stat_set *set = best_set(l, name, "", checkpoint);
+    size_t present = 0, rank = SIZE_MAX;
+    const struct stat_set *set;
     *has = 0;
-    if (set) TRY(read_column(s, set, n, out, &present));
-    *has = set && present == n;
+    while (!*has && (set = best_set(l, name, "", checkpoint, &rank))) {
+        TRY(read_column(s, set, n, out, &present));
+        *has = present == n;
+    }
     return OK;
 }
 
@@ -151,14 +158,15 @@ static enum status fill(struct report_self *r, struct store *s, const struct col
 
 static enum status find_leverages(struct report_self *r, struct store *s, const struct stat_set_list *l, const char *loss,
                                   int64_t checkpoint, struct columns *c) {
-    size_t present = 0;
+    size_t present = 0, rank = SIZE_MAX;
     if (loss && loss_parse(loss) == LOSS_COUNT)
         return fail(ERR_USAGE, "'%s' is not a loss; simple elbo square avg l1 l2 linf are", loss);
-    const struct stat_set *set = best_set(l, "self_influence", loss ? loss : "", checkpoint);
-    if (set) {
-        c->score = mem_array(r->n ? r->n : 1, sizeof *c->score);
-        if (!c->score) return fail(ERR_NOMEM, "self-influence: out of memory");
+    const struct stat_set *set;
+    c->score = mem_array(r->n ? r->n : 1, sizeof *c->score);
+    if (!c->score) return fail(ERR_NOMEM, "self-influence: out of memory");
+    while ((set = best_set(l, "self_influence", loss ? loss : "", checkpoint, &rank))) {
         TRY(read_column(s, set, r->n, c->score, &present));
+        if (present == r->n) break;
     }
     if (!set || present < r->n || !r->n)
         return fail(ERR_MISSING, "no self-influence%s%s at step %zu; make it with: dtrak score %s --method trak --loss %s --checkpoint %zu --self",

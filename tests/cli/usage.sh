@@ -47,6 +47,7 @@ exits attention_beyond_the_levels_is_named 2 "--attention '3'" train some.db --w
 exits checkpoints_must_rise 2 "--checkpoints '20'" train some.db --checkpoints 50,20,100
 exits checkpoints_must_end_at_100 2 "end with 100" train some.db --checkpoints 50
 exits an_option_that_no_method_reads_is_named 2 "--patch is for nda; --method trak,pixel-cos does not read it" score some.db --method trak,pixel-cos --patch 3
+exits several_checkpoints_are_read 1 "no such file" score none.db --method tracin,gas --loss simple --checkpoint all --timesteps 10 --dims 64
 exits a_loss_without_gradients_too 2 "--loss is for methods of gradients; --method nda does not" score some.db --method nda --loss simple
 exits an_unknown_loss_is_named 2 "--loss 'huber'" features some.db --loss simple,huber
 exits gradient_needs_an_item 2 "--item" gradient some.db --timesteps 5 --out g.st

@@ -53,7 +53,8 @@ def scores(phi, g, goal):
 
 def pairs(db, loss):
     """(train, query) set ids of the blocks, and of each other seed."""
-    sha, = db.execute("SELECT sha256 FROM checkpoint ORDER BY step DESC, ema DESC LIMIT 1").fetchone()
+    sha, = db.execute("SELECT sha256 FROM checkpoint WHERE config = (SELECT config FROM checkpoint ORDER BY id LIMIT 1)"
+                     " ORDER BY step DESC, ema DESC LIMIT 1").fetchone()     # of the first network, where there are several
     sets = db.execute("SELECT id, split, parts, projection_seed FROM feature_set WHERE checkpoint_sha256 = ? AND loss = ?"
                       " AND rule = 'uniform'", (sha, loss)).fetchall()
     blocks = next(s for s in sets if s[1] == "train" and s[2] > 1)

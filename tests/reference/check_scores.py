@@ -49,18 +49,18 @@ def kernel_part(db, sid, part, split):
     return A + np.triu(A, 1).T
 
 
-def products(db, loss, split):
-    """A [N, N], B [Q, N] and k of the last checkpoint's largest feature set of that loss."""
-    sha, = db.execute("SELECT sha256 FROM checkpoint ORDER BY step DESC, ema DESC LIMIT 1").fetchone()
-    sid, timesteps, k = db.execute(
-        "SELECT id, timesteps, k FROM feature_set WHERE split = 'train' AND checkpoint_sha256 = ? AND loss = ?"
-        " ORDER BY timesteps DESC, k DESC LIMIT 1", (sha, loss)).fetchone()
+def products(db, loss, split, timesteps, k):
+    """A [N, N] and B [Q, N] of the last checkpoint's features of that loss."""
+    sha, = db.execute("SELECT sha256 FROM checkpoint WHERE config = (SELECT config FROM checkpoint ORDER BY id LIMIT 1)"
+                     " ORDER BY step DESC, ema DESC LIMIT 1").fetchone()     # of the first network, where there are several
+    sid, = db.execute("SELECT id FROM feature_set WHERE split = 'train' AND checkpoint_sha256 = ? AND loss = ?"
+                      " AND timesteps = ? AND k = ?", (sha, loss, timesteps, k)).fetchone()
     A, B = kernel_part(db, sid, "gram", "train"), kernel_part(db, sid, "cross", split)
     if A is not None and B is not None:
-        return A, B, k, timesteps, "kernel"
+        return A, B, "kernel"
     phi = features(db, sid, "train", sha, loss, timesteps, k)
     g = features(db, sid, split, sha, loss, timesteps, k)
-    return phi @ phi.T, g @ phi.T, k, timesteps, "features"
+    return phi @ phi.T, g @ phi.T, "features"
 
 
 def auto_lambda(A, k):
@@ -78,13 +78,15 @@ def auto_lambda(A, k):
 def compare(program, path, db, loss, query):
     """A line for people, and the largest difference of any score over the largest score (nan: another order)."""
     split, index = query.split(":")
-    A, B, k, timesteps, source = products(db, loss, split)
+    train, = db.execute("SELECT count(*) FROM item WHERE split = 'train'").fetchone()
+    shown = json.loads(subprocess.run(
+        [program, "rank", path, "--query", query, "--method", "trak", "--loss", loss, "--checkpoint", "last",
+         "--lambda", "auto", "--top", str(train), "--bottom", "0", "--json"], check=True, capture_output=True, text=True).stdout)
+    timesteps, k = shown["timesteps"], shown["k"]
+    A, B, source = products(db, loss, split, timesteps, k)
     lam = auto_lambda(A, k)
     tau = np.linalg.solve(A + lam * np.eye(len(A)), B[int(index)])
     order = np.lexsort((np.arange(len(tau)), -tau))[:10]
-    shown = json.loads(subprocess.run(
-        [program, "rank", path, "--query", query, "--method", "trak", "--loss", loss, "--checkpoint", "last",
-         "--lambda", "auto", "--top", str(len(tau)), "--bottom", "0", "--json"], check=True, capture_output=True, text=True).stdout)
     names = [p["item"] for p in shown["proponents"]]
     scores = np.array([p["score"] for p in shown["proponents"]])
     same = names[:10] == ["train:%d" % i for i in order]
