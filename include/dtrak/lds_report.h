@@ -54,6 +54,7 @@ struct lds_report_split {
     int is_other;                        /* the items of these numbers are not those that the losses are of */
     struct lds_repeat repeat[2];         /* plain, centred; r NAN where no subset has two seeds */
     double ceiling[2];                   /* of a prediction of what was measured; NAN: not determined */
+    double one_more[2];                  /* LDS that one retraining more would have; NAN: not determined */
     double measured;                     /* correlation of the losses with themselves at other timesteps */
     struct lds_report_row *row; size_t rows;        /* best first */
     struct lds_report_sweep *sweep; size_t sweeps;

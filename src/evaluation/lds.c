@@ -310,6 +310,9 @@ done:
 
 double lds_reliability(double r, double T) { return r > 0 ? T * r / (1 + (T - 1) * r) : (double)NAN; }
 double lds_ceiling(double r, double T) { return sqrt(lds_reliability(r, T)); }
+double lds_one_more(const struct lds_repeat *o, double T) {
+    return T > 1 ? o->spearman * sqrt(lds_reliability(o->r, T) / o->r) : o->spearman;
+}
 
 /* Pearson without element m (m = K: of all). */
 static double pearson_without(const double *x, const double *y, size_t K, size_t m, double *copy) {

@@ -110,6 +110,8 @@ static enum status read_splits(struct lds_outputs *o) {
     struct json_doc *doc;
     TRY(json_parse(&doc, o->eval_text, strlen(o->eval_text), "the eval protocol"));
     enum status st = OK;
+    int64_t timesteps = json_int(json_get(json_root(doc), "timesteps"), 0);
+    o->timesteps = timesteps > 0 && timesteps < 1 << 20 ? (size_t)timesteps : 0;
     for (int k = 0; k < SPLIT_COUNT && st == OK; k++) {
         const struct json *q = json_get(json_root(doc), split_name((enum split)k));
         int64_t first = json_int(json_get(q, "first"), -1), count = json_int(json_get(q, "count"), 0);
@@ -162,9 +164,12 @@ void lds_outputs_draw(const struct lds_outputs *o, char hex[17]) {
 enum status lds_outputs_add(const struct lds_outputs *o, enum split split, size_t Q, const struct subset_model *m,
                             float *scratch, double *out, double *even, double *odd, size_t stride) {
     TRY(store_subset_output_read(o->s, m->id, o->eval_protocol, split, Q, scratch));
+    /* Of an odd number the even places have one more; of a single one both parts are its loss. */
+    double n_a = (double)((o->timesteps + 1) / 2), n_b = (double)(o->timesteps / 2);
+    if (o->timesteps < 2) n_a = n_b = 1;
     for (size_t q = 0; q < Q; q++) {
         double a = (double)scratch[q * OUTPUT_PARTS], b = (double)scratch[q * OUTPUT_PARTS + 1];
-        out[q * stride] += (a + b) / 2;
+        out[q * stride] += (n_a * a + n_b * b) / (n_a + n_b);
         if (even) even[q * stride] += a;
         if (odd) odd[q * stride] += b;
     }
@@ -175,11 +180,17 @@ enum status lds_outputs_means(const struct lds_outputs *o, enum split split, siz
     float *scratch = mem_array(Q * OUTPUT_PARTS, sizeof *scratch);
     enum status st = scratch ? OK : fail(ERR_NOMEM, "lds: out of memory");
     memset(y, 0, o->M * Q * sizeof *y);
+    if (even) memset(even, 0, o->M * Q * sizeof *even);
+    if (odd) memset(odd, 0, o->M * Q * sizeof *odd);
     for (size_t k = 0; k < o->M; k++)
         for (size_t i = 0; i < o->seeds && st == OK; i++)
             st = lds_outputs_add(o, split, Q, lds_outputs_model(o, o->use[k], i), scratch, y + k, even ? even + k : NULL,
                                  odd ? odd + k : NULL, o->M);
-    for (size_t i = 0; i < o->M * Q; i++) y[i] /= (double)o->seeds;
+    for (size_t i = 0; i < o->M * Q; i++) {
+        y[i] /= (double)o->seeds;
+        if (even) even[i] /= (double)o->seeds;
+        if (odd) odd[i] /= (double)o->seeds;
+    }
     mem_free(scratch);
     return st;
 }

@@ -23,6 +23,7 @@ struct lds_outputs {
     double loss, loss_low, loss_high;   /* training loss of the networks used */
     struct lds_query query[2];       /* of the eval protocol */
     size_t splits;
+    size_t timesteps;                /* that the losses are means over; 0: not known, and taken for even */
     size_t others;                   /* networks measured under other protocols, which are left aside */
 };
 

@@ -111,15 +111,16 @@ static enum status judge_losses(struct maker *m, struct lds_report_split *sp) {
     const struct losses *l = &m->losses;
     for (int c = 0; c < 2; c++) {
         sp->repeat[c] = (struct lds_repeat){ .r = NAN, .se = NAN, .spearman = NAN, .K = l->K };
-        sp->ceiling[c] = NAN;
-        if (!l->repeats) continue;
+        sp->ceiling[c] = sp->one_more[c] = NAN;
+        if (!l->repeats || (c && l->Q < 2)) continue;   /* the mean over one query leaves nothing */
         TRY(lds_repeat(&sp->repeat[c], (const double *const *)l->again[c], l->repeats, l->K, l->Q));
         sp->ceiling[c] = lds_ceiling(sp->repeat[c].r, (double)l->seeds);
+        sp->one_more[c] = lds_one_more(&sp->repeat[c], (double)l->seeds);
     }
     struct lds_repeat halves;
     const double *both[2] = { l->half[0], l->half[1] };
     TRY(lds_repeat(&halves, both, 2, l->M, l->Q));
-    sp->measured = lds_reliability(halves.r, 2);
+    sp->measured = m->outputs.timesteps == 1 ? (double)NAN : lds_reliability(halves.r, 2);
     return OK;
 }
 
@@ -345,6 +346,11 @@ static enum status judge_row(struct maker *m, struct lds_report_split *sp, size_
     struct lds_fit f;
     TRY(fit_row(m, sp, at, centred, 0, &f));
     lds_estimate(centred ? &row->centred : &row->plain, &f);
+    if (centred && f.Q < 2) {   /* the mean over one query takes everything away: nothing was measured */
+        row->centred = row->minus_centred = (struct lds_estimate){ NAN, NAN, NAN, NAN, NAN, row->centred.M, f.Q, 0 };
+        lds_fit_free(&f);
+        return OK;
+    }
     enum status st = keep(m, sp, row, &f, centred);
     if (st == OK && row->reference != at)
         st = minus_reference(m, sp, at, centred, &f, centred ? &row->minus_centred : &row->minus);

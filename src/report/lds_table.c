@@ -23,6 +23,7 @@ static void add_cell(struct buf *b, const char *text, size_t cells) {
 /* "31.2 ±2.3", "31.2" where there is no interval. */
 static void add_estimate(struct buf *b, const struct lds_estimate *e, int sign, size_t cells) {
     char text[48];
+    if (!isfinite(e->value)) { add_cell(b, "-", cells); return; }
     int n = snprintf(text, sizeof text, sign ? "%+.1f" : "%.1f", 100 * e->value);
     if (isfinite(e->se)) snprintf(text + n, sizeof text - (size_t)n, " ±%.1f", 100 * e->se);
     add_cell(b, text, cells);
@@ -141,8 +142,11 @@ static void add_split(struct buf *b, const struct lds_report *r, const struct ld
     if (isfinite(sp->repeat[0].r)) {
         buf_printf(b, "  with another seed losses agree to r %.2f", sp->repeat[0].r);
         if (isfinite(sp->repeat[0].se)) buf_printf(b, " ±%.2f", sp->repeat[0].se);
-        buf_printf(b, " (centred %.2f), from %zu subsets; one more retraining would score %.1f (centred %.1f)\n",
-                   sp->repeat[1].r, sp->repeat[0].K, 100 * sp->repeat[0].spearman, 100 * sp->repeat[1].spearman);
+        if (isfinite(sp->repeat[1].r)) buf_printf(b, " (centred %.2f)", sp->repeat[1].r);
+        buf_printf(b, ", from %zu subsets", sp->repeat[0].K);
+        if (isfinite(sp->one_more[0])) buf_printf(b, "; one more retraining would score %.1f", 100 * sp->one_more[0]);
+        if (isfinite(sp->one_more[1])) buf_printf(b, " (centred %.1f)", 100 * sp->one_more[1]);
+        buf_text(b, "\n");
         if (isfinite(sp->ceiling[0])) buf_printf(b, "  ceiling %.1f", 100 * sp->ceiling[0]);
         else buf_text(b, "  ceiling not determined: nothing repeats");
         if (isfinite(sp->ceiling[1])) buf_printf(b, ", centred %.1f", 100 * sp->ceiling[1]);
@@ -290,7 +294,7 @@ static void add_json_repeat(struct buf *b, const struct lds_report_split *sp, in
     buf_text(b, ", ");
     add_field(b, "se", sp->repeat[c].se);
     buf_text(b, ", ");
-    add_field(b, "one_more_retraining", 100 * sp->repeat[c].spearman);
+    add_field(b, "one_more_retraining", 100 * sp->one_more[c]);
     buf_printf(b, ", \"subsets\": %zu, ", sp->repeat[c].K);
     add_field(b, "ceiling", 100 * sp->ceiling[c]);
     buf_text(b, "}, ");

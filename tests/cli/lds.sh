@@ -242,4 +242,12 @@ exits merging_what_is_not_there_is_refused 1 "no such file" merge a.db not-there
 "$DTRAK" merge a.db e.db > out.txt 2> err.txt
 grep -q 'of 0 retrainings added' out.txt && grep -q '8 were here' out.txt
 says merging_what_is_here_adds_nothing $? "$(cat out.txt err.txt)"
+# --- one query at one timestep: what cannot be said is not said ---
+cp base.db lone.db
+"$DTRAK" score lone.db --method pixel-cos --split gen 2> err.txt && "$DTRAK" drop lone.db --query gen:1-3 --yes > out.txt 2> err.txt &&
+    "$DTRAK" lds lone.db --subsets 5 --second-seed 5 --timesteps 1 --steps 20 --queries gen:0 > out.txt 2> err.txt &&
+    "$DTRAK" lds lone.db --report > out.txt 2> err.txt
+says one_query_is_measured $? "$(cat out.txt err.txt)"
+says centred_is_not "$(grep -q 'Pixel cos .* -$' out.txt && ! grep -q 'centred 0.00' out.txt && echo 0 || echo 1)" "$(cat out.txt)"
+says nor_how_well_one_timestep_stands_for_others "$(grep -q 'losses at these timesteps' out.txt && echo 1 || echo 0)" "$(cat out.txt)"
 finish

@@ -405,8 +405,13 @@ static void a_ceiling_is_the_root_of_what_repeats(void **state) {
     assert_near(lds_reliability(.5, 3), .75, 1e-15, 0);
     assert_near(lds_ceiling(.5, 3), .8660254037844386, 1e-15, 0);
     assert_near(lds_ceiling(.5, 1), sqrt(.5), 1e-15, 0);
-    /* What one seed predicts of the mean of two others: r sqrt(2 / (1 + r)). */
-    assert_near(.5 * sqrt(2 / 1.5), .57735, 1e-5, 0);
+    /* What one seed predicts of the mean of T others: r sqrt(T / (1 + (T - 1) r)), of the same scale as spearman. */
+    struct lds_repeat repeat = { .r = .5, .spearman = .48 }, nothing = { .r = -.1, .spearman = -.1 };
+    assert_near(lds_one_more(&repeat, 1), .48, 1e-15, 0);
+    assert_near(lds_one_more(&repeat, 2), .48 / .5 * .57735, 1e-5, 0);
+    assert_near(lds_one_more(&repeat, 3), .48 / .5 * .61237, 1e-5, 0);
+    assert_near(lds_one_more(&nothing, 1), -.1, 1e-15, 0);
+    assert_true(isnan(lds_one_more(&nothing, 2)));
     assert_near(lds_ceiling(.5, 1) * lds_ceiling(.5, 2), .57735, 1e-5, 0);
     assert_true(isnan(lds_ceiling(0, 1)) && isnan(lds_ceiling(-.1, 2)));
 

@@ -1,5 +1,6 @@
 /* lds_verb_test.c - retraining on subsets: the same numbers whoever trains, however often it was
  * stopped, on however many threads; what cannot be mixed is refused. */
+#include "../../src/pipeline/lds_outputs.h"
 #include "dtrak/lds_verb.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/store.h"
@@ -200,6 +201,18 @@ static void kept_weights_can_be_evaluated_again(void **state) {
     ok(pipeline_lds(s, &o, NULL, &m));
     assert_int_equal(m.done, SUBSETS + 2);
     assert_string_equal(exported(s), whole);
+
+    /* Of an odd number of timesteps the even places have one more: each timestep weighs the same. */
+    struct lds_outputs out;
+    double y[VAL * SUBSETS], even[VAL * SUBSETS], odd[VAL * SUBSETS];
+    ok(lds_outputs_open(&out, s, 2));
+    assert_true(out.timesteps % 2 && out.query[0].Q == VAL && out.M == SUBSETS);
+    ok(lds_outputs_means(&out, out.query[0].split, VAL, y, even, odd));
+    for (size_t i = 0; i < VAL * SUBSETS; i++) {
+        double a = (double)((out.timesteps + 1) / 2), b = (double)(out.timesteps / 2);
+        assert_near(y[i], (a * even[i] + b * odd[i]) / (a + b), 1e-12, 0);
+    }
+    lds_outputs_close(&out);
     store_close(s);
 }
 
