@@ -20,19 +20,20 @@ TOLERANCE = 1e-5      # of the largest score, where they are kept to 16 bits or 
 
 
 def features(db, row, split, sha, loss, timesteps, k):
-    """Rows of one feature set: float16 with a float32 scale in front of each, or float32."""
-    (sid, is_f32) = db.execute(
-        "SELECT id, float32 FROM feature_set WHERE split = ? AND checkpoint_sha256 = ? AND loss = ?"
+    """Rows of one feature set: float16 with a float32 scale in front of each, or float32; the mean of its parts, of
+    which part p of block b has the number b * parts + p."""
+    sid, is_f32, parts = db.execute(
+        "SELECT id, float32, parts FROM feature_set WHERE split = ? AND checkpoint_sha256 = ? AND loss = ?"
         " AND timesteps = ? AND k = ?", (split, sha, loss, timesteps, k)).fetchone()
-    out = []
-    for rows, data in db.execute("SELECT rows, bytes FROM feature_block WHERE feature_set = ? ORDER BY block", (sid,)):
+    out = [[] for _ in range(parts)]
+    for block, rows, data in db.execute("SELECT block, rows, bytes FROM feature_block WHERE feature_set = ? ORDER BY block", (sid,)):
         if is_f32:
-            out.append(np.frombuffer(data, "<f4").reshape(rows, k).astype(np.float64))
+            out[block % parts].append(np.frombuffer(data, "<f4").reshape(rows, k).astype(np.float64))
         else:
             raw = np.frombuffer(data, np.uint8).reshape(rows, 4 + 2 * k)
             scale = np.ascontiguousarray(raw[:, :4]).view("<f4").astype(np.float64)
-            out.append(scale * np.ascontiguousarray(raw[:, 4:]).view("<f2").astype(np.float64))
-    return np.concatenate(out)
+            out[block % parts].append(scale * np.ascontiguousarray(raw[:, 4:]).view("<f2").astype(np.float64))
+    return np.mean([np.concatenate(part) for part in out], axis=0)
 
 
 def kernel_part(db, sid, part, split):
