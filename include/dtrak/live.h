@@ -25,6 +25,7 @@ struct live_request {
     int64_t score_set;        /* a stored set of one checkpoint: its method, features and split are meant */
     struct item_ref query;
     struct lambda lambda;     /* relative or absolute; auto works too */
+    char created[21];         /* the set's: one that was dropped leaves its id to another */
 };
 
 /* db is opened by the thread, for reading.  on_change(ctx) is called on the
@@ -42,6 +43,10 @@ int live_get(struct live *l, const struct live_request *r, float **score, size_t
  * known (not of a Krylov basis); else NAN. */
 double live_effective_dimension(struct live *l, const struct live_request *r);
 int live_busy(struct live *l);
+
+/* Items have other numbers now: answers and what they were made of go, what is being computed is given up.
+ * NULL is fine. */
+void live_forget(struct live *l);
 
 /* Training sets of fewer items (1,500) are decomposed at once. */
 void live_decompose_below(struct live *l, size_t items);

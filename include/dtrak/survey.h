@@ -80,6 +80,10 @@ struct survey_load {
 };
 int survey_load(struct survey *s, const struct survey_load *l, void **out);
 
+/* Items have other numbers now: answers and what they were made of go, what is being done is given up.
+ * NULL is fine. */
+void survey_forget(struct survey *s);
+
 int survey_busy(struct survey *s);
 /* How many requests have ended since survey_open(). */
 uint64_t survey_ended(struct survey *s);

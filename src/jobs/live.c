@@ -64,12 +64,13 @@ struct live {
     size_t next;                         /* answer to overwrite */
     struct live_request wanted, doing;
     int has_wanted, is_doing, stop;
+    unsigned forgotten, basis_of;        /* times that live_forget() was called, and when the basis was begun */
     void (*on_change)(void *ctx);
     void *ctx;
 };
 
 static int same(const struct live_request *a, const struct live_request *b) {
-    return a->score_set == b->score_set && a->query.split == b->query.split &&
+    return a->score_set == b->score_set && !strcmp(a->created, b->created) && a->query.split == b->query.split &&
            a->query.index == b->query.index && a->lambda.kind == b->lambda.kind &&
            !(a->lambda.value < b->lambda.value) && !(a->lambda.value > b->lambda.value);
 }
@@ -129,7 +130,7 @@ static enum status from_kernel(struct live *l, const struct progress *p) {
 static enum status basis_begin(struct live *l, const struct feature_set *train) {
     struct basis *b = &l->basis;
 
-    if (b->train.id == train->id) return OK;
+    if (b->train.id == train->id && !strcmp(b->train.created, train->created) && b->train.rows == train->rows) return OK;
     basis_free(b);
     b->rows = (struct rows){ train->rows, train->identity.k, read_rows, l, NULL };
     TRY(store_kernel_has(l->store, train->id, KERNEL_GRAM, SPLIT_TRAIN, &b->from_kernel));
@@ -449,12 +450,14 @@ static void *main_loop(void *arg) {
         struct progress p = { NULL, NULL, &l->cancel };
         memset(&made, 0, sizeof made);
         made.d_eff = NAN;
-        l->doing = l->wanted;
+        made.request = l->doing = l->wanted;
         l->is_doing = 1;
         l->has_wanted = 0;
+        int is_stale = l->basis_of != l->forgotten;
+        l->basis_of = l->forgotten;
         atomic_store(&l->cancel, 0);
         pthread_mutex_unlock(&l->lock);
-        made.request = l->doing;
+        if (is_stale) basis_free(&l->basis);
         made.status = compute(l, &made.request, &made, &p);
         made.there = made.status == OK ? 1 : -1;
         if (made.status != OK) {
@@ -464,7 +467,9 @@ static void *main_loop(void *arg) {
         }
         pthread_mutex_lock(&l->lock);
         l->is_doing = 0;
-        if (made.status != ERR_CANCELLED) {
+        if (l->basis_of != l->forgotten) {
+            mem_free(made.score);
+        } else if (made.status != ERR_CANCELLED) {
             mem_free(l->answer[l->next].score);
             l->answer[l->next] = made;
             l->next = (l->next + 1) % ANSWERS;
@@ -549,7 +554,7 @@ int live_get(struct live *l, const struct live_request *r, float **score, size_t
         *lambda_rel = a->lambda_rel;
         *lambda_abs = a->lambda_abs;
     }
-    if (answer == 0 && !(l->is_doing && same(&l->doing, r))) {
+    if (answer == 0 && !(l->is_doing && l->basis_of == l->forgotten && same(&l->doing, r))) {
         /* The decomposition serves every lambda of a set; only another set is worth stopping for. */
         if (l->is_doing && l->doing.score_set != r->score_set) atomic_store(&l->cancel, 1);
         l->wanted = *r;
@@ -558,6 +563,19 @@ int live_get(struct live *l, const struct live_request *r, float **score, size_t
     }
     pthread_mutex_unlock(&l->lock);
     return answer;
+}
+
+void live_forget(struct live *l) {
+    if (!l) return;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < ANSWERS; i++) {
+        mem_free(l->answer[i].score);
+        memset(&l->answer[i], 0, sizeof l->answer[i]);
+    }
+    l->forgotten++;
+    l->has_wanted = 0;
+    atomic_store(&l->cancel, 1);
+    pthread_mutex_unlock(&l->lock);
 }
 
 int live_busy(struct live *l) {

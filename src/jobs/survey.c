@@ -37,6 +37,7 @@ struct survey {
     atomic_int cancel;
     _Atomic double part;
     struct nda_query *nda;        /* the query whose maps were asked for last */
+    unsigned forgotten, nda_of;   /* times that survey_forget() was called, and when nda was made */
     uint64_t ended;
     void (*on_change)(void *ctx);
     void *ctx;
@@ -178,6 +179,11 @@ static void *main_loop(void *arg) {
         struct survey_request r = x->request;
         struct survey_load load = x->load;
         x->state = SLOT_DOING;
+        if (s->nda_of != s->forgotten) {
+            nda_query_free(s->nda);
+            s->nda = NULL;
+            s->nda_of = s->forgotten;
+        }
         atomic_store(&s->cancel, 0);
         atomic_store(&s->part, 0);
         pthread_mutex_unlock(&s->lock);
@@ -303,6 +309,18 @@ int survey_load(struct survey *s, const struct survey_load *l, void **out) {
     pthread_mutex_unlock(&s->lock);
     *out = got.loaded;
     return answer;
+}
+
+void survey_forget(struct survey *s) {
+    if (!s) return;
+    pthread_mutex_lock(&s->lock);
+    for (int k = 0; k < SLOTS; k++) {
+        survey_answer_free(&s->slot[k].answer);
+        s->slot[k].state = SLOT_IDLE;
+    }
+    s->forgotten++;
+    atomic_store(&s->cancel, 1);
+    pthread_mutex_unlock(&s->lock);
 }
 
 int survey_busy(struct survey *s) {

@@ -141,6 +141,9 @@ void app_draw(struct app *a) {
 static void renumber(struct app *a) {
     a->generation++;
     pictures_forget(a->pictures);
+    live_forget(a->live);
+    survey_forget(a->survey);
+    survey_forget(a->mapper);
     a->history.at = a->history.count = 0;
     maps_free(a);
     a->maps.message[0] = 0;

@@ -101,7 +101,8 @@ static void ask_live(struct app *a) {
     r->set = r->base;
     r->state = ROW_ABSENT;
     if (!r->base.id || !a->live || lambda_parse(&l, a->setting.lambda) != OK) return;
-    struct live_request q = { r->base.id, a->query, l };
+    struct live_request q = { r->base.id, a->query, l, "" };
+    memcpy(q.created, r->base.created, sizeof q.created);
     float *score = NULL;
     size_t n = 0;
     int answer = live_get(a->live, &q, &score, &n, &r->lambda_rel, &r->lambda_abs);

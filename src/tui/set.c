@@ -99,7 +99,7 @@ static void step_list(struct app *a) {
 
 static int may_write(struct app *a) {
     if (app_writes(a)) return 1;
-    app_say(a, STYLE_WARN, "the database is only read: nothing can be saved in it");
+    app_say(a, STYLE_WARN, "%s", a->is_replaced ? a->why_read_only : "the database is only read: nothing can be saved in it");
     return 0;
 }
 
@@ -185,6 +185,9 @@ static void retrain(struct app *a, const char *name) {
 }
 
 void set_named(struct app *a, enum prompt p, const char *text) {
+    /* The file may have gone while the name was typed. */
+    if (p == PROMPT_RETRAIN && !a->jobs) { app_say(a, STYLE_WARN, "%s", a->why_read_only); return; }
+    if (!may_write(a)) return;
     load(a);
     if (!text[0]) { app_say(a, STYLE_NORMAL, "no name, so nothing was done"); return; }
     int is_there = a->set.which && strcmp(text, name_of(a)) == 0;

@@ -6,6 +6,7 @@
 #include "../lib/status.h"
 #include "../lib/store_rig.h"
 
+#include "dtrak/mem.h"
 #include "dtrak/pictures.h"
 #include "dtrak/store_error.h"
 
@@ -169,6 +170,37 @@ static void items_that_go_take_their_pictures_and_places_along(void **state) {
     app_close(a);
 }
 
+static void live_row(struct app *a) {
+    struct timespec nap = { 0, 2000000 };
+    for (int i = 0; a->row.state == ROW_WAITING && i < 5000; i++) {
+        nanosleep(&nap, NULL);
+        look(a);
+    }
+    assert_int_equal(a->row.state, ROW_LIVE);
+}
+
+static void a_stepped_lambda_is_of_the_item_that_has_the_number_now(void **state) {
+    (void)state;
+    const char *db = database("stepped.db");
+    struct app *a = walk_open(db), *fresh;
+    walk_type(a, "2]");
+    live_row(a);
+    float before = a->row.score[0];
+    size_t first = 0;
+    struct store *s = writer(db);
+    ok(store_items_drop(s, SPLIT_GEN, &first, 1));
+    store_close(s);
+    look(a);
+    live_row(a);
+    fresh = walk_open(db);
+    walk_type(fresh, "2]");
+    live_row(fresh);
+    assert_true(fabsf(a->row.score[0] - fresh->row.score[0]) <= 1e-4f * fresh->row.largest);
+    assert_true(fabsf(before - fresh->row.score[0]) > 1e-2f * fresh->row.largest);   /* else it shows nothing */
+    app_close(fresh);
+    app_close(a);
+}
+
 static void labels_and_matches_stay_while_the_items_do(void **state) {
     (void)state;
     const char *db = database("labels.db");
@@ -243,6 +275,36 @@ static void a_file_that_is_gone_is_said_and_not_written(void **state) {
     assert_false(rig_exists(db));
 }
 
+/* The file may go while a line is typed. */
+static void what_is_typed_meanwhile_is_not_written(void **state) {
+    (void)state;
+    static const char *const keys[] = { " 8r", " 8s", " 2a" };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "typed-%zu.db", i);
+        const char *db = database(name);
+        struct app *a = walk_open(db);
+        walk_type(a, keys[i]);
+        assert_int_not_equal(a->prompt, PROMPT_NONE);
+        walk_type(a, "wor");
+        assert_int_equal(unlink(db), 0);
+        look(a);
+        look(a);
+        assert_null(a->jobs);
+        walk_type(a, "d\n");
+        assert_non_null(strstr(a->message, "the database's file is gone"));
+        struct removal_names l;
+        ok(store_removal_lists(a->store, &l));
+        assert_int_equal(l.count, 1);          /* that of the database itself */
+        removal_names_free(&l);
+        char *note = NULL;
+        ok(store_note_get(a->store, a->noted, &note));
+        assert_true(!note || !strstr(note, "word"));
+        mem_free(note);
+        app_close(a);
+    }
+}
+
 /* The log beside a new file of that name is the new one's: closing the old one leaves it. */
 static void closing_a_replaced_file_leaves_the_log_of_the_new_one(void **state) {
     (void)state;
@@ -277,9 +339,11 @@ int main(void) {
         cmocka_unit_test(error_bars_show_when_they_are_there),
         cmocka_unit_test(the_gallery_is_in_the_order_of_the_setting_shown),
         cmocka_unit_test(items_that_go_take_their_pictures_and_places_along),
+        cmocka_unit_test(a_stepped_lambda_is_of_the_item_that_has_the_number_now),
         cmocka_unit_test(labels_and_matches_stay_while_the_items_do),
         cmocka_unit_test(a_mark_does_not_wait_long_for_another_writer),
         cmocka_unit_test(a_file_that_is_gone_is_said_and_not_written),
+        cmocka_unit_test(what_is_typed_meanwhile_is_not_written),
         cmocka_unit_test(closing_a_replaced_file_leaves_the_log_of_the_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, rig_end);

@@ -82,7 +82,7 @@ static void check_all(const char *path, int64_t set, size_t decompose_below) {
     live_decompose_below(l, decompose_below);
     for (size_t q = 0; q < RIG_GEN; q++)
         for (int e = -3; e < 2; e++) {
-            struct live_request r = { set, { SPLIT_GEN, q }, { LAMBDA_RELATIVE, pow(10, e) } };
+            struct live_request r = { set, { SPLIT_GEN, q }, { LAMBDA_RELATIVE, pow(10, e) }, "" };
             float *score = NULL;
             size_t n = 0;
             double rel, absolute, x[K], trace = 0, largest = 0;
@@ -154,7 +154,7 @@ static void a_stored_basis_comes_first(void **state) {
     mem_free(vectors);
     store_close(s);
     struct live *l;
-    struct live_request r = { set, { SPLIT_GEN, 1 }, { LAMBDA_RELATIVE, .1 } };
+    struct live_request r = { set, { SPLIT_GEN, 1 }, { LAMBDA_RELATIVE, .1 }, "" };
     float *score = NULL;
     size_t n;
     double rel, absolute, x[K];
@@ -178,7 +178,7 @@ static void what_is_missing_is_said_and_may_come_later(void **state) {
     const char *path = rig_path("missing.db");
     int64_t set = world(path, 0);
     struct live *l;
-    struct live_request r = { set, { SPLIT_VAL, 0 }, { LAMBDA_RELATIVE, .1 } }, none = { 99, { SPLIT_GEN, 0 }, r.lambda };
+    struct live_request r = { set, { SPLIT_VAL, 0 }, { LAMBDA_RELATIVE, .1 }, "" }, none = { 99, { SPLIT_GEN, 0 }, r.lambda, "" };
     float *score = NULL;
     size_t n;
     double a, b;
@@ -199,6 +199,44 @@ static void a_query_that_the_kernel_lacks_comes_from_its_features(void **state) 
     check_all(path, set, 0);
 }
 
+/* Queries that went leave their numbers to those after them, and a set its id to the next. */
+static void what_has_other_numbers_is_computed_anew(void **state) {
+    (void)state;
+    for (int kernel = 0; kernel < 2; kernel++)
+        for (size_t below = 0; below < 2000; below += 1000) {
+            const char *path = rig_path(kernel ? "fewer-kernel.db" : "fewer.db");
+            if (rig_exists(path)) rig_clear();
+            path = rig_path(kernel ? "fewer-kernel.db" : "fewer.db");
+            struct live_request r = { world(path, kernel), { SPLIT_GEN, 0 }, { LAMBDA_RELATIVE, .1 }, "" };
+            struct live *l;
+            struct store *s;
+            float *score = NULL;
+            size_t n, first = 0;
+            double rel, absolute, x[K];
+            assert_int_equal(live_open(&l, path, NULL, NULL), OK);
+            live_decompose_below(l, below);
+            assert_int_equal(wait_for(l, &r, &score, &n, &rel, &absolute), 1);
+            mem_free(score);
+            assert_int_equal(store_open(&s, path, STORE_WRITE), OK);
+            assert_int_equal(store_items_drop(s, SPLIT_GEN, &first, 1), OK);
+            store_close(s);
+            live_forget(l);
+            assert_true(isnan(live_effective_dimension(l, &r)));
+            for (int again = 0; again < 2; again++) {
+                assert_int_equal(wait_for(l, &r, &score, &n, &rel, &absolute), 1);
+                solve(x, g[1], absolute);
+                for (size_t i = 0; i < n; i++) {
+                    double want = dot_solution(x, phi[i], K);
+                    assert_true(fabs(want - (double)score[i]) < 2e-5);
+                }
+                mem_free(score);
+                snprintf(r.created, sizeof r.created, "2000-01-01 00:00:00");   /* another set: not the answer of the first */
+                if (!again) assert_int_equal(live_get(l, &r, &score, &n, &rel, &absolute), 0);
+            }
+            live_close(l);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_features_it_is_the_explicit_formula),
@@ -208,6 +246,7 @@ int main(void) {
         cmocka_unit_test(steps_from_a_kernel_are_the_same),
         cmocka_unit_test(a_stored_basis_comes_first),
         cmocka_unit_test(what_is_missing_is_said_and_may_come_later),
+        cmocka_unit_test(what_has_other_numbers_is_computed_anew),
     };
     return cmocka_run_group_tests(tests, NULL, rig_end);
 }

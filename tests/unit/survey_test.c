@@ -226,6 +226,31 @@ static void asking_for_many_in_a_row_ends_with_the_last(void **state) {
     assert_int_equal(mem_live(), live);
 }
 
+/* An answer that nobody took yet is of the items as they were. */
+static void what_has_other_numbers_is_looked_up_anew(void **state) {
+    (void)state;
+    int64_t set;
+    struct survey *s;
+    struct survey_answer x;
+    struct store *db;
+    struct timespec nap = { 0, 1000000 };
+    size_t first = 0;
+    const char *path = world(&set);
+    assert_int_equal(survey_open(&s, path, NULL, NULL), OK);
+    struct survey_request r = { SURVEY_ITEM, set, { SPLIT_TRAIN, 11 }, { SPLIT_GEN, 0 } };
+    assert_int_equal(survey_get(s, &r, &x, NULL), 0);
+    while (survey_busy(s)) nanosleep(&nap, NULL);
+    assert_int_equal(store_open(&db, path, STORE_WRITE), OK);
+    assert_int_equal(store_items_drop(db, SPLIT_GEN, &first, 1), OK);
+    store_close(db);
+    survey_forget(s);
+    assert_int_equal(ask(s, &r, &x), 1);
+    assert_int_equal(x.n, RIG_GEN - 2);
+    assert_true(fabsf(x.score[0] - score_of(1, 11)) < 1e-7f);
+    survey_answer_free(&x);
+    survey_close(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(an_item_is_ranked_in_every_query_that_has_scores, rig_end),
@@ -233,6 +258,7 @@ int main(void) {
         cmocka_unit_test_teardown(neighbours_by_features_are_those_of_a_plain_loop, rig_end),
         cmocka_unit_test_teardown(neighbours_are_by_the_features_behind_the_scores, rig_end),
         cmocka_unit_test_teardown(asking_for_many_in_a_row_ends_with_the_last, rig_end),
+        cmocka_unit_test_teardown(what_has_other_numbers_is_looked_up_anew, rig_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
