@@ -82,7 +82,7 @@ int jobs_wait(struct jobs *j, double seconds);
 void jobs_on_change(struct jobs *j, void (*fn)(void *ctx), void *ctx);
 
 /* Queue a job.  They return at once: the row is written by
- * the worker's thread, in the order of the calls. */
+ * the worker's thread, in the order of the calls.  ERR_MISSING for a NULL j, as for cancel and resume. */
 enum status jobs_add(struct jobs *j, const char *kind, const char *params);   /* params: JSON, copied */
 enum status jobs_add_features(struct jobs *j, const struct features_options *o);
 /* missing: the features that are computed first when the scores lack them; NULL: the job fails then. */
@@ -91,10 +91,12 @@ enum status jobs_add_score(struct jobs *j, const struct score_options *o,
 enum status jobs_add_basis(struct jobs *j, const struct basis_options *o);
 enum status jobs_add_sample(struct jobs *j, const struct sample_options *o);
 
-/* Both also return at once.  Cancel: running or queued.  Resume: interrupted,
- * cancelled or failed, back to the end of the queue. */
+/* Both also return at once.  Cancel: running, queued or waiting to go on; that one is then as it was,
+ * but cancelled where it was interrupted.  Resume: interrupted, cancelled or failed, back to the end
+ * of the queue. */
 enum status jobs_cancel(struct jobs *j, int64_t id);
 enum status jobs_resume(struct jobs *j, int64_t id);
+int jobs_is_resuming(struct jobs *j, int64_t id);   /* it waits to go on; NULL: 0 */
 
 /* Runs what is queued on the calling thread, without a screen, until nothing
  * is left; with `interrupted`, also jobs whose owner died.  Progress goes to p

@@ -24,6 +24,7 @@
 struct command {
     struct command *next;
     int64_t cancel;        /* id, or 0: add */
+    int may_have_ended;    /* of a cancel: then there is nothing to do */
     char kind[24];
     char *params;
 };
@@ -47,6 +48,7 @@ struct jobs {
     struct command *first, *last;
     int64_t resume[RESUMES];
     size_t n_resume;
+    int64_t asked;                   /* to be cancelled: what the worker is at, begun or not */
     uint64_t added;                  /* rows the clerk wrote: a claim that found nothing may be stale */
     void (*on_change)(void *ctx);
     void *ctx;
@@ -102,6 +104,7 @@ static void do_command(struct jobs *j, struct command *c) {
     enum status st;
     if (c->cancel) st = store_job_cancel(j->clerk_store, c->cancel);
     else st = store_job_enqueue(j->clerk_store, c->kind, c->params, NULL);
+    if (c->may_have_ended && st == ERR_MISSING) st = OK;
     pthread_mutex_lock(&j->lock);
     if (st == OK && !c->cancel) { j->now.queued++; j->added++; }
     if (st != OK) {
@@ -220,11 +223,12 @@ static void begin_job(struct jobs *j, const struct job *job, const struct job_ki
     n->what[0] = n->note[0] = 0;
     n->done = n->total = n->per_s = n->elapsed_s = 0;
     n->eta_s = -1;
-    n->cancelling = 0;
+    n->cancelling = j->asked == job->id;   /* while it was being claimed */
+    j->asked = 0;
     if (n->queued) n->queued--;
     memset(&j->rate, 0, sizeof j->rate);
     j->started = clock_s();
-    atomic_store(&j->cancel, j->stop);
+    atomic_store(&j->cancel, j->stop || n->cancelling);
     announce(j);
     pthread_mutex_unlock(&j->lock);
 }
@@ -320,6 +324,8 @@ static void *worker_main(void *arg) {
         }
         /* Until the claim is through, the job is in no list: id keeps jobs_busy() true. */
         if (id) j->now.id = id;
+        j->now.cancelling = 0;
+        j->asked = 0;
         pthread_mutex_unlock(&j->lock);
         enum status st = claim_and_run(j, id, &how);
         pthread_mutex_lock(&j->lock);
@@ -465,7 +471,10 @@ static void push(struct jobs *j, struct command *c) {
     pthread_mutex_unlock(&j->lock);
 }
 
+static enum status no_jobs(void) { return fail(ERR_MISSING, "jobs: nothing can be computed here"); }
+
 enum status jobs_add(struct jobs *j, const char *kind, const char *params) {
+    if (!j) return no_jobs();
     if (!find_kind(j, kind)) return fail(ERR_RANGE, "there is no job of kind '%s'", kind);
     struct job size;
     if (strlen(params) >= sizeof size.params)
@@ -483,10 +492,17 @@ enum status jobs_add(struct jobs *j, const char *kind, const char *params) {
 }
 
 enum status jobs_cancel(struct jobs *j, int64_t id) {
+    if (!j) return no_jobs();
     pthread_mutex_lock(&j->lock);
-    int running = id == j->now.id && id != 0;
+    int running = id == j->now.id && id != 0, waited = 0;
+    for (size_t i = 0; i < j->n_resume && !waited; i++) {
+        if (j->resume[i] != id) continue;
+        memmove(j->resume + i, j->resume + i + 1, (--j->n_resume - i) * sizeof j->resume[0]);
+        waited = 1;
+    }
     if (running && !j->now.cancelling) {
         j->now.cancelling = 1;
+        j->asked = id;
         atomic_store(&j->cancel, 1);
         announce(j);
     }
@@ -495,15 +511,31 @@ enum status jobs_cancel(struct jobs *j, int64_t id) {
     struct command *c = mem_array(1, sizeof *c);
     if (!c) return fail(ERR_NOMEM, "jobs: out of memory");
     c->cancel = id;
+    c->may_have_ended = waited;
     push(j, c);
     return OK;
 }
 
+/* With the lock held. */
+static int is_resuming(const struct jobs *j, int64_t id) {
+    for (size_t i = 0; i < j->n_resume; i++)
+        if (j->resume[i] == id) return 1;
+    return 0;
+}
+
+int jobs_is_resuming(struct jobs *j, int64_t id) {
+    if (!j) return 0;
+    pthread_mutex_lock(&j->lock);
+    int is = is_resuming(j, id);
+    pthread_mutex_unlock(&j->lock);
+    return is;
+}
+
 enum status jobs_resume(struct jobs *j, int64_t id) {
     enum status st = OK;
+    if (!j) return no_jobs();
     pthread_mutex_lock(&j->lock);
-    int known = j->now.id == id;
-    for (size_t i = 0; i < j->n_resume; i++) known |= j->resume[i] == id;
+    int known = j->now.id == id || is_resuming(j, id);
     if (!known && j->n_resume == RESUMES) {
         st = fail(ERR_RANGE, "%d jobs wait to be resumed already", RESUMES);
     } else if (!known) {

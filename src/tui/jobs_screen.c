@@ -49,14 +49,14 @@ static void resume(struct app *a) {
     if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
     else if (j->state == JOB_DONE) app_say(a, STYLE_NORMAL, "job %lld is done", (long long)j->id);
     else if (j->state == JOB_RUNNING) app_say(a, STYLE_NORMAL, "job %lld runs; %s stops it", (long long)j->id, key_for(a, ACT_cancel));
-    else if (j->state == JOB_QUEUED) app_say(a, STYLE_NORMAL, "job %lld waits for its turn", (long long)j->id);
+    else if (j->state == JOB_QUEUED || jobs_is_resuming(a->jobs, j->id)) app_say(a, STYLE_NORMAL, "job %lld waits for its turn", (long long)j->id);
     else if (jobs_resume(a->jobs, j->id) != OK) app_say(a, STYLE_ERROR, "%s", fail_reason());
     else app_say(a, STYLE_GOOD, "job %lld goes on after what is queued", (long long)j->id);
 }
 
 static void cancel(struct app *a) {
     const struct job *j = selected(a);
-    int has_ended = j && j->state != JOB_QUEUED && j->state != JOB_RUNNING && j->state != JOB_INTERRUPTED;
+    int has_ended = j && j->state != JOB_QUEUED && j->state != JOB_RUNNING && j->state != JOB_INTERRUPTED && !jobs_is_resuming(a->jobs, j->id);
     if (at_export(a) || (has_ended && runs_export(a))) { export_cancel(a); return; }
     if (!j) return;
     if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);

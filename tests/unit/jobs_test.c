@@ -215,6 +215,71 @@ static void a_queued_job_is_cancelled_at_once(void **state) {
     assert_int_equal(atomic_load(&ran), 0);
 }
 
+/* Resumed, but others come first: it is stopped like any other. */
+static void what_waits_to_go_on_can_be_cancelled(void **state) {
+    (void)state;
+    const char *path = fresh("waits.db");
+    struct jobs *j;
+    struct jobs_options o = options(path);
+    assert_int_equal(jobs_open(&j, &o), OK);
+    assert_int_equal(jobs_add(j, "quick", "{\"x\":\"fail\"}"), OK);
+    assert_false(jobs_wait(j, 60));
+    int64_t failed = newest(path).id;
+    assert_int_equal(jobs_add(j, "quick", "{}"), OK);
+    assert_false(jobs_wait(j, 60));
+    int64_t interrupted = newest(path).id;
+    rig_sql(path, "UPDATE job SET state = 'interrupted' WHERE state = 'done'");
+    assert_int_equal(atomic_load(&ran), 2);
+    assert_int_equal(jobs_add(j, "mute", "{}"), OK);
+    UNTIL(jobs_snapshot(j).id);
+    int64_t running = jobs_snapshot(j).id;
+    assert_int_equal(jobs_resume(j, failed), OK);
+    assert_int_equal(jobs_resume(j, interrupted), OK);
+    assert_true(jobs_is_resuming(j, failed) && jobs_is_resuming(j, interrupted));
+    assert_int_equal(jobs_cancel(j, interrupted), OK);
+    assert_int_equal(jobs_cancel(j, failed), OK);
+    assert_false(jobs_is_resuming(j, failed) || jobs_is_resuming(j, interrupted));
+    assert_int_equal(jobs_snapshot(j).id, running);
+    assert_int_equal(jobs_cancel(j, running), OK);
+    assert_false(jobs_wait(j, 60));
+    assert_int_equal(jobs_snapshot(j).last_status, ERR_CANCELLED);   /* of the one that ran: no complaint about another */
+    jobs_close(j);
+    assert_int_equal(atomic_load(&ran), 2);
+    assert_int_equal(rig_number(path, "SELECT count(*) FROM job WHERE state = 'cancelled'"), 2);
+    assert_int_equal(rig_number(path, "SELECT count(*) FROM job WHERE state = 'failed'"), 1);
+}
+
+/* Its turn has come, but somebody else is writing. */
+static void a_cancel_while_a_job_is_claimed_counts(void **state) {
+    (void)state;
+    const char *path = fresh("claimed.db");
+    struct jobs *j;
+    struct store *s;
+    struct jobs_options o = options(path);
+    assert_int_equal(jobs_open(&j, &o), OK);
+    assert_int_equal(jobs_add(j, "slow", "{}"), OK);
+    wait_for(j, 3);
+    int64_t id = jobs_snapshot(j).id;
+    assert_int_equal(jobs_cancel(j, id), OK);
+    assert_false(jobs_wait(j, 60));
+    assert_int_equal(store_open(&s, path, STORE_WRITE), OK);
+    assert_int_equal(store_begin(s), OK);
+    assert_int_equal(jobs_resume(j, id), OK);
+    UNTIL(jobs_snapshot(j).id == id);
+    assert_false(jobs_snapshot(j).cancelling);       /* that was the other time */
+    assert_int_equal(jobs_cancel(j, id), OK);
+    assert_int_equal(store_commit(s), OK);
+    store_close(s);
+    assert_false(jobs_wait(j, 60));
+    assert_int_equal(newest(path).state, JOB_CANCELLED);
+    assert_int_equal(atomic_load(&ran), 0);
+    /* And it does not count for the next time. */
+    assert_int_equal(jobs_resume(j, id), OK);
+    assert_false(jobs_wait(j, 60));
+    assert_int_equal(newest(path).state, JOB_DONE);
+    jobs_close(j);
+}
+
 static void leaving_interrupts_and_the_next_program_resumes(void **state) {
     (void)state;
     const char *path = fresh("leave.db");
@@ -401,6 +466,8 @@ int main(void) {
         cmocka_unit_test(a_job_of_an_unknown_kind_is_refused),
         cmocka_unit_test(a_cancel_is_heard_within_a_second_and_keeps_what_is_done),
         cmocka_unit_test(a_queued_job_is_cancelled_at_once),
+        cmocka_unit_test(what_waits_to_go_on_can_be_cancelled),
+        cmocka_unit_test(a_cancel_while_a_job_is_claimed_counts),
         cmocka_unit_test(leaving_interrupts_and_the_next_program_resumes),
         cmocka_unit_test(a_silent_job_keeps_its_lease_and_hears_other_programs),
         cmocka_unit_test(a_killed_program_loses_one_unit_at_most),
