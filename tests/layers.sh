@@ -30,7 +30,7 @@ check() {
             }
             # Headers without a .c file of their name, or with several.
             split("cli:cli report:report pipeline:pipeline mem:base store_basis:store store_check:store store_checkpoint:store " \
-                  "store_feature:store store_feature_file:store store_item:store store_job:store store_score:store store_subset:store store_counterfactual:store store_embedding:store store_drop:store store_error:store kernels:kernels " \
+                  "store_feature:store store_feature_file:store store_item:store store_job:store store_score:store store_subset:store store_counterfactual:store store_embedding:store store_drop:store store_error:store store_until:store kernels:kernels " \
                   "lds:evaluation subset:evaluation lds_verb:pipeline counterfactual:pipeline " \
                   "interchange:pipeline unet:model model:model train:model sample:model schedule:model image:formats dataset:formats " \
                   "ranking:attribution rows:attribution stats:evaluation painter:term term:term tui:tui jobs:jobs",

@@ -24,7 +24,7 @@ void task_on_change(struct task *t, void (*fn)(void *ctx), void *ctx);   /* NULL
 
 int task_wait(struct task *t, double seconds);   /* at most so long; 1: it has ended */
 double task_part(struct task *t);                /* how far it is, 0..1 */
-void task_cancel(struct task *t);                /* asks it to stop, and does not wait */
+void task_cancel(struct task *t);                /* asks it to stop, and does not wait; a wait for a lock ends too */
 
 /* Waits for the end and frees it: what run() returned, ERR_CANCELLED if that was stopped by
  * task_cancel(); fail_reason() is that of the thread. */

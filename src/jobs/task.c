@@ -2,7 +2,7 @@
 #include "dtrak/task.h"
 
 #include "dtrak/mem.h"
-#include "dtrak/store.h"
+#include "dtrak/store_until.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -38,8 +38,9 @@ static void *main_of(void *arg) {
     struct task *t = arg;
     struct progress p = { note_part, t, &t->cancel };
     struct store *s = NULL;
-    enum status st = store_open(&s, t->db, STORE_READ);
+    enum status st = store_open_until(&s, t->db, STORE_READ, &t->cancel);
     if (st == OK) st = t->run(s, t->work, &p);
+    if (st == ERR_DB && progress_cancelled(&p)) st = progress_check(&p);   /* it would have waited for a lock */
     t->status = st;
     if (st != OK) snprintf(t->message, sizeof t->message, "%s", fail_reason());
     store_close(s);

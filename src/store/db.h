@@ -10,6 +10,7 @@
 #include "dtrak/store.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 enum {
     DB_APPLICATION_ID = STORE_APPLICATION_ID,
@@ -18,6 +19,7 @@ enum {
     DB_BUSY_MS = 5000,
     DB_BUSY_LONG_MS = 60000,
     DB_BUSY_BRIEF_MS = 250,
+    DB_BUSY_STEP_MS = 20,            /* between looks at whether to go on waiting */
     DB_STATEMENTS = 256,
     DB_OPEN_FEATURES = 4             /* sets whose files are open */
 };
@@ -29,6 +31,7 @@ struct store {
     int read_only;
     int log_tried;                /* WAL was asked for on this connection */
     int is_brief;                 /* a write does not wait long */
+    atomic_int *stop;             /* set: nothing waits for others any more; may be NULL */
     uint64_t place[2];            /* device and number of the file as it was opened; 0: not known */
     int shows_older;              /* the file has an older schema, shown as the present one (migrate.c) */
     int in_tx;                    /* store_begin() is open */

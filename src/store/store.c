@@ -3,6 +3,7 @@
 
 #include "dtrak/buf.h"
 #include "dtrak/mem.h"
+#include "dtrak/store_until.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +44,14 @@ static void uri(struct buf *b, const char *path, int immutable) {
     if (immutable) buf_text(b, "?immutable=1");
 }
 
+/* SQLite's busy handler: waits as sqlite3_busy_timeout() does, but looks whether it still should. */
+static int wait_or_stop(void *ctx, int waits) {
+    const struct store *s = ctx;
+    if (atomic_load(s->stop) || waits >= DB_BUSY_MS / DB_BUSY_STEP_MS) return 0;
+    sqlite3_sleep(DB_BUSY_STEP_MS);
+    return 1;
+}
+
 enum status db_connect(struct store *s, const char *file, int flags, int immutable) {
     struct buf name = BUF_INIT;
     uri(&name, file, immutable);
@@ -52,7 +61,7 @@ enum status db_connect(struct store *s, const char *file, int flags, int immutab
     buf_free(&name);
     if (rc == SQLITE_OK) {
         sqlite3_extended_result_codes(s->db, 1);
-        rc = sqlite3_busy_timeout(s->db, DB_BUSY_MS);
+        rc = s->stop ? sqlite3_busy_handler(s->db, wait_or_stop, s) : sqlite3_busy_timeout(s->db, DB_BUSY_MS);
     }
     st = rc == SQLITE_OK ? harden(s) : db_error(s, rc);
     if (st != OK) db_disconnect(s);
@@ -289,7 +298,7 @@ static enum status open_for_writing(struct store *s) {
     return identify(s);
 }
 
-enum status store_open(struct store **out, const char *path, enum store_mode mode) {
+enum status store_open_until(struct store **out, const char *path, enum store_mode mode, atomic_int *stop) {
     *out = NULL;
     struct store *s;
     struct stat file;
@@ -297,6 +306,7 @@ enum status store_open(struct store **out, const char *path, enum store_mode mod
         return fail(ERR_IO, "%s: no such file; `dtrak new` makes a database", path);
     TRY(db_look_at_header(path));
     TRY(store_new(&s, path));
+    s->stop = stop;
     int writable = access(path, W_OK) == 0 && folder_is_writable(path);
     enum status st;
     if (mode == STORE_WRITE && !writable)
@@ -310,6 +320,8 @@ enum status store_open(struct store **out, const char *path, enum store_mode mod
     else store_close(s);
     return st;
 }
+
+enum status store_open(struct store **out, const char *path, enum store_mode mode) { return store_open_until(out, path, mode, NULL); }
 
 void store_close(struct store *s) {
     if (!s) return;

@@ -2,10 +2,14 @@
 #include "../lib/store_rig.h"
 #include "dtrak/task.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static const char *database(void) {
@@ -75,11 +79,54 @@ static void it_stops(void **state) {
     assert_int_equal(task_end(NULL), OK);
 }
 
+/* The bytes that SQLite locks, locked as by a process that writes without a log. */
+static pid_t lock(const char *path) {
+    int ready[2];
+    char c;
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 512 };
+        int fd = open(path, O_RDWR);
+        if (fd < 0 || fcntl(fd, F_SETLK, &l) != 0) _exit(1);
+        if (write(ready[1], "r", 1) != 1) _exit(1);
+        for (;;) pause();
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void it_stops_while_the_file_is_locked(void **state) {
+    struct task *t;
+    size_t n = 0;
+    (void)state;
+    pid_t pid = lock(database());
+    assert_int_equal(task_start(&t, database(), count_items, &n, NULL, NULL), OK);
+    assert_false(task_wait(t, .3));
+    double began = now_s();
+    task_cancel(t);
+    assert_int_equal(task_end(t), ERR_CANCELLED);
+    assert_true(now_s() - began < 2.5);       /* not the five seconds of a lock */
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(task_start(&t, database(), count_items, &n, NULL, NULL), OK);
+    assert_int_equal(task_end(t), OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_reads_and_ends),
         cmocka_unit_test(a_failure_comes_over_with_its_reason),
         cmocka_unit_test(it_stops),
+        cmocka_unit_test(it_stops_while_the_file_is_locked),
     };
     return cmocka_run_group_tests(tests, NULL, rig_end);
 }
