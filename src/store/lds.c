@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#define MOST (1 + 1e-6)   /* a mean of correlations, rounded */
+
 enum status store_lds_put(struct store *s, const struct lds_row *r) {
     size_t len = r->queries * sizeof(double);
     char now[21];
@@ -40,6 +42,8 @@ enum status store_lds_get(struct store *s, int64_t score_set, int centred, struc
     enum status st = OK;
     if (hash_xxh3(bytes, len) != col_u64(q, 11) || len != out->queries * sizeof(double))
         st = fail(ERR_FORMAT, "%s: the LDS of score set %lld does not match its checksum", s->path, (long long)score_set);
+    else if (!(fabs(out->value) <= MOST))
+        st = fail(ERR_FORMAT, "%s: the LDS of score set %lld is %g, which no mean of correlations is", s->path, (long long)score_set, out->value);
     else if (per_query && !(*per_query = (double *)(void *)mem_copy_bytes(bytes, len)))
         st = fail(ERR_NOMEM, "lds: out of memory");
     if (st == OK && per_query) out->per_query = *per_query;

@@ -43,10 +43,16 @@ static struct five of_column(const struct app *a, size_t column, int cosine, dou
     return five_of(room, n);
 }
 
+/* The column of a number, `cols` where it lies beyond the last. */
+static size_t column_of(double x, double scale, size_t cols) {
+    double at = x * scale + .5;
+    return at > 0 ? at < (double)cols ? (size_t)at : cols : 0;
+}
+
 static void draw_box(struct frame *f, size_t row, size_t col, size_t cols, const struct five *b, double most) {
     double scale = most > 0 ? (double)(cols - 1) / most : 0;
-    size_t low = (size_t)(b->low * scale + .5), q = (size_t)(b->quarter * scale + .5), m = (size_t)(b->median * scale + .5),
-           t = (size_t)(b->three * scale + .5), high = (size_t)(b->high * scale + .5);
+    size_t low = column_of(b->low, scale, cols), q = column_of(b->quarter, scale, cols), m = column_of(b->median, scale, cols),
+           t = column_of(b->three, scale, cols), high = column_of(b->high, scale, cols);
     for (size_t c = low; c <= high && c < cols; c++)
         frame_text(f, row, col + c, c >= q && c <= t ? STYLE_METER : STYLE_DIM, c >= q && c <= t ? "▒" : "─");
     if (low < q) frame_text(f, row, col + low, STYLE_DIM, "├");

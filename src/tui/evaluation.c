@@ -156,6 +156,7 @@ struct range { double low, high; };
 
 static double or_value(double x, double value) { return isfinite(x) ? x : value; }
 
+/* Of what is drawn, within [-1, 1]: no LDS lies beyond, though the interval of one of few subsets may. */
 static struct range range_of(const struct app *a, const struct line *l, size_t n) {
     struct range r = { 0, 0.05 };
     for (size_t i = 0; i < n; i++) {
@@ -164,19 +165,24 @@ static struct range range_of(const struct app *a, const struct line *l, size_t n
         r.high = fmax(r.high, or_value(x->high, x->value));
         if (isfinite(x->ceiling)) r.high = fmax(r.high, x->value);
     }
-    return r;
+    return (struct range){ fmax(r.low, -1), fmin(r.high, 1) };
+}
+
+/* The column of a number, the nearest where it lies outside. */
+static size_t column_of(double x, struct range r, size_t cols) {
+    double at = (x - r.low) / (r.high - r.low) * (double)(cols - 1) + .5;
+    return at > 0 ? at < (double)cols ? (size_t)at : cols - 1 : 0;
 }
 
 /* The interval as a line, the value on it, zero as a stroke. */
 static void draw_interval(struct frame *f, size_t row, size_t col, size_t cols, struct range r, const struct lds_row *x) {
-    double scale = (double)(cols - 1) / (r.high - r.low);
-    size_t zero = (size_t)((0 - r.low) * scale + .5), at = (size_t)((x->value - r.low) * scale + .5);
+    size_t zero = column_of(0, r, cols), at = column_of(x->value, r, cols);
     frame_text(f, row, col + zero, STYLE_DIM, "│");
     if (isfinite(x->low) && isfinite(x->high)) {
-        size_t from = (size_t)((x->low - r.low) * scale + .5), to = (size_t)((x->high - r.low) * scale + .5);
-        for (size_t c = from; c <= to && c < cols; c++) frame_text(f, row, col + c, x->low > 0 ? STYLE_GOOD : STYLE_METER, "─");
+        size_t from = column_of(x->low, r, cols), to = column_of(x->high, r, cols);
+        for (size_t c = from; c <= to; c++) frame_text(f, row, col + c, x->low > 0 ? STYLE_GOOD : STYLE_METER, "─");
     }
-    if (at < cols) frame_text(f, row, col + at, STYLE_ACCENT, "●");
+    frame_text(f, row, col + at, STYLE_ACCENT, "●");
 }
 
 /* Numbers under the intervals, as many as there is room for, each below its place. */
@@ -188,7 +194,7 @@ static void draw_axis(struct frame *f, size_t row, size_t col, size_t cols, stru
     for (double x = ceil(r.low / step) * step; x <= r.high; x += step) {
         char text[16];
         snprintf(text, sizeof text, "%.0f", fabs(x) < step / 2 ? 0 : 100 * x);   /* sums of steps miss it: "-0" */
-        size_t at = (size_t)((x - r.low) * scale + .5), half = (strlen(text) - 1) / 2;
+        size_t at = column_of(x, r, cols), half = (strlen(text) - 1) / 2;
         if (at < half || at - half + strlen(text) > cols) continue;
         frame_text(f, row, col + at - half, STYLE_DIM, text);
     }

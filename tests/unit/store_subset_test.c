@@ -279,7 +279,11 @@ static void measurements_are_replaced_and_verified(void **state) {
     row.value = NAN;
     refused(store_lds_put(s, &row), ERR_NUMERIC, "not finite");
     store_close(s);
-    rig_sql(path, "UPDATE lds SET per_query = zeroblob(24)");
+    rig_sql(path, "UPDATE lds SET value = 1e18");
+    ok(store_open(&s, path, STORE_READ));
+    refused(store_lds_get(s, set.id, 0, &got, NULL), ERR_FORMAT, "1e+18");
+    store_close(s);
+    rig_sql(path, "UPDATE lds SET value = .5, per_query = zeroblob(24)");
     ok(store_open(&s, path, STORE_READ));
     refused(store_lds_get(s, set.id, 0, &got, &back), ERR_FORMAT, "checksum");
     store_close(s);

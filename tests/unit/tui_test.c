@@ -167,6 +167,13 @@ static void the_screen_of_measurements_has_a_plain_zero_and_says_when_it_has_not
     score_set_list_free(&l);
     for (r.centred = 0; r.centred < 2; r.centred++) assert_int_equal(store_lds_put(s, &r), OK);
     store_close(s);
+    for (int i = 0; i < 2; i++) {      /* intervals from elsewhere, of any size */
+        rig_sql(path, i ? "UPDATE lds SET low = -1e18, high = 1e300" : "UPDATE lds SET low = 1e18, high = 1e300");
+        char *wide = screen_of(path, "5", 120, 36, "gen:0");
+        if (!strstr(wide, i ? " -50 " : " 40 ")) fail_msg("%s", wide);
+        free(wide);
+    }
+    rig_sql(path, "UPDATE lds SET low = -.65, high = .65");
     char *text = screen_of(path, "5", 120, 36, "gen:0");
     if (!strstr(text, " -20 ") || !strstr(text, " 0 ") || strstr(text, "-0 ")) fail_msg("no plain zero:\n%s", text);
     free(text);
