@@ -80,6 +80,13 @@ static enum status read_sizes(size_t *rank, size_t *sizes, const struct pickle *
     return OK;
 }
 
+/* A call copies what it is given, and two bytes of a file are enough for it to be given the same again. */
+static enum status count_copy(struct pickle_doc *d, size_t bytes, const char *name) {
+    if (bytes > d->may_copy) return refuse(name, "it makes far more out of its bytes than they are");
+    d->may_copy -= bytes;
+    return OK;
+}
+
 /* --- plain --- */
 
 /* OrderedDict() or, from Python 2, OrderedDict([[key, value], ...]). */
@@ -88,6 +95,7 @@ static enum status make_dict(struct pickle *dict, struct pickle_doc *d, const st
     if (!pairs) return OK;
     if (args->len != 1 || (pairs->type != PICKLE_LIST && pairs->type != PICKLE_TUPLE))
         return refuse(name, "an OrderedDict of what is no list");
+    TRY(count_copy(d, 2 * pairs->len * sizeof pairs, name));
     for (size_t i = 0; i < pairs->len; i++) {
         const struct pickle *pair = pairs->u.items[i];
         if ((pair->type != PICKLE_LIST && pair->type != PICKLE_TUPLE) || pair->len != 2)
@@ -104,6 +112,7 @@ static enum status make_latin1(struct pickle *v, struct pickle_doc *d, const str
     if (!is_type(text, PICKLE_STRING) || !is_type(codec, PICKLE_STRING) ||
         (strcmp(codec->u.text, "latin1") && strcmp(codec->u.text, "latin-1")))
         return refuse(name, "_codecs.encode of something else than a text to latin1");
+    TRY(count_copy(d, text->len, name));
     unsigned char *bytes = pickle_alloc(d, text->len + 1, 1);
     if (!bytes) return fail(ERR_NOMEM, "%s: out of memory", name);
     v->len = 0;

@@ -36,7 +36,12 @@ struct pickle {
 };
 
 struct pickle_chunk;
-struct pickle_doc { struct pickle *root; struct pickle_chunk *chunks; size_t values; };
+struct pickle_doc {
+    struct pickle *root;
+    struct pickle_chunk *chunks;
+    size_t values;
+    size_t may_copy;           /* bytes that calls may still copy of their arguments */
+};
 
 /* Zeroed, or NULL with nothing said. */
 void *pickle_alloc(struct pickle_doc *d, size_t count, size_t size);

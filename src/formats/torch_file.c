@@ -16,6 +16,7 @@ struct torch_file {
     struct safetensors_entry *entries;
     unsigned char **copies;               /* of tensors that were not contiguous */
     size_t count;
+    size_t may_copy;                      /* bytes of such that there may still be */
 };
 
 /* The older format starts with the pickle of this number, 0x1950a86a20f9469cfc6c. */
@@ -106,10 +107,13 @@ static enum status read_tensor(struct torch_file *f, const struct finder *find, 
     else if (e->count > t->storage_count)   /* an expanded view: one number many times */
         return fail(ERR_FORMAT, "%s: tensor %.80s has %zu elements in a storage of %zu", find->name, key, e->count,
                     t->storage_count);
-    else {
+    else if (e->len > f->may_copy) {   /* many views of one storage */
+        return fail(ERR_FORMAT, "%s: its tensors show far more than the file has: %.80s is one too many", find->name, key);
+    } else {
         unsigned char *copy = mem_array(e->len, 1);
         if (!copy) return fail(ERR_NOMEM, "%s: out of memory", find->name);
         f->copies[f->count - 1] = copy;
+        f->may_copy -= e->len;
         gather(copy, storage.data, t, e->count, types[k].bytes);
         e->data = copy;
     }
@@ -214,11 +218,15 @@ static enum status open_row(struct torch_file *f, const unsigned char *p, size_t
     return st;
 }
 
+/* Tensors may share a storage, and be turned in it: of the file's size, so many times. */
+enum { COPIES = 8 };
+
 enum status torch_file_open(struct torch_file **out, const void *bytes, size_t len, const char *name) {
     *out = NULL;
     if (!torch_file_is(bytes, len)) return fail(ERR_FORMAT, "%s: neither of PyTorch's two checkpoint formats", name);
     struct torch_file *f = mem_array(1, sizeof *f);
     if (!f) return fail(ERR_NOMEM, "%s: out of memory", name);
+    f->may_copy = len < SIZE_MAX / COPIES ? COPIES * len : SIZE_MAX;
     enum status st = ((const unsigned char *)bytes)[0] == 'P' ? open_zip(f, bytes, len, name) : open_row(f, bytes, len, name);
     if (st == OK) *out = f;
     else torch_file_free(f);

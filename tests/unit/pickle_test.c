@@ -198,6 +198,31 @@ static void deep_and_shared_values_end(void **state) {
     assert_int_equal(mem_live(), 0);
 }
 
+/* Calls whose arguments are in the memo: five bytes copy thousands. */
+static void calls_that_copy_again_and_again_are_refused(void **state) {
+    (void)state;
+    for (int dict = 0; dict < 2; dict++) {
+        struct buf b = BUF_INIT;
+        buf_add(&b, dict ? "ccollections\nOrderedDict\nq\0" : "c_codecs\nencode\nq\0", dict ? 27 : 18);
+        if (dict) {
+            buf_text(&b, "NN\x86q\1" "0](");
+            for (int i = 0; i < 10000; i++) buf_text(&b, "h\1");
+            buf_text(&b, "e\x85q\2");
+        } else {
+            buf_add(&b, "X\x10\x27\0\0", 5);                /* 10,000 letters */
+            for (int i = 0; i < 10000; i++) buf_text(&b, "a");
+            buf_add(&b, "X\6\0\0\0latin1\x86q\1", 14);
+        }
+        for (int i = 0; i < 2000; i++) buf_add(&b, dict ? "0h\0h\2R" : "0h\0h\1R", 6);
+        buf_text(&b, "00N.");
+        struct pickle_doc *d;
+        assert_int_equal(pickle_read(&d, b.data, b.len, "b.pkl", NULL), ERR_FORMAT);
+        if (!strstr(fail_reason(), "far more")) fail_msg("%s", fail_reason());
+        buf_free(&b);
+    }
+    assert_int_equal(mem_live(), 0);
+}
+
 /* BINPUT past what a one-byte number can say, and a list of very many values. */
 static void long_lists_read(void **state) {
     (void)state;
@@ -223,6 +248,7 @@ int main(void) {
         cmocka_unit_test(lists_as_d_trak_writes_them_read),
         cmocka_unit_test(what_is_no_data_is_refused_by_name),
         cmocka_unit_test(deep_and_shared_values_end),
+        cmocka_unit_test(calls_that_copy_again_and_again_are_refused),
         cmocka_unit_test(long_lists_read),
     };
     return cmocka_run_group_tests_name("pickle", tests, NULL, NULL);

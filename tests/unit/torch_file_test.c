@@ -258,12 +258,37 @@ static void tensors_outside_their_storage_are_refused(void **state) {
     }
 }
 
+/* Tensors that share a storage are fine, turned ones too, but not a hundred copies of it. */
+static void turned_views_of_one_storage_are_bounded(void **state) {
+    (void)state;
+#define TURNED "\x80\2}q\0X\2\0\0\0wwq\1ctorch._utils\n_rebuild_tensor_v2\nq\2((X\7\0\0\0storageq\3ctorch\nFloatStorage\nq\4X\1\0\0\0" \
+    "0q\5X\3\0\0\0cpuq\6M\0\x10tq\7QK\0K\x40K\x40\x86K\1K\x40\x86\x89Ntq\x08Rs"
+    static const char zeros[4 * 4096];
+    for (int n = 2; n <= 100; n += 98) {
+        struct buf b = BUF_INIT, pickle = BUF_INIT;
+        size_t places[2];
+        buf_add(&pickle, TURNED, sizeof TURNED - 1);
+        for (int i = 1; i < n; i++) {
+            buf_add(&pickle, "X\2\0\0\0", 5);
+            buf_printf(&pickle, "%02d", i);
+            buf_text(&pickle, "h\2h\x08Rs");
+        }
+        buf_text(&pickle, ".");
+        struct entry e[2] = { { GOOD[0].name, pickle.data, pickle.len }, { "archive/data/0", zeros, sizeof zeros } };
+        make_zip(&b, e, 2, places);
+        expect(&b, n == 2 ? NULL : "far more than the file has");
+        buf_free(&pickle);
+    }
+    assert_int_equal(mem_live(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_formats_give_the_tensors),
         cmocka_unit_test(a_module_is_refused_by_its_class),
         cmocka_unit_test(archives_with_tricks_are_refused_with_their_reason),
         cmocka_unit_test(tensors_outside_their_storage_are_refused),
+        cmocka_unit_test(turned_views_of_one_storage_are_bounded),
     };
     return cmocka_run_group_tests_name("torch_file", tests, NULL, NULL);
 }
