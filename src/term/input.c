@@ -21,11 +21,22 @@ enum { GROUND, UTF8, ESC, CSI, SS3, STRING, STRING_ESC };
  * of a sequence that a slow line may make. */
 #define ESC_MS 40
 #define REST_MS 500
+#define ANSWER_MS 5000   /* where nobody can have typed what is there: the rest would be taken for keys */
 
 void input_init(struct input *in) { memset(in, 0, sizeof *in); }
 
+/* Whether what began can only be an answer: a modified letter followed at once by others could be typed. */
+static int is_answer(const struct input *in) {
+    const unsigned char *s = in->seq;
+    if (in->state == CSI) return in->len > 1 || (in->len && s[0] >= '<' && s[0] <= '?');
+    if ((in->state != STRING && in->state != STRING_ESC) || in->len < 2) return 0;
+    return (s[0] == 'P' && (s[1] == '>' || (s[1] >= '0' && s[1] <= '9'))) || (s[0] == ']' && s[1] >= '0' && s[1] <= '9') ||
+           (s[0] == '_' && s[1] == 'G');
+}
+
 int input_wait_ms(const struct input *in) {
     if (in->state == GROUND) return 0;
+    if (is_answer(in)) return ANSWER_MS;
     return in->state == ESC ? ESC_MS : REST_MS;
 }
 

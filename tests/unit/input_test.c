@@ -142,6 +142,30 @@ static void a_pause_never_turns_an_answer_into_keys(void **state) {
     }
 }
 
+/* Seconds may pass in the middle of one, on a line that stalls: the rest is no key then either. */
+static void the_rest_of_an_answer_is_waited_for(void **state) {
+    (void)state;
+    static const char *const answers[] = { "\033[?62;4;22c", "\033[6;18;9t", "\033_Gi=31;OK\033\\", "\033P>|XTerm(379)\033\\",
+                                           "\033]11;rgb:0000/0000/0000\007", "\033P1$r0m\033\\" };
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct input in;
+        struct sink s = { .n = 0 };
+        input_init(&in);
+        for (size_t k = 0; k + 1 < strlen(answers[i]); k++) {
+            feed(&in, answers[i] + k, 1, &s);
+            if (k >= 3) assert_in_range(input_wait_ms(&in), 2000, 10000);
+        }
+    }
+    static const char *const typed[] = { "\033[", "\033[1", "\033O", "\033P", "\033]a", "\033_a" };
+    for (size_t i = 0; i < sizeof typed / sizeof *typed; i++) {
+        struct input in;
+        struct sink s = { .n = 0 };
+        input_init(&in);
+        feed(&in, typed[i], strlen(typed[i]), &s);
+        assert_in_range(input_wait_ms(&in), 1, 500);
+    }
+}
+
 static void alt_with_a_letter_that_begins_a_sequence_is_a_key(void **state) {
     (void)state;
     static const char *const bytes[] = { "\033[", "\033O", "\033P", "\033]", "\033_", "\033X" };
@@ -275,6 +299,7 @@ int main(void) {
         cmocka_unit_test(all_sequences_in_one_stream_give_the_same_events),
         cmocka_unit_test(a_lone_escape_is_a_key_after_a_pause),
         cmocka_unit_test(a_pause_never_turns_an_answer_into_keys),
+        cmocka_unit_test(the_rest_of_an_answer_is_waited_for),
         cmocka_unit_test(alt_with_a_letter_that_begins_a_sequence_is_a_key),
         cmocka_unit_test(a_string_without_an_end_does_not_eat_input_for_ever),
         cmocka_unit_test(malformed_utf8_is_no_key_and_hides_no_key),
