@@ -112,6 +112,8 @@ struct projection_work;
 enum status projection_work_new(struct projection_work **out, const struct projector *pr,
                                 size_t threads, size_t rows, size_t memory);
 void projection_work_free(struct projection_work *w);   /* NULL is fine */
+/* Memory that a work takes for each of its threads, whatever `memory` is. */
+size_t projector_thread_bytes(const struct projector *pr);
 size_t projection_rows(const struct projection_work *w);
 
 /* Begins on rows <= projection_rows() gradients, all zero so far.

@@ -13,7 +13,9 @@
 /* Four words from a 128-bit counter and a 64-bit key. */
 void rng_philox(uint32_t out[4], const uint32_t ctr[4], const uint32_t key[2]);
 
-/* What a stream is for; part of its key, so that two uses never share numbers. */
+/* What a stream is for; part of its key, so that two uses do not share numbers.  (One exception: training draws
+ * the noise of (step, place in the batch) as RNG_NOISE too, which with the same seed is that of an item and timestep
+ * of these numbers.  Another key would change all trained weights.) */
 enum rng_use {
     RNG_NOISE = 1,      /* q-sample noise of (item, timestep) */
     RNG_INIT,           /* initial weights of a parameter */

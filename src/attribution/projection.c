@@ -124,6 +124,8 @@ void projector_free(struct projector *pr) {
     mem_free(pr);
 }
 
+size_t projector_thread_bytes(const struct projector *pr) { return pr->ops->thread_bytes ? pr->ops->thread_bytes(pr) : 0; }
+
 const struct projection *projector_get(const struct projector *pr) { return &pr->proj; }
 
 /* --- gradients through it --- */

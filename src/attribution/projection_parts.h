@@ -29,6 +29,7 @@ struct projection_ops {
     /* All but projection_add() may be NULL: nothing to do. */
     enum status (*projector_new)(struct projector *pr, const uint32_t *coord);
     void (*projector_free)(struct projector *pr);
+    size_t (*thread_bytes)(const struct projector *pr);   /* of a work, for each thread */
     enum status (*work_new)(struct projection_work *w, size_t memory);   /* may lower w->capacity */
     void (*work_free)(struct projection_work *w);
     void (*begin)(struct projection_work *w);

@@ -82,6 +82,11 @@ static void work_free(struct projection_work *w) {
     mem_free(all);
 }
 
+static size_t thread_bytes(const struct projector *pr) {
+    const struct srht *h = pr->own;
+    return h->blocks * sizeof(uint32_t) + h->slots * (2 * sizeof(uint32_t) + (sizeof(float) << h->bits));
+}
+
 static enum status work_new(struct projection_work *w, size_t memory) {
     (void)memory;
     const struct srht *h = w->pr->own;
@@ -226,5 +231,5 @@ static int finish(struct projection_work *w, struct pool *pool, atomic_int *canc
 
 const struct projection_ops projection_srht = {
     .projector_new = projector_srht, .projector_free = projector_srht_free,
-    .work_new = work_new, .work_free = work_free, .begin = begin, .add = add, .finish = finish,
+    .thread_bytes = thread_bytes, .work_new = work_new, .work_free = work_free, .begin = begin, .add = add, .finish = finish,
 };

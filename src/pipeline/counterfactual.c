@@ -487,8 +487,9 @@ static enum status say_cost(struct run *r, int *stop) {
         c.seconds = r->step_seconds * (steps + pictures * denoising / (3 * batch)) / (double)(at_once ? at_once : 1);
     }
     c.bytes_disk = networks * (double)unet_size(r->u) * (r->training.half_weights ? 2 : 4) + pictures * (double)r->D;
-    c.bytes_memory = (double)pool_threads(r->pool) * (double)unet_size(r->u) * sizeof(float) * 16 +
-                     2 * (double)(r->n * r->D * sizeof(float));
+    double each;
+    TRY(retraining_memory(&each, r->u, &r->training));
+    c.bytes_memory = (double)pool_threads(r->pool) * each + 2 * (double)(r->n * r->D * sizeof(float));
     *stop = cost_announce(r->o->cost, "counterfactual", &c);
     return OK;
 }

@@ -166,6 +166,8 @@ static enum status plan(struct feature_engine *e, size_t fixed, size_t *gather) 
     struct counts c = count(e);
     TRY(footprint_work(e->net->u, e->pass, 1, &each));
     each += 4 * e->pass * e->D * sizeof(float);
+    for (size_t i = 0; i < FEATURE_KINDS; i++)
+        if (e->kinds & FEATURE_KIND(i)) each += projector_thread_bytes(e->projector[i / LOSS_COUNT]);
     row = c.numbers * sizeof(float) + e->pictures * e->D * sizeof(float);
     size_t gathered = is_dense(e) ? c.kinds * (size_t)e->projection.p * sizeof(float) : 0;
     fixed += e->at_once * row;

@@ -325,16 +325,15 @@ static enum status cost(struct run *r, struct cost *c) {
     }
     TRY(retraining_time_step(&r->step_seconds, r->pool, at_once, &r->retrainer));
     double steps = trained * (double)r->steps - kept, units = steps + all * retrainer_units(&r->retrainer, 0);
-    size_t chunks = (t->batch + TRAINER_CHUNK - 1) / TRAINER_CHUNK;
-    if (chunks > TRAINER_LANES) chunks = TRAINER_LANES;
     c->flop = 2 * steps * (double)t->batch * (forward + backward) +
               2 * all * (double)r->evaluation.total * (double)r->evaluation.timesteps * forward;
     c->seconds = at_once ? r->step_seconds * units / (double)at_once : 0;
     c->bytes_disk = all * (double)(r->evaluation.total * OUTPUT_PARTS * sizeof(float) + r->n / 8) +
                     trained * (double)(r->o->keep_weights ? p * (r->training.half_weights ? 2 : 4) : 0) +
                     (double)at_once * (double)(p * sizeof(float) * (t->ema > 0 ? 4 : 3));
-    /* weights, moments, their copy to save, one gradient per chunk; pictures */
-    c->bytes_memory = (double)at_once * (double)(p * sizeof(float) * (8 + chunks)) +
+    double each;
+    TRY(retraining_memory(&each, r->u, &r->training));
+    c->bytes_memory = (double)at_once * each +
                       (double)((r->n * 2 + r->evaluation.total) * r->retrainer.D * sizeof(float));
     return OK;
 }

@@ -2,6 +2,7 @@
  *
  * A function of the protocol alone: a model that was stopped and continued, on
  * whatever thread, ends with the same bits. */
+#include "footprint.h"
 #include "lds_parts.h"
 
 #include "dtrak/items.h"
@@ -357,4 +358,16 @@ enum status retraining_time_step(double *seconds, struct pool *pool, size_t at_o
     mem_free(t.seconds);
     mem_free(t.st);
     return st;
+}
+
+enum status retraining_memory(double *bytes, const struct unet *u, const struct retraining *t) {
+    size_t chunks = (t->options.batch + TRAINER_CHUNK - 1) / TRAINER_CHUNK, step, pass;
+    if (chunks > TRAINER_LANES) chunks = TRAINER_LANES;
+    TRY(footprint_work(u, TRAINER_CHUNK, 1, &step));
+    TRY(footprint_work(u, EVAL_BATCH, 0, &pass));
+    /* Weights, moments, average and a copy of them to save, one gradient per chunk; packed for training, then as read
+     * back and packed for the evaluation. */
+    size_t states = (t->options.ema > 0 ? 4u : 3u) * 2 + chunks + 3;
+    *bytes = (double)unet_size(u) * sizeof(float) * (double)states + (double)(step > pass ? step : pass);
+    return OK;
 }

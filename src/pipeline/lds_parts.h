@@ -33,6 +33,9 @@ void retraining_free(struct retraining *r);
 /* One split's queries: pictures as the network sees them. */
 struct queries { enum split split; size_t first, count; float *x; char sha256[65]; };
 
+/* Memory of one network while it is retrained and evaluated: weights, moments, a copy to save, gradients, activations. */
+enum status retraining_memory(double *bytes, const struct unet *u, const struct retraining *t);
+
 /* Where the loss is taken. */
 struct evaluation {
     struct queries queries[SPLIT_COUNT];

@@ -23,11 +23,18 @@ static enum status needs_decomposition(const struct scorer *w, const char *what)
                 w->o->solver == SOLVER_KRYLOV ? "comes from" : "needs", need);
 }
 
-static size_t stream_memory(const struct scorer *w) { return w->memory / 4 * 3; }
+/* A quarter of the memory keeps rows that were read; the scores of a batch of queries take at most a quarter of the rest. */
+static size_t stream_memory(const struct scorer *w) { return w->memory / 20 * 12; }
+
+/* With a single query, whose scores at all lambdas are there at once. */
+static double stream_least(const struct scorer *w) {
+    const struct source *src = &w->source;
+    return ridge_stream_least_bytes(src->n, src->rows.k) + (16.0 + sizeof(float) * (double)w->lambdas) * (double)src->n;
+}
 
 static enum status can_stream(const struct scorer *w) {
     const struct source *src = &w->source;
-    double least = ridge_stream_least_bytes(src->n, src->rows.k) + 16.0 * (double)src->n;
+    double least = stream_least(w);
     char need[32], given[32];
     if (!src->is_whole) return fail(ERR_RANGE, "features are not stored here, only their kernel, which is solved by a decomposition; raise --memory");
     if (score_in_group(w, METHOD_RELATIVE_IF)) return needs_decomposition(w, "method relative-if");
@@ -35,7 +42,7 @@ static enum status can_stream(const struct scorer *w) {
     if (w->das.has_leverage && (score_in_group(w, METHOD_DAS) || score_in_group(w, METHOD_DAS_SIGNED)))
         return needs_decomposition(w, "das with leverage");
     if (least <= (double)stream_memory(w)) return OK;
-    cost_format_bytes(need, sizeof need, least * 4 / 3);
+    cost_format_bytes(need, sizeof need, least * 20 / 12);
     cost_format_bytes(given, sizeof given, (double)w->memory);
     return fail(ERR_RANGE, "%zu training items with k %zu need %s of memory, and %s is given; raise it with --memory", src->n, src->rows.k, need, given);
 }
@@ -175,6 +182,6 @@ void score_add_stream_cost(struct scorer *w, double read, double multiply) {
     w->cost.flop += 4 * numbers * READINGS * queries;
     /* Two products in float64 for each number, beside reading it. */
     w->cost.seconds += numbers * READINGS * (batches * read + 2 * queries * multiply);
-    double least = ridge_stream_least_bytes(src->n, src->rows.k) + 16.0 * (double)src->n;
+    double least = stream_least(w);
     if (least > w->cost.bytes_memory) w->cost.bytes_memory = least;
 }

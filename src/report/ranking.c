@@ -225,7 +225,6 @@ static enum status add_commands(struct buf *b, struct store *s, const struct wan
 static enum status explain_missing(struct store *s, const struct wanted *w, const struct report_request *r) {
     char display[METHOD_DISPLAY], at[112] = "";
     struct buf commands = BUF_INIT;
-    if (r->timesteps && 1000 % r->timesteps) return fail(ERR_RANGE, "no scores with %zu timesteps; a divisor of 1000 is expected, as 10 or 100", r->timesteps);
     method_display(display, w->method, w->loss);
     if (w->method == METHOD_JOURNEY && r->query.split != SPLIT_GEN)
         return fail(ERR_MISSING, "%s scores are of generated items, along the path that they were sampled by; %s items have none", display,

@@ -25,6 +25,24 @@ static void dtrak_is_trak_with_square(void **state) {
     assert_int_equal(loss, LOSS_SQUARE);
 }
 
+static void a_loss_is_asked_for_or_implied(void **state) {
+    (void)state;
+    static const struct { enum method m; enum loss implied; const char *asked; enum loss want; } cases[] = {
+        { METHOD_TRAK, LOSS_COUNT, NULL, LOSS_SIMPLE }, { METHOD_TRAK, LOSS_SQUARE, NULL, LOSS_SQUARE },
+        { METHOD_TRAK, LOSS_COUNT, "l1", LOSS_L1 },     { METHOD_TRAK, LOSS_SQUARE, "square", LOSS_SQUARE },
+        { METHOD_DAS, LOSS_COUNT, NULL, LOSS_AVG },     { METHOD_DAS_SIGNED, LOSS_COUNT, "avg", LOSS_AVG },
+        { METHOD_GAS, LOSS_COUNT, NULL, LOSS_SIMPLE },  { METHOD_PIXEL_COS, LOSS_COUNT, "l1", LOSS_COUNT },
+    };
+    enum loss loss;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(method_loss(&loss, cases[i].m, cases[i].implied, "it", cases[i].asked), OK);
+        assert_int_equal(loss, cases[i].want);
+    }
+    assert_int_equal(method_loss(&loss, METHOD_TRAK, LOSS_SQUARE, "dtrak", "l1"), ERR_USAGE);
+    assert_int_equal(method_loss(&loss, METHOD_DAS, LOSS_COUNT, "das", "simple"), ERR_USAGE);
+    assert_int_equal(method_loss(&loss, METHOD_TRAK, LOSS_COUNT, "trak", "huber"), ERR_USAGE);
+}
+
 static void display_names_are_those_of_the_paper(void **state) {
     (void)state;
     static const struct { enum method m; enum loss l; const char *text; } cases[] = {
@@ -155,6 +173,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_name_reads_back),
         cmocka_unit_test(dtrak_is_trak_with_square),
+        cmocka_unit_test(a_loss_is_asked_for_or_implied),
         cmocka_unit_test(display_names_are_those_of_the_paper),
         cmocka_unit_test(needs_are_consistent),
         cmocka_unit_test(dot_and_cosine),

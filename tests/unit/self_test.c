@@ -66,6 +66,29 @@ static void copies_are_each_others_neighbours(void **state) {
     store_close(s);
 }
 
+static void the_losses_of_the_most_timesteps_explain(void **state) {
+    (void)state;
+    struct store *s = study_new("losses.db", &study);
+    int64_t checkpoint = study_checkpoint(s, 100, 100);
+    double few[N], many[N];
+    put_leverages(s, checkpoint);
+    for (size_t i = 0; i < N; i++) {
+        few[i] = 1 + (double)i;
+        many[i] = 100 + (double)i;
+    }
+    struct stat_key t10 = { "train_loss", "timesteps 10 uniform, draws 1, noise seed 0", checkpoint, SPLIT_TRAIN }, t100 = t10, t1000 = t10;
+    t100.key = "timesteps 100 uniform, draws 1, noise seed 0";
+    t1000.key = "timesteps 1000 uniform, draws 1, noise seed 0";
+    assert_int_equal(store_stat_put(s, &t10, 0, N, few), OK);
+    assert_int_equal(store_stat_put(s, &t100, 0, N, many), OK);
+    assert_int_equal(store_stat_put(s, &t1000, 0, N / 2, few), OK);   /* not whole */
+    struct report_self r;
+    assert_int_equal(report_self_load(&r, s, NULL, NULL, SELF_BY_SCORE), OK);
+    for (size_t i = 0; i < N; i++) assert_true(r.item[i].loss == many[r.item[i].item]);
+    report_self_free(&r);
+    store_close(s);
+}
+
 static void the_outlier_is_named_first(void **state) {
     (void)state;
     struct store *s;
@@ -112,6 +135,7 @@ static void what_is_missing_is_said_with_its_command(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies_are_each_others_neighbours),
+        cmocka_unit_test(the_losses_of_the_most_timesteps_explain),
         cmocka_unit_test(the_outlier_is_named_first),
         cmocka_unit_test(what_is_missing_is_said_with_its_command),
     };
