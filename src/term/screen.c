@@ -230,6 +230,10 @@ static void put_wide(int row, int col, const wchar_t *w, attr_t attr, short pair
     if (setcchar(&cc, w, attr, pair, NULL) == OK) mvadd_wch(row, col, &cc);
 }
 
+/* Signs that choose how the one before is drawn, or join it to the next: what a terminal makes of them
+ * is as wide as it likes, and the rest of the row would be out of place. */
+static int is_selector(uint32_t mark) { return mark == 0x200D || (mark >= 0xFE00 && mark <= 0xFE0F) || mark >= 0xE0100; }
+
 static void put_cell(const struct screen *s, int row, int col, const struct cell *c) {
     const struct look *look = &looks[c->style < STYLE_COUNT ? c->style : STYLE_NORMAL];
     int is_plain = !s->pairs || (look->fg >= 0 && colour_of(s, look) < 0);
@@ -246,7 +250,7 @@ static void put_cell(const struct screen *s, int row, int col, const struct cell
     }
     size_t n = 1;
     for (size_t i = 0; i < FRAME_MARKS && c->mark[i]; i++)
-        if (wcwidth((wchar_t)c->mark[i]) == 0) w[n++] = (wchar_t)c->mark[i];
+        if (wcwidth((wchar_t)c->mark[i]) == 0 && !is_selector(c->mark[i])) w[n++] = (wchar_t)c->mark[i];
     put_wide(row, col, w, attr, pair);
 }
 

@@ -203,22 +203,29 @@ done:
     return st;
 }
 
+static void count_answers(struct term *t, const struct input_event *ev, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (ev[i].kind != INPUT_REPLY) continue;
+        probe_answer(&t->probe, &ev[i]);
+        if (ev[i].reply == REPLY_DA1) line_answered(&t->line, session_now(), 0);
+    }
+}
+
 /* Answers still on their way would be typed into the shell: waits until they are here, while
  * the terminal does not echo yet, but not for ever; then throws away what came. */
 static void drain(struct term *t) {
-    double end = session_now() + (t->line.is_answering ? DRAIN_S : DRAIN_UNKNOWN_S);
     struct input_event ev[2];
     unsigned char b;
+    /* Some may have come with the key that ends it. */
+    count_answers(t, t->events + t->event_at, t->event_count - t->event_at);
+    t->event_at = t->event_count;
+    while (t->byte_at < t->byte_count) count_answers(t, ev, input_feed(&t->input, t->bytes[t->byte_at++], ev));
+    double end = session_now() + (t->line.is_answering ? DRAIN_S : DRAIN_UNKNOWN_S);
     if (!t->line.is_answering && t->probe_end < end) end = t->probe_end;
     while (t->line.count && !t->is_gone && session_now() < end) {
         struct pollfd p = { t->fd, POLLIN, 0 };
         if (poll(&p, 1, (int)((end - session_now()) * 1e3) + 1) <= 0 || read(t->fd, &b, 1) != 1) break;
-        size_t n = input_feed(&t->input, b, ev);
-        for (size_t i = 0; i < n; i++) {
-            if (ev[i].kind != INPUT_REPLY) continue;
-            probe_answer(&t->probe, &ev[i]);
-            if (ev[i].reply == REPLY_DA1) line_answered(&t->line, session_now(), 0);
-        }
+        count_answers(t, ev, input_feed(&t->input, b, ev));
     }
     tcflush(t->fd, TCIFLUSH);
 }
@@ -272,6 +279,19 @@ static void leave(struct term *t) {
     guard_arm(0);
 }
 
+/* A question after which nothing is on its way, for those that have no end of their own. */
+static void ask(struct term *t) {
+    struct buf b = BUF_INIT;
+    showing_ask(t, 0, &b);
+    if (b.len && buf_status(&b) == OK) session_send(t, b.data, b.len);
+    buf_free(&b);
+}
+
+/* The largest sixel is the window of now for some terminals; the answer makes other pictures. */
+static void ask_largest(struct term *t) {
+    if (t->probe.max_width) send_text(t, "\033[?2;1;0S");
+}
+
 static void enter(struct term *t) {
     guard_arm(1);
     screen_enter(t->screen);
@@ -281,6 +301,8 @@ static void enter(struct term *t) {
     screen_resize(t->screen, t->rows, t->cols);
     read_cell_size(t);
     modes_on(t);
+    ask_largest(t);
+    if (t->probe.max_width) ask(t);
     if (t->opt.passthrough) tmux_ask(&t->pane_asked, session_now());
     t->is_resumed = 1;
 }
@@ -289,14 +311,6 @@ void term_suspend(struct term *t) {
     leave(t);
     guard_stop_group();
     enter(t);
-}
-
-/* A question after which nothing is on its way, for those that have no end of their own. */
-static void ask(struct term *t) {
-    struct buf b = BUF_INIT;
-    showing_ask(t, 0, &b);
-    if (b.len && buf_status(&b) == OK) session_send(t, b.data, b.len);
-    buf_free(&b);
 }
 
 static void act_on_signals(struct term *t) {
@@ -325,6 +339,7 @@ static void act_on_signals(struct term *t) {
         if (t->probe.cell_w) send_text(t, "\033[16t");
         if (t->probe.text_w) send_text(t, "\033[14t");
         t->probe.text_w = t->probe.text_h = 0;
+        ask_largest(t);
         ask(t);
         t->page_bytes = 0;
     }
@@ -346,7 +361,7 @@ static void probe_ended(struct term *t) {
 }
 
 static void act_on_reply(struct term *t, const struct input_event *ev) {
-    size_t w = t->cell_w, h = t->cell_h;
+    size_t w = t->cell_w, h = t->cell_h, most_w = t->probe.max_width, most_h = t->probe.max_height;
     enum background before = t->probe.background;
     if (ev->reply == REPLY_DA1) line_answered(&t->line, session_now(), t->byte_is_fresh);
     int has_ended = probe_answer(&t->probe, ev);
@@ -359,6 +374,7 @@ static void act_on_reply(struct term *t, const struct input_event *ev) {
         return;
     }
     if (!t->probe.done) return;
+    if (t->probe.max_width != most_w || t->probe.max_height != most_h) t->is_resized_news = 1;
     read_cell_size(t);
     if (t->cell_w == w && t->cell_h == h) return;
     t->is_resized_news = t->is_other_size = 1;

@@ -21,7 +21,7 @@ struct pty {
     int master;               /* fd, or behind the slow line */
     struct slow_line *line;
     pid_t pid;
-    size_t registers, cell_w, cell_h;
+    size_t registers, cell_w, cell_h, largest;
     enum pty_kind kind;
     size_t rows, cols;
     struct termios before;
@@ -75,7 +75,8 @@ static void answer(void *ctx, const char *q) {
     } else if (strcmp(q, ">0q") == 0 && p->kind == PTY_TMUX_SIXEL) {
         pty_keys(p, "\033P>|tmux 3.4\033\\");
     } else if (strcmp(q, "?2;1;0S") == 0 && full) {
-        pty_keys(p, "\033[?2;0;4000;4000S");
+        snprintf(text, sizeof text, "\033[?2;0;%zu;%zuS", p->largest, p->largest);
+        pty_keys(p, text);
     } else if (strcmp(q, "?2026$p") == 0 && (full || kitty)) {
         pty_keys(p, "\033[?2026;2$y");
     } else if (strcmp(q, "]11;?") == 0 && (full || p->kind == PTY_LIGHT)) {
@@ -109,6 +110,7 @@ static struct pty *start(char *const argv[], int (*fn)(void *), void *ctx, size_
     p->kind = kind;
     p->cell_w = PTY_CELL_W;
     p->cell_h = PTY_CELL_H;
+    p->largest = 4000;
     p->registers = kind == PTY_SIXEL_16 ? 16 : 256;
     p->rows = rows;
     p->cols = cols;
@@ -194,6 +196,8 @@ void pty_font(struct pty *p, size_t cell_w, size_t cell_h) {
     vt_font(p->vt, cell_w, cell_h);
     ioctl(p->master, TIOCSWINSZ, &w);
 }
+
+void pty_largest(struct pty *p, size_t side) { p->largest = side; }
 
 size_t pty_registers(const struct pty *p) { return p->registers; }
 

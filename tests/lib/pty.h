@@ -62,6 +62,7 @@ void pty_wall(struct pty *p, const char *text);
 void pty_keys(struct pty *p, const char *bytes);   /* as typed: "\033[A" is the up arrow */
 /* The size of a cell from now on, in pixels; the window keeps its cells. */
 void pty_font(struct pty *p, size_t cell_w, size_t cell_h);
+void pty_largest(struct pty *p, size_t side);       /* pixels of a sixel that it says it takes; 4000 */
 size_t pty_registers(const struct pty *p);         /* colour registers, as they are set now */
 void pty_resize(struct pty *p, size_t rows, size_t cols);
 void pty_signal(struct pty *p, int sig);

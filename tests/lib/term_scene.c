@@ -78,6 +78,7 @@ static void draw(const struct state *s, struct frame *f) {
         frame_image(f, row, col, 6, 12, s->base + i, label);
         frame_text_in(f, row - 1, col, 12, i ? STYLE_NORMAL : STYLE_SELECTED, label);
         if (s->with_text) frame_text_in(f, row + 1, 48, 20, STYLE_GOOD, "some text beside");
+        if (s->with_text) frame_text_in(f, row + 2, 48, 20, STYLE_GOOD, "\u2665\uFE0F e\u0301 \u2665\u200D\u2665");
     }
     if (s->with_window) {
         frame_fill(f, 5, 10, 8, 20, STYLE_NORMAL, ' ');

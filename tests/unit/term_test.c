@@ -4,6 +4,7 @@
 #include "../lib/slower.h"
 #include "../lib/term_scene.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -516,6 +517,30 @@ static void pictures_wait_for_a_terminal_that_is_behind(void **state) {
     scene_quit(p);
 }
 
+/* Answers that come in the same breath as the key that leaves are not waited for once more. */
+static void leaving_with_the_answers_there_takes_no_time(void **state) {
+    (void)state;
+    double least = INFINITY;
+    for (int again = 0; again < 3 && least > LIMIT_S(1.5); again++) {   /* the machine may be busy */
+        struct scene scene = { .graphics = GRAPHICS_SIXEL };
+        struct pty *p = scene_start(&scene, PTY_SIXEL);
+        assert_true(pty_wait_for(p, "sixel"));
+        pty_settle(p, 300);
+        pty_become(p, PTY_SILENT);
+        pty_keys(p, "n");
+        assert_true(pty_wait_for(p, "train:11"));
+        pty_settle(p, 200);
+        char keys[512] = "q";
+        for (int i = 0; i < 20; i++) strcat(keys, "\033[?62;4;22c");
+        struct limit t = limit_begin();
+        pty_keys(p, keys);
+        assert_int_equal(pty_wait_end(p), 0);
+        least = fmin(least, limit_took(t));
+        pty_free(p);
+    }
+    assert_true(least < LIMIT_S(1.5));
+}
+
 static int run_without_terminal(void *term) {
     struct scene scene = { .graphics = GRAPHICS_AUTO };
     setenv("TERM", term, 1);
@@ -577,6 +602,7 @@ int main(void) {
         cmocka_unit_test(suspending_leaves_the_alternate_screen),
         cmocka_unit_test(keys_during_a_repaint_lose_no_picture),
         cmocka_unit_test(pictures_wait_for_a_terminal_that_is_behind),
+        cmocka_unit_test(leaving_with_the_answers_there_takes_no_time),
         cmocka_unit_test(a_dumb_terminal_is_refused_in_one_line),
         cmocka_unit_test(without_utf8_lines_are_ascii),
     };

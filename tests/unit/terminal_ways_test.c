@@ -109,6 +109,45 @@ static void a_change_of_font_makes_other_pictures(void **state) {
     }
 }
 
+/* foot, for one, takes sixels as large as its window is: a larger window, larger pictures. */
+static void a_larger_window_takes_larger_pictures(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO };
+    const struct vt_picture *there[16];
+    struct pty *p = scene_start(&scene, PTY_SIXEL);
+    pty_largest(p, 64);
+    assert_true(pty_wait_for(p, "sixel"));
+    see_pictures(p, 6);
+    pty_settle(p, 300);
+    vt_pictures(pty_screen(p), there, 16);
+    assert_in_range(there[0]->image.width, 32, 64);
+    pty_largest(p, 4000);
+    pty_resize(p, 30, 100);
+    assert_true(pty_wait_for(p, "scene 100x30"));
+    see_pictures(p, 6);
+    pty_settle(p, 500);
+    vt_pictures(pty_screen(p), there, 16);
+    for (size_t k = 0; k < 6; k++) assert_int_equal(there[k]->image.width, 120);
+    assert_int_equal(vt_torn_cells(pty_screen(p)), 0);
+    scene_quit(p);
+}
+
+/* Variation selectors and joiners would make signs wider than they are counted; accents stay. */
+static void signs_are_as_wide_as_they_are_counted(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_NONE };
+    struct pty *p = scene_start(&scene, PTY_PLAIN);
+    assert_true(pty_wait_for(p, "none"));
+    pty_keys(p, "t");
+    assert_true(pty_wait_for(p, "some text beside"));
+    pty_settle(p, 200);
+    assert_non_null(strstr(pty_output(p), "\u2665"));
+    assert_non_null(strstr(pty_output(p), "e\u0301"));
+    assert_null(strstr(pty_output(p), "\uFE0F"));
+    assert_null(strstr(pty_output(p), "\u200D"));
+    scene_quit(p);
+}
+
 /* "wall" writes over everything; the redraw key mends text and pictures. */
 static void a_redraw_mends_what_others_wrote(void **state) {
     (void)state;
@@ -225,6 +264,8 @@ int main(void) {
         cmocka_unit_test(a_terminal_that_has_them_is_left_alone),
         cmocka_unit_test(text_can_be_read_on_a_light_background),
         cmocka_unit_test(a_change_of_font_makes_other_pictures),
+        cmocka_unit_test(a_larger_window_takes_larger_pictures),
+        cmocka_unit_test(signs_are_as_wide_as_they_are_counted),
         cmocka_unit_test(a_redraw_mends_what_others_wrote),
         cmocka_unit_test(a_line_that_is_cut_ends_it_at_once),
         cmocka_unit_test(without_colour_text_has_none_and_pictures_have),
