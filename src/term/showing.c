@@ -191,10 +191,10 @@ static void fill_queue(struct term *t, const struct frame *f, const struct paint
 /* --- one piece --- */
 
 /* Encodes a joined box, in one part; 0 when one of its pictures is not there yet. */
-static int encode_joined(struct term *t, const struct image_box *b, const struct paint_key *key) {
+static int encode_joined(struct term *t, const struct image_box *b, const struct paint_key *key, size_t most) {
     const struct queue *q = &t->queue;
     const struct joined *of = &q->joined[b - q->box];
-    struct paint_entry what = { .parts = 1, .most = SIZE_MAX };
+    struct paint_entry what = { .parts = 1, .most = most };
     struct buf bytes = BUF_INIT;
     int ready = joined_encode(&bytes, &what.fit, b, q->member + of->first, of->count, &key->how, &q->images);
     if (ready) t->stats.encodes++;
@@ -230,7 +230,8 @@ static int encode(struct term *t, const struct paint_key *first, size_t most) {
  * is none (yet). */
 static int encoded(struct term *t, const struct image_box *b, const struct paint_how *best, size_t *quality,
                    size_t part, struct paint_entry *e) {
-    size_t most = t->queue.is_joined ? SIZE_MAX : line_tile(&t->line);
+    size_t most = t->queue.is_joined ? TMUX_TAKES : line_tile(&t->line);
+    if (t->opt.passthrough && most > TMUX_PASSES) most = TMUX_PASSES;
     for (;; ++*quality) {
         struct paint_key key = { b->key, b->rows, b->cols, in_quality(best, *quality), part };
         size_t lower = *quality + 1;
@@ -238,7 +239,7 @@ static int encoded(struct term *t, const struct image_box *b, const struct paint
         /* What was made for a faster line may be cut anew. */
         if (!paint_cache_get(t->cache, &key, e) || (e->len > most && e->most > most)) {
             key.part = 0;
-            if (!(t->queue.is_joined ? encode_joined(t, b, &key) : encode(t, &key, most))) return 0;
+            if (!(t->queue.is_joined ? encode_joined(t, b, &key, most) : encode(t, &key, most))) return 0;
             key.part = part;
             if (!paint_cache_get(t->cache, &key, e)) return 0;
         }
@@ -300,7 +301,7 @@ static enum piece send_piece(struct term *t, const struct image_box *b, size_t q
     unsigned id = old ? old->id : ++t->last_id;
     paint_emit(out, e.bytes, e.len, how.painter, t->pane.row + b->row + e.fit.row + e.row, t->pane.col + b->col + e.fit.col, id);
     buf_text(out, "\0338");
-    if (t->opt.passthrough) tmux_wrap(out, from);
+    if (t->opt.passthrough) tmux_wrap_chunks(out, from, TMUX_PASSES);
     size_t bytes = out->len - before;
     t->stats.pictures += part == 0;
     t->stats.picture_bytes += bytes;

@@ -138,3 +138,28 @@ void tmux_wrap(struct buf *out, size_t from) {
     buf_text(out, "\033\\");
     buf_free(&inner);
 }
+
+void tmux_wrap_chunks(struct buf *out, size_t from, size_t most) {
+    struct buf whole = BUF_INIT;
+    const char *first = out->failed || out->len - from <= most ? NULL : strstr(out->data + from, "\033_G");
+    if (!first) {
+        tmux_wrap(out, from);
+        return;
+    }
+    size_t head = (size_t)(first - out->data) - from;
+    buf_add(&whole, out->data + from, out->len - from);
+    if (whole.failed) { out->failed = 1; return; }
+    out->len = from;
+    for (const char *at = whole.data + head, *end; strncmp(at, "\033_G", 3) == 0; at = end) {
+        const char *next;
+        for (end = at; strncmp(end, "\033_G", 3) == 0 && (next = strstr(end, "\033\\")) != NULL; end = next + 2)
+            if (end > at && (size_t)(next + 2 - at) > most) break;
+        if (end == at) break;
+        size_t start = out->len;
+        buf_add(out, whole.data, head);
+        buf_add(out, at, (size_t)(end - at));
+        buf_text(out, "\0338");
+        tmux_wrap(out, start);
+    }
+    buf_free(&whole);
+}

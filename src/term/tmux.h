@@ -46,7 +46,14 @@ void tmux_pane_find(struct tmux_pane *p);
 /* An answer: "left top status position version allow", as it is asked for. */
 void tmux_pane_parse(struct tmux_pane *p, const char *line);
 
+/* tmux drops a sequence of more than a megabyte, without a word. */
+enum { TMUX_PASSES = 400000, TMUX_TAKES = 1000000 };   /* bytes to send past it, and to it, in one */
+
 /* Wraps what was appended since `from`. */
 void tmux_wrap(struct buf *out, size_t from);
+
+/* The same of a picture of kitty's, as showing.c sends it: ESC 7, its place, its chunks, ESC 8.  Of more
+ * than `most` bytes it goes in several sequences, each with the place, since tmux may write in between. */
+void tmux_wrap_chunks(struct buf *out, size_t from, size_t most);
 
 #endif

@@ -249,6 +249,40 @@ static void what_tmux_says_of_its_pane_is_read(void **state) {
     }
 }
 
+/* A picture of many chunks goes in sequences of a bounded length, nothing lost, each with its place. */
+static void long_pictures_are_wrapped_in_pieces(void **state) {
+    (void)state;
+    for (size_t chunks = 1; chunks < 12; chunks += 5) {
+        struct buf b = BUF_INIT, got = BUF_INIT, want = BUF_INIT;
+        buf_text(&b, "before");
+        buf_text(&b, "\0337\033[5;7H");
+        for (size_t i = 0; i < chunks; i++) {
+            buf_printf(&want, "\033_Gm=%d;%090zu\033\\", i + 1 < chunks, i);
+        }
+        buf_add(&b, want.data, want.len);
+        buf_text(&b, "\0338");
+        tmux_wrap_chunks(&b, 6, 250);
+        assert_int_equal(buf_status(&b), OK);
+        assert_memory_equal(b.data, "before", 6);
+        size_t pieces = 0;
+        for (const char *s = b.data + 6; *s; pieces++) {
+            size_t start = got.len;
+            static const char head[] = "\033Ptmux;\033\0337\033\033[5;7H";
+            assert_memory_equal(s, head, sizeof head - 1);
+            const char *end = s + sizeof head - 1;
+            for (; strncmp(end, "\033\033" "8\033\\", 5) != 0; end += *end == '\033' ? 2 : 1) buf_add(&got, end, 1);
+            assert_true(got.len - start <= 250);
+            s = end + 5;
+        }
+        assert_int_equal(got.len, want.len);
+        assert_memory_equal(got.data, want.data, want.len);
+        assert_int_equal(pieces, (chunks + 1) / 2);
+        buf_free(&b);
+        buf_free(&got);
+        buf_free(&want);
+    }
+}
+
 static void wrapping_doubles_every_escape(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
@@ -273,6 +307,7 @@ int main(void) {
         cmocka_unit_test(kittys_pictures_go_past_tmux_and_away),
         cmocka_unit_test(gnu_screen_gets_half_blocks_and_no_kitty_question),
         cmocka_unit_test(what_tmux_says_of_its_pane_is_read),
+        cmocka_unit_test(long_pictures_are_wrapped_in_pieces),
         cmocka_unit_test(wrapping_doubles_every_escape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
