@@ -115,6 +115,10 @@ static enum status from_kernel(struct live *l, const struct progress *p) {
     size_t n = 0, cols = 0;
 
     TRY(store_kernel_get(l->store, b->train.id, KERNEL_GRAM, SPLIT_TRAIN, &n, &cols, &packed));
+    if (n != b->train.rows) {   /* the other kernel's rows are as long as those */
+        mem_free(packed);
+        return fail(ERR_MISSING, "the stored kernel is of %zu training items, not %zu", n, b->train.rows);
+    }
     full = n <= SIZE_MAX / 8 / (n ? n : 1) ? mem_array(n * n, sizeof *full) : NULL;
     if (!full) {
         mem_free(packed);

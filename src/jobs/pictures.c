@@ -19,6 +19,7 @@
 
 #define SLOTS 4096         /* pictures held at most; a power of two */
 #define WANTED 1024        /* requests held at most */
+#define SIDE 8192          /* pixels at most, of either side: no painter takes more, and no screen shows them */
 #define TELL_S .01         /* between two announcements while more is to come: each has the page drawn again */
 
 enum slot_state { SLOT_FREE, SLOT_READY, SLOT_BAD };
@@ -113,6 +114,17 @@ static void put(struct pictures *p, uint64_t key, struct image *image) {
     p->bytes += 4 * image->width_px * image->height_px;
 }
 
+/* A picture that is too large to paint, smaller. */
+static void make_paintable(struct image *im) {
+    struct image less;
+    size_t side = im->width_px > im->height_px ? im->width_px : im->height_px;
+    if (side <= SIDE) return;
+    size_t w = im->width_px * SIDE / side, h = im->height_px * SIDE / side;
+    enum status st = image_resize(&less, im, w ? w : 1, h ? h : 1, IMAGE_BOX);
+    image_free(im);
+    if (st == OK) *im = less;
+}
+
 static void decode(struct pictures *p, uint64_t key, struct image *out) {
     void *bytes = NULL;
     size_t len = 0;
@@ -126,6 +138,7 @@ static void decode(struct pictures *p, uint64_t key, struct image *out) {
                  : store_counterfactual_image(p->store, (int64_t)ref.index, &bytes, &len)) == OK &&
         image_decode(out, bytes, len, 4, name) != OK)
         memset(out, 0, sizeof *out);
+    make_paintable(out);
     mem_free(bytes);
 }
 

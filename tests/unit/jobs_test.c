@@ -2,6 +2,8 @@
  * that can be stopped, failing ones, and one that counts how often it ran. */
 #include "../lib/slower.h"
 #include "../lib/store_rig.h"
+#include "dtrak/buf.h"
+#include "dtrak/image.h"
 #include "dtrak/jobs.h"
 #include "dtrak/live.h"
 #include "dtrak/mem.h"
@@ -439,6 +441,36 @@ static void hostile_parameters_are_refused_in_words(void **state) {
     store_close(s);
 }
 
+/* What decodes is shown, whatever its sides are. */
+static void very_long_pictures_are_made_smaller(void **state) {
+    (void)state;
+    const char *path = fresh("long.db");
+    struct pictures *p;
+    struct store *s;
+    struct image im;
+    struct buf png = BUF_INIT;
+    const unsigned char *rgba;
+    size_t w = 0, h = 0;
+    int got = 0;
+    assert_int_equal(image_new(&im, 16384, 6, 3), OK);
+    memset(im.pixels, 200, 16384 * 6 * 3);
+    assert_int_equal(image_encode_png(&png, &im), OK);
+    image_free(&im);
+    struct item it = { .label = 1, .width_px = 16384, .height_px = 6, .image_bytes = png.len };
+    const void *bytes = png.data;
+    assert_int_equal(store_open(&s, path, STORE_WRITE), OK);
+    assert_int_equal(store_items_add(s, SPLIT_VAL, &it, &bytes, 1, NULL), OK);
+    store_close(s);
+    buf_free(&png);
+    assert_int_equal(pictures_open(&p, path, 0, NULL, NULL), OK);
+    UNTIL((got = pictures_get(p, (struct item_ref){ SPLIT_VAL, RIG_VAL }, &rgba, &w, &h)) != 0);
+    assert_int_equal(got, 1);
+    assert_int_equal(w, 8192);
+    assert_int_equal(h, 3);
+    assert_in_range(rgba[4 * 8191], 199, 201);
+    pictures_close(p);
+}
+
 static void pictures_come_and_bad_ones_say_so(void **state) {
     (void)state;
     const char *path = fresh("pictures.db");
@@ -475,6 +507,7 @@ int main(void) {
         cmocka_unit_test(the_queue_stops_when_asked),
         cmocka_unit_test(parameters_survive_the_table),
         cmocka_unit_test(hostile_parameters_are_refused_in_words),
+        cmocka_unit_test(very_long_pictures_are_made_smaller),
         cmocka_unit_test(pictures_come_and_bad_ones_say_so),
     };
     return cmocka_run_group_tests(tests, NULL, rig_end);

@@ -190,6 +190,37 @@ static void what_is_missing_is_said_and_may_come_later(void **state) {
     live_close(l);
 }
 
+/* In a database from elsewhere the two kernels may be of other numbers of items. */
+static void a_kernel_of_other_items_is_refused(void **state) {
+    (void)state;
+    static double gram[(RIG_TRAIN + 1) * (RIG_TRAIN + 2) / 2];
+    const char *path = rig_path("longer.db");
+    int64_t set = world(path, 1);
+    struct store *s;
+    struct feature_set_list list;
+    assert_int_equal(store_open(&s, path, STORE_WRITE), OK);
+    assert_int_equal(store_feature_sets_list(s, &list), OK);
+    for (size_t i = 0, at = 0; i <= RIG_TRAIN; i++)
+        for (size_t j = i; j <= RIG_TRAIN; j++) gram[at++] = i == j;
+    for (size_t i = 0; i < list.count; i++)
+        if (list.set[i].identity.split == SPLIT_TRAIN)
+            assert_int_equal(store_kernel_put(s, list.set[i].id, KERNEL_GRAM, SPLIT_TRAIN, RIG_TRAIN + 1, RIG_TRAIN + 1, 1, gram), OK);
+    feature_set_list_free(&list);
+    store_close(s);
+    for (size_t below = 0; below < 2000; below += 1000) {
+        struct live *l;
+        struct live_request r = { set, { SPLIT_GEN, RIG_GEN - 1 }, { LAMBDA_RELATIVE, .1 }, "" };
+        float *score = NULL;
+        size_t n;
+        double a, b;
+        assert_int_equal(live_open(&l, path, NULL, NULL), OK);
+        live_decompose_below(l, below);
+        assert_int_equal(wait_for(l, &r, &score, &n, &a, &b), -1);
+        assert_non_null(strstr(fail_reason(), "the stored kernel is of 41 training items, not 40"));
+        live_close(l);
+    }
+}
+
 /* Made after the kernel, as a new image is. */
 static void a_query_that_the_kernel_lacks_comes_from_its_features(void **state) {
     (void)state;
@@ -245,6 +276,7 @@ int main(void) {
         cmocka_unit_test(steps_from_features_are_the_same),
         cmocka_unit_test(steps_from_a_kernel_are_the_same),
         cmocka_unit_test(a_stored_basis_comes_first),
+        cmocka_unit_test(a_kernel_of_other_items_is_refused),
         cmocka_unit_test(what_is_missing_is_said_and_may_come_later),
         cmocka_unit_test(what_has_other_numbers_is_computed_anew),
     };
