@@ -117,7 +117,7 @@ static size_t cut(char *text, char *word[WORDS]) {
     size_t n = 0;
     for (;;) {
         text += strspn(text, " \t\r");
-        int is_key = n == 1 && strcmp(word[0], "bind") == 0 && (text[1] == ' ' || text[1] == '\t');
+        int is_key = n == 1 && *text == '#' && strcmp(word[0], "bind") == 0 && (text[1] == ' ' || text[1] == '\t');
         if (!*text || (*text == '#' && !is_key)) return n;
         if (n < WORDS) word[n] = text;
         n++;

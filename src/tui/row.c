@@ -171,6 +171,7 @@ void row_read(struct app *a) {
 
 void row_changed(struct app *a) {
     ranking_refilter(a);
+    ranking_clamp(a);
     a->overall.stale = a->reverse.stale = 1;     /* they may be below on the stack, or be on top */
     if (a->gallery.sort == SORT_LDS && a->gallery.sorted_by != a->row.set.id) gallery_refilter(a);
 }

@@ -31,6 +31,8 @@ refuses a_key_with_alt "1: 'alt-x'" "bind alt-x mark"
 refuses a_third_key "3: 'mark' has two keys already" "bind f3 mark" "bind f4 mark" "bind f5 mark"
 refuses a_key_used_twice "2: the key w would mean both 'reverse' and 'mark' (ranking)" "bind w mark" "bind w reverse"
 refuses a_key_that_is_used_already "1: the key f would mean both 'mark' and 'loss-next'" "bind f mark"
+printf 'bind' > conf
+exits a_bind_at_the_very_end 2 "conf:1: bind with 0 words" view world.db --config conf --dump out.txt
 printf 'top 3\0\n' > conf
 exits a_binary_file 2 "conf: a byte 0" view world.db --config conf --dump out.txt
 exits a_file_that_is_not_there 1 "nowhere: No such file" view world.db --config nowhere --dump out.txt

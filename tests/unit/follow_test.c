@@ -71,6 +71,18 @@ static void marks_made_elsewhere_go_through_the_filters(void **state) {
     app_close(a);
 }
 
+/* Sets may be of other numbers of training items: the cursor is on one that shows. */
+static void the_cursor_stays_among_the_items_of_the_set(void **state) {
+    (void)state;
+    struct app *a = walk_open(database("fewer.db"));
+    walk_type(a, "2G");
+    assert_int_equal(a->ranking.cursor[0], TRAIN - 1);
+    a->row.n = 10;                 /* as one of ten items is read */
+    row_changed(a);
+    assert_int_equal(a->ranking.cursor[0], 9);
+    app_close(a);
+}
+
 static void error_bars_show_when_they_are_there(void **state) {
     (void)state;
     const char *db = database("errors.db");
@@ -336,6 +348,7 @@ static void closing_a_replaced_file_leaves_the_log_of_the_new_one(void **state) 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks_made_elsewhere_go_through_the_filters),
+        cmocka_unit_test(the_cursor_stays_among_the_items_of_the_set),
         cmocka_unit_test(error_bars_show_when_they_are_there),
         cmocka_unit_test(the_gallery_is_in_the_order_of_the_setting_shown),
         cmocka_unit_test(items_that_go_take_their_pictures_and_places_along),
