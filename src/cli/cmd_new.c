@@ -13,7 +13,7 @@ static const struct option options[] = {
     { "classes", 1, "LIST", "label numbers or names, with commas (all)" },
     { "per-class", 1, "N", "training items of each class (all)" },
     { "held-out", 1, "N", "val items in all, shared out over the classes (0)" },
-    { "size", 1, "PX", "side of the images; resized with the Catmull-Rom filter (as they come)" },
+    { "size", 1, "PX", "side of the images; resized, of oblong ones the middle (as they come, if square)" },
     { "patch", 1, "1|2", "2: the network sees 2x2 pixels as channels, at a quarter of the cost (1)" },
     { "name", 1, "TEXT", "what the project is called" },
     { "seed", 1, "S", "which items are kept (0)" },

@@ -11,7 +11,7 @@ static const struct option options[] = {
     { "loss", 1, "L", "simple elbo square avg l1 l2 linf (square, else what there is)" },
     { "checkpoint", 1, "C", "a step, a percentage, last, or a network's name (last)" },
     { "top", 1, "N", "how many items; 0: all (20)" },
-    { "sort", 1, "BY", "score, loss, distance or label (score)" },
+    { "sort", 1, "BY", "score, loss, distance (each the largest first) or label (score)" },
     { "no-neighbours", 0, NULL, "do not look for the nearest training items" },
     { "json", 0, NULL, "as JSON" },
     { "csv", 0, NULL, "as CSV" },

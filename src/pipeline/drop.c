@@ -253,8 +253,9 @@ static enum status check_measured(struct dropper *d) {
             if (!q || !d->count[k] || count < 1 || (int64_t)d->index[k][0] >= first + count) continue;
             st = is_tail(d, (enum split)k, &tail);
             if (st != OK || tail) continue;
-            st = fail(ERR_RANGE, "%s:%zu stays: retrained networks were measured on %s:%lld-%lld, which would not be those items any more",
-                      split_name((enum split)k), d->index[k][0], split_name((enum split)k), (long long)first, (long long)(first + count - 1));
+            st = fail(ERR_RANGE, "%s:%zu stays: retrained networks were measured on %s:%lld-%lld, which would not be those items any more; "
+                      "only the last ones can go, all from one on", split_name((enum split)k), d->index[k][0],
+                      split_name((enum split)k), (long long)first, (long long)(first + count - 1));
         }
         if (doc) json_free(doc);
     }

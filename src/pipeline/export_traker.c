@@ -47,8 +47,9 @@ static enum status choose_features(struct exporter *x, const struct feature_set_
                 picker_takes_features(&x->pick, f) && (!best || feature_set_is_better(f, best))) best = f;
         }
         if (!best)
-            return fail(ERR_MISSING, "no complete features of the training items of loss %s at checkpoint %zu; dtrak features makes them",
-                        loss_name(x->pick.loss), x->checkpoints.checkpoint[c].step);
+            return fail(ERR_MISSING, "no complete features of the training items of loss %s at checkpoint %zu; make them with: "
+                        "dtrak features %s --loss %s --checkpoint %zu", loss_name(x->pick.loss), x->checkpoints.checkpoint[c].step,
+                        store_path(x->s), loss_name(x->pick.loss), x->checkpoints.checkpoint[c].step);
         x->train[c] = *best;
         if (c && best->identity.k != x->train[0].identity.k)
             return fail(ERR_RANGE, "features of checkpoint %zu have k %zu, those of checkpoint %zu k %zu; choose with --dims",

@@ -94,7 +94,7 @@ static enum status try_train_set(struct source *src, const struct feature_set_li
  * sets are there that do not go together; else whether there are any. */
 static void why_none(char out[320], const struct feature_set_list *l, const struct source_wanted *w,
                      const struct feature_set *near) {
-    snprintf(out, 320, "%s", near ? " (some are there)" : "");
+    snprintf(out, 320, "%s", !near ? "" : near->dropped ? " (their rows were dropped)" : " (some are there)");
     for (size_t i = 0; near && i < l->count; i++) {
         struct feature_identity id = l->set[i].identity;
         char difference[256];

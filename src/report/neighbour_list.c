@@ -74,7 +74,8 @@ static enum status choose_embedding(struct store *s, const char *name, char out[
     embedding_list_free(&l);
     if (kinds == 1) return OK;
     if (kinds) return fail(ERR_USAGE, "there are %zu embeddings; say which with --embedding", kinds);
-    return fail(ERR_MISSING, "no embedding%s%s of the training items is stored; dtrak add --embedding adds one", name ? " " : "", name ? name : "");
+    return fail(ERR_MISSING, "no embedding%s%s of the training items is stored; add one with: dtrak add %s --embedding FILE.npy "
+                "--split train%s%s", name ? " " : "", name ? name : "", store_path(s), name ? " --name " : "", name ? name : "");
 }
 
 static enum status find(struct report_near *r, struct store *s, const struct report_near_request *q, struct near_item *near,

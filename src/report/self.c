@@ -169,8 +169,9 @@ static enum status find_leverages(struct report_self *r, struct store *s, const 
         if (present == r->n) break;
     }
     if (!set || present < r->n || !r->n)
-        return fail(ERR_MISSING, "no self-influence%s%s at step %zu; make it with: dtrak score %s --method trak --loss %s --checkpoint %zu --self",
-                    loss ? " of loss " : "", loss ? loss : "", r->step, store_path(s), loss ? loss : "square", r->step);
+        return fail(ERR_MISSING, "no self-influence%s%s at step %zu; make it with: dtrak features %s --loss %s --checkpoint %zu && "
+                    "dtrak score %s --method trak --loss %s --checkpoint %zu --self", loss ? " of loss " : "", loss ? loss : "", r->step,
+                    store_path(s), loss ? loss : "square", r->step, store_path(s), loss ? loss : "square", r->step);
     snprintf(r->key, sizeof r->key, "%s", set->key);
     snprintf(r->loss, sizeof r->loss, "%.*s", (int)strcspn(set->key, " "), set->key);
     return OK;

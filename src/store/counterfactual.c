@@ -142,7 +142,7 @@ enum status store_removal_list_get(struct store *s, const char *name, struct ind
         l.index = more;
         l.index[l.count++] = col_size(q, 0);
     }
-    if (!l.count) { st = fail(ERR_MISSING, "%s: there is no list \"%s\"", s->path, name); goto done; }
+    if (!l.count) { st = fail(ERR_MISSING, "%s: there is no list \"%s\"; --take train:3,train:88 makes it", s->path, name); goto done; }
     *out = l;
     memset(&l, 0, sizeof l);
 done:

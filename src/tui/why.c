@@ -80,7 +80,7 @@ static const char *why_not_here(const struct app *a, enum action k) {
     case ACT_open: case ACT_gallery_sort: return unless(a->gallery.count > 0, "there is no item here");
     case ACT_split: case ACT_reverse_query: return unless(both, one_split);
     case ACT_reverse_open: case ACT_reverse_side: return unless(a->reverse.tiles.n > 0, "there are no scores of it");
-    case ACT_overall_sort: case ACT_overall_open: return unless(a->overall.tiles.n > 0, "there are no scores of this setting");
+    case ACT_overall_sort: case ACT_overall_open: return unless(a->overall.tiles.n > 0, a->overall.set.id ? "the scores are still being read" : "there are no scores of this setting");
     case ACT_other_queries: return unless(a->row.set.id != 0 && a->detail.ref.split == SPLIT_TRAIN, "there are no scores of other queries for it");
     default: return NULL;
     }

@@ -47,6 +47,6 @@ exits a_loss_is_of_features 2 "--by features" neighbours a.db --item train:1 --l
 exits an_item_is_needed 2 "--item" neighbours a.db
 exits a_measure_that_is_none_is_named 2 "--by 'taste'" neighbours a.db --item train:1 --by taste
 exits features_that_are_not_there_are_said 1 "make them with: dtrak features a.db --loss avg" neighbours a.db --item train:1 --by features --loss avg
-exits an_embedding_that_is_not_there_is_said 1 "dtrak add --embedding" neighbours copies.db --item train:1 --by embedding
+exits an_embedding_that_is_not_there_is_said 1 "dtrak add copies.db --embedding FILE.npy --split train" neighbours copies.db --item train:1 --by embedding
 exits json_and_csv_exclude_each_other 2 "not both" neighbours a.db --item train:1 --json --csv
 finish
