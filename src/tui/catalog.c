@@ -73,7 +73,7 @@ static enum status read_measured(struct store *s, struct catalog *c) {
         m->has = 1;
         for (int centred = 0; centred < 2 && m->has; centred++) {
             enum status st = store_lds_get(s, c->scores.set[i].id, centred, &m->kind[centred], centred ? NULL : &m->per_query);
-            if (st != OK && st != ERR_MISSING) return st;
+            if (st != OK && st != ERR_MISSING && st != ERR_FORMAT) return st;   /* a damaged one is left out; dtrak check names it */
             m->has = st == OK;
         }
     }
