@@ -14,7 +14,7 @@ out=$1
 shift
 db=${DB:-$out/study-cifar2.db}
 network="--width 32,48,64 --layers 1 --attention none --steps 9600 --batch 16 --lr 1.5e-3 --seed 0"
-second_seeds=8 removed=200
+second_seeds=8 removed=200 removal_dims=4096
 
 . assets/cifar2.inc
 dataset() { new_cifar2 "$dtrak" "$db" "$out"; }

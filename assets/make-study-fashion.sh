@@ -16,7 +16,7 @@ shift
 db=${DB:-$out/study-fashion.db}
 data=/usr/share/datasets/fashion-mnist    # Debian's dataset-fashion-mnist
 network="--width 32,48,64 --layers 1 --attention none --steps 4800 --batch 16 --lr 1.5e-3 --seed 0"
-second_seeds=8 removed=100
+second_seeds=8 removed=100 removal_dims=16384
 
 dataset() {
     "$dtrak" new "$db" --name "Fashion-MNIST sandals and boots, 500" \

@@ -23,6 +23,7 @@ struct counterfactual_options {
     const size_t *take;           /* its training items, if it is to be made or replaced; NULL: it is there */
     size_t n_take;
     size_t remove;                /* items that a method takes away */
+    size_t timesteps, dims;       /* of the scores' features; 0: the most there are */
     size_t queries;               /* the first so many generated items; or */
     const char *items;            /* "gen:3,gen:17"; NULL: queries */
     int same_epochs;              /* as in struct lds_options, also the next three */

@@ -13,6 +13,8 @@
 static const struct option options[] = {
     { "methods", 1, "LIST", "as dtrak,trak:avg,random: whose highest-scoring items are taken away" },
     { "remove", 1, "R", "items that a method takes away (100)" },
+    { "timesteps", 1, "N", "of the features that the scores are made of (the most there are)" },
+    { "dims", 1, "K", "of those features (of those with the most timesteps the most there are)" },
     { "queries", 1, "Q", "the first Q generated items (8); or" },
     { "items", 1, "LIST", "these, such as gen:3,gen:17" },
     { "list", 1, "NAME", "take away the items of this saved list, beside or instead of --methods" },
@@ -39,6 +41,8 @@ static enum status read_options(const struct args *a, struct counterfactual_opti
     if (o->items && args_has(a, "queries")) return fail(ERR_USAGE, "--queries and --items say the same thing twice");
     TRY(args_size(a, "remove", 1, 1u << 27, &o->remove));
     TRY(args_size(a, "queries", 1, 1u << 27, &o->queries));
+    TRY(args_size(a, "timesteps", 1, 1000000, &o->timesteps));
+    TRY(args_size(a, "dims", 1, 1u << 24, &o->dims));
     if (args_has(a, "same") && args_has(a, "steps")) return fail(ERR_USAGE, "--same follows the project's length, --steps gives one: take one of them");
     const char *same = args_text(a, "same", "epochs");
     if (strcmp(same, "epochs") != 0 && strcmp(same, "steps") != 0)

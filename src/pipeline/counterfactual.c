@@ -196,17 +196,23 @@ static enum status prepare(struct run *r) {
 
 static enum status find_scores(struct run *r, struct taker *t, struct score_set *set) {
     struct checkpoint_list last;
-    char db[1024];
+    char db[1024], timesteps[48] = "", dims[48] = "";
     TRY(store_checkpoints_resolve(r->s, "last", &last));
     struct score_query q = { .method = method_name(t->method), .loss = method_has_loss(t->method) ? loss_name(t->loss) : "",
                              .checkpoint = method_has_several(t->method) ? -1 : method_has_checkpoint(t->method) ? last.checkpoint[last.count - 1].id : 0,
                              .split = SPLIT_GEN };
+    if (method_has_features(t->method)) {
+        q.timesteps = r->o->timesteps;
+        q.k = r->o->dims;
+        if (q.timesteps) snprintf(timesteps, sizeof timesteps, " --timesteps %zu", q.timesteps);
+        if (q.k) snprintf(dims, sizeof dims, " --dims %zu", q.k);
+    }
     checkpoint_list_free(&last);
     text_shell_word(db, sizeof db, store_path(r->s));
     if (store_score_set_find(r->s, &q, set) != OK)
-        return fail(ERR_MISSING, "counterfactual: no %s scores of generated items; make them with: dtrak score %s --method %s%s%s", t->label,
+        return fail(ERR_MISSING, "counterfactual: no %s scores of generated items; make them with: dtrak score %s --method %s%s%s%s%s", t->label,
                     db, method_name(t->method), method_has_loss(t->method) ? " --loss " : "",
-                    method_has_loss(t->method) ? loss_name(t->loss) : "");
+                    method_has_loss(t->method) ? loss_name(t->loss) : "", timesteps, dims);
     t->score_set = set->id;
     return OK;
 }
