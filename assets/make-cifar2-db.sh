@@ -25,11 +25,16 @@ DB=$db assets/make-study-cifar2.sh "$out" base subsets features scores removals
 
 . assets/ship.inc
 # Of what was made at 10 timesteps TRAK and D-TRAK stay, of the networks on the way what was made with them, of the error
-# bars those of D-TRAK's generated images: twice the training images would not fit otherwise.
+# bars those of D-TRAK's generated images; of the rest what is hardly another ranking, or none, has its LDS alone:
+# twice the training images would not fit otherwise.
 lighten() {
     "$dtrak" drop "$1" --weights --checkpoint 10%,25%,50% --yes > /dev/null
     for loss in elbo avg l1 l2; do "$dtrak" drop "$1" --rows --method trak --loss $loss --timesteps 10 --yes > /dev/null; done
     for method in grad-dot grad-cos; do "$dtrak" drop "$1" --rows --method $method --timesteps 10 --yes > /dev/null; done
+    for method in relative-if renorm-if; do "$dtrak" drop "$1" --rows --method $method --loss simple --yes > /dev/null; done
+    for method in grad-dot grad-cos; do "$dtrak" drop "$1" --rows --method $method --loss square --yes > /dev/null; done
+    for method in das-signed random; do "$dtrak" drop "$1" --rows --method $method --yes > /dev/null; done
+    "$dtrak" drop "$1" --rows --method trak --loss linf --yes > /dev/null
     "$dtrak" drop "$1" --errors --split val --yes > /dev/null
     "$dtrak" drop "$1" --errors --loss simple --yes > /dev/null
 }
