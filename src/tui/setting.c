@@ -9,8 +9,15 @@
 
 /* --- the start --- */
 
-static int complete(const struct score_set *s, enum split split) {
-    return s->split == split && s->rows > 0 && s->rows_done == s->rows && s->checkpoints <= 1;
+/* Of the query itself: a set may have other queries' rows alone, as those of the pictures of one network. */
+static int has_row(struct app *a, const struct score_set *s) {
+    struct ranked first;
+    size_t got = 0;
+    return s->split == a->query.split && s->rows_done > 0 && store_score_top(a->store, s, a->query.index, 0, 1, &first, &got) == OK && got;
+}
+
+static int serves(struct app *a, const struct score_set *s) {
+    return s->split == a->query.split && s->checkpoints <= 1 && s->rows > 0 && (s->rows_done == s->rows || has_row(a, s));
 }
 
 /* How much a stored set is what people want to see first. */
@@ -36,7 +43,7 @@ void setting_start(struct app *a) {
         const struct score_set *s = &a->catalog.scores.set[i];
         enum method m = method_parse(s->method, NULL);
         enum loss l = loss_parse(s->loss);
-        if (m == METHOD_COUNT || !complete(s, a->query.split) || appeal(a, s) <= best) continue;
+        if (m == METHOD_COUNT || appeal(a, s) <= best || !serves(a, s)) continue;
         best = appeal(a, s);
         t->method = m;
         if (l != LOSS_COUNT) t->loss = l;
@@ -56,8 +63,8 @@ void setting_follow(struct app *a, struct setting *t) {
     const struct checkpoint *last = checkpoint_list_last_beside(&a->catalog.checkpoints, drew);
     for (size_t i = 0; i < a->catalog.scores.count; i++) {
         const struct score_set *s = &a->catalog.scores.set[i];
-        if (s->split != a->query.split || s->checkpoints != 1 || s->checkpoint[0] != last->id || s->rows_done <= a->query.index ||
-            strcmp(s->method, method_name(t->method)) || (method_has_loss(t->method) && strcmp(s->loss, loss_name(t->loss)))) continue;
+        if (s->split != a->query.split || s->checkpoints != 1 || s->checkpoint[0] != last->id ||
+            strcmp(s->method, method_name(t->method)) || (method_has_loss(t->method) && strcmp(s->loss, loss_name(t->loss))) || !has_row(a, s)) continue;
         t->checkpoint = last->id;
         any_features(t);
         return;

@@ -67,6 +67,14 @@ shows gen:4 c && grep -q 'gen:4/5 .*ckpt 1/5 (6)' out.txt
 says a_key_still_chooses_any $? "$(head -n 3 out.txt)"
 shows gen:3 3 && grep -q 'TRAK  wide ckpt 5/5' out.txt
 says the_comparison_names_the_network $? "$(head -n 4 out.txt)"
+# Scores of the other network's own images alone.
+cp a.db own.db && quiet drop own.db --scores --checkpoint wide --yes && quiet score own.db --method trak --loss square --checkpoint wide --query gen:3-4
+says its_own_images_are_scored $? "$(cat err.txt)"
+own() { "$DTRAK" view own.db --fresh --read-only --size 120x36 --graphics none --query "$1" --screen ranking --keys "$2" --dump - > out.txt; }
+own gen:3 @idle && grep -q 'gen:3/5 .*ckpt 5/5 (wide 80)' out.txt && grep -q 'proponents 1-' out.txt
+says the_explorer_begins_with_them $? "$(head -n 20 out.txt)"
+own gen:2 . && grep -q 'gen:3/5 .*ckpt 5/5 (wide 80)' out.txt
+says and_goes_over_to_them $? "$(head -n 20 out.txt)"
 
 # --- retraining is of the first one ---
 quiet lds a.db --subsets 5 --queries val:0-3,gen:0-4 --timesteps 4
