@@ -24,9 +24,8 @@ new=$out/cifar2-new.db
 DB=$db assets/make-study-cifar2.sh "$out" base subsets features scores removals
 
 . assets/ship.inc
-# Of what was made at 10 timesteps TRAK and D-TRAK stay, of the networks on the way what was made with them, of the error
-# bars those of D-TRAK's generated images; of the rest what is hardly another ranking, or none, has its LDS alone:
-# twice the training images would not fit otherwise.
+# Of what was made at 10 timesteps TRAK and D-TRAK stay, of the networks on the way what was made with them; of the rest what
+# is hardly another ranking, or none, has its LDS alone, and error bars go: twice the training images would not fit otherwise.
 lighten() {
     "$dtrak" drop "$1" --weights --checkpoint 10%,25%,50% --yes > /dev/null
     for loss in elbo avg l1 l2; do "$dtrak" drop "$1" --rows --method trak --loss $loss --timesteps 10 --yes > /dev/null; done
@@ -35,8 +34,7 @@ lighten() {
     for method in grad-dot grad-cos; do "$dtrak" drop "$1" --rows --method $method --loss square --yes > /dev/null; done
     for method in das-signed random; do "$dtrak" drop "$1" --rows --method $method --yes > /dev/null; done
     "$dtrak" drop "$1" --rows --method trak --loss linf --yes > /dev/null
-    "$dtrak" drop "$1" --errors --split val --yes > /dev/null
-    "$dtrak" drop "$1" --errors --loss simple --yes > /dev/null
+    "$dtrak" drop "$1" --errors --yes > /dev/null
 }
 if [ ! -f "$new" ]; then
     complete_study "$dtrak" "$db"
@@ -45,7 +43,7 @@ if [ ! -f "$new" ]; then
     mv "$new.part" "$new"
 fi
 
-# The larger network, 32 pictures of it, and what TRAK and D-TRAK say of those.
+# The larger network, 32 pictures of it, and what TRAK and D-TRAK say of those, D-TRAK at every lambda.
 if ! "$dtrak" info "$new" --json | grep -q '"name":"large"'; then
     rm -rf "$out/large-cifar2"
     "$dtrak" export-model "$large" "$out/large-cifar2"
@@ -53,7 +51,8 @@ if ! "$dtrak" info "$new" --json | grep -q '"name":"large"'; then
 fi
 "$dtrak" sample "$new" --checkpoint large --count 32 --seed 0
 "$dtrak" features "$new" --checkpoint large --split train,gen --loss simple,square --timesteps 100 --dims 4096
-"$dtrak" score "$new" --checkpoint large --method trak --loss simple,square --query gen:96-127 --bits 9 --no-kernel
+"$dtrak" score "$new" --checkpoint large --method trak --loss simple --query gen:96-127 --bits 9 --self --no-kernel
+"$dtrak" score "$new" --checkpoint large --method trak --loss square --split gen --query gen:96-127 --bits 9 --self
 cp "$new" "$new.part"
 "$dtrak" drop "$new.part" --features --checkpoint large --yes > /dev/null
 "$dtrak" check "$new.part"

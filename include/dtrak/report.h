@@ -126,6 +126,7 @@ struct report_self {
     size_t step;
     char network[64];                /* its name, escaped; "": it has none */
     char checkpoint[96];             /* "step 9600", "large at step 20000" */
+    char named[96];                  /* as --checkpoint takes it: "9600", "large:20000" */
     size_t n;
     struct report_self_item *item;   /* [n], in the order asked for */
     struct selfstudy study;

@@ -169,9 +169,10 @@ static enum status find_leverages(struct report_self *r, struct store *s, const 
         if (present == r->n) break;
     }
     if (!set || present < r->n || !r->n)
-        return fail(ERR_MISSING, "no self-influence%s%s at step %zu; make it with: dtrak features %s --loss %s --checkpoint %zu && "
-                    "dtrak score %s --method trak --loss %s --checkpoint %zu --self", loss ? " of loss " : "", loss ? loss : "", r->step,
-                    store_path(s), loss ? loss : "square", r->step, store_path(s), loss ? loss : "square", r->step);
+        return fail(ERR_MISSING, "no self-influence%s%s %s %s; make it with: dtrak features %s --loss %s --checkpoint %s && "
+                    "dtrak score %s --method trak --loss %s --checkpoint %s --self", loss ? " of loss " : "", loss ? loss : "",
+                    r->network[0] ? "of" : "at", r->checkpoint, store_path(s), loss ? loss : "square", r->named,
+                    store_path(s), loss ? loss : "square", r->named);
     snprintf(r->key, sizeof r->key, "%s", set->key);
     snprintf(r->loss, sizeof r->loss, "%.*s", (int)strcspn(set->key, " "), set->key);
     return OK;
@@ -180,8 +181,8 @@ static enum status find_leverages(struct report_self *r, struct store *s, const 
 /* An order by numbers that nobody has is none. */
 static enum status check_order(const struct report_self *r, const struct store *s, const struct columns *c, enum report_self_order order) {
     if (order == SELF_BY_LOSS && !c->has_loss)
-        return fail(ERR_MISSING, "no losses of the training items at step %zu to sort by; make them, with features, with: dtrak features %s "
-                    "--split train --checkpoint %zu", r->step, store_path(s), r->step);
+        return fail(ERR_MISSING, "no losses of the training items %s %s to sort by; make them, with features, with: dtrak features %s "
+                    "--split train --checkpoint %s", r->network[0] ? "of" : "at", r->checkpoint, store_path(s), r->named);
     if (order == SELF_BY_DISTANCE && !c->has_distance && r->n > 1)
         return fail(ERR_MISSING, "no distances of the training items to sort by; dtrak self %s without --no-neighbours finds them", store_path(s));
     return OK;
@@ -202,6 +203,8 @@ enum status report_self_load(struct report_self *out, struct store *s, const cha
     out->step = k.checkpoint[0].step;
     checkpoint_network(out->network, &k.checkpoint[0]);
     checkpoint_words(out->checkpoint, &k.checkpoint[0]);
+    if (k.checkpoint[0].name[0]) snprintf(out->named, sizeof out->named, "%s:%zu", k.checkpoint[0].name, out->step);
+    else snprintf(out->named, sizeof out->named, "%zu", out->step);
     TRY_TO(store_items_count(s, SPLIT_TRAIN, &out->n));
     TRY_TO(store_stats_names(s, &l));
     TRY_TO(find_leverages(out, s, &l, loss, k.checkpoint[0].id, &c));
