@@ -50,6 +50,8 @@ struct lds_summary {
     size_t wanted, done, diverged;
     size_t elsewhere;             /* trained by other processes just now */
     size_t open;                  /* missing */
+    size_t others;                /* when none is done: finished ones made with other options, and the first that differs, */
+    char difference[160];         /* "train.same epochs/steps": here and there */
     size_t parameters, subset_size, steps, queries;
 };
 

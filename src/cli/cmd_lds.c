@@ -113,6 +113,7 @@ static void print_summary(const struct lds_summary *m, const struct lds_options 
     if (m->open) printf(", %zu missing", m->open);
     printf("\neach: %zu parameters, %zu images, %zu steps, then %zu queries at %zu timesteps\n", m->parameters,
            m->subset_size, m->steps, m->queries, o->timesteps);
+    if (m->others) printf("%zu networks are here that were retrained with other options: %s (now/then)\n", m->others, m->difference);
 }
 
 void cli_print_merged(const struct merge_counts *n) {

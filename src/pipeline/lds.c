@@ -149,6 +149,19 @@ static enum status has_outputs(struct run *r, const struct subset_model *m, int 
     return OK;
 }
 
+static enum status evaluated_otherwise(struct run *r, size_t index) {
+    struct protocol_list l;
+    const struct protocol *train = NULL, *eval = NULL;
+    char difference[160] = "";
+    TRY(store_protocols_list(r->s, &l));
+    enum status st = protocols_fullest(r->s, &l, &train, &eval, NULL);
+    if (st == OK) st = protocol_difference(difference, r->eval_text.data, eval->text);
+    protocol_list_free(&l);
+    TRY(st);
+    return fail(ERR_RANGE, "lds: subset %zu was retrained, evaluated at other queries, timesteps or noises (%s, now/then), and its weights "
+                "were not kept; give the options it was evaluated with, or retrain into another database", index, difference);
+}
+
 static enum status add_task(struct run *r, const struct subset_model_list *l, size_t index, size_t seed) {
     const struct subset_model *m = find(l, index, seed);
     int has = 0;
@@ -162,9 +175,7 @@ static enum status add_task(struct run *r, const struct subset_model_list *l, si
         r->counts.done++;
         return OK;
     }
-    if (m && m->state == SUBSET_DONE && !m->weights_kept)
-        return fail(ERR_RANGE, "lds: subset %zu was retrained, evaluated at other queries, timesteps or noises, and its weights were "
-                    "not kept; give the options it was evaluated with, or retrain into another database", index);
+    if (m && m->state == SUBSET_DONE && !m->weights_kept) return evaluated_otherwise(r, index);
     r->tasks[r->n_tasks++] = (struct task){ index, seed, m && m->state == SUBSET_OPEN ? m->steps : 0, m ? m->id : 0,
                                             m && m->state == SUBSET_DONE };
     return OK;
@@ -340,6 +351,24 @@ static enum status cost(struct run *r, struct cost *c) {
 
 /* --- all of it --- */
 
+/* Where nothing is done: what was retrained with other options, lest all of it is begun anew unseen. */
+static enum status look_at_others(struct run *r, struct lds_summary *out) {
+    struct protocol_list l;
+    struct subset_model_list models = { 0 };
+    const struct protocol *train = NULL, *eval = NULL;
+    TRY(store_protocols_list(r->s, &l));
+    enum status st = protocols_fullest(r->s, &l, &train, &eval, NULL);
+    if (st == OK && train->id != r->protocol) {
+        st = store_subsets_list(r->s, train->id, &models);
+        if (st == OK) st = protocol_difference(out->difference, r->train_text.data, train->text);
+        for (size_t i = 0; i < models.count && st == OK; i++) out->others += models.model[i].state == SUBSET_DONE;
+    }
+    if (st == ERR_MISSING) st = OK;
+    subset_model_list_free(&models);
+    protocol_list_free(&l);
+    return st;
+}
+
 /* Counts again what is there, whoever made it. */
 static enum status summarise(struct run *r, struct lds_summary *out) {
     struct subset_model_list l = { 0 };
@@ -356,7 +385,7 @@ static enum status summarise(struct run *r, struct lds_summary *out) {
     out->subset_size = r->size;
     out->steps = r->steps;
     out->queries = r->evaluation.total;
-    return OK;
+    return out->done ? OK : look_at_others(r, out);
 }
 
 static enum status retrain(struct run *r) {
