@@ -71,4 +71,22 @@ holds and_it_is_as_clean_then "$DTRAK" check looked.db
 cp "$root/assets/demo.db" copy.db
 holds a_copy_of_it_is_merged "$DTRAK" merge looked.db copy.db
 holds it_is_clean "$DTRAK" check tree/build/demo.db
+# --- the colour database: what was measured is of its first network, the other is for looking at ---
+if [ -f "$root/assets/cifar2.db" ]; then
+    cp "$root/assets/cifar2.db" colour.db
+    [ "$(wc -c < colour.db)" -le 30000000 ]
+    says the_colour_database_is_at_most_30_mb $? "$(wc -c < colour.db)"
+    holds it_is_whole "$DTRAK" check colour.db
+    "$DTRAK" rank colour.db --query gen:109 --json > out.txt 2> err.txt && "$DTRAK" rank colour.db --query gen:3 --json > first.txt 2>> err.txt
+    equal an_image_is_ranked_by_the_network_that_drew_it "$("$json" network < out.txt) $("$json" checkpoint < first.txt)" "large 9600"
+    "$DTRAK" lds colour.db --report > out.txt 2> err.txt && grep -q '^val: 256 queries, 64 subsets' out.txt && grep -q '^  D-TRAK  ' out.txt && ! grep -q ' of large' out.txt
+    says what_was_measured_is_of_the_first $? "$(head -n 20 out.txt; cat err.txt)"
+    "$DTRAK" view colour.db --read-only --fresh --graphics none --size 140x30 --query gen:109 --screen ranking --keys "] @idle" --dump screen.txt 2> err.txt < /dev/null
+    head -n 1 screen.txt | grep -q 'large 28000.* live (=' && grep -q 'proponents 1-' screen.txt
+    says the_other_follows_lambda $? "$(cat screen.txt err.txt)"
+    "$DTRAK" self colour.db --checkpoint large --top 3 > out.txt 2> err.txt && grep -q 'large at step 28000, 1000 training items' out.txt
+    says and_has_self_influence $? "$(cat out.txt err.txt)"
+else
+    skip the_colour_database "assets/cifar2.db is not there"
+fi
 finish
