@@ -137,7 +137,7 @@ exits another_lambda_is_not_substituted 1 "--lambda 0.2" rank a.db --query gen:0
 cp a.db bars.db
 "$DTRAK" info bars.db --json > info.json
 exits error_bars_need_blocks 1 "in blocks; make them with: dtrak features bars.db --loss square" score bars.db --method dtrak --errors
-exits error_bars_are_of_trak 2 "of method trak" score bars.db --method grad-cos --errors
+exits error_bars_are_of_trak 2 "--errors is for trak" score bars.db --method grad-cos --errors
 make=$("$DTRAK" score bars.db --method dtrak --errors 2>&1 | sed -n 's/.*make them with: dtrak //p')
 "$DTRAK" $make > out.txt 2> err.txt && "$DTRAK" score bars.db --method dtrak --errors > out.txt 2> err.txt
 says the_advised_command_makes_them_possible $? "$make: $(cat err.txt)"

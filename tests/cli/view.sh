@@ -72,7 +72,7 @@ says_below or_says_why "there are no generated or held-out items"
 
 # --- the list of keys has those of every screen ---
 look "?" 100x200
-for key in "unmark all; a saved list: delete it" "retrain without the items" "mark exactly the items of this list" "the ranking of that query, at this item" "by total, mean absolute"; do
+for key in "unmark all; a saved list: delete it" "retrain without the items" "mark exactly the items of this list" "the ranking of that query, at this item" "by mean score, mean absolute"; do
     has "the_list_of_keys_has: $key" "$key"
 done
 finish
