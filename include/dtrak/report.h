@@ -51,6 +51,7 @@ struct report_ranking {
     double percent;
     char network[64];         /* its name, escaped; "": it has none */
     char checkpoint[96];      /* "step 9600", "large at step 20000" */
+    char option[CHECKPOINT_OPTION];   /* as --checkpoint takes it: "9600", "large:20000" */
     struct report_entry *top, *bottom;
     size_t n_top, n_bottom;
     int has_trust;            /* error bars are stored for this query */
@@ -126,7 +127,7 @@ struct report_self {
     size_t step;
     char network[64];                /* its name, escaped; "": it has none */
     char checkpoint[96];             /* "step 9600", "large at step 20000" */
-    char named[96];                  /* as --checkpoint takes it: "9600", "large:20000" */
+    char option[CHECKPOINT_OPTION];  /* as --checkpoint takes it: "9600", "large:20000" */
     size_t n;
     struct report_self_item *item;   /* [n], in the order asked for */
     struct selfstudy study;

@@ -49,6 +49,10 @@ void checkpoint_network(char out[64], const struct checkpoint *c);
 /* "step 9600", "large at step 20000". */
 void checkpoint_words(char out[96], const struct checkpoint *c);
 
+/* As an option takes it in a shell: "9600", "large:20000". */
+#define CHECKPOINT_OPTION 160
+void checkpoint_option(char out[CHECKPOINT_OPTION], const struct checkpoint *c);
+
 /* The weights, verified; *bytes is the caller's to mem_free().  ERR_MISSING: they were dropped. */
 enum status store_checkpoint_weights(struct store *s, int64_t id, void **bytes, size_t *len);
 

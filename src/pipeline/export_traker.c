@@ -12,6 +12,7 @@
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
 #include "dtrak/pipeline.h"
+#include "dtrak/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,10 +47,13 @@ static enum status choose_features(struct exporter *x, const struct feature_set_
             if (f->identity.split == SPLIT_TRAIN && f->checkpoint == x->checkpoints.checkpoint[c].id && is_whole(f, x->n) &&
                 picker_takes_features(&x->pick, f) && (!best || feature_set_is_better(f, best))) best = f;
         }
+        char db[1024], option[CHECKPOINT_OPTION];
+        text_shell_word(db, sizeof db, store_path(x->s));
+        checkpoint_option(option, &x->checkpoints.checkpoint[c]);
         if (!best)
             return fail(ERR_MISSING, "no complete features of the training items of loss %s at checkpoint %zu; make them with: "
-                        "dtrak features %s --loss %s --checkpoint %zu", loss_name(x->pick.loss), x->checkpoints.checkpoint[c].step,
-                        store_path(x->s), loss_name(x->pick.loss), x->checkpoints.checkpoint[c].step);
+                        "dtrak features %s --loss %s --checkpoint %s", loss_name(x->pick.loss), x->checkpoints.checkpoint[c].step,
+                        db, loss_name(x->pick.loss), option);
         x->train[c] = *best;
         if (c && best->identity.k != x->train[0].identity.k)
             return fail(ERR_RANGE, "features of checkpoint %zu have k %zu, those of checkpoint %zu k %zu; choose with --dims",

@@ -149,6 +149,7 @@ static enum status has_outputs(struct run *r, const struct subset_model *m, int 
     return OK;
 }
 
+/* A retrained network whose weights are gone cannot be evaluated again: as what it was, as far as that is known. */
 static enum status evaluated_otherwise(struct run *r, size_t index) {
     struct protocol_list l;
     const struct protocol *train = NULL, *eval = NULL;
@@ -158,8 +159,9 @@ static enum status evaluated_otherwise(struct run *r, size_t index) {
     if (st == OK) st = protocol_difference(difference, r->eval_text.data, eval->text);
     protocol_list_free(&l);
     TRY(st);
-    return fail(ERR_RANGE, "lds: subset %zu was retrained, evaluated at other queries, timesteps or noises (%s, now/then), and its weights "
-                "were not kept; give the options it was evaluated with, or retrain into another database", index, difference);
+    return fail(ERR_RANGE, "lds: subset %zu was retrained, evaluated at other queries, timesteps or noises%s%s%s, and its weights "
+                "were not kept; give the options it was evaluated with, or retrain into another database", index,
+                difference[0] ? " (" : "", difference, difference[0] ? ", now/then)" : "");
 }
 
 static enum status add_task(struct run *r, const struct subset_model_list *l, size_t index, size_t seed) {

@@ -36,8 +36,8 @@ enum status score_read_subsets(struct scorer *w) {
         const struct lds_query *there = w->splits >> q & 1 ? queries_of(w, (enum split)q) : NULL;
         if (!there) continue;
         if (there->first + there->Q > w->items[q])
-            return fail(ERR_RANGE, "score: the retrained networks were measured on %s items %zu to %zu, and only %zu are here; these scores need all of them", split_name((enum split)q),
-                        there->first, there->first + there->Q - 1, w->items[q]);
+            return fail(ERR_RANGE, "score: the retrained networks were measured on %s items %zu to %zu, and only %zu are here; these scores need "
+                        "all of them", split_name((enum split)q), there->first, there->first + there->Q - 1, w->items[q]);
         if (there->is_other)
             return fail(ERR_RANGE, "score: the retrained networks' losses are of other %s items than those that have their numbers now; retrain "
                         "with: dtrak lds %s", split_name((enum split)q), store_path(w->s));

@@ -73,9 +73,12 @@ static enum status choose_embedding(struct store *s, const char *name, char out[
     }
     embedding_list_free(&l);
     if (kinds == 1) return OK;
+    char db[1024], word[4 * EMBEDDING_NAME] = "";
+    text_shell_word(db, sizeof db, store_path(s));
+    if (name) text_shell_word(word, sizeof word, name);
     if (kinds) return fail(ERR_USAGE, "there are %zu embeddings; say which with --embedding", kinds);
     return fail(ERR_MISSING, "no embedding%s%s of the training items is stored; add one with: dtrak add %s --embedding FILE.npy "
-                "--split train%s%s", name ? " " : "", name ? name : "", store_path(s), name ? " --name " : "", name ? name : "");
+                "--split train%s%s", name ? " " : "", name ? name : "", db, name ? " --name " : "", word);
 }
 
 static enum status find(struct report_near *r, struct store *s, const struct report_near_request *q, struct near_item *near,

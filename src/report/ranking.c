@@ -42,6 +42,7 @@ void report_ranking_checkpoint(struct report_ranking *r, const struct checkpoint
     r->percent = c->percent;
     checkpoint_network(r->network, c);
     checkpoint_words(r->checkpoint, c);
+    checkpoint_option(r->option, c);
 }
 
 /* The last checkpoint of the network that drew the query, by its step; "" where that is the first one. */
@@ -139,7 +140,7 @@ static enum status features_exist(struct store *s, const struct wanted *w, const
 /* Of the features in the wanted setting; those along paths have timesteps of their own. */
 static void add_options(struct buf *b, const struct wanted *w, const struct report_request *r, int with_timesteps) {
     if (w->loss != LOSS_COUNT) buf_printf(b, " --loss %s", loss_name(w->loss));
-    if (w->checkpoint > 0) buf_printf(b, " --checkpoint %zu", w->of->step);
+    if (w->checkpoint > 0) buf_printf(b, " --checkpoint %s", w->of->option);
     if (w->checkpoint < 0) buf_printf(b, " --checkpoint all%s", method_has_several(w->method) ? "" : " --ensemble");
     if (r->timesteps && with_timesteps) buf_printf(b, " --timesteps %zu", r->timesteps);
     if (r->k) buf_printf(b, " --dims %zu", r->k);

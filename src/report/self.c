@@ -158,7 +158,9 @@ static enum status fill(struct report_self *r, struct store *s, const struct col
 
 static enum status find_leverages(struct report_self *r, struct store *s, const struct stat_set_list *l, const char *loss,
                                   int64_t checkpoint, struct columns *c) {
+    char db[1024];
     size_t present = 0, rank = SIZE_MAX;
+    text_shell_word(db, sizeof db, store_path(s));
     if (loss && loss_parse(loss) == LOSS_COUNT)
         return fail(ERR_USAGE, "'%s' is not a loss; simple elbo square avg l1 l2 linf are", loss);
     const struct stat_set *set;
@@ -171,8 +173,7 @@ static enum status find_leverages(struct report_self *r, struct store *s, const 
     if (!set || present < r->n || !r->n)
         return fail(ERR_MISSING, "no self-influence%s%s %s %s; make it with: dtrak features %s --loss %s --checkpoint %s && "
                     "dtrak score %s --method trak --loss %s --checkpoint %s --self", loss ? " of loss " : "", loss ? loss : "",
-                    r->network[0] ? "of" : "at", r->checkpoint, store_path(s), loss ? loss : "square", r->named,
-                    store_path(s), loss ? loss : "square", r->named);
+                    r->network[0] ? "of" : "at", r->checkpoint, db, loss ? loss : "square", r->option, db, loss ? loss : "square", r->option);
     snprintf(r->key, sizeof r->key, "%s", set->key);
     snprintf(r->loss, sizeof r->loss, "%.*s", (int)strcspn(set->key, " "), set->key);
     return OK;
@@ -180,11 +181,13 @@ static enum status find_leverages(struct report_self *r, struct store *s, const 
 
 /* An order by numbers that nobody has is none. */
 static enum status check_order(const struct report_self *r, const struct store *s, const struct columns *c, enum report_self_order order) {
+    char db[1024];
+    text_shell_word(db, sizeof db, store_path(s));
     if (order == SELF_BY_LOSS && !c->has_loss)
         return fail(ERR_MISSING, "no losses of the training items %s %s to sort by; make them, with features, with: dtrak features %s "
-                    "--split train --checkpoint %s", r->network[0] ? "of" : "at", r->checkpoint, store_path(s), r->named);
+                    "--split train --checkpoint %s", r->network[0] ? "of" : "at", r->checkpoint, db, r->option);
     if (order == SELF_BY_DISTANCE && !c->has_distance && r->n > 1)
-        return fail(ERR_MISSING, "no distances of the training items to sort by; dtrak self %s without --no-neighbours finds them", store_path(s));
+        return fail(ERR_MISSING, "no distances of the training items to sort by; dtrak self %s without --no-neighbours finds them", db);
     return OK;
 }
 
@@ -203,8 +206,7 @@ enum status report_self_load(struct report_self *out, struct store *s, const cha
     out->step = k.checkpoint[0].step;
     checkpoint_network(out->network, &k.checkpoint[0]);
     checkpoint_words(out->checkpoint, &k.checkpoint[0]);
-    if (k.checkpoint[0].name[0]) snprintf(out->named, sizeof out->named, "%s:%zu", k.checkpoint[0].name, out->step);
-    else snprintf(out->named, sizeof out->named, "%zu", out->step);
+    checkpoint_option(out->option, &k.checkpoint[0]);
     TRY_TO(store_items_count(s, SPLIT_TRAIN, &out->n));
     TRY_TO(store_stats_names(s, &l));
     TRY_TO(find_leverages(out, s, &l, loss, k.checkpoint[0].id, &c));
@@ -246,7 +248,7 @@ void report_self_text(struct buf *b, const struct report_self *r, size_t top) {
         text_escape(safe, sizeof safe, r->item[i].label_name);
         if (text_width(safe) > widest) widest = text_width(safe);
     }
-    buf_printf(b, "self-influence  %s at %s, %zu training items\n", r->key, r->checkpoint, r->n);
+    buf_printf(b, "self-influence  %s %s %s, %zu training items\n", r->key, r->network[0] ? "of" : "at", r->checkpoint, r->n);
     buf_printf(b, "median %.4f  MAD %.4f  outliers above %.4f: %zu\n", y->median, y->mad, y->threshold, y->outliers);
     if (isfinite(y->with_loss) || isfinite(y->with_distance)) {
         buf_text(b, "Spearman with ");

@@ -123,6 +123,12 @@ void checkpoint_words(char out[96], const struct checkpoint *c) {
     snprintf(out, 96, "%s%sstep %zu", network, network[0] ? " at " : "", c->step);
 }
 
+void checkpoint_option(char out[CHECKPOINT_OPTION], const struct checkpoint *c) {
+    char word[CHECKPOINT_OPTION];
+    snprintf(word, sizeof word, "%.128s%s%zu", c->name, c->name[0] ? ":" : "", c->step);
+    text_shell_word(out, CHECKPOINT_OPTION, word);
+}
+
 enum status store_checkpoint_weights(struct store *s, int64_t id, void **bytes, size_t *len) {
     sqlite3_stmt *q;
     int row;

@@ -84,7 +84,7 @@ if [ -f "$root/assets/cifar2.db" ]; then
     "$DTRAK" view colour.db --read-only --fresh --graphics none --size 140x30 --query gen:109 --screen ranking --keys "] @idle" --dump screen.txt 2> err.txt < /dev/null
     head -n 1 screen.txt | grep -q 'large 28000.* live (=' && grep -q 'proponents 1-' screen.txt
     says the_other_follows_lambda $? "$(cat screen.txt err.txt)"
-    "$DTRAK" self colour.db --checkpoint large --top 3 > out.txt 2> err.txt && grep -q 'large at step 28000, 1000 training items' out.txt
+    "$DTRAK" self colour.db --checkpoint large --top 3 > out.txt 2> err.txt && grep -q ' of large at step 28000, 1000 training items' out.txt
     says and_has_self_influence $? "$(cat out.txt err.txt)"
 else
     skip the_colour_database "assets/cifar2.db is not there"

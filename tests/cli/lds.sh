@@ -242,6 +242,12 @@ exits merging_what_is_not_there_is_refused 1 "no such file" merge a.db not-there
 "$DTRAK" merge a.db e.db > out.txt 2> err.txt
 grep -q 'of 0 retrainings added' out.txt && grep -q '8 were here' out.txt
 says merging_what_is_here_adds_nothing $? "$(cat out.txt err.txt)"
+# --- other options begin anew, and that is said ---
+"$DTRAK" lds a.db --subsets 6 --timesteps 10 --steps 121 --dry-run > out.txt 2> err.txt
+says what_other_options_made_is_said "$(grep -q '^8 networks are here that were retrained with other options: .* 121/120 (now/then)$' out.txt && echo 0 || echo 1)" "$(cat out.txt err.txt)"
+lds a.db --dry-run > out.txt 2> err.txt
+says but_not_where_they_are_used "$(grep -q 'other options' out.txt && echo 1 || echo 0)" "$(cat out.txt)"
+
 # --- one query at one timestep: what cannot be said is not said ---
 cp base.db lone.db
 "$DTRAK" score lone.db --method pixel-cos --split gen 2> err.txt && "$DTRAK" drop lone.db --query gen:1-3 --yes > out.txt 2> err.txt &&

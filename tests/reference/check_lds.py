@@ -122,13 +122,14 @@ MADE_OF_OUTPUTS = {"emp-influence": influence, "datamodel": datamodel}
 
 def outputs(db, eval_id, split, ids):
     text, = db.execute("SELECT text FROM protocol WHERE id = ?", (eval_id,)).fetchone()
-    T = json.loads(text)["timesteps"]
+    T = json.loads(text).get("timesteps", 0)
+    n = ((T + 1) // 2, T // 2) if T > 1 else (1, 1)      # timesteps behind either part; of one both are its loss
     out = []
     for i in ids:
         data, = db.execute("SELECT bytes FROM subset_output WHERE subset = ? AND protocol = ? AND split = ?",
                            (i, eval_id, split)).fetchone()
         even, odd = np.frombuffer(data, "<f4").astype(float).reshape(-1, 2).T
-        out.append(((T + 1) // 2 * even + max(T // 2, T == 1) * odd) / (T + (T == 1)))
+        out.append((n[0] * even + n[1] * odd) / sum(n))
     return np.array(out)
 
 
