@@ -77,6 +77,10 @@ int jobs_busy(struct jobs *j);
 /* Waits until jobs_busy() is false, at most `seconds`; returns jobs_busy(). */
 int jobs_wait(struct jobs *j, double seconds);
 
+/* Waits until a job runs or none is left, at most `seconds`: what was asked for is written and begun
+ * a moment later.  Returns whether that is still to come. */
+int jobs_settle(struct jobs *j, double seconds);
+
 /* Called on the worker's thread after each change; must be quick and must not
  * call back.  NULL: none. */
 void jobs_on_change(struct jobs *j, void (*fn)(void *ctx), void *ctx);

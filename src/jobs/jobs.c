@@ -439,18 +439,24 @@ int jobs_busy(struct jobs *j) {
     return b;
 }
 
-int jobs_wait(struct jobs *j, double seconds) {
+/* Something was asked for, and no job runs yet. */
+static int starting(const struct jobs *j) { return j->now.id == 0 && busy(j); }
+
+static int wait_while(struct jobs *j, int (*holds)(const struct jobs *j), double seconds) {
     if (!j) return 0;
     double end = clock_s() + seconds;
     pthread_mutex_lock(&j->lock);
     int b;
-    while ((b = busy(j)) != 0 && clock_s() < end) {
+    while ((b = holds(j)) != 0 && clock_s() < end) {
         double left = end - clock_s();
         if (left > 0) wait_until(j, left < 1 ? left : 1);
     }
     pthread_mutex_unlock(&j->lock);
     return b;
 }
+
+int jobs_wait(struct jobs *j, double seconds) { return wait_while(j, busy, seconds); }
+int jobs_settle(struct jobs *j, double seconds) { return wait_while(j, starting, seconds); }
 
 void jobs_on_change(struct jobs *j, void (*fn)(void *ctx), void *ctx) {
     if (!j) return;

@@ -61,11 +61,8 @@ void app_back(struct app *a) {
 
 /* Is nothing being computed, or may it be left?  Else it is asked, and `wanted` or the end follows. */
 static int may_go(struct app *a, const char *to) {
+    jobs_settle(a->jobs, .2);      /* what was asked for just now is being written and begun */
     struct jobs_now now = jobs_snapshot(a->jobs);
-    if (now.id == 0 && now.queued == 0 && jobs_busy(a->jobs)) {   /* what was asked for just now is being written */
-        jobs_wait(a->jobs, .2);
-        now = jobs_snapshot(a->jobs);
-    }
     int exports = a->exporting.task != NULL && !export_poll(a);
     if (now.id == 0 && now.queued == 0 && !exports) return 1;
     if (exports) snprintf(a->asked_text, sizeof a->asked_text, "A file is being written: %s and stop that?", to);

@@ -115,6 +115,8 @@ static void jobs_run_in_order_and_report(void **state) {
     assert_int_equal(jobs_add(j, "quick", "{}"), OK);
     assert_int_equal(jobs_add(j, "quick", "{\"x\":\"fail\"}"), OK);
     assert_true(jobs_busy(j));
+    assert_false(jobs_settle(j, 60));          /* the first is begun, whatever the clerk still writes */
+    assert_int_not_equal(jobs_snapshot(j).id, 0);
     wait_for(j, 20);
     struct jobs_now now = jobs_snapshot(j);
     assert_string_equal(now.what, "slow");
