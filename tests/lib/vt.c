@@ -120,7 +120,7 @@ static void line_feed(struct vt *v) {
 
 static void put(struct vt *v, uint32_t cp) {
     size_t width = (size_t)text_cp_width(cp);
-    if (width == 0) return;
+    if (width == 0 || width > v->cols) return;
     if (v->col + width > v->cols) { v->col = 0; line_feed(v); }
     touch(v, v->row, v->col);
     *cell(v, v->row, v->col) = (struct vcell){ cp, 0, v->pen };
@@ -403,7 +403,11 @@ static void dispatch(struct vt *v) {
         if (!strncmp(s + 1, "]11;?", 5) && v->ask) v->ask(v->ctx, "]11;?");
         break;
     case '7': v->saved_row = v->row; v->saved_col = v->col; v->saved_pen = v->pen; break;
-    case '8': v->row = v->saved_row; v->col = v->saved_col; v->pen = v->saved_pen; break;
+    case '8':                    /* the screen may have become smaller since */
+        v->row = at_most(v->saved_row, v->rows - 1);
+        v->col = at_most(v->saved_col, v->cols - 1);
+        v->pen = v->saved_pen;
+        break;
     case '(': case ')': case '=': case '>': case '\\': case '^': break;
     default: unknown(v, s + 1);
     }
