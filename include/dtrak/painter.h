@@ -67,9 +67,10 @@ enum status paint_encode(struct buf *out, const struct picture *pic, const struc
                          const struct paint_how *how);
 
 /* The same in parts of whole rows of cells, one below the other, none over `most` bytes where
- * that can be done: sixels alone can be parted, and not below a row of cells.  What is sent
- * in one piece cannot be taken back, so on a slow line it must be small.  parts[PAINT_PARTS]
- * are empty; *count of them are filled in.  On failure none is left allocated. */
+ * that can be done: sixels and iTerm2's can be parted, not below a row of cells.  What is sent
+ * in one piece cannot be taken back, so on a slow line it must be small, and tmux drops what
+ * is long.  parts[PAINT_PARTS] are empty; *count of them are filled in.  On failure none is
+ * left allocated. */
 enum { PAINT_PARTS = 64 };
 struct paint_part {
     struct buf bytes;

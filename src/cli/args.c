@@ -62,8 +62,12 @@ static enum status option_take(struct args *a, int argc, char *const *argv, int 
     return OK;
 }
 
-static enum status one_too_many(const char *word) {
+/* before: the word before it, or NULL. */
+static enum status one_too_many(const struct command *c, const char *before, const char *word) {
     struct item_ref ref;
+    for (const struct option *o = c->options; before && o->name; o++)
+        if (o->value && o->value[0] == '[' && !strncmp(before, "--", 2) && !strcmp(before + 2, o->name))
+            return fail(ERR_USAGE, "one word too many: '%s'; a value of --%s is written --%s=%s", word, o->name, o->name, word);
     if (item_ref_parse(&ref, word) == OK) return fail(ERR_USAGE, "one word too many: '%s'; an item is given as --query %s", word, word);
     return fail(ERR_USAGE, "one word too many: '%s'", word);
 }
@@ -86,7 +90,7 @@ enum status args_parse(struct args *a, const struct command *c, int argc, char *
             return fail(ERR_USAGE, "unknown option %s for 'dtrak %s'", word, c->name);
         } else {
             if (a->n_files == c->max_files)
-                return one_too_many(word);
+                return one_too_many(c, i ? argv[i - 1] : NULL, word);
             a->file[a->n_files++] = word;
         }
     }

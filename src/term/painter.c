@@ -102,6 +102,16 @@ enum status paint_encode(struct buf *out, const struct picture *pic, const struc
     return st == OK ? buf_status(out) : st;
 }
 
+/* The part of fit's picture from a row of pixels on, `height` of them, which are lost. */
+static enum status encode_part(struct buf *out, unsigned char *rgb, const struct paint_fit *fit, const struct paint_how *how,
+                               size_t height, int is_grown) {
+    struct paint_fit part = *fit;
+    if (how->painter == GRAPHICS_SIXEL) return encode_sixel(out, rgb, fit, height, how->colours, is_grown);
+    part.height = height;
+    part.rows = (height + how->cell_h - 1) / how->cell_h;
+    return inline_iterm2(out, rgb, &part, how);
+}
+
 /* One part for so many rows of cells; *longest is that of a part. */
 static enum status encode_cut(struct paint_part *parts, size_t *count, size_t *longest, const struct picture *pic,
                               const struct paint_fit *fit, const struct paint_how *how, size_t rows) {
@@ -113,8 +123,7 @@ static enum status encode_cut(struct paint_part *parts, size_t *count, size_t *l
     for (size_t y = 0; st == OK && y < fit->height && n < PAINT_PARTS; y += height, n++) {
         size_t left = fit->height - y;
         parts[n].row = n * rows;
-        st = encode_sixel(&parts[n].bytes, rgb + y * fit->width * 3, fit, left < height ? left : height, how->colours,
-                          is_grown(pic, fit));
+        st = encode_part(&parts[n].bytes, rgb + y * fit->width * 3, fit, how, left < height ? left : height, is_grown(pic, fit));
         if (parts[n].bytes.len > *longest) *longest = parts[n].bytes.len;
     }
     mem_free(rgb);
@@ -139,12 +148,13 @@ static size_t fewer_rows(size_t rows, size_t longest, size_t most, size_t cell_h
 enum status paint_encode_parts(struct paint_part *parts, size_t *count, const struct picture *pic,
                                const struct paint_fit *fit, const struct paint_how *how, size_t most) {
     size_t rows = fit->rows, longest = 0;
+    int has_parts = (how->painter == GRAPHICS_SIXEL || how->painter == GRAPHICS_ITERM2) && how->cell_h;
     enum status st = paint_encode(&parts[0].bytes, pic, fit, how);
     *count = 1;
     parts[0].row = 0;
     if (st == OK) longest = parts[0].bytes.len;
     /* Parts have palettes of their own, and details are unevenly spread: so it may take several tries. */
-    while (st == OK && how->painter == GRAPHICS_SIXEL && how->cell_h && longest > most && rows > 1) {
+    while (st == OK && has_parts && longest > most && rows > 1) {
         rows = fewer_rows(rows, longest, most, how->cell_h);
         if (rows * PAINT_PARTS < fit->rows) break;
         free_parts(parts, *count);

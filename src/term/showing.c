@@ -230,7 +230,8 @@ static int encode(struct term *t, const struct paint_key *first, size_t most) {
  * is none (yet). */
 static int encoded(struct term *t, const struct image_box *b, const struct paint_how *best, size_t *quality,
                    size_t part, struct paint_entry *e) {
-    size_t most = t->queue.is_joined ? TMUX_TAKES : line_tile(&t->line);
+    /* iTerm2 may scale a picture: where parts meet, that shows. */
+    size_t most = t->queue.is_joined ? TMUX_TAKES : best->painter == GRAPHICS_ITERM2 ? SIZE_MAX : line_tile(&t->line);
     if (t->opt.passthrough && most > TMUX_PASSES) most = TMUX_PASSES;
     for (;; ++*quality) {
         struct paint_key key = { b->key, b->rows, b->cols, in_quality(best, *quality), part };

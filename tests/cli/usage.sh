@@ -68,6 +68,7 @@ exits json_and_csv_exclude_each_other 2 "not both" rank some.db --query gen:1 --
 exits a_sheet_needs_a_file 2 "--out" sheet some.db
 exits a_size_that_is_none_is_named 2 "--size '120'" view some.db --size 120 --keys q
 exits a_third_file_is_too_many 2 "one word too many" backup a.db b.db c.db
+exits a_value_that_may_be_left_out_is_written_with_an_equals_sign 2 "--ema is written --ema=0.9" train a.db --ema 0.9
 exits a_backup_needs_two_files 2 "needs DB OUT" backup a.db
 esc=$(printf '\033')
 exits control_bytes_are_escaped 2 'neither a command' "x${esc}[31m"

@@ -4,6 +4,7 @@
 #include "dtrak/rng.h"
 #include "../lib/blocks_decode.h"
 #include "../lib/sixel_decode.h"
+#include "../lib/vt.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -324,6 +325,48 @@ static void parts_of_a_sixel_make_the_whole(void **state) {
     free(rgba);
 }
 
+/* The same of iTerm2's, exactly: each fills its rows of cells, the last with what is left. */
+static void parts_for_iterm2_make_the_whole(void **state) {
+    (void)state;
+    static const struct { size_t cell_w, cell_h, most; } t[] = { { 10, 20, 60000 }, { 9, 18, 30000 }, { 10, 20, 1 << 20 } };
+    enum { SIDE = 128, ROWS = 11, COLS = 30 };
+    unsigned char *rgba = photo(SIDE, SIDE);
+    struct picture pic = { rgba, SIDE, SIDE };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct paint_how how = { .painter = GRAPHICS_ITERM2, .cell_w = t[i].cell_w, .cell_h = t[i].cell_h };
+        struct paint_part parts[PAINT_PARTS];
+        struct paint_fit fit;
+        struct vt *v = vt_new(ROWS + 4, COLS + 4, t[i].cell_w, t[i].cell_h);
+        size_t n = 0, wrong = 0;
+        memset(parts, 0, sizeof parts);
+        paint_fit(&fit, &how, SIDE, SIDE, ROWS, COLS);
+        assert_int_equal(paint_encode_parts(parts, &n, &pic, &fit, &how, t[i].most), OK);
+        assert_true(i == 2 ? n == 1 : n > 1);
+        for (size_t k = 0; k < n; k++) {
+            struct buf out = BUF_INIT;
+            assert_true(parts[k].bytes.len <= t[i].most);
+            paint_emit(&out, parts[k].bytes.data, parts[k].bytes.len, how.painter, 1 + parts[k].row, 2, 1);
+            vt_feed(v, out.data, out.len);
+            buf_free(&out);
+            buf_free(&parts[k].bytes);
+        }
+        assert_int_equal(vt_state(v).pictures_drawn, n);
+        assert_int_equal(vt_state(v).bad_pictures, 0);
+        unsigned char *back = calloc(fit.width * fit.height, 4), *rgb = malloc(fit.width * fit.height * 3);
+        for (size_t r = 0; r < fit.rows; r++) {      /* a row of cells belongs to one part */
+            size_t y = r * t[i].cell_h, left = fit.height - y;
+            vt_pixels(v, 1 + r, 2, fit.width, left < t[i].cell_h ? left : t[i].cell_h, back + y * fit.width * 4);
+        }
+        paint_scale(rgb, fit.width, fit.height, &pic);
+        for (size_t p = 0; p < fit.width * fit.height; p++) wrong += memcmp(back + 4 * p, rgb + 3 * p, 3) != 0 || back[4 * p + 3] != 255;
+        assert_int_equal(wrong, 0);
+        free(back);
+        free(rgb);
+        vt_free(v);
+    }
+    free(rgba);
+}
+
 static void half_blocks_read_back_as_the_picture(void **state) {
     (void)state;
     static const enum colour_depth depths[] = { COLOUR_TRUE, COLOUR_256 };
@@ -593,6 +636,7 @@ int main(void) {
         cmocka_unit_test(scaling_is_the_mean_by_area),
         cmocka_unit_test(large_views_show_no_steps_and_no_grain),
         cmocka_unit_test(parts_of_a_sixel_make_the_whole),
+        cmocka_unit_test(parts_for_iterm2_make_the_whole),
         cmocka_unit_test(half_blocks_read_back_as_the_picture),
         cmocka_unit_test(half_blocks_say_a_colour_once),
         cmocka_unit_test(half_blocks_are_off_by_one_step_at_most),
