@@ -33,7 +33,9 @@ void line_asked(struct line *l, size_t bytes, double now) {
     l->in_flight += bytes;
 }
 
-int line_wants_ping(const struct line *l) { return l->is_answering && !l->gave_up && !l->is_clean && l->count == 0; }
+int line_wants_ping(const struct line *l) {
+    return l->is_answering && !l->gave_up && l->count == 0 && (l->pings < LINE_PINGS || l->since_ping > LINE_PING_BYTES);
+}
 
 static void sample(struct line *l, double speed) {
     l->sample[l->sample_at] = speed;
@@ -48,10 +50,20 @@ static void sample(struct line *l, double speed) {
 static void measure(struct line *l, double now, int is_fresh) {
     double took = now - l->busy_from, bytes = (double)l->busy_bytes;
     double least = bytes / (took + l->round_trip * DOUBT + DOUBT_S);
-    if (!l->is_clean) return;
+    if (!l->pings) return;
     if (least >= LINE_SLOW) sample(l, least);
     else if (l->round_trip < NEAR_S && took < SOON_S) sample(l, LINE_SLOW);
     else if (took >= LONG_S && is_fresh) sample(l, bytes / took);
+}
+
+/* An answer that came well before the round trip was over: that had been held up, and the speeds
+ * that were told with it are too high.  With pictures before it, the answer is no measure itself. */
+static void correct(struct line *l, double took, int is_bare) {
+    if (l->round_trip >= 0 && took < l->round_trip * (1 - DOUBT) - DOUBT_S) {
+        l->samples = l->sample_at = 0;
+        if (!is_bare) l->pings = 0;
+    }
+    l->round_trip = took;
 }
 
 void line_answered(struct line *l, double now, int is_fresh) {
@@ -70,7 +82,7 @@ void line_answered(struct line *l, double now, int is_fresh) {
     int is_own = l->overdue == 0;
     if (!is_own) l->overdue--;
     int is_shorter = l->round_trip < 0 || (is_own && took < l->round_trip);
-    if (is_shorter) l->round_trip = took;
+    if (is_shorter) correct(l, took, bytes == 0);
     if (sent + l->round_trip > l->answered) {   /* it had nothing to do in between */
         l->busy_from = sent + l->round_trip;
         l->busy_bytes = 0;
@@ -78,7 +90,8 @@ void line_answered(struct line *l, double now, int is_fresh) {
     l->busy_bytes += bytes;
     /* Pictures make a round trip long; one that was shorter all the same is a correction. */
     if (!is_shorter && is_own && bytes) measure(l, now, is_fresh);
-    if (bytes == 0 && is_fresh && is_own) l->is_clean = 1;
+    l->since_ping = bytes ? l->since_ping + bytes : 0;
+    if (bytes == 0 && is_fresh && is_own && l->pings < LINE_PINGS) l->pings++;
     l->answered = now;
 }
 

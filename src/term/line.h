@@ -15,6 +15,8 @@
 enum {
     LINE_FENCES = 64,
     LINE_SAMPLES = 4,
+    LINE_PINGS = 3,              /* bare questions at first: any one may have been held up on its way */
+    LINE_PING_BYTES = 32 * 1024, /* after so many, another */
     LINE_TILE = 12000,           /* bytes: one picture, or a part of one, on a slow line */
     LINE_SLOW = 512 * 1024       /* bytes per second: below this pictures are made for the line */
 };
@@ -24,7 +26,8 @@ struct line {
     int gave_up;                 /* then one was not, in time: no bound until an answer comes */
     size_t overdue;              /* answers that were given up on and may yet come, before later ones */
     double round_trip;           /* the shortest seen; < 0: not known */
-    int is_clean;                /* it is that of a bare question, waited for */
+    size_t pings;                /* bare questions answered, waited for, since the round trip is known as it is */
+    size_t since_ping;           /* bytes answered for since the last of them */
     double sample[LINE_SAMPLES]; /* bytes per second, the latest at sample_at - 1 */
     size_t samples, sample_at;
     struct { size_t bytes; double sent; } fence[LINE_FENCES];   /* questions without an answer */
@@ -41,7 +44,7 @@ void line_init(struct line *l);
 int line_asks(const struct line *l);
 
 /* Whether a question with nothing before it should be sent, now that nothing is under way:
- * the round trip is not known well. */
+ * the round trip is not known well, or not of late. */
 int line_wants_ping(const struct line *l);
 
 /* That many bytes and then a question were sent. */
