@@ -440,7 +440,7 @@ int jobs_busy(struct jobs *j) {
 }
 
 /* Something was asked for, and no job runs yet. */
-static int starting(const struct jobs *j) { return j->now.id == 0 && busy(j); }
+static int starting(const struct jobs *j) { return j->now.id == 0 && (j->now.queued || j->n_resume || j->first || j->clerk_busy); }
 
 static int wait_while(struct jobs *j, int (*holds)(const struct jobs *j), double seconds) {
     if (!j) return 0;

@@ -61,10 +61,10 @@ void app_back(struct app *a) {
 
 /* Is nothing being computed, or may it be left?  Else it is asked, and `wanted` or the end follows. */
 static int may_go(struct app *a, const char *to) {
-    jobs_settle(a->jobs, .2);      /* what was asked for just now is being written and begun */
+    int waits = jobs_settle(a->jobs, .2);      /* what was asked for just now is being written and begun */
     struct jobs_now now = jobs_snapshot(a->jobs);
     int exports = a->exporting.task != NULL && !export_poll(a);
-    if (now.id == 0 && now.queued == 0 && !exports) return 1;
+    if (now.id == 0 && !waits && !exports) return 1;
     if (exports) snprintf(a->asked_text, sizeof a->asked_text, "A file is being written: %s and stop that?", to);
     else if (now.id) snprintf(a->asked_text, sizeof a->asked_text, "Stop the job and %s? Finished parts stay, %s resumes it.", to, key_for(a, ACT_jobs));
     else snprintf(a->asked_text, sizeof a->asked_text, "Jobs are queued: %s? They stay in the queue.", to);
