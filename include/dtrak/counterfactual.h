@@ -36,7 +36,11 @@ struct counterfactual_options {
 #define COUNTERFACTUAL_DEFAULTS { .remove = 100, .queries = 8, .same_epochs = 1, .save_every_s = 120 }
 
 /* pictures: of (query, method or list) pairs; networks: distinct ones behind them. */
-struct counterfactual_summary { size_t pictures, done, networks, trained, diverged, elsewhere; };
+struct counterfactual_summary {
+    size_t pictures, done, networks, trained, diverged, elsewhere;
+    size_t others;                /* when none is done: pictures of networks that were trained with other options, and the */
+    char difference[160];         /* first that differs from those of the latest, as in lds_verb.h */
+};
 
 /* summary may be NULL.  ERR_MISSING names the command that makes missing scores. */
 enum status pipeline_counterfactual(struct store *s, const struct counterfactual_options *o, const struct progress *p,

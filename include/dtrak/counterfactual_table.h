@@ -11,6 +11,9 @@ enum { COUNTERFACTUAL_NAME = 96 };
 void counterfactual_name(char out[COUNTERFACTUAL_NAME], const char *label);
 /* Whether as many items were taken away by the same scores, and networks trained alike without them. */
 int counterfactual_is_alike(const struct counterfactual *a, const struct counterfactual *b);
+/* Leaves out what is not the latest of a query, of those that are alike: a list, or scores, that have changed
+ * since.  A query counts once in what is below. */
+enum status counterfactual_list_latest(struct counterfactual_list *l, size_t *left_out);
 /* The name of row i's label; where others of that label and as many items are not alike, with what differs. */
 void counterfactual_full_name(char out[COUNTERFACTUAL_NAME], const struct counterfactual_list *l, size_t i);
 

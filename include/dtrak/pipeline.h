@@ -150,7 +150,7 @@ struct score_options {
                                  * set for each, all from one decomposition */
     size_t timesteps;           /* of the features; 0: the most there are */
     unsigned splits;            /* query splits (val, gen); 0: both */
-    int mantissa_bits;          /* 24: scores kept as float32; 16: rounded, smaller */
+    int mantissa_bits;          /* 24: scores kept as float32; 16: rounded, smaller; 0: as those that are stored, else 24 */
     int keep_kernel;            /* also store the packed Gram of the sets used: float64, or float32 below 24 bits */
     int self_influence;         /* also store the training items' leverages */
     size_t threads;
@@ -174,7 +174,7 @@ struct score_options {
     int errors;                 /* also error bars of trak's scores: from features in blocks, and of other
                                  * projections' seeds (errorbars.h) */
 };
-#define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 24, 0, 1, 0, 0, NULL, NULL, NULL, 0, NULL, \
+#define SCORE_DEFAULTS { "trak", 1u << LOSS_SIMPLE, NULL, NULL, 0, 0, 0, 0, 1, 0, 0, NULL, NULL, NULL, 0, NULL, \
                          { 7, 0, 0.5, 100, NULL, 0 }, 0, NULL, NULL, SOLVER_AUTO, 0 }
 
 /* What a score set notes of the features that it is made of, as its params: two sets

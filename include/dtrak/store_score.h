@@ -58,6 +58,10 @@ enum status store_score_sets_list(struct store *s, struct score_set_list *out);
 struct score_ridge { double lambda_rel, lambda_abs, d_eff, condition; size_t rank; };
 enum status store_score_set_ridge(struct store *s, int64_t id, const struct score_ridge *r);
 
+/* The mantissa_bits of the stored set that is the same but for them, of the one with the most rows
+ * if there are several; as it is when there is none. */
+enum status store_score_set_bits(struct store *s, struct score_set *set);
+
 /* 1 when the set's projection is narrow for its ridge: k below 10 times d_eff. */
 int score_set_is_narrow(const struct score_set *set);
 enum status store_score_set_delete(struct store *s, int64_t id);
@@ -66,15 +70,17 @@ enum status store_score_rows_keep(struct store *s, const struct score_set *set, 
 
 /* What a screen asks for.  loss "" and checkpoint 0 mean a method without one
  * (they also match nothing else); lambda_spec NULL: any (auto first, then the
- * newest); timesteps 0: the most there are; k 0: the largest.  Complete sets are
- * preferred to unfinished ones.  A set over several checkpoints is asked for
- * with checkpoint -1. */
+ * newest); timesteps 0: the most there are; k 0: the largest.  With `has`, a set
+ * that has that query's row comes before one that does not; then complete sets,
+ * then those that have any row.  A set over several checkpoints is asked for with
+ * checkpoint -1. */
 struct score_query {
     const char *method, *loss;
     int64_t checkpoint;
     enum split split;
     const char *lambda_spec;
     size_t timesteps, k;
+    size_t has;             /* index of a query + 1; 0: none in particular */
 };
 enum status store_score_set_find(struct store *s, const struct score_query *q,
                                  struct score_set *out);      /* ERR_MISSING */

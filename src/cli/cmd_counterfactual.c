@@ -81,10 +81,15 @@ static enum status print_report(const struct args *a, struct store *s) {
     struct counterfactual_list l;
     struct buf out = BUF_INIT;
     if (args_has(a, "json") && args_has(a, "csv")) return fail(ERR_USAGE, "--json and --csv are two forms");
+    size_t earlier = 0;
     TRY(store_counterfactuals_list(s, &l));
-    enum status st = args_has(a, "json") ? counterfactual_table_json(&out, &l)
-                   : args_has(a, "csv") ? counterfactual_table_csv(&out, &l) : counterfactual_table_text(&out, &l);
+    enum status st = counterfactual_list_latest(&l, &earlier);
+    if (st == OK) st = args_has(a, "json") ? counterfactual_table_json(&out, &l)
+                     : args_has(a, "csv") ? counterfactual_table_csv(&out, &l) : counterfactual_table_text(&out, &l);
     if (st == OK) fwrite(out.data, 1, out.len, stdout);
+    if (st == OK && earlier)
+        fprintf(stderr, "%zu earlier picture%s of the same queries %s left out: the list, or the scores, have changed since\n", earlier,
+                earlier == 1 ? "" : "s", earlier == 1 ? "is" : "are");
     buf_free(&out);
     counterfactual_list_free(&l);
     return st;
@@ -95,7 +100,8 @@ static enum status draw_sheet(const char *path, struct store *s) {
     struct image im = { 0 };
     struct buf png = BUF_INIT;
     TRY(store_counterfactuals_list(s, &l));
-    enum status st = report_sheet_counterfactual(&im, s, &l);
+    enum status st = counterfactual_list_latest(&l, NULL);
+    if (st == OK) st = report_sheet_counterfactual(&im, s, &l);
     if (st == OK) st = image_encode_png(&png, &im);
     if (st == OK) st = file_write(path, png.data, png.len);
     image_free(&im);
@@ -118,6 +124,7 @@ static enum status retrain(const struct args *a, struct store *s, struct counter
     if (m.diverged) printf(", %zu diverged", m.diverged);
     if (m.elsewhere) printf(", %zu begun, here or by other processes", m.elsewhere);
     printf("\n");
+    if (m.others) printf("%zu pictures are here of networks that were trained with other options: %s (now/then)\n", m.others, m.difference);
     return OK;
 }
 

@@ -29,7 +29,7 @@ static const struct option options[] = {
     { "topk", 1, "N", "of nda: patches of a training image that count, 0 for all (100)" },
     { "at", 1, "LIST", "of nda: timesteps (100,200,300,400,500)" },
     { "self", 0, NULL, "also the self-influence of the training items" },
-    { "bits", 1, "9-24", "significant bits of a stored score (24: exact)" },
+    { "bits", 1, "9-24", "significant bits of a stored score (as the same scores have, else 24: exact)" },
     { "no-kernel", 0, NULL, "do not keep the packed Gram matrices" },
     { "memory", 1, "SIZE", "at most, as in 800M or 4G (half of the machine's)" },
     { "dry-run", 0, NULL, "say what it will cost and stop" },
@@ -100,7 +100,7 @@ static enum status run_score(const struct args *a) {
     struct cost_sink cost;
     struct lambda l[LAMBDA_LIST_MAX];
     size_t lambdas;
-    size_t bits = 24;
+    size_t bits = 0;
     o.methods = args_text(a, "method", o.methods);
     TRY(check_methods(a, o.methods));
     TRY(args_losses(a, &o.losses));

@@ -94,7 +94,7 @@ enum status jobs_add_score(struct jobs *j, const struct score_options *o,
     add_text(&b, "queries", o->queries);
     add_int(&b, "timesteps", (int64_t)o->timesteps, 0);
     add_splits(&b, o->splits);
-    add_int(&b, "mantissa_bits", o->mantissa_bits, 24);
+    add_int(&b, "mantissa_bits", o->mantissa_bits, 0);
     add_int(&b, "keep_kernel", o->keep_kernel, 0);
     add_int(&b, "self_influence", o->self_influence, 1);
     add_int(&b, "memory", (int64_t)o->memory, 0);

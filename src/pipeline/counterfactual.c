@@ -66,6 +66,7 @@ struct run {
     size_t takers;
     struct query *query;
     size_t queries;
+    struct counterfactual_list pictures;  /* that were there */
     struct want *want;
     size_t wants;
     struct network *network;
@@ -200,7 +201,7 @@ static enum status find_scores(struct run *r, struct taker *t, struct score_set 
     TRY(store_checkpoints_resolve(r->s, "last", &last));
     struct score_query q = { .method = method_name(t->method), .loss = method_has_loss(t->method) ? loss_name(t->loss) : "",
                              .checkpoint = method_has_several(t->method) ? -1 : method_has_checkpoint(t->method) ? last.checkpoint[last.count - 1].id : 0,
-                             .split = SPLIT_GEN };
+                             .split = SPLIT_GEN, .has = r->query[0].ref.index + 1 };
     if (method_has_features(t->method)) {
         q.timesteps = r->o->timesteps;
         q.k = r->o->dims;
@@ -217,8 +218,39 @@ static enum status find_scores(struct run *r, struct taker *t, struct score_set 
     return OK;
 }
 
+/* Whether those that are not members come first in the row, whatever the order of equal ones; cut: the last one's score. */
+static int are_first(const unsigned char *members, const float *scores, size_t n, float cut) {
+    for (size_t i = 0; i < n; i++)
+        if (members[i] ? scores[i] > cut : scores[i] < cut) return 0;
+    return 1;
+}
+
+/* Scores that were rounded since have ties where they had an order: what was taken away then is
+ * taken away now, where it may be, so that a finished picture is found.  0 where there is none. */
+static enum status members_as_then(struct run *r, const struct taker *t, size_t query, const float *scores, float cut,
+                                   unsigned char *members, int *found) {
+    unsigned char *then = mem_array(r->n, 1);
+    enum status st = then ? OK : fail(ERR_NOMEM, "counterfactual: out of memory");
+    *found = 0;
+    for (size_t i = 0; i < r->pictures.count && st == OK && !*found; i++) {
+        const struct counterfactual *c = &r->pictures.row[i];
+        if (c->query.split != SPLIT_GEN || c->query.index != query || c->protocol != r->protocol || c->removed != r->o->remove ||
+            strcmp(c->label, t->label) != 0)
+            continue;
+        st = store_subset_members(r->s, c->subset, then, r->n);
+        if (st == OK && are_first(then, scores, r->n, cut)) {
+            memcpy(members, then, r->n);
+            *found = 1;
+        }
+    }
+    mem_free(then);
+    return st;
+}
+
 /* members: all but the `remove` first of the row. */
-static enum status members_by_score(struct run *r, const struct score_set *set, size_t query, unsigned char *members) {
+static enum status members_by_score(struct run *r, const struct taker *t, const struct score_set *set, size_t query,
+                                    unsigned char *members) {
+    int found = 0;
     float *scores = mem_array(r->n, sizeof *scores);
     struct ranking_entry *top = mem_array(r->o->remove, sizeof *top);
     enum status st = scores && top ? OK : fail(ERR_NOMEM, "counterfactual: out of memory");
@@ -226,8 +258,11 @@ static enum status members_by_score(struct run *r, const struct score_set *set, 
     if (st == OK && set->n != r->n) st = fail(ERR_FORMAT, "counterfactual: scores of %zu items, there are %zu", set->n, r->n);
     if (st == OK) st = store_score_read(r->s, set, query, scores);
     if (st == OK) st = ranking_top(scores, r->n, r->o->remove, top, &count);
-    memset(members, 1, r->n);
-    for (size_t i = 0; i < count; i++) members[top[i].index] = 0;
+    if (st == OK) st = members_as_then(r, t, query, scores, scores[top[count - 1].index], members, &found);
+    if (!found) {
+        memset(members, 1, r->n);
+        for (size_t i = 0; i < count; i++) members[top[i].index] = 0;
+    }
     mem_free(scores);
     mem_free(top);
     return st;
@@ -265,14 +300,15 @@ static enum status list_wants(struct run *r) {
     size_t *where = mem_array(r->takers * r->queries, sizeof *where), at = 0;
     r->network = mem_array(r->takers * r->queries, sizeof *r->network);
     r->want = mem_array(r->takers * r->queries, sizeof *r->want);
-    enum status st = where && r->network && r->want ? OK : fail(ERR_NOMEM, "counterfactual: out of memory");
+    enum status st = where && r->network && r->want ? store_counterfactuals_list(r->s, &r->pictures)
+                                                    : fail(ERR_NOMEM, "counterfactual: out of memory");
     for (size_t t = 0; t < r->takers && st == OK; t++) {
         struct score_set set = { 0 };
         if (r->taker[t].method < METHOD_COUNT) st = find_scores(r, &r->taker[t], &set);
         for (size_t q = 0; q < r->queries && st == OK; q++) {
             unsigned char *members = mem_array(r->n, 1);
             if (!members) st = fail(ERR_NOMEM, "counterfactual: out of memory");
-            else st = r->taker[t].method < METHOD_COUNT ? members_by_score(r, &set, r->query[q].ref.index, members)
+            else st = r->taker[t].method < METHOD_COUNT ? members_by_score(r, &r->taker[t], &set, r->query[q].ref.index, members)
                                                         : members_by_list(r, members);
             if (st == OK) where[t * r->queries + q] = place_network(r, members);
             else mem_free(members);
@@ -525,6 +561,25 @@ static enum status run(struct run *r) {
     return r->first_error == OK ? OK : fail(r->first_error, "%s", r->reason);
 }
 
+/* Where nothing is done: what was made with other options, lest all of it is begun anew unseen. */
+static enum status look_at_others(const struct run *r, struct counterfactual_summary *out) {
+    struct protocol_list l;
+    int64_t latest = 0, protocol = 0;
+    for (size_t i = 0; i < r->pictures.count; i++) {
+        const struct counterfactual *c = &r->pictures.row[i];
+        if (c->protocol == r->protocol) continue;
+        out->others++;
+        if (c->id > latest) { latest = c->id; protocol = c->protocol; }
+    }
+    if (!out->others) return OK;
+    TRY(store_protocols_list(r->s, &l));
+    enum status st = OK;
+    for (size_t i = 0; i < l.count && st == OK; i++)
+        if (l.protocol[i].id == protocol) st = protocol_difference(out->difference, r->protocol_text.data, l.protocol[i].text);
+    protocol_list_free(&l);
+    return st;
+}
+
 static enum status summarise(struct run *r, struct counterfactual_summary *out) {
     TRY(look_up(r));
     *out = (struct counterfactual_summary){ .pictures = r->wants, .networks = r->networks };
@@ -535,7 +590,7 @@ static enum status summarise(struct run *r, struct counterfactual_summary *out) 
         out->diverged += w->state == SUBSET_DIVERGED;
         out->elsewhere += w->id && w->state == SUBSET_OPEN;
     }
-    return OK;
+    return out->done ? OK : look_at_others(r, out);
 }
 
 static void release(struct run *r) {
@@ -546,6 +601,7 @@ static void release(struct run *r) {
     mem_free(r->query);
     mem_free(r->network);
     mem_free(r->want);
+    counterfactual_list_free(&r->pictures);
     mem_free(r->images);
     pool_free(r->pool);
     unet_free(r->u);

@@ -178,9 +178,14 @@ void score_describe(const struct scorer *w, enum method m, enum split split, siz
     if (method_has_lambda(m)) lambda_format(set->lambda_spec, w->lambda[lambda]);
 }
 
+enum status score_settle_bits(const struct scorer *w, struct score_set *set) {
+    return w->o->mantissa_bits ? OK : store_score_set_bits(w->s, set);
+}
+
 enum status score_count_missing(struct scorer *w, struct score_set *set, double *rows) {
     struct index_list missing;
     enum split split = set->split;
+    TRY(score_settle_bits(w, set));
     enum status st = store_score_set_same(w->s, set, set);
     *rows = (double)score_queries(w, split);
     if (st == ERR_MISSING) return OK;
@@ -197,6 +202,7 @@ enum status score_count_missing(struct scorer *w, struct score_set *set, double 
 enum status score_open_set(struct scorer *w, struct task *t) {
     enum split split = t->split;
     struct index_list list;
+    TRY(score_settle_bits(w, &t->set));
     TRY(store_score_set_ensure(w->s, &t->set, &w->provenance, &t->set));
     t->missing = mem_array(w->items[split], 1);
     if (!t->missing) return fail(ERR_NOMEM, "score: out of memory");
@@ -433,7 +439,7 @@ static enum status run_group(struct scorer *w) {
     TRY(find_leverages(w, no_leverage, &leverages));
     progress_report(w->progress, w->done, w->total, "scores", w->what);
     TRY(progress_check(w->progress));
-    if (w->checkpoint && w->o->keep_kernel && !w->journey) TRY(source_keep_kernel(&w->source, w->o->mantissa_bits >= 24, w->progress));
+    if (w->checkpoint && w->o->keep_kernel && !w->journey) TRY(source_keep_kernel(&w->source, w->o->mantissa_bits == 0 || w->o->mantissa_bits >= 24, w->progress));
     if (!rows_missing(w) && !leverages) return OK;
     if (has_das(w) && w->das.residual != DAS_RESIDUAL_NONE) TRY(score_residuals(w));
     TRY(score_choose_solver(w));

@@ -315,6 +315,7 @@ static enum status make_set(struct errors *e, enum split split, size_t lambda, i
     struct index_list missing;
     size_t items = w->items[split];
     score_describe(w, METHOD_TRAK, split, lambda, &scores);
+    TRY(score_settle_bits(w, &scores));
     TRY(store_score_set_same(w->s, &scores, &scores));
     describe(e, &scores, &e->set);
     TRY(store_error_set_ensure(w->s, &e->set, &w->provenance, &e->set));
@@ -353,7 +354,7 @@ static int is_made(struct errors *e, enum split split, size_t lambda) {
     struct score_set scores;
     struct error_set want, there;
     score_describe(e->w, METHOD_TRAK, split, lambda, &scores);
-    if (store_score_set_same(e->w->s, &scores, &scores) != OK || store_error_set_get(e->w->s, scores.id, &there) != OK) return 0;
+    if (score_settle_bits(e->w, &scores) != OK || store_score_set_same(e->w->s, &scores, &scores) != OK || store_error_set_get(e->w->s, scores.id, &there) != OK) return 0;
     describe(e, &scores, &want);
     return !strcmp(want.params, there.params) && there.rows_done >= score_queries(e->w, split);
 }

@@ -68,7 +68,10 @@ static enum status describe_members(struct mean *a) {
 static enum status find_members(struct mean *a) {
     struct scorer *w = a->w;
     TRY(describe_members(a));
-    for (size_t c = 0; c < w->checkpoints.count; c++) TRY(store_score_set_same(w->s, &a->member[c], &a->member[c]));
+    for (size_t c = 0; c < w->checkpoints.count; c++) {
+        TRY(score_settle_bits(w, &a->member[c]));
+        TRY(store_score_set_same(w->s, &a->member[c], &a->member[c]));
+    }
     return OK;
 }
 
@@ -82,6 +85,7 @@ static void describe_mean(struct mean *a) {
     set->rows = a->w->items[a->task.split];
     set->lambda_rel = set->lambda_abs = set->d_eff = set->condition = (double)NAN;
     set->rank = 0;
+    if (!a->w->o->mantissa_bits) set->mantissa_bits = 24;
 }
 
 static enum status mean_row(struct mean *a, size_t query) {

@@ -84,6 +84,9 @@ enum status score_choose_solver(struct scorer *w);
 enum status score_stream(struct scorer *w);
 /* Their cost: seconds to read a number of the features, and for a multiply-add. */
 void score_add_stream_cost(struct scorer *w, double read, double multiply);
+/* Where no number of bits is asked for: that of the same scores, where they are stored. */
+enum status score_settle_bits(const struct scorer *w, struct score_set *set);
+
 /* Rows asked for that the set of that identity lacks. */
 enum status score_count_missing(struct scorer *w, struct score_set *set, double *rows);
 

@@ -123,6 +123,7 @@ static enum status make_set(struct scorer *w, enum method m, const struct lds_qu
                             double *scores, float *row) {
     struct task t = { .method = m, .split = query->split };
     describe(w, m, query, all, &t.set);
+    TRY(score_settle_bits(w, &t.set));
     enum status st = store_score_set_ensure(w->s, &t.set, &w->provenance, &t.set);
     struct index_list list = { 0 };
     t.missing = mem_array(w->items[query->split], 1);

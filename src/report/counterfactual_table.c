@@ -29,6 +29,29 @@ int counterfactual_is_alike(const struct counterfactual *a, const struct counter
     return a->removed == b->removed && a->protocol == b->protocol && a->score_set == b->score_set && !strcmp(a->label, b->label);
 }
 
+/* Of what is alike and of one query the latest counts: the list, or the scores, were others before. */
+static int is_superseded(const struct counterfactual_list *l, size_t i) {
+    const struct counterfactual *c = &l->row[i];
+    for (size_t j = 0; j < l->count; j++)
+        if (l->row[j].id > c->id && counterfactual_is_alike(&l->row[j], c) && l->row[j].query.split == c->query.split &&
+            l->row[j].query.index == c->query.index)
+            return 1;
+    return 0;
+}
+
+enum status counterfactual_list_latest(struct counterfactual_list *l, size_t *left_out) {
+    unsigned char *stays = mem_array(l->count + 1, 1);
+    size_t n = 0;
+    if (!stays) return fail(ERR_NOMEM, "counterfactual: out of memory");
+    for (size_t i = 0; i < l->count; i++) stays[i] = (unsigned char)!is_superseded(l, i);
+    for (size_t i = 0; i < l->count; i++)
+        if (stays[i]) l->row[n++] = l->row[i];
+    if (left_out) *left_out = l->count - n;
+    l->count = n;
+    mem_free(stays);
+    return OK;
+}
+
 static int is_in(const struct group *g, const struct counterfactual *c) { return counterfactual_is_alike(g->first, c); }
 
 static int same_query(const struct counterfactual *a, const struct counterfactual *b) {

@@ -327,7 +327,7 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
     struct score_query q = {
         .method = method_name(w.method), .loss = w.loss == LOSS_COUNT ? "" : loss_name(w.loss),
         .checkpoint = w.checkpoint, .split = r->query.split, .lambda_spec = w.lambda[0] ? w.lambda : NULL,
-        .timesteps = r->timesteps, .k = r->k,
+        .timesteps = r->timesteps, .k = r->k, .has = r->query.index + 1,
     };
     st = store_score_set_find(s, &q, &out->set);
     if (st == ERR_MISSING && w.named > 1)

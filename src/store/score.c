@@ -215,6 +215,31 @@ enum status store_score_set_same(struct store *s, const struct score_set *want, 
     return OK;
 }
 
+enum status store_score_set_bits(struct store *s, struct score_set *set) {
+    struct score_set want = *set, got;
+    size_t most = 0;
+    sqlite3_stmt *q;
+    unsigned there = 0;
+    int row = 0, found = 0, any = 0;
+    TRY(db_query(s, &q, "SELECT DISTINCT mantissa_bits FROM score_set WHERE method = ? AND loss = ? AND split = ? AND params = ?",
+                 "tttt", set->method, set->loss, split_name(set->split), set->params));
+    enum status st;
+    while ((st = db_step(s, q, &row)) == OK && row) there |= 1u << (col_int(q, 0) & 31);
+    db_end(q);
+    for (int bits = 24; bits >= 9 && st == OK; bits--) {
+        char hex[65];
+        if (!(there & 1u << bits)) continue;
+        want.mantissa_bits = bits;
+        st = db_score_identity(s, hex, &want);
+        if (st == OK) st = find_identity(s, hex, &got, &found);
+        if (st != OK || !found || (any && got.rows_done <= most)) continue;
+        set->mantissa_bits = bits;
+        most = got.rows_done;
+        any = 1;
+    }
+    return st;
+}
+
 enum status store_score_set_ridge(struct store *s, int64_t id, const struct score_ridge *r) {
     TRY(db_unit_begin(s));
     return db_unit_end(s, db_exec(s,
@@ -291,11 +316,23 @@ static int matches(const struct score_set *f, const struct score_query *q) {
     return q->k == 0 || f->k == q->k;
 }
 
-/* Complete before unfinished, more timesteps, larger k, auto lambda, exact
- * rows, newer. */
+/* How much of a query's ranking there is: 2 its row, 1 its ends, 0 nothing. */
+static enum status count_row(struct store *s, const struct score_set *f, size_t query, int *much) {
+    int64_t row = 0, ends = 0;
+    *much = 2;
+    if (f->rows_done >= f->rows && query < f->rows) return OK;
+    TRY(db_number(s, &row, "SELECT EXISTS (SELECT 1 FROM score WHERE score_set = ? AND query = ?)", "iz", f->id, query));
+    if (row) return OK;
+    TRY(db_number(s, &ends, "SELECT EXISTS (SELECT 1 FROM score_top WHERE score_set = ? AND query = ?)", "iz", f->id, query));
+    *much = ends != 0;
+    return OK;
+}
+
+/* Complete before unfinished before empty, more timesteps, larger k, auto lambda, newer. */
 static int better(const struct score_set *a, const struct score_set *b) {
     int whole_a = a->rows_done >= a->rows, whole_b = b->rows_done >= b->rows;
     if (whole_a != whole_b) return whole_a;
+    if (!a->rows_done != !b->rows_done) return a->rows_done > 0;
     if (a->timesteps != b->timesteps) return a->timesteps > b->timesteps;
     if (a->k != b->k) return a->k > b->k;
     int auto_a = strcmp(a->lambda_spec, "auto") == 0, auto_b = strcmp(b->lambda_spec, "auto") == 0;
@@ -306,12 +343,20 @@ static int better(const struct score_set *a, const struct score_set *b) {
 enum status store_score_set_find(struct store *s, const struct score_query *q, struct score_set *out) {
     struct score_set_list l;
     const struct score_set *best = NULL;
+    enum status st = OK;
+    int most = 0;
     TRY(store_score_sets_list(s, &l));
-    for (size_t i = 0; i < l.count; i++)
-        if (matches(&l.set[i], q) && (!best || better(&l.set[i], best))) best = &l.set[i];
-    if (best) *out = *best;
+    for (size_t i = 0; i < l.count && st == OK; i++) {
+        int much = 0;
+        if (!matches(&l.set[i], q)) continue;
+        if (q->has) st = count_row(s, &l.set[i], q->has - 1, &much);
+        if (best && (much < most || (much == most && !better(&l.set[i], best)))) continue;
+        best = &l.set[i];
+        most = much;
+    }
+    if (st == OK && best) *out = *best;
     score_set_list_free(&l);
-    if (best) return OK;
+    if (st != OK || best) return st;
     return fail(ERR_MISSING, "%s: no %s scores of method %s%s%s for this setting; `dtrak score` makes them",
                 s->path, split_name(q->split), q->method, q->loss && q->loss[0] ? ", loss " : "",
                 q->loss ? q->loss : "");

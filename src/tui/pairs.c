@@ -37,6 +37,7 @@ static void load(struct app *a) {
     a->pairs.message[0] = 0;
     pairs_free(a);
     enum status st = store_counterfactuals_list(a->store, &a->pairs.list);
+    if (st == OK) st = counterfactual_list_latest(&a->pairs.list, NULL);
     size_t n = a->pairs.list.count;
     a->pairs.first = mem_array(n + 1, sizeof *a->pairs.first);
     a->pairs.label = mem_array(n + 1, sizeof *a->pairs.label);

@@ -67,6 +67,22 @@ says the_kernels_need_no_features_for_another_lambda $? "$(cat err.txt)"
 says a_mark_is_written_to_it "$(cmp -s looked.db "$root/assets/demo.db" && echo 1 || echo 0)" "$(cat err.txt)"
 holds and_it_is_as_clean_then "$DTRAK" check looked.db
 
+# Its scores are rounded.  They are the scores, unless more bits are asked for.
+cp "$root/assets/demo.db" more.db
+"$DTRAK" score more.db --method trak,dtrak > out.txt 2> err.txt && grep -q 'nothing to do' err.txt
+says its_scores_need_not_be_made_again $? "$(cat out.txt err.txt)"
+"$DTRAK" score more.db --method dtrak --query gen:0 --bits 24 > out.txt 2> err.txt && "$DTRAK" rank more.db --query gen:2 --method dtrak --csv > more.csv 2>> err.txt &&
+    "$DTRAK" rank "$root/assets/demo.db" --query gen:2 --method dtrak --csv > shipped.csv 2>> err.txt
+says more_bits_of_one_image_can_be_had $? "$(cat err.txt)"
+same_file and_the_others_are_as_they_were more.csv shipped.csv
+# Of some of its images: a ranking is of the set that has it, not of one with larger k whose rows went.
+"$DTRAK" slim "$root/assets/demo.db" few.db --query gen:0-3 > out.txt 2> err.txt && "$DTRAK" rank few.db --query gen:2 --method dtrak --csv > few.csv 2>> err.txt
+says a_copy_with_some_images_has_their_rankings $? "$(cat err.txt)"
+same_file as_they_were few.csv shipped.csv
+"$DTRAK" counterfactual "$root/assets/demo.db" --methods random,pixel-cos --same steps --dry-run > out.txt 2> err.txt
+grep -q '^16 pictures: 16 done' out.txt
+says its_counterfactuals_are_known_as_done $? "$(cat out.txt err.txt)"
+
 # It keeps losses of queries that were dropped from it, as its copies do.
 cp "$root/assets/demo.db" copy.db
 holds a_copy_of_it_is_merged "$DTRAK" merge looked.db copy.db

@@ -394,7 +394,7 @@ static void a_screen_finds_the_set_it_asks_for(void **state) {
     struct score_set unfinished = made(s, w, 2);
     struct score_set pixel = made(s, want_set(s, NULL, "pixel-cos", ""), RIG_GEN);
     struct score_set ensemble = made(s, want_set(s, "all", "trak", "simple"), RIG_GEN);
-    struct score_query q = { "trak", "square", last, SPLIT_GEN, NULL, 0, 0 };
+    struct score_query q = { "trak", "square", last, SPLIT_GEN, NULL, 0, 0, 0 };
     assert_int_equal(store_score_set_find(s, &q, &found), OK);
     assert_int_equal(found.id, ten.id);                 /* complete before many timesteps */
     q.timesteps = 50;
@@ -404,16 +404,34 @@ static void a_screen_finds_the_set_it_asks_for(void **state) {
     q.timesteps = 0;
     assert_int_equal(store_score_set_find(s, &q, &found), OK);
     assert_int_equal(found.id, unfinished.id);          /* now it is complete */
+    /* Of some rows, and larger k of none: what there is to see; and for a query, the set that has it. */
+    struct score_set some = want_set(s, "last", "grad-cos", "square"), none = some, other = some;
+    some = made(s, some, 2);
+    none.k *= 2;
+    none = made(s, none, 0);
+    struct score_query of = { "grad-cos", "square", last, SPLIT_GEN, NULL, 0, 0, 0 };
+    assert_int_equal(store_score_set_find(s, &of, &found), OK);
+    assert_int_equal(found.id, some.id);
+    other.timesteps = 1000;
+    other = made(s, other, 1);
+    assert_int_equal(store_score_set_find(s, &of, &found), OK);
+    assert_int_equal(found.id, other.id);
+    of.has = 2;                                         /* gen:1 */
+    assert_int_equal(store_score_set_find(s, &of, &found), OK);
+    assert_int_equal(found.id, some.id);
+    of.has = RIG_GEN;                                   /* nowhere */
+    assert_int_equal(store_score_set_find(s, &of, &found), OK);
+    assert_int_equal(found.id, other.id);
     q.lambda_spec = "0.05";
     assert_int_equal(store_score_set_find(s, &q, &found), OK);
     assert_int_equal(found.id, fixed.id);
     q.split = SPLIT_VAL;
     assert_int_equal(store_score_set_find(s, &q, &found), ERR_MISSING);
     assert_non_null(strstr(fail_reason(), "dtrak score"));
-    struct score_query p = { "pixel-cos", "", 0, SPLIT_GEN, NULL, 0, 0 };
+    struct score_query p = { "pixel-cos", "", 0, SPLIT_GEN, NULL, 0, 0, 0 };
     assert_int_equal(store_score_set_find(s, &p, &found), OK);
     assert_int_equal(found.id, pixel.id);
-    struct score_query e = { "trak", "simple", -1, SPLIT_GEN, NULL, 0, 0 };
+    struct score_query e = { "trak", "simple", -1, SPLIT_GEN, NULL, 0, 0, 0 };
     assert_int_equal(store_score_set_find(s, &e, &found), OK);
     assert_int_equal(found.id, ensemble.id);
     assert_int_equal(found.checkpoints, 3);
