@@ -49,6 +49,8 @@ struct jobs {
     int64_t resume[RESUMES];
     size_t n_resume;
     int64_t asked;                   /* to be cancelled: what the worker is at, begun or not */
+    int claiming;                    /* a claim is under way, or through and its job not begun: now.queued still has it */
+    uint64_t claims;                 /* begun so far: a count from before one says nothing */
     uint64_t added;                  /* rows the clerk wrote: a claim that found nothing may be stale */
     void (*on_change)(void *ctx);
     void *ctx;
@@ -80,24 +82,29 @@ static void copy_text(char *out, size_t size, const char *text) {
 
 /* --- the clerk --- */
 
-static void count_queue(struct jobs *j) {
+/* 0: the worker claimed a job meanwhile, which may be counted or not; to be done again.  What
+ * cannot be read now counts as before. */
+static int count_queue(struct jobs *j) {
     struct job_list list = { NULL, 0 };
-    uint64_t added;
     size_t queued = 0;
 
     pthread_mutex_lock(&j->lock);
-    added = j->added;
+    uint64_t claims = j->claims;
+    int stands = !j->claiming;
     pthread_mutex_unlock(&j->lock);
-    if (store_jobs_list(j->clerk_store, &list) == OK)
-        for (size_t i = 0; i < list.count; i++) queued += list.job[i].state == JOB_QUEUED;
+    if (!stands) return 0;
+    int is_read = store_jobs_list(j->clerk_store, &list) == OK;
+    for (size_t i = 0; i < list.count; i++) queued += list.job[i].state == JOB_QUEUED;
     job_list_free(&list);
     pthread_mutex_lock(&j->lock);
-    if (!j->looked || (added == j->added && queued != j->now.queued)) {
-        j->now.queued = queued;
+    stands = claims == j->claims;
+    if (stands && (!j->looked || (is_read && queued != j->now.queued))) {
+        if (is_read) j->now.queued = queued;
         j->looked = 1;
         announce(j);
     }
     pthread_mutex_unlock(&j->lock);
+    return stands;
 }
 
 static void do_command(struct jobs *j, struct command *c) {
@@ -146,7 +153,7 @@ static void *clerk_main(void *arg) {
     struct jobs *j = arg;
     double next = 0;
 
-    count_queue(j);
+    int is_counted = count_queue(j);
     pthread_mutex_lock(&j->lock);
     while (!j->clerk_stop || j->first) {
         struct command *c = j->first;
@@ -156,19 +163,20 @@ static void *clerk_main(void *arg) {
             j->clerk_busy = 1;
             pthread_mutex_unlock(&j->lock);
             do_command(j, c);
-            count_queue(j);
+            is_counted = count_queue(j);
             pthread_mutex_lock(&j->lock);
             j->clerk_busy = 0;
             announce(j);
             continue;
         }
         if (progress_cancelled(j->outer)) atomic_store(&j->cancel, 1);
-        if (clock_s() >= next) {
+        int is_time = clock_s() >= next;
+        if (is_time || (!is_counted && !j->claiming)) {
             pthread_mutex_unlock(&j->lock);
-            heartbeat(j);
-            count_queue(j);
+            if (is_time) heartbeat(j);
+            is_counted = count_queue(j);
             pthread_mutex_lock(&j->lock);
-            next = clock_s() + CLERK_S;
+            if (is_time) next = clock_s() + CLERK_S;
             continue;
         }
         wait_until(j, j->outer ? 0.1 : CLERK_S);
@@ -208,7 +216,7 @@ static const struct job_kind *find_kind(const struct jobs *j, const char *name) 
     return NULL;
 }
 
-static void begin_job(struct jobs *j, const struct job *job, const struct job_kind *kind) {
+static void begin_job(struct jobs *j, const struct job *job, int was_queued, const struct job_kind *kind) {
     char about[64] = "";
     if (kind && kind->describe) kind->describe(job->params, about, sizeof about);
     pthread_mutex_lock(&j->lock);
@@ -225,7 +233,8 @@ static void begin_job(struct jobs *j, const struct job *job, const struct job_ki
     n->eta_s = -1;
     n->cancelling = j->asked == job->id;   /* while it was being claimed */
     j->asked = 0;
-    if (n->queued) n->queued--;
+    j->claiming = 0;
+    if (was_queued && n->queued) n->queued--;
     memset(&j->rate, 0, sizeof j->rate);
     j->started = clock_s();
     atomic_store(&j->cancel, j->stop || n->cancelling);
@@ -273,12 +282,12 @@ static enum status end_job(struct jobs *j, const struct job *job, enum status st
     return st;
 }
 
-static enum status run_job(struct jobs *j, const struct job *job) {
+static enum status run_job(struct jobs *j, const struct job *job, int was_queued) {
     const struct job_kind *kind = find_kind(j, job->kind);
     struct progress p = { on_progress, j, &j->cancel };
     enum status st;
 
-    begin_job(j, job, kind);
+    begin_job(j, job, was_queued, kind);
     if (kind) st = kind->run(j->worker_store, job->params, j->threads, &p);
     else st = fail(ERR_RANGE, "job %lld: kind '%s' is not one this program can run",
                    (long long)job->id, job->kind);
@@ -290,10 +299,14 @@ static enum status claim_and_run(struct jobs *j, int64_t id, enum status *how) {
     struct job job;
     pthread_mutex_lock(&j->lock);
     uint64_t added = j->added;
+    j->claiming = 1;
+    j->claims++;
     pthread_mutex_unlock(&j->lock);
     enum status st = store_job_claim(j->worker_store, id, j->owner, &job);
     if (st != OK) {
         pthread_mutex_lock(&j->lock);
+        j->claiming = 0;
+        pthread_cond_broadcast(&j->changed);
         if (id == 0 && added == j->added && j->now.queued) { j->now.queued = 0; announce(j); }
         if (id != 0) {
             j->now.last_status = st;
@@ -304,7 +317,7 @@ static enum status claim_and_run(struct jobs *j, int64_t id, enum status *how) {
         pthread_mutex_unlock(&j->lock);
         return st;
     }
-    *how = run_job(j, &job);
+    *how = run_job(j, &job, id == 0);
     return OK;
 }
 
@@ -428,7 +441,7 @@ struct jobs_now jobs_snapshot(struct jobs *j) {
 }
 
 static int busy(const struct jobs *j) {
-    return j->now.id || j->now.queued || j->n_resume || j->first || j->clerk_busy || !j->looked;
+    return j->now.id || j->now.queued || j->n_resume || j->first || j->clerk_busy || j->claiming || !j->looked;
 }
 
 int jobs_busy(struct jobs *j) {
@@ -440,7 +453,7 @@ int jobs_busy(struct jobs *j) {
 }
 
 /* Something was asked for, and no job runs yet. */
-static int starting(const struct jobs *j) { return j->now.id == 0 && (j->now.queued || j->n_resume || j->first || j->clerk_busy); }
+static int starting(const struct jobs *j) { return j->now.id == 0 && (j->now.queued || j->n_resume || j->first || j->clerk_busy || j->claiming); }
 
 static int wait_while(struct jobs *j, int (*holds)(const struct jobs *j), double seconds) {
     if (!j) return 0;
