@@ -39,6 +39,7 @@ struct term_options {
     enum background background;  /* when the user said so, else unknown: what the terminal says */
     int no_mouse;
     int passthrough;             /* inside tmux: pictures go past it to the terminal outside, if they are pixels */
+    int is_near;                 /* the line counts as fast, whatever its answers take: for tests that count pictures */
     int probe_ms;                /* deadline of the probe; 0: 1500 */
     size_t cache_bytes;          /* encoded pictures kept; 0: 32 MiB */
     size_t ahead_bytes;          /* of pictures, that the terminal has not said it has worked

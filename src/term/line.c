@@ -110,7 +110,7 @@ void line_expire(struct line *l, double now) {
 
 /* The best of the last few: a single one is low when the machine was busy, never high. */
 double line_speed(const struct line *l) {
-    double best = 0;
+    double best = l->is_near ? LINE_SLOW : 0;
     for (size_t i = 0; i < l->samples; i++)
         if (l->sample[i] > best) best = l->sample[i];
     return best;
@@ -118,7 +118,7 @@ double line_speed(const struct line *l) {
 
 int line_is_slow(const struct line *l) {
     if (!l->is_answering || l->gave_up) return 0;
-    return l->samples ? line_speed(l) < LINE_SLOW : l->round_trip >= NEAR_S;
+    return l->samples || l->is_near ? line_speed(l) < LINE_SLOW : l->round_trip >= NEAR_S;
 }
 
 size_t line_tile(const struct line *l) {

@@ -22,6 +22,7 @@ enum {
 };
 
 struct line {
+    int is_near;                 /* fast, whatever is measured */
     int is_answering;            /* a question was answered once */
     int gave_up;                 /* then one was not, in time: no bound until an answer comes */
     size_t overdue;              /* answers that were given up on and may yet come, before later ones */

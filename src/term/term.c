@@ -177,6 +177,7 @@ enum status term_open(struct term **out, const struct term_options *opt) {
     if (t->opt.passthrough) TRY_TO(find_way_past_tmux(t));
     input_init(&t->input);
     line_init(&t->line);
+    t->line.is_near = t->opt.is_near;
     /* The handlers stand before curses looks, so that it leaves them alone. */
     guard_start(t->fd, t->wake[1], &t->before, "");
     t->in_session = 1;

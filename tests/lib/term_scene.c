@@ -124,7 +124,9 @@ static int act(struct state *s, const struct term_event *ev, int *status) {
 
 int scene_run(void *ctx) {
     static struct state s;
-    struct term_options opt = { .graphics = ((struct scene *)ctx)->graphics,
+    /* How many pictures come does not depend on how busy the machine is. */
+    struct term_options opt = { .is_near = 1,
+                                .graphics = ((struct scene *)ctx)->graphics,
                                 .probe_ms = ((struct scene *)ctx)->probe_ms,
                                 .ahead_bytes = ((struct scene *)ctx)->ahead_bytes,
                                 .passthrough = ((struct scene *)ctx)->passthrough };

@@ -146,6 +146,24 @@ static void a_tile_takes_a_tenth_of_a_second_and_is_never_large(void **state) {
     assert_int_equal(line_tile(&l), 3000);
 }
 
+/* One that is near by the caller's word; its answers bound what is on the way all the same. */
+static void a_line_that_counts_as_near_is_never_slow(void **state) {
+    (void)state;
+    struct line l;
+    struct simulated s;
+    begin(&l, &s, 125000, .1);
+    l.is_near = 1;
+    assert_false(line_is_slow(&l));
+    page(&l, &s, 20, 3000, 0);
+    assert_false(line_is_slow(&l));
+    assert_true(line_tile(&l) == SIZE_MAX);
+    send(&l, &s, 9000);
+    assert_false(line_is_late(&l, s.now + 1));
+    assert_true(line_has_room(&l, 9000, 0));
+    assert_false(line_has_room(&l, 9000, 10000));
+    assert_false(line_has_room(&l, 1 << 20, 0));
+}
+
 static void without_answers_there_is_no_bound(void **state) {
     (void)state;
     struct line l;
@@ -207,6 +225,7 @@ int main(void) {
         cmocka_unit_test(a_round_trip_that_was_held_up_is_mended),
         cmocka_unit_test(a_busy_program_does_not_make_the_line_fast_nor_a_near_one_slow),
         cmocka_unit_test(a_tile_takes_a_tenth_of_a_second_and_is_never_large),
+        cmocka_unit_test(a_line_that_counts_as_near_is_never_slow),
         cmocka_unit_test(without_answers_there_is_no_bound),
         cmocka_unit_test(an_answer_that_is_overdue_measures_nothing),
     };
