@@ -11,6 +11,7 @@
 #include "dtrak/half.h"
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
+#include "dtrak/offer.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/text.h"
 
@@ -39,6 +40,15 @@ static int is_whole(const struct feature_set *set, size_t items) {
     return !set->dropped && set->rows_done == set->rows && set->rows == items && items > 0;
 }
 
+static enum status explain_missing(const struct exporter *x, const struct checkpoint *c) {
+    struct offer_features want = { .checkpoint = c, .loss = x->pick.loss, .timesteps = x->pick.timesteps, .k = x->pick.k };
+    char weights[OFFER_WEIGHTS], command[OFFER_COMMAND];
+    offer_weights(weights, c);
+    TRY(offer_features_command(command, x->s, &want));
+    return fail(ERR_MISSING, "no complete features of the training items of loss %s at checkpoint %zu%s%s", loss_name(x->pick.loss), c->step,
+                weights[0] ? ", and " : "; make them with: ", weights[0] ? weights : command);
+}
+
 static enum status choose_features(struct exporter *x, const struct feature_set_list *l) {
     for (size_t c = 0; c < x->checkpoints.count; c++) {
         const struct feature_set *best = NULL;
@@ -47,13 +57,7 @@ static enum status choose_features(struct exporter *x, const struct feature_set_
             if (f->identity.split == SPLIT_TRAIN && f->checkpoint == x->checkpoints.checkpoint[c].id && is_whole(f, x->n) &&
                 picker_takes_features(&x->pick, f) && (!best || feature_set_is_better(f, best))) best = f;
         }
-        char db[1024], option[CHECKPOINT_OPTION];
-        text_shell_word(db, sizeof db, store_path(x->s));
-        checkpoint_option(option, &x->checkpoints.checkpoint[c]);
-        if (!best)
-            return fail(ERR_MISSING, "no complete features of the training items of loss %s at checkpoint %zu; make them with: "
-                        "dtrak features %s --loss %s --checkpoint %s", loss_name(x->pick.loss), x->checkpoints.checkpoint[c].step,
-                        db, loss_name(x->pick.loss), option);
+        if (!best) return explain_missing(x, &x->checkpoints.checkpoint[c]);
         x->train[c] = *best;
         if (c && best->identity.k != x->train[0].identity.k)
             return fail(ERR_RANGE, "features of checkpoint %zu have k %zu, those of checkpoint %zu k %zu; choose with --dims",

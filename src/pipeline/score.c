@@ -151,7 +151,8 @@ static enum status find_source(struct scorer *w) {
     for (int q = 0; q < SPLIT_COUNT; q++)
         while (w->picked[q] && needed[q] && !w->picked[q][needed[q] - 1]) needed[q]--;
     struct source_wanted want = { .checkpoint = w->checkpoint, .loss = w->loss, .timesteps = w->o->timesteps, .splits = w->splits,
-                                  .items = w->items, .needed = needed, .memory = w->memory, .dims = w->o->dims, .journey = w->journey };
+                                  .items = w->items, .needed = needed, .memory = w->memory, .dims = w->o->dims, .journey = w->journey,
+                                  .several = &w->checkpoints, .asked = w->o->checkpoints };
     return source_find(&w->source, w->s, &want);
 }
 

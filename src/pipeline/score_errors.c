@@ -9,6 +9,7 @@
 #include "dtrak/errorbars.h"
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
+#include "dtrak/offer.h"
 #include "dtrak/store.h"
 #include "dtrak/text.h"
 #include "dtrak/store_error.h"
@@ -106,16 +107,19 @@ static size_t blocks_advised(size_t pairs) {
 
 static enum status nothing_to_go_by(const struct errors *e) {
     struct feature_identity f = e->w->source.train.identity;
-    char options[SOURCE_OPTIONS], db[1024];
+    char options[OFFER_OPTIONS], db[1024], at[CHECKPOINT_OPTION], weights[OFFER_WEIGHTS];
     size_t pairs = f.timesteps * (f.draws ? f.draws : 1);
     if (pairs < 2)
         return fail(ERR_MISSING, "error bars of loss %s need features of more than one timestep", loss_name(e->w->loss));
     f.parts = blocks_advised(pairs);
     f.float32 = 0;   /* either does */
-    source_features_options(options, &f, 1);
+    offer_options(options, &f, 1);
+    offer_weights(weights, e->w->checkpoint);
+    if (weights[0]) return fail(ERR_MISSING, "error bars of loss %s need its features in blocks, and %s", loss_name(e->w->loss), weights);
+    checkpoint_option(at, e->w->checkpoint);
     text_shell_word(db, sizeof db, store_path(e->w->s));
     return fail(ERR_MISSING, "error bars of loss %s need its features in blocks; make them with: dtrak features %s --loss %s "
-                "--checkpoint %zu%s", loss_name(e->w->loss), db, loss_name(e->w->loss), e->w->checkpoint->step, options);
+                "--checkpoint %s%s", loss_name(e->w->loss), db, loss_name(e->w->loss), at, options);
 }
 
 static enum status find_features(struct errors *e) {

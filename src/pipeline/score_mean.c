@@ -6,7 +6,9 @@
 
 #include "dtrak/combine.h"
 #include "dtrak/mem.h"
+#include "dtrak/offer.h"
 #include "dtrak/store.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -40,6 +42,42 @@ static void mean_free(struct mean *a) {
     mem_free(a->wide);
 }
 
+/* How features that are made differently come to a mean: those that all checkpoints have, or new ones like the better. */
+static enum status how_alike(char out[OFFER_COMMAND + 64], struct scorer *w) {
+    struct feature_set_list l;
+    struct offer_features want = { .loss = w->loss, .timesteps = w->o->timesteps, .k = w->o->dims };
+    char options[OFFER_OPTIONS], db[1024], at[CHECKPOINT_OPTION];
+    size_t alike = 0;
+    int weights = 1;
+    TRY(store_feature_sets_list(w->s, &l));
+    const struct feature_set *like = offer_like_several(&l, &w->checkpoints, &want, &alike);
+    out[0] = 0;
+    for (size_t c = 0; c < w->checkpoints.count; c++) weights = weights && w->checkpoints.checkpoint[c].weights_bytes;
+    if (like && alike == w->checkpoints.count) {
+        snprintf(out, OFFER_COMMAND, "; those of --timesteps %zu --dims %zu are alike", like->identity.timesteps, like->identity.k);
+    } else if (like && weights) {
+        for (size_t i = 0; i < l.count; i++)
+            if (l.set[i].identity.split == SPLIT_TRAIN && !strcmp(l.set[i].identity.loss, loss_name(w->loss)) && feature_set_is_better(&l.set[i], like) &&
+                strcmp(l.set[i].identity.rule, FEATURE_RULE_JOURNEY)) like = &l.set[i];
+        offer_features_options(options, like, &want);
+        text_shell_word(db, sizeof db, store_path(w->s));
+        text_shell_word(at, sizeof at, w->o->checkpoints ? w->o->checkpoints : "last");
+        snprintf(out, OFFER_COMMAND + 64, "; make them alike with: dtrak features %s --loss %s --checkpoint %s%s", db, loss_name(w->loss), at, options);
+    }
+    feature_set_list_free(&l);
+    return OK;
+}
+
+static enum status refuse_mean(const struct mean *a, const struct score_set *other) {
+    struct scorer *w = a->w;
+    char how[OFFER_COMMAND + 64];
+    TRY(how_alike(how, w));
+    return fail(ERR_FORMAT, "score: features of loss %s at checkpoints %zu and %zu are made differently (k %zu and "
+                "%zu, %zu and %zu timesteps%s) and have no mean%s", loss_name(w->loss), w->checkpoints.checkpoint[0].step, w->checkpoint->step,
+                a->member[0].k, other->k, a->member[0].timesteps, other->timesteps,
+                strcmp(other->params, a->member[0].params) ? ", or seeds, rule or projection" : "", how);
+}
+
 /* The sets of one checkpoint each, as they shall be; they must be made alike. */
 static enum status describe_members(struct mean *a) {
     struct scorer *w = a->w;
@@ -57,10 +95,7 @@ static enum status describe_members(struct mean *a) {
         w->splits = splits;
         TRY(st);
         if (s->k != a->member[0].k || s->timesteps != a->member[0].timesteps || strcmp(s->params, a->member[0].params) != 0)
-            return fail(ERR_FORMAT, "score: features of loss %s at checkpoints %zu and %zu are made differently (k %zu and "
-                        "%zu, %zu and %zu timesteps, %s and %s) and have no mean", loss_name(w->loss),
-                        w->checkpoints.checkpoint[0].step, w->checkpoint->step, a->member[0].k, s->k,
-                        a->member[0].timesteps, s->timesteps, a->member[0].params, s->params);
+            return refuse_mean(a, s);
     }
     return OK;
 }

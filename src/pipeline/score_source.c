@@ -5,15 +5,17 @@
 #include "dtrak/items.h"
 #include "dtrak/linalg.h"
 #include "dtrak/mem.h"
+#include "dtrak/offer.h"
 #include "dtrak/pipeline.h"
 #include "dtrak/text.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define KERNEL_BYTES ((size_t)256 << 20)   /* a part of a kernel above that is not kept */
+
+enum { KERNEL_ITEMS = 96 };   /* bytes of text */
 
 /* --- which features --- */
 
@@ -109,52 +111,84 @@ static void why_none(char out[320], const struct feature_set_list *l, const stru
     }
 }
 
-/* At the end of what is there; what does not fit is left out: numbers of a database may have any length. */
-__attribute__((format(printf, 2, 3)))
-static void add_option(char out[SOURCE_OPTIONS], const char *fmt, ...) {
-    size_t at = strlen(out);
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(out + at, SOURCE_OPTIONS - at, fmt, ap);
-    va_end(ap);
-}
-
-void source_features_options(char out[SOURCE_OPTIONS], const struct feature_identity *f, int with_timesteps) {
-    out[0] = 0;
-    if (with_timesteps) add_option(out, " --timesteps %zu", f->timesteps);
-    add_option(out, " --dims %zu", f->k);
-    if (with_timesteps && strcmp(f->rule, "uniform")) add_option(out, " --rule %s", f->rule);
-    if (with_timesteps && f->draws > 1) add_option(out, " --draws %zu", f->draws);
-    if (with_timesteps && f->parts > 1) add_option(out, " --blocks %zu", f->parts);
-    if (f->noise_seed) add_option(out, " --noise-seed %llu", (unsigned long long)f->noise_seed);
-    if (strcmp(f->projection, "sjlt")) add_option(out, " --projection %s", f->projection);
-    else if (f->nonzeros > 1) add_option(out, " --projection sjlt:%zu", f->nonzeros);
-    if (f->projection_seed != 42) add_option(out, " --projection-seed %llu", (unsigned long long)f->projection_seed);
-    if (f->float32) add_option(out, " --float32");
-}
-
-static enum status no_features(struct store *s, const struct feature_set_list *l, const struct source_wanted *w,
-                               const struct feature_set *near) {
-    char why[320], options[SOURCE_OPTIONS], db[1024];
-    text_shell_word(db, sizeof db, store_path(s));
-    if (near && w->journey && source_has_all(near, w->items[SPLIT_TRAIN])) {
-        source_features_options(options, &near->identity, 0);
-        return fail(ERR_MISSING, "no features along the sampling paths for loss %s at checkpoint %zu; make them with: dtrak features "
-                    "%s --journey --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, db,
-                    loss_name(w->loss), w->checkpoint->step, options);
-    }
-    why_none(why, l, w, near);
-    if (near) source_features_options(options, &near->identity, 1);
-    else snprintf(options, sizeof options, " --timesteps %zu --dims %zu", w->timesteps ? w->timesteps : 10, w->dims ? w->dims : 2048);
-    return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s; make them with: "
-                "dtrak features %s --loss %s --checkpoint %zu%s", loss_name(w->loss), w->checkpoint->step, why,
-                db, loss_name(w->loss), w->checkpoint->step, options);
-}
-
 static int fits(const struct feature_set *f, const struct source_wanted *w) {
     return f->identity.split == SPLIT_TRAIN && f->checkpoint == w->checkpoint->id &&
            !strcmp(f->identity.loss, loss_name(w->loss)) &&
            (!w->timesteps || f->identity.timesteps == w->timesteps) && (!w->dims || f->identity.k == w->dims);
+}
+
+/* "val:0-47,gen:0-95": the queries of the splits asked for that a stored kernel has, where it does not have all. */
+static enum status kernel_items(char out[KERNEL_ITEMS], struct store *s, const struct feature_set_list *l, const struct feature_set *train,
+                                const struct source_wanted *w) {
+    int gram = 0;
+    out[0] = 0;
+    TRY(store_kernel_has(s, train->id, KERNEL_GRAM, SPLIT_TRAIN, &gram));
+    if (!gram || w->journey || train->rows < w->items[SPLIT_TRAIN]) return OK;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct feature_set *f = &l->set[i];
+        enum split q = f->identity.split;
+        int cross = 0;
+        size_t at = strlen(out);
+        if (!(w->splits >> q & 1) || !f->rows || !is_partner(train, f, q)) continue;
+        TRY(store_kernel_has(s, train->id, KERNEL_CROSS, q, &cross));
+        if (cross) snprintf(out + at, KERNEL_ITEMS - at, "%s%s:0-%zu", at ? "," : "", split_name(q), f->rows - 1);
+    }
+    return OK;
+}
+
+/* The best of those that fit which has a kernel of some queries. */
+static enum status partial_kernel(char out[KERNEL_ITEMS], struct store *s, const struct feature_set_list *l, const struct source_wanted *w) {
+    const struct feature_set *best = NULL;
+    char items[KERNEL_ITEMS];
+    out[0] = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        if (!fits(&l->set[i], w) || (best && !feature_set_is_better(&l->set[i], best))) continue;
+        TRY(kernel_items(items, s, l, &l->set[i], w));
+        if (!items[0]) continue;
+        best = &l->set[i];
+        memcpy(out, items, KERNEL_ITEMS);
+    }
+    return OK;
+}
+
+/* The command that makes them: of all the checkpoints that are asked for together, where it can. */
+static enum status features_command(char out[OFFER_COMMAND], struct store *s, const struct feature_set_list *l, const struct source_wanted *w) {
+    struct offer_features want = { w->checkpoint, w->loss, w->timesteps, w->dims };
+    char options[OFFER_OPTIONS], db[1024], at[CHECKPOINT_OPTION];
+    int together = w->several && w->several->count > 1 && w->asked;
+    for (size_t i = 0; together && i < w->several->count; i++) together = w->several->checkpoint[i].weights_bytes > 0;
+    if (!together) return offer_features_command(out, s, &want);
+    offer_features_options(options, offer_like_several(l, w->several, &want, NULL), &want);
+    text_shell_word(db, sizeof db, store_path(s));
+    text_shell_word(at, sizeof at, w->asked);
+    snprintf(out, OFFER_COMMAND, "dtrak features %s --loss %s --checkpoint %s%s", db, loss_name(w->loss), at, options);
+    return OK;
+}
+
+static enum status no_features(struct store *s, const struct feature_set_list *l, const struct source_wanted *w,
+                               const struct feature_set *near) {
+    char why[320], options[OFFER_OPTIONS], db[1024], at[CHECKPOINT_OPTION], weights[OFFER_WEIGHTS], items[KERNEL_ITEMS], command[OFFER_COMMAND],
+        kernel[2 * KERNEL_ITEMS + 80] = "";
+    offer_weights(weights, w->checkpoint);
+    if (near && w->journey && source_has_all(near, w->items[SPLIT_TRAIN])) {
+        text_shell_word(db, sizeof db, store_path(s));
+        checkpoint_option(at, w->checkpoint);
+        offer_options(options, &near->identity, 0);
+        if (weights[0])
+            return fail(ERR_MISSING, "no features along the sampling paths for loss %s at checkpoint %zu, and %s", loss_name(w->loss),
+                        w->checkpoint->step, weights);
+        return fail(ERR_MISSING, "no features along the sampling paths for loss %s at checkpoint %zu; make them with: dtrak features "
+                    "%s --journey --loss %s --checkpoint %s%s", loss_name(w->loss), w->checkpoint->step, db, loss_name(w->loss), at, options);
+    }
+    why_none(why, l, w, near);
+    TRY(partial_kernel(items, s, l, w));
+    if (items[0]) snprintf(kernel, sizeof kernel, "; the stored kernel has only %s, and --query %s works", items, items);
+    if (weights[0])
+        return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s%s; %s", loss_name(w->loss), w->checkpoint->step, why,
+                    kernel, weights);
+    TRY(features_command(command, s, l, w));
+    return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s%s; %smake them with: %s", loss_name(w->loss),
+                w->checkpoint->step, why, kernel, kernel[0] ? "for the others " : "", command);
 }
 
 static enum status read_features(void *ctx, size_t first, size_t count, float *out) {
@@ -402,6 +436,24 @@ static void query_norms(double *norm, const float *rows, size_t count, size_t k)
 
 /* --- kernels --- */
 
+static enum status other_size(const struct source *src, size_t r, size_t c, size_t rows, size_t cols) {
+    const struct feature_identity *f = &src->train.identity;
+    struct checkpoint_list l;
+    char command[OFFER_COMMAND] = "", weights[OFFER_WEIGHTS] = "";
+    enum status st = OK;
+    TRY(store_checkpoints_list(src->s, &l));
+    for (size_t i = 0; i < l.count && st == OK; i++) {
+        struct offer_features want = { &l.checkpoint[i], loss_parse(f->loss), f->timesteps, f->k };
+        if (l.checkpoint[i].id != src->train.checkpoint) continue;
+        offer_weights(weights, want.checkpoint);
+        st = offer_features_command(command, src->s, &want);
+    }
+    checkpoint_list_free(&l);
+    TRY(st);
+    return fail(ERR_MISSING, "the stored kernel of loss %s covers %zu x %zu items, there are %zu x %zu; %s%s", f->loss, r, c, rows, cols,
+                weights[0] ? "" : "make features again with: ", weights[0] ? weights : command);
+}
+
 /* A part of the stored kernel, which must have the shape that the items have now. */
 /* rows: at least, of queries; *there (may be NULL): how many there are. */
 static enum status read_part(struct source *src, enum kernel_part part, enum split split, size_t rows,
@@ -412,9 +464,7 @@ static enum status read_part(struct source *src, enum kernel_part part, enum spl
     if ((part == KERNEL_GRAM ? r == rows : r >= rows) && c == cols) return OK;
     mem_free(*out);
     *out = NULL;
-    return fail(ERR_MISSING, "the stored kernel of loss %s covers %zu x %zu items, there are %zu x %zu; "
-                "make features again with: dtrak features %s --loss %s", src->train.identity.loss, r, c, rows, cols,
-                store_path(src->s), src->train.identity.loss);
+    return other_size(src, r, c, rows, cols);
 }
 
 enum status source_kernel_gram(struct source *src, double **out) {

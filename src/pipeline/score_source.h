@@ -24,6 +24,8 @@ struct source_wanted {
     size_t memory;                  /* bytes in all; a quarter may hold the rows */
     size_t dims;                    /* 0: of those with the most timesteps the most there are */
     int journey;                    /* queries by their features along the sampling path */
+    const struct checkpoint_list *several;   /* asked for together with this one, and how; may be NULL */
+    const char *asked;
 };
 
 struct source {
@@ -72,11 +74,6 @@ enum status source_keep_kernel(struct source *src, int float64, const struct pro
 
 /* Whether the set has a row for each of so many items. */
 int source_has_all(const struct feature_set *f, size_t items);
-
-/* Options of `dtrak features` that make sets like f, each with a blank before it: only what is not
- * the default. */
-#define SOURCE_OPTIONS 256
-void source_features_options(char out[SOURCE_OPTIONS], const struct feature_identity *f, int with_timesteps);
 
 /* Bytes of a block of rows, as rows.h takes it. */
 size_t source_block_bytes(const struct source *src);

@@ -6,6 +6,7 @@
 #include "dtrak/json.h"
 #include "dtrak/mem.h"
 #include "dtrak/near.h"
+#include "dtrak/offer.h"
 #include "dtrak/pick.h"
 #include "dtrak/text.h"
 
@@ -18,19 +19,20 @@ const char *report_near_name(enum report_near_by by) { return names[by]; }
 
 static const char *measure(const struct report_near *r) { return r->by == NEAR_PIXELS ? "distance" : "cosine"; }
 
+/* Of the last one where several checkpoints are named. */
 static enum status explain_missing(struct store *s, const struct pick *pick) {
-    char db[1024], word[128], options[256] = "";
-    size_t n = 0;
-    text_shell_word(db, sizeof db, store_path(s));
-    if (pick->loss) n += (size_t)snprintf(options, sizeof options, " --loss %s", loss_name(loss_parse(pick->loss)));
-    if (strcmp(pick->checkpoint, "last")) {
-        text_shell_word(word, sizeof word, pick->checkpoint);
-        n += (size_t)snprintf(options + n, sizeof options - n, " --checkpoint %s", word);
-    }
-    if (pick->timesteps) n += (size_t)snprintf(options + n, sizeof options - n, " --timesteps %zu", pick->timesteps);
-    if (pick->k) snprintf(options + n, sizeof options - n, " --dims %zu", pick->k);
-    return fail(ERR_MISSING, "no features of the training items are stored%s; make them with: dtrak features %s%s",
-                options[0] ? " in this setting" : "", db, options);
+    struct checkpoint_list c = { 0 };
+    char command[OFFER_COMMAND], weights[OFFER_WEIGHTS], words[96];
+    TRY(store_checkpoints_resolve(s, pick->checkpoint, &c));
+    struct offer_features want = { .checkpoint = &c.checkpoint[c.count - 1], .loss = pick->loss ? loss_parse(pick->loss) : LOSS_SIMPLE,
+                                   .timesteps = pick->timesteps, .k = pick->k };
+    enum status st = offer_features_command(command, s, &want);
+    checkpoint_words(words, want.checkpoint);
+    offer_weights(weights, want.checkpoint);
+    checkpoint_list_free(&c);
+    TRY(st);
+    return fail(ERR_MISSING, "no features of the training items are stored in this setting (%s)%s%s", words,
+                weights[0] ? ", and " : "; make them with: ", weights[0] ? weights : command);
 }
 
 /* The best of the picked train sets that can be asked; without a loss that of simple, else any. */

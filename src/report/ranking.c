@@ -5,6 +5,7 @@
 #include "dtrak/report.h"
 
 #include "parts.h"
+#include "ranking_missing.h"
 
 #include "dtrak/json.h"
 #include "dtrak/lambda.h"
@@ -18,18 +19,7 @@
 
 const char report_narrow[] = "k is less than 10 times the effective dimension";
 
-/* The request in the words of the store. */
-struct wanted {
-    enum method method;
-    enum loss loss;                 /* LOSS_COUNT: none */
-    int64_t checkpoint;             /* 0: none, -1: several together */
-    size_t named;                   /* checkpoints */
-    struct report_ranking *of;      /* its checkpoint's step and names are there */
-    char lambda[LAMBDA_TEXT];       /* "": any */
-    char sha256[65];
-};
-
-static enum status read_method(struct wanted *w, const struct report_request *r) {
+static enum status read_method(struct ranking_wanted *w, const struct report_request *r) {
     enum loss alias = LOSS_COUNT;
     const char *name = r->method ? r->method : "trak";
     TRY(method_read(&w->method, &alias, name, "method"));
@@ -61,7 +51,7 @@ static enum status drawn_by(char name[32], struct store *s, struct item_ref quer
     return st;
 }
 
-static enum status read_checkpoint(struct wanted *w, struct store *s, const char *name, struct item_ref query) {
+static enum status read_checkpoint(struct ranking_wanted *w, struct store *s, const char *name, struct item_ref query) {
     char drew[32];
     w->checkpoint = 0;
     if (method_has_several(w->method)) w->checkpoint = -1;
@@ -86,7 +76,7 @@ static enum status read_checkpoint(struct wanted *w, struct store *s, const char
     return st;
 }
 
-static enum status read_lambda(struct wanted *w, const char *text) {
+static enum status read_lambda(struct ranking_wanted *w, const char *text) {
     struct lambda l;
     w->lambda[0] = 0;
     if (!text) return OK;
@@ -105,139 +95,6 @@ static enum status check_query(struct store *s, struct item_ref q) {
     if (q.index >= count)
         return fail(ERR_USAGE, "there is no %s: the last one is %s:%zu", name, split_name(q.split), count - 1);
     return OK;
-}
-
-static int is_of(const struct feature_set *f, const struct wanted *w, const struct report_request *r, enum split split) {
-    return f->identity.split == split && !strcmp(f->identity.loss, loss_name(w->loss)) &&
-           !strcmp(f->identity.checkpoint_sha256, w->sha256) && (!r->k || f->identity.k == r->k) &&
-           (!r->timesteps || f->identity.timesteps == r->timesteps);
-}
-
-/* Of the query: items that came later have none.  Where features were dropped a kernel does for them. */
-static enum status features_exist(struct store *s, const struct wanted *w, const struct report_request *r, int *exist) {
-    struct feature_set_list l = { 0 };
-    enum status st = OK;
-    int of_query = 0, has_kernel = 0, by_kernel = w->method != METHOD_JOURNEY;   /* its paths are not in it */
-    TRY(store_feature_sets_list(s, &l));
-    *exist = 0;
-    for (size_t i = 0; i < l.count && st == OK; i++) {
-        const struct feature_set *f = &l.set[i];
-        int gram = 0, cross = 0;
-        if (is_of(f, w, r, r->query.split) && f->rows > r->query.index) {
-            of_query = 1;
-            if (!f->dropped) *exist = 1;
-        }
-        if (!by_kernel || !is_of(f, w, r, SPLIT_TRAIN)) continue;
-        st = store_kernel_has(s, f->id, KERNEL_GRAM, SPLIT_TRAIN, &gram);
-        if (st == OK) st = store_kernel_has(s, f->id, KERNEL_CROSS, r->query.split, &cross);
-        if (gram && cross) has_kernel = 1;
-    }
-    if (of_query && has_kernel) *exist = 1;
-    feature_set_list_free(&l);
-    return st;
-}
-
-/* Of the features in the wanted setting; those along paths have timesteps of their own. */
-static void add_options(struct buf *b, const struct wanted *w, const struct report_request *r, int with_timesteps) {
-    if (w->loss != LOSS_COUNT) buf_printf(b, " --loss %s", loss_name(w->loss));
-    if (w->checkpoint > 0) buf_printf(b, " --checkpoint %s", w->of->option);
-    if (w->checkpoint < 0) buf_printf(b, " --checkpoint all%s", method_has_several(w->method) ? "" : " --ensemble");
-    if (r->timesteps && with_timesteps) buf_printf(b, " --timesteps %zu", r->timesteps);
-    if (r->k) buf_printf(b, " --dims %zu", r->k);
-}
-
-static int is_path(const struct feature_set *f) { return !strcmp(f->identity.rule, FEATURE_RULE_JOURNEY); }
-
-/* What journey lacks: features of the training items, and those along the path of the query with the same projection. */
-static enum status add_journey(struct buf *b, struct store *s, const struct wanted *w, const struct report_request *r, const char *db) {
-    struct feature_set_list l = { 0 };
-    struct report_request any_steps = *r;
-    const struct feature_set *train = NULL;
-    int has_path = 0;
-    any_steps.timesteps = 0;
-    TRY(store_feature_sets_list(s, &l));
-    for (size_t i = 0; i < l.count; i++) {
-        const struct feature_set *f = &l.set[i];
-        if (is_of(f, w, r, SPLIT_TRAIN) && !f->dropped && !is_path(f) && (!train || feature_set_is_better(f, train))) train = f;
-    }
-    for (size_t i = 0; train && i < l.count; i++) {
-        const struct feature_set *f = &l.set[i];
-        if (is_of(f, w, &any_steps, r->query.split) && is_path(f) && !f->dropped && f->rows > r->query.index &&
-            f->identity.k == train->identity.k && !strcmp(f->projection, train->projection)) has_path = 1;
-    }
-    if (!train) {
-        buf_printf(b, "dtrak features %s", db);
-        add_options(b, w, r, 1);
-        buf_text(b, " && ");
-    }
-    if (!has_path) {
-        buf_printf(b, "dtrak features %s --journey", db);
-        add_options(b, w, r, 0);
-        if (train && !r->k) buf_printf(b, " --dims %zu", train->identity.k);
-        if (train && strcmp(train->projection, "sjlt")) buf_printf(b, " --projection %s", train->projection);
-        if (train && train->identity.projection_seed != 42)
-            buf_printf(b, " --projection-seed %llu", (unsigned long long)train->identity.projection_seed);
-        buf_text(b, " && ");
-    }
-    feature_set_list_free(&l);
-    return OK;
-}
-
-/* The embeddings that are not there: of the training items, and of the query's split. */
-static enum status add_embeddings(struct buf *b, struct store *s, const struct report_request *r, const char *db) {
-    const enum split split[2] = { SPLIT_TRAIN, r->query.split };
-    struct embedding_list l;
-    char name[4 * EMBEDDING_NAME] = "";
-    TRY(store_embeddings_list(s, &l));
-    if (l.count && strcmp(l.embedding[0].name, "clip")) text_shell_word(name, sizeof name, l.embedding[0].name);
-    for (int k = 0; k < 2; k++) {
-        int there = 0;
-        for (size_t i = 0; i < l.count; i++) there |= l.embedding[i].split == split[k] && !strcmp(l.embedding[i].name, l.embedding[0].name);
-        if (there) continue;
-        buf_printf(b, "dtrak add %s --embedding %s.npy --split %s", db, split_name(split[k]), split_name(split[k]));
-        if (name[0]) buf_printf(b, " --name %s", name);
-        buf_text(b, " && ");
-    }
-    embedding_list_free(&l);
-    return OK;
-}
-
-/* The commands after which there are scores: those that make what scores are made of, where it is not there, and the last one. */
-static enum status add_commands(struct buf *b, struct store *s, const struct wanted *w, const struct report_request *r) {
-    char db[1024];
-    int exist = 1;
-    text_shell_word(db, sizeof db, store_path(s));
-    if (method_has_embedding(w->method)) TRY(add_embeddings(b, s, r, db));
-    if (w->method == METHOD_JOURNEY) TRY(add_journey(b, s, w, r, db));
-    else if (method_has_features(w->method) && w->checkpoint > 0) TRY(features_exist(s, w, r, &exist));
-    if (!exist) {
-        buf_printf(b, "dtrak features %s", db);
-        add_options(b, w, r, 1);
-        buf_text(b, " && ");
-    }
-    buf_printf(b, "dtrak score %s --method %s", db, method_name(w->method));
-    add_options(b, w, r, 1);
-    if (w->lambda[0]) buf_printf(b, " --lambda %s", w->lambda);
-    if (method_has_embedding(w->method)) buf_printf(b, " --split %s", split_name(r->query.split));
-    return buf_status(b);
-}
-
-/* Says what is not there and which commands make it. */
-static enum status explain_missing(struct store *s, const struct wanted *w, const struct report_request *r) {
-    char display[METHOD_DISPLAY], at[112] = "";
-    struct buf commands = BUF_INIT;
-    method_display(display, w->method, w->loss);
-    if (w->method == METHOD_JOURNEY && r->query.split != SPLIT_GEN)
-        return fail(ERR_MISSING, "%s scores are of generated items, along the path that they were sampled by; %s items have none", display,
-                    split_name(r->query.split));
-    if (w->checkpoint > 0) snprintf(at, sizeof at, " %s %s", w->of->network[0] ? "of" : "at", w->of->checkpoint);
-    if (w->checkpoint < 0) snprintf(at, sizeof at, " over several checkpoints");
-    enum status st = add_commands(&commands, s, w, r);
-    if (st == OK)
-        st = fail(ERR_MISSING, "no scores of %s%s for %s items%s%s; make them with: %s", display, at, split_name(r->query.split),
-                  w->lambda[0] ? " with lambda " : "", w->lambda, commands.data);
-    buf_free(&commands);
-    return st;
 }
 
 static enum status fill_side(struct report_entry **out, size_t *n, struct store *s, const struct report_ranking *r,
@@ -316,7 +173,7 @@ static enum status fill_query(struct report_ranking *r, struct store *s) {
 
 enum status report_ranking_load(struct report_ranking *out, struct store *s, const struct report_request *r) {
     enum status st;
-    struct wanted w;
+    struct ranking_wanted w;
     memset(&w, 0, sizeof w);
     *out = (struct report_ranking){ .query = r->query };
     w.of = out;
@@ -331,15 +188,14 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
     };
     st = store_score_set_find(s, &q, &out->set);
     if (st == ERR_MISSING && w.named > 1)
-        return fail(ERR_USAGE, "a ranking is of one checkpoint; '%s' names %zu, and there is no ensemble of them; dtrak score "
-                    "%s --checkpoint %s --ensemble makes one", r->checkpoint, w.named, store_path(s), r->checkpoint);
-    if (st == ERR_MISSING) return explain_missing(s, &w, r);
+        return ranking_explain_ensemble(s, &w, r);
+    if (st == ERR_MISSING) return ranking_explain_missing(s, &w, r, 0);
     TRY(st);
     TRY_TO(fill_query(out, s));
     size_t top = r->top < out->set.n ? r->top : out->set.n, bottom = r->bottom < out->set.n ? r->bottom : out->set.n;
     st = fill_side(&out->top, &out->n_top, s, out, 0, top);
     if (st == OK && !top && !bottom && !r->any_query) st = check_row(s, out);
-    if (st == ERR_MISSING) st = explain_missing(s, &w, r);
+    if (st == ERR_MISSING) st = ranking_explain_missing(s, &w, r, out->set.rows_done > 0);
     if (st == OK) st = fill_side(&out->bottom, &out->n_bottom, s, out, 1, bottom);
     if (st == OK) st = fill_trust(out, s);
 done:

@@ -6,6 +6,7 @@
 #include "dtrak/json.h"
 #include "dtrak/loss.h"
 #include "dtrak/mem.h"
+#include "dtrak/offer.h"
 #include "dtrak/text.h"
 
 #include <math.h>
@@ -156,36 +157,56 @@ static enum status fill(struct report_self *r, struct store *s, const struct col
     return OK;
 }
 
-static enum status find_leverages(struct report_self *r, struct store *s, const struct stat_set_list *l, const char *loss,
-                                  int64_t checkpoint, struct columns *c) {
-    char db[1024];
-    size_t present = 0, rank = SIZE_MAX;
+/* Any query does: the training items are ranked for it as well. */
+static enum status explain_missing(const struct report_self *r, struct store *s, const char *loss, const struct checkpoint *c) {
+    char db[1024], weights[OFFER_WEIGHTS], command[OFFER_COMMAND] = "", of[48] = "";
+    struct offer_scores scores;
+    struct offer_features want = { .checkpoint = c, .loss = loss ? loss_parse(loss) : LOSS_SQUARE };
+    struct item_ref query = { SPLIT_GEN, 0 };
+    size_t made;
+    TRY(store_items_count(s, SPLIT_GEN, &made));
+    if (!made) query.split = SPLIT_VAL;
+    TRY(offer_scores_find(&scores, s, &want, query));
+    offer_weights(weights, c);
+    if (loss) snprintf(of, sizeof of, " of loss %s", loss);
+    if (!scores.there && weights[0])
+        return fail(ERR_MISSING, "no self-influence%s %s %s, and %s", of, r->network[0] ? "of" : "at", r->checkpoint, weights);
+    if (!scores.there) TRY(offer_features_command(command, s, &want));
     text_shell_word(db, sizeof db, store_path(s));
+    return fail(ERR_MISSING, "no self-influence%s %s %s; make it with: %s%sdtrak score %s --method trak --loss %s --checkpoint %s --self%s", of,
+                r->network[0] ? "of" : "at", r->checkpoint, command, command[0] ? " && " : "", db, loss_name(want.loss), r->option, scores.queries);
+}
+
+static enum status find_leverages(struct report_self *r, struct store *s, const struct stat_set_list *l, const char *loss,
+                                  const struct checkpoint *checkpoint, struct columns *c) {
+    size_t present = 0, rank = SIZE_MAX;
     if (loss && loss_parse(loss) == LOSS_COUNT)
         return fail(ERR_USAGE, "'%s' is not a loss; simple elbo square avg l1 l2 linf are", loss);
     const struct stat_set *set;
     c->score = mem_array(r->n ? r->n : 1, sizeof *c->score);
     if (!c->score) return fail(ERR_NOMEM, "self-influence: out of memory");
-    while ((set = best_set(l, "self_influence", loss ? loss : "", checkpoint, &rank))) {
+    while ((set = best_set(l, "self_influence", loss ? loss : "", checkpoint->id, &rank))) {
         TRY(read_column(s, set, r->n, c->score, &present));
         if (present == r->n) break;
     }
-    if (!set || present < r->n || !r->n)
-        return fail(ERR_MISSING, "no self-influence%s%s %s %s; make it with: dtrak features %s --loss %s --checkpoint %s && "
-                    "dtrak score %s --method trak --loss %s --checkpoint %s --self", loss ? " of loss " : "", loss ? loss : "",
-                    r->network[0] ? "of" : "at", r->checkpoint, db, loss ? loss : "square", r->option, db, loss ? loss : "square", r->option);
+    if (!set || present < r->n || !r->n) return explain_missing(r, s, loss, checkpoint);
     snprintf(r->key, sizeof r->key, "%s", set->key);
     snprintf(r->loss, sizeof r->loss, "%.*s", (int)strcspn(set->key, " "), set->key);
     return OK;
 }
 
 /* An order by numbers that nobody has is none. */
-static enum status check_order(const struct report_self *r, const struct store *s, const struct columns *c, enum report_self_order order) {
-    char db[1024];
+static enum status check_order(const struct report_self *r, struct store *s, const struct checkpoint *k, const struct columns *c,
+                               enum report_self_order order) {
+    char db[1024], weights[OFFER_WEIGHTS], command[OFFER_COMMAND];
+    struct offer_features want = { .checkpoint = k, .loss = LOSS_SIMPLE };
     text_shell_word(db, sizeof db, store_path(s));
-    if (order == SELF_BY_LOSS && !c->has_loss)
-        return fail(ERR_MISSING, "no losses of the training items %s %s to sort by; make them, with features, with: dtrak features %s "
-                    "--split train --checkpoint %s", r->network[0] ? "of" : "at", r->checkpoint, db, r->option);
+    if (order == SELF_BY_LOSS && !c->has_loss) {
+        offer_weights(weights, k);
+        TRY(offer_features_command(command, s, &want));
+        return fail(ERR_MISSING, "no losses of the training items %s %s to sort by%s%s%s", r->network[0] ? "of" : "at", r->checkpoint,
+                    weights[0] ? ", and " : "; make them, with features, with: ", weights[0] ? weights : command, weights[0] ? "" : " --split train");
+    }
     if (order == SELF_BY_DISTANCE && !c->has_distance && r->n > 1)
         return fail(ERR_MISSING, "no distances of the training items to sort by; dtrak self %s without --no-neighbours finds them", db);
     return OK;
@@ -209,9 +230,9 @@ enum status report_self_load(struct report_self *out, struct store *s, const cha
     checkpoint_option(out->option, &k.checkpoint[0]);
     TRY_TO(store_items_count(s, SPLIT_TRAIN, &out->n));
     TRY_TO(store_stats_names(s, &l));
-    TRY_TO(find_leverages(out, s, &l, loss, k.checkpoint[0].id, &c));
+    TRY_TO(find_leverages(out, s, &l, loss, &k.checkpoint[0], &c));
     TRY_TO(read_columns(&c, s, &l, k.checkpoint[0].id, out->n));
-    TRY_TO(check_order(out, s, &c, order));
+    TRY_TO(check_order(out, s, &k.checkpoint[0], &c, order));
     out->item = mem_array(out->n, sizeof *out->item);
     if (!out->item) {
         st = fail(ERR_NOMEM, "self-influence: out of memory");

@@ -10,6 +10,7 @@ mkdir "$folder" && "$data" idx d 60
 { dtrak new "$db" --idx d/images.idx d/labels.idx --classes 0,1 --per-class 15 --held-out 4 --size 8 --patch 2 &&
     dtrak train "$db" --width 8,16 --steps 20 --batch 8 --seed 3 && dtrak sample "$db" --count 3 --steps 10; } > out.txt 2> err.txt
 says a_project_is_made $? "$(tail -n 3 err.txt)"
+cp "$db" plain.db
 "$arrays" npy train.npy 30 5 1 && "$arrays" npy gen.npy 3 5 2
 
 # mends NAME OFFER COMMAND...: it fails, names commands that begin so, and works when they have run.
@@ -31,10 +32,66 @@ mends features_along_the_path_are_made "dtrak features .* --journey .* && dtrak 
 dtrak features "$db" --loss simple --dims 64 > out.txt 2> err.txt
 mends with_the_size_of_the_others "dtrak features .* --journey .* --dims 64 && dtrak score" rank "$db" --query gen:0 --method journey --loss simple
 mends and_those_of_the_training_items "dtrak features .* && dtrak features .* --journey .* && dtrak score" rank "$db" --query gen:0 --method journey --loss l2
-mends neighbours_by_a_loss_get_its_features "dtrak features .* --loss l1 --dims 32" neighbours "$db" --item train:0 --by features --loss l1 --dims 32
+mends neighbours_by_a_loss_get_its_features "dtrak features .* --loss l1 .*--dims 32" neighbours "$db" --item train:0 --by features --loss l1 --dims 32
 exits held_out_items_have_no_path 1 "of generated items" rank "$db" --query val:0 --method journey --loss avg
 dtrak score "$db" --method trak --loss l1 --query gen:1 > out.txt 2> err.txt
+exits one_item_alone_is_named 1 "no scores of D-TRAK(l1) at step 20 for gen:2; make them with" rank "$db" --query gen:2 --method trak --loss l1
 mends no_places_are_places_too "dtrak score" rank "$db" --query gen:0 --method trak --loss l1 --top 0 --bottom 0
 dtrak score "$db" --method trak --loss l2 --query gen:1 > out.txt 2> err.txt
 mends in_a_comparison_as_well "dtrak score" compare "$db" --query gen:0 --a trak,loss=l1 --b trak,loss=l2 --top 0
+
+# What is offered is made like what is there: an own picture has features as the others have them.
+own=own.db
+cp plain.db $own
+dtrak features $own --loss elbo --timesteps 5 --dims 96 --blocks 5 > out.txt 2> err.txt
+dtrak score $own --method trak --loss elbo > out.txt 2>> err.txt
+dtrak sample $own --count 1 --steps 10 --seed 9 >> out.txt 2>> err.txt
+says a_picture_is_added $? "$(cat err.txt)"
+dtrak score $own --method trak --loss elbo 2>&1 | sed -n 's/.*make them with: //p' > by_score.txt
+dtrak rank $own --query gen:3 --method trak --loss elbo 2>&1 | sed -n 's/.*make them with: \(.*\) && .*/\1/p' > by_rank.txt
+same_file rank_and_score_offer_the_same by_rank.txt by_score.txt
+mends the_features_of_one_more "dtrak features $own --loss elbo .*--timesteps 5 --dims 96 --blocks 5 && dtrak score" rank $own --query gen:3 --method trak --loss elbo
+equal and_no_other_sets_are_made "$(value $own feature_sets)" 3
+
+# Of several checkpoints together, like those of the last one, and all at once.
+several=several.db
+cp plain.db $several
+dtrak features $several --loss elbo --timesteps 5 --dims 96 > out.txt 2> err.txt
+mends means_get_features_alike "dtrak features $several --loss elbo --checkpoint all --timesteps 5 --dims 96" score $several --method tracin --loss elbo --checkpoint all
+mends means_are_offered_with_loss_and_checkpoints "dtrak features .* --loss avg --checkpoint all .* && dtrak score .* --loss avg --checkpoint all" \
+    rank $several --query gen:0 --method tracin --loss avg
+mends and_without_features_where_those_are_there "dtrak score $several --method gas --loss avg --checkpoint all" rank $several --query gen:0 --method gas --loss avg
+dtrak features $several --loss elbo --timesteps 10 --dims 96 > out.txt 2> err.txt
+exits those_that_are_alike_are_named 1 "those of --timesteps 5 --dims 96 are alike" score $several --method gas --loss elbo --checkpoint all
+holds and_they_do "$DTRAK" score $several --method gas --loss elbo --checkpoint all --timesteps 5 --dims 96
+dtrak features $several --loss l1 --timesteps 5 --dims 96 --checkpoint all > out.txt 2> err.txt
+dtrak features $several --loss linf --timesteps 5 --dims 96 --checkpoint 2,5 > out.txt 2> err.txt
+dtrak features $several --loss linf --timesteps 10 --dims 96 --checkpoint 10,last > out.txt 2> err.txt
+dtrak score $several --method gas --loss linf --checkpoint all 2> err.txt
+sed -n 's/.*make them alike with: //p' err.txt > offered.sh
+[ -s offered.sh ] && sh offered.sh > made.txt 2>&1 && dtrak score $several --method gas --loss linf --checkpoint all > out.txt 2>> err.txt
+says they_are_made_alike $? "$(cat err.txt; tail -n 3 made.txt)"
+
+# A kernel serves those that it is of, whatever was added since; without weights nothing is offered that needs them.
+kernel=kernel.db
+cp plain.db $kernel
+dtrak features $kernel --loss elbo --dims 96 > out.txt 2> err.txt && dtrak score $kernel --method trak --loss elbo > out.txt 2>> err.txt &&
+    dtrak drop $kernel --features --yes > out.txt 2>> err.txt && dtrak sample $kernel --count 1 --steps 10 --seed 9 > out.txt 2>> err.txt
+says a_kernel_is_left $? "$(cat err.txt)"
+mends the_kernel_has_every_lambda "dtrak score $kernel --method trak --loss elbo --checkpoint 20 --lambda 0.5 --query gen:0-2" \
+    rank $kernel --query gen:0 --method trak --loss elbo --lambda 0.5
+exits which_queries_it_has_is_said 1 "; the stored kernel has only val:0-3,gen:0-2, and --query val:0-3,gen:0-2 works; for the others make them with: dtrak features" \
+    score $kernel --method grad-cos --loss elbo
+holds and_those_do "$DTRAK" score $kernel --method grad-cos --loss elbo --query val:0-3,gen:0-2
+dtrak drop $kernel --weights --yes > out.txt
+dropped="the weights of step 20 were dropped; dtrak merge brings them from a copy that has them"
+exits without_weights_no_score_is_offered 1 "for gen:3, and $dropped" rank $kernel --query gen:3 --method trak --loss elbo
+exits nor_by_score 1 "$dropped" score $kernel --method trak --loss avg
+exits nor_self_influence 1 "of loss avg at step 20, and $dropped" self $kernel --loss avg --no-neighbours
+exits nor_neighbours 1 "and $dropped" neighbours $kernel --item train:0 --by features --loss l1
+exits nor_means 1 "and the weights of step 2 were dropped" rank $kernel --query gen:0 --method tracin --loss elbo
+mends the_kernel_needs_none "dtrak score $kernel --method relative-if --loss elbo --checkpoint 20 --query gen:0-2" rank $kernel --query gen:0 --method relative-if --loss elbo
+cp plain.db copy.db
+dtrak merge $kernel copy.db > out.txt 2> err.txt
+mends and_merge_brings_them "dtrak features .* && dtrak score" rank $kernel --query gen:3 --method trak --loss elbo
 finish

@@ -1,0 +1,42 @@
+/* offer.h - what errors offer to be typed: options of commands that do it as they stand. */
+#ifndef DTRAK_OFFER_H
+#define DTRAK_OFFER_H
+
+#include "dtrak/loss.h"
+#include "dtrak/store.h"
+
+#include <stddef.h>
+
+/* Options of `dtrak features` that make sets like f, each with a blank before it: only what is not
+ * the default. */
+#define OFFER_OPTIONS 256
+void offer_options(char out[OFFER_OPTIONS], const struct feature_identity *f, int with_timesteps);
+
+/* Features that are missing.  timesteps, k 0: any. */
+struct offer_features { const struct checkpoint *checkpoint; enum loss loss; size_t timesteps, k; };
+
+/* Which of those that are there, or were, they shall be like: of the same checkpoint, else of others of its network,
+ * then of the same loss; of those such as most are.  Borrowed from l; NULL: there are none. */
+const struct feature_set *offer_like(const struct feature_set_list *l, const struct checkpoint_list *c, const struct offer_features *w);
+
+/* Of several checkpoints together, which have a mean when theirs are made alike: those that the most of them have.
+ * *alike (may be NULL): how many of them have such features. */
+const struct feature_set *offer_like_several(const struct feature_set_list *l, const struct checkpoint_list *several,
+                                             const struct offer_features *w, size_t *alike);
+
+/* " --timesteps 100 --dims 4096": those of `like` (NULL: none), with the timesteps and k that are asked for. */
+void offer_features_options(char out[OFFER_OPTIONS], const struct feature_set *like, const struct offer_features *w);
+
+/* The command that makes them: "dtrak features my.db --loss square --checkpoint 9600 --timesteps 100 --dims 4096". */
+enum { OFFER_COMMAND = 1024 + CHECKPOINT_OPTION + OFFER_OPTIONS + 64 };
+enum status offer_features_command(char out[OFFER_COMMAND], struct store *s, const struct offer_features *w);
+
+/* What `dtrak score` makes of what is there already: nothing (0), or scores of these queries. */
+struct offer_scores { int there; char queries[48]; };   /* "", " --split gen", " --query gen:0-95" */
+enum status offer_scores_find(struct offer_scores *out, struct store *s, const struct offer_features *w, struct item_ref query);
+
+/* "the weights of step 960 were dropped; dtrak merge brings them from a copy that has them"; "" where they are there. */
+#define OFFER_WEIGHTS 200
+void offer_weights(char out[OFFER_WEIGHTS], const struct checkpoint *c);
+
+#endif
