@@ -107,8 +107,8 @@ static void help_draw(struct app *a, struct frame *f, struct area in) {
         if (w > key + 1) frame_printf(f, row, col + key, w - key - 1, STYLE_NORMAL, "%.*s", (int)line[i].len, line[i].text);
     }
     if (half > inner.rows && in.rows >= 4)
-        frame_printf(f, in.row + in.rows - 1, in.col + 2, inner.cols, STYLE_DIM, " %zu-%zu of %zu lines, down for more ",
-                     a->help.top + 1, a->help.top + inner.rows, half);
+        frame_printf(f, in.row + in.rows - 1, in.col + 2, inner.cols, STYLE_DIM, " %zu-%zu of %zu lines%s ",
+                     a->help.top + 1, a->help.top + inner.rows, half, a->help.top + inner.rows < half ? ", down for more" : "");
 }
 
 const struct screen screen_help = { "help", IN_HELP, help_open, help_draw, help_act, NULL, help_wheel };
