@@ -218,8 +218,11 @@ int app_poll(struct app *a) {
     uint64_t surveys_ended = survey_ended(a->survey) + survey_ended(a->mapper);
     if (survey_busy(a->survey) || survey_busy(a->mapper) || surveys_ended != a->surveys_ended) changed = 1;
     a->surveys_ended = surveys_ended;
-    if (a->row.state == ROW_WAITING && !live_busy(a->live)) { row_load(a); changed = 1; }
-    else if (a->compare.row.state == ROW_WAITING && app_top(a) == &screen_compare && !live_busy(a->live))
+    if (a->row.state == ROW_WAITING && !live_busy(a->live)) {
+        row_load(a);
+        key_scores_are_there(a);
+        changed = 1;
+    } else if (a->compare.row.state == ROW_WAITING && app_top(a) == &screen_compare && !live_busy(a->live))
         a->compare.stale = changed = 1;
     if (clock_s() - a->looked < LOOK_S) return changed;
     a->looked = clock_s();

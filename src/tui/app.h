@@ -440,6 +440,7 @@ void app_set_query(struct app *a, struct item_ref ref);
 
 /* --- why.c --- */
 const char *key_why_not(const struct app *a, enum action k);   /* why a key does nothing now; NULL: it does something */
+void key_scores_are_there(struct app *a);                      /* takes back that they were waited for */
 
 /* --- palette.c: the : line --- */
 void palette_enter(struct app *a);

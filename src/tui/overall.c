@@ -89,6 +89,7 @@ static void load(struct app *a) {
     int got = survey_get(a->survey, &r, &a->overall.answer, &a->overall.part);
     if (got == 0) return;
     a->overall.part = -1;
+    key_scores_are_there(a);
     if (got < 0 || take(a) != OK) snprintf(a->overall.message, sizeof a->overall.message, "%s", fail_reason());
 }
 

@@ -69,6 +69,7 @@ static void load(struct app *a) {
     int got = survey_get(a->survey, &r, &a->reverse.answer, &a->reverse.part);
     if (got == 0) return;
     a->reverse.part = -1;
+    key_scores_are_there(a);
     a->reverse.answered = a->reverse.ref;
     if (got < 0 || sort_answer(a) != OK)
         snprintf(a->reverse.message, sizeof a->reverse.message, "%s", fail_reason());

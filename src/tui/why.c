@@ -4,6 +4,15 @@
 
 #include "dtrak/jobs.h"
 
+#include <string.h>
+
+/* Reasons that pass by themselves. */
+static const char still_read[] = "the scores are still being read", still_computed[] = "the scores are still being computed";
+
+void key_scores_are_there(struct app *a) {
+    if (!strcmp(a->message, still_read) || !strcmp(a->message, still_computed)) a->message[0] = 0;
+}
+
 const char *key_for(const struct app *a, enum action k) { return a->keys.name[k]; }
 
 /* A reason that ends with what a key does; valid until the next one. */
@@ -33,7 +42,7 @@ static const char *why_not_setting(const struct app *a, enum action k) {
         if (a->row.state == ROW_STORED || a->row.state == ROW_LIVE) return "this setting is computed already";
         if (!method_is_direct(t->method)) return "this method is computed by dtrak score";
         return unless(!setting_is_asked(a), "it is being computed");
-    default: return unless(a->row.n > 0, "there are no scores of this setting");
+    default: return unless(a->row.n > 0, a->row.state == ROW_WAITING ? still_computed : "there are no scores of this setting");
     }
 }
 
@@ -61,6 +70,11 @@ static int is_measured(const struct app *a) {
     return 0;
 }
 
+/* Of a page that a survey fills; part: how far it is, below 0 when nothing is being read. */
+static const char *no_tiles(const struct tiles *t, int stale, double part, const char *why) {
+    return unless(t->n > 0, stale || part >= 0 ? still_read : why);
+}
+
 static const char *why_not_here(const struct app *a, enum action k) {
     static const char one_split[] = "there are items of one split only", nothing_measured[] = "nothing is measured here yet";
     int both = a->catalog.count[SPLIT_VAL] && a->catalog.count[SPLIT_GEN];
@@ -79,8 +93,12 @@ static const char *why_not_here(const struct app *a, enum action k) {
     case ACT_resume: return no_job(a) ? no_job(a) : unless(a->job.list.count > 0, "there are no jobs");
     case ACT_open: case ACT_gallery_sort: return unless(a->gallery.count > 0, "there is no item here");
     case ACT_split: case ACT_reverse_query: return unless(both, one_split);
-    case ACT_reverse_open: case ACT_reverse_side: return unless(a->reverse.tiles.n > 0, "there are no scores of it");
-    case ACT_overall_sort: case ACT_overall_open: return unless(a->overall.tiles.n > 0, a->overall.set.id ? "the scores are still being read" : "there are no scores of this setting");
+    case ACT_reverse_side:
+        if (a->reverse.stale || a->reverse.part >= 0) return NULL;   /* they will be those of the other side */
+        return unless(a->reverse.tiles.n > 0, "there are no scores of it");
+    case ACT_reverse_open: return no_tiles(&a->reverse.tiles, a->reverse.stale, a->reverse.part, "there are no scores of it");
+    case ACT_overall_sort: case ACT_overall_open:
+        return no_tiles(&a->overall.tiles, a->overall.stale, a->overall.part, "there are no scores of this setting");
     case ACT_other_queries: return unless(a->row.set.id != 0 && a->detail.ref.split == SPLIT_TRAIN, "there are no scores of other queries for it");
     default: return NULL;
     }

@@ -304,6 +304,21 @@ static void from_a_training_item_to_the_queries_and_back(void **state) {
     free(text);
 }
 
+/* A key that was pressed too early is not told that there is nothing. */
+static void while_scores_are_read_nobody_is_told_that_there_are_none(void **state) {
+    (void)state;
+    static const char *const keys[] = { "2 R tab @idle", "2 R enter @idle", "7 enter @idle", "7 s @idle", "2 ] tab @idle" };
+    const char *path = rig_path("early.db");     /* with features: a lambda is stepped */
+    store_close(study(path));
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        char *text = screen_of(path, keys[i], 120, 36, "gen:3");
+        if (strstr(text, "there are no scores") || strstr(text, "still being")) fail_msg("%s:\n%s", keys[i], text);
+        free(text);
+    }
+    shows_the_same("2 R tab @idle", "2 R @idle tab", "gen:3");
+    shows("2 R v @idle tab", "gen:3", "there are no scores of it");
+}
+
 /* A screen that was left and is gone back to follows the setting too. */
 static void numbers_over_all_queries_are_of_the_setting_in_the_title(void **state) {
     (void)state;
@@ -494,6 +509,7 @@ int main(void) {
         cmocka_unit_test(every_key_is_listed_once_with_its_help),
         cmocka_unit_test(marks_and_lists_are_kept_and_add_up),
         cmocka_unit_test(from_a_training_item_to_the_queries_and_back),
+        cmocka_unit_test(while_scores_are_read_nobody_is_told_that_there_are_none),
         cmocka_unit_test(numbers_over_all_queries_are_of_the_setting_in_the_title),
         cmocka_unit_test(self_influence_is_shown_beside_its_own_scores_only),
         cmocka_unit_test(leverages_are_offered_for_the_scores_that_have_them),
