@@ -199,6 +199,9 @@ static void say_numbers(struct app *a, struct lines *l) {
 
 static void say_queries(struct app *a, struct lines *l) {
     const char *name = a->detail.opponents ? "opposes" : "supports";
+    size_t negative = 0;
+    for (size_t i = 0; i < a->detail.count; i++) negative += a->detail.other[i].score < 0;
+    if (a->detail.opponents && a->detail.count && !negative) name = "lowest";
     if (a->detail.ref.split != SPLIT_TRAIN) return;
     if (a->detail.message[0]) say(l, STYLE_DIM, name, "%s", a->detail.message);
     for (size_t i = 0; i < a->detail.count; i++) {

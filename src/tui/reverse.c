@@ -203,8 +203,23 @@ static void draw_facts(struct app *a, struct frame *f, struct area in) {
     }
 }
 
+/* What the list is of.  Only a score below zero opposes; the lowest of the others come after those. */
+static void write_title(const struct app *a, size_t cols, char *out, size_t size) {
+    const float *score = a->reverse.answer.score;
+    const uint32_t *order = a->reverse.order;
+    size_t n = a->reverse.tiles.n;
+    int narrow = cols < 60, opponents = a->reverse.opponents, goes_on = opponents && n && score[order[n - 1]] >= 0;
+    const char *of = a->reverse.split == SPLIT_GEN ? "generated" : "held-out", *does = opponents ? "opposes" : "supports";
+    const char *rest = !goes_on ? "" : cols < 80 ? ", lowest" : ", then the lowest";
+    char id[32];
+    item_ref_format(id, a->reverse.ref);
+    if (goes_on && score[order[0]] >= 0) snprintf(out, size, narrow ? "%s%s lowest" : "%s items with the lowest scores of %s", narrow ? "" : of, id);
+    else if (narrow || (goes_on && cols < 110)) snprintf(out, size, "%s %s%s", id, does, rest);
+    else snprintf(out, size, "%s items that %s %s%s", of, id, does, rest);
+}
+
 static void draw(struct app *a, struct frame *f, struct area in) {
-    char title[160], id[32];
+    char title[160], words[120], id[32];
     load(a);
     item_ref_format(id, a->reverse.ref);
     size_t side = in.cols >= 70 && in.rows >= 14 ? in.cols * 28 / 100 : 0;
@@ -213,10 +228,8 @@ static void draw(struct app *a, struct frame *f, struct area in) {
     char scale[24] = "", lambda[48] = "";
     if (s.scale && a->reverse.tiles.n) snprintf(scale, sizeof scale, "  x 1e%d", s.scale);
     if (!side) setting_other_lambda(a, &a->reverse.set, lambda, sizeof lambda);   /* the side box says it with more words */
-    const char *does = a->reverse.opponents ? "opposes" : "supports", *space = lambda[0] ? "  " : "";
-    if (in.cols < 60) snprintf(title, sizeof title, "%s %s%s%s%s", id, does, space, lambda, scale);
-    else snprintf(title, sizeof title, "%s items that %s %s%s%s%s", a->reverse.split == SPLIT_GEN ? "generated" : "held-out", id, does,
-                  space, lambda, scale);
+    write_title(a, in.cols, words, sizeof words);
+    snprintf(title, sizeof title, "%s%s%s%s", words, lambda[0] ? "  " : "", lambda, scale);
     struct area page = { in.row, in.col, in.rows, in.cols - side };
     tiles_draw(a, f, page, &a->reverse.tiles, title, get);
     if (a->reverse.tiles.n == 0) {

@@ -319,6 +319,36 @@ static void while_scores_are_read_nobody_is_told_that_there_are_none(void **stat
     shows("2 R v @idle tab", "gen:3", "there are no scores of it");
 }
 
+/* Scores above zero oppose nothing, however low they stand in a list. */
+static void what_has_no_score_below_zero_is_called_lowest(void **state) {
+    (void)state;
+    static const size_t negative[] = { 0, 2, RIG_GEN };
+    static const char *const title[] = { "generated items with the lowest scores of train:0", "generated items that train:0 opposes, then the lowest",
+                                         "generated items that train:0 opposes " };
+    static const char *const narrow[] = { " train:0 lowest", " train:0 opposes, lowest", " train:0 opposes " };
+    for (size_t w = 0; w < 3; w++) {
+        char name[32];
+        snprintf(name, sizeof name, "lowest-%zu.db", w);
+        const char *path = rig_path(name);
+        struct store *s = rig_project(path);
+        struct score_set set = { .method = "pixel-dot", .split = SPLIT_GEN, .mantissa_bits = 24, .n = RIG_TRAIN, .rows = RIG_GEN,
+                                 .lambda_rel = NAN, .lambda_abs = NAN, .d_eff = NAN, .version = 1 };
+        assert_int_equal(store_score_set_ensure(s, &set, NULL, &set), OK);
+        for (size_t q = 0; q < RIG_GEN; q++) {
+            float row[RIG_TRAIN];
+            for (size_t i = 0; i < RIG_TRAIN; i++) row[i] = 2 + rig_value(q * 1000 + i, 3);
+            row[0] = q < negative[w] ? -1.0f : 1.0f;
+            assert_int_equal(store_score_put(s, &set, q, row), OK);
+        }
+        store_close(s);
+        char *text = screen_of(path, "2 G R @idle tab", 120, 36, "gen:3"), *small = screen_of(path, "2 G R @idle tab", 40, 12, "gen:3");
+        if (!strstr(text, title[w])) fail_msg("%s", text);
+        if (!strstr(small, narrow[w])) fail_msg("%s", small);
+        free(text);
+        free(small);
+    }
+}
+
 /* A screen that was left and is gone back to follows the setting too. */
 static void numbers_over_all_queries_are_of_the_setting_in_the_title(void **state) {
     (void)state;
@@ -509,6 +539,7 @@ int main(void) {
         cmocka_unit_test(every_key_is_listed_once_with_its_help),
         cmocka_unit_test(marks_and_lists_are_kept_and_add_up),
         cmocka_unit_test(from_a_training_item_to_the_queries_and_back),
+        cmocka_unit_test(what_has_no_score_below_zero_is_called_lowest),
         cmocka_unit_test(while_scores_are_read_nobody_is_told_that_there_are_none),
         cmocka_unit_test(numbers_over_all_queries_are_of_the_setting_in_the_title),
         cmocka_unit_test(self_influence_is_shown_beside_its_own_scores_only),
