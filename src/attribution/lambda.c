@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum status lambda_parse(struct lambda *out, const char *text) {
+/* form: what is expected, for the message. */
+static enum status parse(struct lambda *out, const char *text, const char *form) {
     *out = (struct lambda){ LAMBDA_AUTO, 0 };
     if (!text || !strcmp(text, "auto")) return OK;
     int absolute = !strncmp(text, "abs:", 4);
@@ -17,10 +18,12 @@ enum status lambda_parse(struct lambda *out, const char *text) {
     size_t plain = strspn(digits, "0123456789.eE+-");
     double v = strtod(digits, &end);
     if (!*digits || digits[plain] || *end || !isfinite(v) || !(v > 0))
-        return fail(ERR_USAGE, "lambda '%s' is not a number above 0, abs:NUMBER, auto or, for a whole sweep, grid", text);
+        return fail(ERR_USAGE, "lambda '%s' is not a number above 0, abs:NUMBER%s", text, form);
     *out = (struct lambda){ absolute ? LAMBDA_ABSOLUTE : LAMBDA_RELATIVE, v };
     return OK;
 }
+
+enum status lambda_parse(struct lambda *out, const char *text) { return parse(out, text, " or auto"); }
 
 static enum status add_lambda(struct lambda *out, size_t *count, struct lambda l) {
     for (size_t i = 0; i < *count; i++)
@@ -41,7 +44,7 @@ enum status lambda_parse_list(struct lambda *out, size_t *count, const char *tex
             for (size_t i = 0; i < LAMBDA_GRID_COUNT; i++)
                 TRY(add_lambda(out, count, (struct lambda){ LAMBDA_RELATIVE, lambda_grid(i) }));
         else {
-            TRY(lambda_parse(&l, word));
+            TRY(parse(&l, word, ", auto or, for a whole sweep, grid"));
             TRY(add_lambda(out, count, l));
         }
         at += len;

@@ -22,7 +22,8 @@ static void add_word(char *out, size_t size, const char *word) {
 }
 
 /* Words, as far as they are known; "" otherwise. */
-static void words_of(char *out, size_t size, const char *name) {
+static void words_of(char *out, size_t size, const struct option *o) {
+    const char *name = o->name;
     out[0] = 0;
     if (!strcmp(name, "loss")) {
         for (int i = 0; i < LOSS_COUNT; i++) add_word(out, size, loss_name((enum loss)i));
@@ -36,7 +37,7 @@ static void words_of(char *out, size_t size, const char *name) {
     } else if (!strcmp(name, "checkpoint")) {
         add_word(out, size, "last all");
     } else if (!strcmp(name, "lambda")) {
-        add_word(out, size, "auto grid");
+        add_word(out, size, strstr(o->help, "grid") ? "auto grid" : "auto");   /* a sweep is not one ranking's */
     }
 }
 
@@ -55,7 +56,7 @@ static void bash_command(const struct command *c) {
     for (const struct option *o = c->options; o->name; o++) printf("--%s ", o->name);
     printf("--help'\n        case $before in\n");
     for (const struct option *o = c->options; o->name; o++) {
-        words_of(words, sizeof words, o->name);
+        words_of(words, sizeof words, o);
         if (!o->values) continue;
         if (is_file(o)) printf("        --%s) files=1 ;;\n", o->name);
         else printf("        --%s) words='%s' value=1 ;;\n", o->name, words);
@@ -108,7 +109,7 @@ static void zsh_command(const struct command *c) {
         printf(" \\\n            '--%s[", o->name);
         zsh_text(o->help);
         printf("]");
-        words_of(words, sizeof words, o->name);
+        words_of(words, sizeof words, o);
         for (int i = 0; i < o->values; i++) {
             printf(":");
             zsh_text(o->value);

@@ -21,7 +21,8 @@ enum status picker_open(struct picker *out, struct store *s, const struct pick *
     }
     out->on_grid = p->lambda && !strcmp(p->lambda, "grid");
     if (p->lambda && !out->on_grid) {
-        TRY(lambda_parse(&l, p->lambda));
+        if (lambda_parse(&l, p->lambda) != OK)
+            return fail(ERR_USAGE, "lambda '%s' is not a number above 0, abs:NUMBER, auto or, for any of the grid, grid", p->lambda);
         lambda_format(out->lambda, l);
     }
     out->has_checkpoint = p->checkpoint != NULL;

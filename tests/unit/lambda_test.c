@@ -52,6 +52,8 @@ static void what_is_no_lambda_is_refused(void **state) {
                                        "Auto", "abs:auto", "1e-400" };
     struct lambda l;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(lambda_parse(&l, bad[i]), ERR_USAGE);
+    assert_int_equal(lambda_parse(&l, "grid"), ERR_USAGE);      /* many: only a list may have it, and is offered it */
+    assert_string_equal(fail_reason(), "lambda 'grid' is not a number above 0, abs:NUMBER or auto");
 }
 
 static void lists_and_the_grid_are_read(void **state) {
@@ -66,6 +68,7 @@ static void lists_and_the_grid_are_read(void **state) {
     assert_int_equal(n, LAMBDA_GRID_COUNT + 1);
     static const char *const bad[] = { "", "0.1,", ",0.1", "grid,-1", "0.1 0.2", "grids" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(lambda_parse_list(l, &n, bad[i]), ERR_USAGE);
+    assert_non_null(strstr(fail_reason(), "'grids' is not a number above 0, abs:NUMBER, auto or, for a whole sweep, grid"));
     char many[LAMBDA_LIST_MAX * 8 + 16] = "";
     for (int i = 0; i <= LAMBDA_LIST_MAX; i++) snprintf(many + strlen(many), 9, "%s%d", i ? "," : "", i + 1000);
     assert_int_equal(lambda_parse_list(l, &n, many), ERR_USAGE);
