@@ -18,7 +18,8 @@ struct query_span {
 enum status query_span_parse(struct query_span *out, const char *word);
 
 /* picked[split][items]: 1 where the list names an item, NULL where it names none of the
- * split; the caller's to mem_free().  ERR_MISSING for an item that is not there. */
+ * split; the caller's to mem_free().  ERR_USAGE for an item that is not there, ERR_MISSING for all of
+ * a split that has none. */
 enum status queries_pick(unsigned char *picked[SPLIT_COUNT], const size_t items[SPLIT_COUNT], const char *list);
 
 #endif

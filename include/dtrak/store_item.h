@@ -19,6 +19,9 @@ struct item_ref { enum split split; size_t index; };
 
 enum status item_ref_parse(struct item_ref *out, const char *text);   /* ERR_USAGE */
 void item_ref_format(char out[32], struct item_ref ref);
+/* ERR_USAGE where the split's `count` items end before it: what somebody asks for and is not there is
+ * the same in every command, one line and wrong usage. */
+enum status item_ref_check(struct item_ref ref, size_t count);
 
 /* What is known of an item.  To add one: id, split, index and sha256 are the
  * store's to fill in and ignored; texts may be NULL.  When read, the texts are

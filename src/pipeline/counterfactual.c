@@ -126,11 +126,13 @@ static enum status read_takers(struct run *r) {
     return r->takers ? OK : fail(ERR_USAGE, "counterfactual: neither methods nor a list say what is taken away");
 }
 
-static enum status add_query(struct run *r, struct item_ref ref, int64_t checkpoint) {
+/* there: generated items in all. */
+static enum status add_query(struct run *r, struct item_ref ref, size_t there, int64_t checkpoint) {
     struct item_list l;
     char name[32];
     item_ref_format(name, ref);
     if (ref.split != SPLIT_GEN) return fail(ERR_USAGE, "counterfactual: %s is not a generated item, as in gen:17", name);
+    TRY(item_ref_check(ref, there));
     TRY(store_items_read(r->s, SPLIT_GEN, ref.index, 1, &l));
     enum status st = OK;
     if (!l.count)
@@ -165,11 +167,11 @@ static enum status read_queries(struct run *r) {
     TRY(store_checkpoints_resolve(r->s, "last", &last));
     int64_t id = last.checkpoint[last.count - 1].id;
     checkpoint_list_free(&last);
-    for (size_t i = 0; !list && i < room; i++) TRY(add_query(r, (struct item_ref){ SPLIT_GEN, i }, id));
+    for (size_t i = 0; !list && i < room; i++) TRY(add_query(r, (struct item_ref){ SPLIT_GEN, i }, there, id));
     while (next_word(&list, word, sizeof word)) {
         struct item_ref ref;
         TRY(item_ref_parse(&ref, word));
-        TRY(add_query(r, ref, id));
+        TRY(add_query(r, ref, there, id));
     }
     return OK;
 }
@@ -273,7 +275,7 @@ static enum status members_by_list(struct run *r, unsigned char *members) {
     if (!r->o->take) TRY(store_removal_list_get(r->s, r->o->list, &l));
     memset(members, 1, r->n);
     for (size_t i = 0; i < r->o->n_take; i++) {
-        if (r->o->take[i] >= r->n) return fail(ERR_RANGE, "there is no train:%zu: the last one is train:%zu", r->o->take[i], r->n - 1);
+        TRY(item_ref_check((struct item_ref){ SPLIT_TRAIN, r->o->take[i] }, r->n));
         members[r->o->take[i]] = 0;
     }
     for (size_t i = 0; i < l.count; i++) members[l.index[i]] = 0;

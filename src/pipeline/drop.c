@@ -203,8 +203,7 @@ static enum status read_query(struct dropper *d, const char *word) {
     if (dash && (dash[1] < '0' || dash[1] > '9' || *end || last < ref.index)) return fail(ERR_USAGE, "'%s' is not gen:5 or gen:5-9", word);
     if (ref.split == SPLIT_TRAIN) return fail(ERR_USAGE, "%s is a training item; the network was trained on it", word);
     TRY(store_items_count(d->s, ref.split, &count));
-    if (last >= count)
-        return fail(ERR_USAGE, "there is no %s:%zu: the database has %zu %s items", split_name(ref.split), last, count, split_name(ref.split));
+    TRY(item_ref_check((struct item_ref){ ref.split, last }, count));
     for (size_t i = ref.index; i <= last; i++) TRY(add_query(d, ref.split, i));
     return OK;
 }

@@ -209,9 +209,7 @@ static enum status open_all(struct maker *m) {
     TRY(item_ref_parse(&m->item, o->item));
     TRY(store_project_get(m->s, &m->project));
     TRY(store_items_count(m->s, m->item.split, &items));
-    if (m->item.index >= items)
-        return fail(ERR_MISSING, "gradient: there is no %s; the %s items are 0 to %zu of %zu", o->item,
-                    split_name(m->item.split), items ? items - 1 : 0, items);
+    TRY(item_ref_check(m->item, items));
     TRY(store_checkpoints_resolve(m->s, o->checkpoint, &m->checkpoint));
     if (m->checkpoint.count != 1)
         return fail(ERR_RANGE, "gradient: '%s' names %zu checkpoints, expected one", o->checkpoint ? o->checkpoint : "last",

@@ -97,9 +97,7 @@ static enum status add_queries(struct run *r, enum split split) {
     *q = (struct queries){ .split = split, .first = any ? o->queries[split].first : 0,
                            .count = any ? o->queries[split].count : there };
     if (any && !q->count && q->first < there) q->count = there - q->first;
-    if (any && (q->first + q->count > there || !q->count))
-        return fail(ERR_RANGE, "lds: queries %s:%zu-%zu are asked for, there are %zu", split_name(split), q->first,
-                    q->first + q->count - 1, there);
+    if (any) TRY(item_ref_check((struct item_ref){ split, q->first + (q->count ? q->count - 1 : 0) }, there));
     if (!q->count) return OK;
     TRY(items_digest(r->s, split, q->first, q->count, q->sha256));
     e->n_splits++;

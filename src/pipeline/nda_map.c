@@ -74,8 +74,8 @@ static enum status open_query(struct nda_query *q, struct store *s, const struct
     size_t count;
     TRY(store_items_count(s, q->ref.split, &count));
     TRY(store_items_count(s, SPLIT_TRAIN, &q->n));
-    if (q->ref.split == SPLIT_TRAIN || q->ref.index >= count)
-        return fail(ERR_USAGE, "there is no query %s:%zu; a query is a gen or val item", split_name(q->ref.split), q->ref.index);
+    if (q->ref.split == SPLIT_TRAIN) return fail(ERR_USAGE, "train:%zu is a training item; a query is a gen or val item", q->ref.index);
+    TRY(item_ref_check(q->ref, count));
     TRY(store_project_get(s, &q->project));
     q->project.patch = 1;   /* images as they are looked at, whatever the network's patch is */
     q->nda = (struct nda){ .C = q->project.channels, .H = q->project.height, .W = q->project.width };
@@ -166,7 +166,7 @@ enum status pipeline_nda_map(struct nda_map *out, struct nda_query *q, struct st
     float *image = NULL;
     enum status st;
     *out = (struct nda_map){ .width_px = q->nda.W, .height_px = q->nda.H };
-    if (item >= q->n) return fail(ERR_USAGE, "there is no train:%zu: the last one is train:%zu", item, q->n ? q->n - 1 : 0);
+    TRY(item_ref_check((struct item_ref){ SPLIT_TRAIN, item }, q->n));
     TRY(make_denominators(q, s, pool, p));
     out->query_map = mem_array(pixels, sizeof *out->query_map);
     out->train_map = mem_array(pixels, sizeof *out->train_map);

@@ -64,12 +64,9 @@ static enum status nearest(struct near_item *out, size_t *n, float *row, const s
 }
 
 static enum status check_item(struct store *s, struct item_ref item) {
-    char name[32];
     size_t count;
     TRY(store_items_count(s, item.split, &count));
-    if (item.index < count) return OK;
-    item_ref_format(name, item);
-    return fail(ERR_USAGE, "there is no %s: the database has %zu %s items", name, count, split_name(item.split));
+    return item_ref_check(item, count);
 }
 
 enum status near_by_pixels(struct store *s, struct item_ref item, size_t k, struct near_item *out, size_t *n,

@@ -43,9 +43,8 @@ enum status query_span_parse(struct query_span *out, const char *word) {
 
 static enum status pick_split(unsigned char **picked, size_t items, enum split split, const struct query_span *x) {
     size_t first = x->all ? 0 : x->first, last = x->all ? items : x->last + 1;
-    if (!items) return fail(ERR_MISSING, "there are no %s items", split_name(split));
-    if (last > items)
-        return fail(ERR_MISSING, "there is no %s:%zu; the last is %s:%zu", split_name(split), last - 1, split_name(split), items - 1);
+    if (!items && x->all) return fail(ERR_MISSING, "there are no %s items", split_name(split));
+    TRY(item_ref_check((struct item_ref){ split, last - 1 }, items));
     if (!*picked) *picked = mem_array(items, 1);
     if (!*picked) return fail(ERR_NOMEM, "queries: out of memory");
     memset(*picked + first, 1, last - first);

@@ -91,10 +91,7 @@ static enum status check_query(struct store *s, struct item_ref q) {
     item_ref_format(name, q);
     if (q.split == SPLIT_TRAIN) return fail(ERR_USAGE, "%s is a training item; a query is a gen or val item", name);
     TRY(store_items_count(s, q.split, &count));
-    if (!count) return fail(ERR_USAGE, "there is no %s: the database has no %s items", name, split_name(q.split));
-    if (q.index >= count)
-        return fail(ERR_USAGE, "there is no %s: the last one is %s:%zu", name, split_name(q.split), count - 1);
-    return OK;
+    return item_ref_check(q, count);
 }
 
 static enum status fill_side(struct report_entry **out, size_t *n, struct store *s, const struct report_ranking *r,

@@ -152,9 +152,7 @@ enum status report_sheet_split(struct image *out, struct store *s, enum split sp
     *out = (struct image){ 0 };
     TRY(store_items_count(s, split, &there));
     if (!there) return fail(ERR_MISSING, "there are no %s items to draw", split_name(split));
-    if (first >= there)
-        return fail(ERR_USAGE, "there is no %s:%zu: the last one is %s:%zu", split_name(split), first,
-                    split_name(split), there - 1);
+    TRY(item_ref_check((struct item_ref){ split, first }, there));
     if (!count || count > there - first) count = there - first;
     if (columns < 1 || columns > count) columns = count;
     size_t cell = SMALL_TILE_PX + SMALL_GAP_PX, high = cell + SMALL_LINE_PX;

@@ -38,6 +38,15 @@ void item_ref_format(char out[32], struct item_ref ref) {
     snprintf(out, 32, "%s:%zu", split_name(ref.split), ref.index);
 }
 
+enum status item_ref_check(struct item_ref ref, size_t count) {
+    char name[32], last[32];
+    if (ref.index < count) return OK;
+    item_ref_format(name, ref);
+    if (!count) return fail(ERR_USAGE, "there is no %s: the database has no %s items", name, split_name(ref.split));
+    item_ref_format(last, (struct item_ref){ ref.split, count - 1 });
+    return fail(ERR_USAGE, "there is no %s: the last one is %s", name, last);
+}
+
 void item_list_free(struct item_list *l) {
     mem_free(l->item);
     mem_free(l->text);

@@ -20,9 +20,7 @@ enum status app_first_query(struct app *a) {
         TRY(item_ref_parse(&ref, a->o.query));
         if (ref.split == SPLIT_TRAIN)
             return fail(ERR_USAGE, "%s: a query is a gen or a val item", a->o.query);
-        if (ref.index >= a->catalog.count[ref.split])
-            return fail(ERR_USAGE, "there is no item %s: the database has %zu %s items", a->o.query,
-                        a->catalog.count[ref.split], split_name(ref.split));
+        TRY(item_ref_check(ref, a->catalog.count[ref.split]));
     } else if (a->catalog.count[ref.split] == 0) {
         setting_start(a);
         gallery_refilter(a);

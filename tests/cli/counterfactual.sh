@@ -97,7 +97,7 @@ says the_latest_picture_of_a_query_counts $? "$(cat again.txt err.txt)"
 says and_it_is_the_later_one "$(! cmp -s now.csv then.csv && [ "$(wc -l < now.csv)" = 1 ] && echo 0 || echo 1)" "$(cat now.csv then.csv)"
 "$DTRAK" counterfactual a.db --list tried --take train:1 --items gen:2 --steps 20 --dry-run > out.txt 2> err.txt
 exits a_dry_run_makes_no_list 1 'no list "tried"' counterfactual a.db --list tried
-exits a_refused_call_replaces_no_list 1 "gen:9" counterfactual a.db --list mine --take train:1 --items gen:9
+exits a_refused_call_replaces_no_list 2 "gen:9" counterfactual a.db --list mine --take train:1 --items gen:9
 "$DTRAK" counterfactual a.db --list mine --items gen:2 --steps 20 > out.txt 2> err.txt
 says the_list_is_what_it_was $? "$(cat err.txt)"
 equal and_no_other_network_came "$("$DTRAK" counterfactual a.db --report --csv | grep -c list:mine)" 1
@@ -105,10 +105,10 @@ exits a_length_is_given_once 2 "take one of them" counterfactual a.db --methods 
 exits a_report_shows_everything 2 "show everything" counterfactual a.db --report --methods random
 exits a_list_that_is_not_there_is_named 1 'no list "yours"' counterfactual a.db --list yours
 exits only_training_items_are_taken 2 "train:3" counterfactual a.db --list mine --take gen:1
-exits an_item_beyond_the_end_is_refused 1 "train:30" counterfactual a.db --list mine --take train:30
+exits an_item_beyond_the_end_is_refused 2 "train:30" counterfactual a.db --list mine --take train:30
 exits everything_cannot_be_taken 1 "some must go and some stay" counterfactual a.db --methods random --remove 30
 exits a_query_must_be_generated 2 "val:1" counterfactual a.db --methods random --remove 3 --items val:1
-exits a_query_beyond_the_end_is_refused 1 "gen:9" counterfactual a.db --methods random --remove 3 --items gen:9
+exits a_query_beyond_the_end_is_refused 2 "gen:9" counterfactual a.db --methods random --remove 3 --items gen:9
 exits an_unknown_method_is_refused 2 "magic" counterfactual a.db --methods magic --remove 3
 exits something_must_be_taken 2 "--methods or --list" counterfactual a.db
 "$DTRAK" counterfactual a.db --report --csv > a.csv 2> err.txt

@@ -83,6 +83,31 @@ same_file as_they_were few.csv shipped.csv
 grep -q '^16 pictures: 16 done' out.txt
 says its_counterfactuals_are_known_as_done $? "$(cat out.txt err.txt)"
 
+# An item that is not there is wrong usage wherever one is asked for, in the same words.
+while read -r words; do
+    case $words in *train:500*) last=train:499 ;; *) last=gen:95 ;; esac
+    # shellcheck disable=SC2086
+    exits "${words%% *}_refuses_$(echo "$words" | sed 's/.*\(gen\|train\):[0-9,a-z:-]*500.*/\1/')_items_that_are_not_there" 2 ": the last one is $last" $words
+done << 'END'
+rank looked.db --query gen:500
+compare looked.db --query gen:500
+page looked.db --query gen:500 --out not.html
+export looked.db --csv not.csv --query gen:0,gen:500
+neighbours looked.db --item train:500
+neighbours looked.db --item gen:500 --by features
+nda-map looked.db --query gen:500 --item train:0 --json
+nda-map looked.db --query gen:0 --item train:500 --json
+score looked.db --method pixel-cos --query gen:500
+counterfactual looked.db --methods dtrak --items gen:0,gen:500 --dry-run
+counterfactual looked.db --list some --take train:3,train:500 --items gen:0 --dry-run
+slim looked.db not.db --query gen:0-500
+gradient looked.db --item train:500 --timesteps 5 --out not.st
+lds looked.db --queries val:0-3,gen:0-500 --dry-run
+drop looked.db --query gen:500
+view looked.db --query gen:500 --keys q --dump /dev/null
+END
+nothing_left not. and_nothing_is_written
+
 # It keeps losses of queries that were dropped from it, as its copies do.
 cp "$root/assets/demo.db" copy.db
 holds a_copy_of_it_is_merged "$DTRAK" merge looked.db copy.db

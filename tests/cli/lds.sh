@@ -236,7 +236,7 @@ says and_leaves_no_file $?
 exits a_subset_beyond_the_last_is_refused 1 "subset 7" lds a.db --subsets 6 --only 7
 exits ranges_are_read 2 "--only" lds a.db --only 3-1
 exits queries_are_read 2 "neither val nor gen" lds a.db --queries train:0-3
-exits queries_beyond_the_end_are_refused 1 "val:0-9" lds a.db --queries val:0-9
+exits queries_beyond_the_end_are_refused 2 "there is no val:9: " lds a.db --queries val:0-9
 exits same_takes_two_words 2 "neither epochs nor steps" lds a.db --same years
 exits merging_what_is_not_there_is_refused 1 "no such file" merge a.db not-there.db
 "$DTRAK" merge a.db e.db > out.txt 2> err.txt

@@ -190,7 +190,7 @@ says a_copy_with_the_scores_of_some_queries $? "$(cat err.txt)"
 same_rank their_rankings_stay n.db gen:2 some.db gen:2 --method dtrak
 exits those_of_others_are_gone 1 "no scores of D-TRAK" rank some.db --query gen:0 --method dtrak
 holds the_copy_of_some_queries_is_clean "$DTRAK" check some.db
-exits a_query_that_is_not_there_is_refused 1 "there is no gen:9" slim n.db none.db --query gen:9
+exits a_query_that_is_not_there_is_refused 2 "there is no gen:9" slim n.db none.db --query gen:9
 exits a_copy_without_any_scores_is_refused 1 "none would be left" slim n.db none.db --method nda
 nothing_left none nothing_is_left_of_it
 finish

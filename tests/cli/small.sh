@@ -198,7 +198,7 @@ holds gradient_takes_noise "$DTRAK" gradient a.db --item train:5 --timesteps 100
 npy other.npy "1, 4, 16, 16" 4096
 exits noise_of_another_shape_says_found_and_expected 1 "noise of 1 x 4 x 16 x 16, expected 2 x 4 x 16 x 16" gradient a.db --item train:5 --timesteps 100,500 --noise other.npy --out bad.safetensors
 exits a_timestep_beyond_the_last_is_named 1 "timestep 1000" gradient a.db --item train:5 --timesteps 1000 --out bad.safetensors
-exits an_item_beyond_the_last_is_named 1 "train:48" gradient a.db --item train:48 --timesteps 1 --out bad.safetensors
+exits an_item_beyond_the_last_is_named 2 "train:48" gradient a.db --item train:48 --timesteps 1 --out bad.safetensors
 exits a_gradient_is_of_one_checkpoint 1 "expected one" gradient a.db --item train:5 --timesteps 1 --checkpoint all --out bad.safetensors
 holds a_gradient_that_fails_leaves_no_file test ! -e bad.safetensors
 

@@ -183,7 +183,7 @@ static void what_does_not_belong_together_is_refused(void **state) {
     o.queries[SPLIT_VAL].given = 1;
     o.queries[SPLIT_VAL].first = 3;
     o.queries[SPLIT_VAL].count = 3;
-    refused(pipeline_lds(s, &o, NULL, &m), ERR_RANGE, "val:3-5");
+    refused(pipeline_lds(s, &o, NULL, &m), ERR_USAGE, "no val:5");
     store_close(s);
     store_close(items);
     store_close(gen);

@@ -205,7 +205,7 @@ static void nonsense_is_refused(void **state) {
     struct nda_map m;
     struct nda_map_options o = { 0 };
     refused(nda_query_new(&q, s, (struct item_ref){ SPLIT_TRAIN, 0 }, &o), ERR_USAGE, "gen or val");
-    refused(nda_query_new(&q, s, (struct item_ref){ SPLIT_GEN, GEN }, &o), ERR_USAGE, "no query gen:3");
+    refused(nda_query_new(&q, s, (struct item_ref){ SPLIT_GEN, GEN }, &o), ERR_USAGE, "no gen:3");
     o.patch = 100;
     assert_int_equal(nda_query_new(&q, s, (struct item_ref){ SPLIT_GEN, 0 }, &o), ERR_USAGE);
     o.patch = 3;

@@ -270,7 +270,7 @@ static void only_the_queries_asked_for_are_scored(void **state) {
         o.splits = 1u << SPLIT_VAL;
         assert_int_equal(pipeline_score(s, &o, NULL), ERR_MISSING);
         o.splits = 0;
-        static const char *const wrong[][2] = { { "gen:37", "there is no gen:37; the last is gen:36" }, { "train:3", "is a training item" },
+        static const char *const wrong[][2] = { { "gen:37", "there is no gen:37: the last one is gen:36" }, { "train:3", "is a training item" },
                                                 { "gen:3-", "is not a query" }, { "", "is not a query" }, { "gen:1,,", "is not a query" } };
         for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
             o.queries = wrong[i][0];
