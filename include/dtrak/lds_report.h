@@ -70,6 +70,8 @@ struct lds_report {
     size_t others;                       /* measured under other protocols, and left aside */
     double loss, loss_low, loss_high;    /* training loss of the networks used */
     double project_loss;                 /* of the project's own at the end; NAN: not known */
+    char reference_method[32], reference_loss[16];   /* with which rows are compared */
+    int is_reference_asked;              /* somebody named it */
     struct lds_report_split split[2];
     size_t n_splits;
 };
@@ -79,9 +81,11 @@ struct lds_report_options {
     int keep;                            /* store the values where the database can be written */
 };
 
-/* ERR_MISSING when nothing was retrained yet, ERR_RANGE when too few subsets are done. */
+/* ERR_MISSING when nothing was retrained yet, ERR_RANGE when too few subsets are done, ERR_USAGE when nothing
+ * is measured of the reference that is asked for; the message names what is. */
 enum status pipeline_lds_report(struct lds_report *out, struct store *s, const struct lds_report_options *o,
                                 const struct progress *p);
+int lds_report_is_reference(const struct lds_report *r, const struct score_set *set);
 void lds_report_free(struct lds_report *r);   /* fine on a zeroed one */
 
 #endif

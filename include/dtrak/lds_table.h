@@ -11,4 +11,8 @@ enum status lds_table_text(struct buf *out, const struct lds_report *r, int all_
 enum status lds_table_json(struct buf *out, const struct lds_report *r);
 enum status lds_table_csv(struct buf *out, const struct lds_report *r);
 
+/* Why nothing of this split is compared with the reference that was asked for, in one line without its end; nothing
+ * where something is, or none was asked for.  The text form has it. */
+void lds_table_no_differences(struct buf *b, const struct lds_report *r, const struct lds_report_split *sp);
+
 #endif

@@ -160,6 +160,19 @@ static enum status read_reference(const struct args *a, char method[32], char lo
     return OK;
 }
 
+/* Forms for programs have no place for it. */
+static enum status say_no_differences(const struct lds_report *r) {
+    struct buf b = BUF_INIT;
+    for (size_t k = 0; k < r->n_splits; k++) {
+        b.len = 0;
+        lds_table_no_differences(&b, r, &r->split[k]);
+        if (b.len && buf_status(&b) == OK) cli_say(stderr, b.data);
+    }
+    enum status st = buf_status(&b);
+    buf_free(&b);
+    return st;
+}
+
 static enum status print_report(const struct args *a) {
     struct lds_report_options o = { .keep = 1 };
     struct lds_report r = { 0 };
@@ -176,6 +189,7 @@ static enum status print_report(const struct args *a) {
     if (st == OK)
         st = args_has(a, "json") ? lds_table_json(&out, &r) : args_has(a, "csv") ? lds_table_csv(&out, &r)
                                                            : lds_table_text(&out, &r, args_has(a, "all-lambdas"));
+    if (st == OK && (args_has(a, "json") || args_has(a, "csv"))) st = say_no_differences(&r);
     if (st == OK) fwrite(out.data, 1, out.len, stdout);
     buf_free(&out);
     lds_report_free(&r);

@@ -269,13 +269,61 @@ static double likeness(const struct lds_report_split *sp, const struct lds_repor
     return score + (double)b->timesteps / 1e3 + (double)rows_of_k(sp, b->k) / 1e6 + (double)b->k / 1e12;
 }
 
-static void choose_reference(const struct maker *m, struct lds_report_split *sp, size_t at) {
-    const char *method = m->o->reference_method ? m->o->reference_method : "trak";
-    const char *loss = m->o->reference_method ? m->o->reference_loss ? m->o->reference_loss : "" : "simple";
+static void set_reference(struct lds_report *r, const struct lds_report_options *o) {
+    r->is_reference_asked = o->reference_method != NULL;
+    snprintf(r->reference_method, sizeof r->reference_method, "%s", o->reference_method ? o->reference_method : "trak");
+    snprintf(r->reference_loss, sizeof r->reference_loss, "%s", !o->reference_method ? "simple" : o->reference_loss ? o->reference_loss : "");
+}
+
+int lds_report_is_reference(const struct lds_report *r, const struct score_set *set) {
+    return !strcmp(set->method, r->reference_method) && !strcmp(set->loss, r->reference_loss);
+}
+
+/* Adds "trak:simple" to a list that has each once; 1: it is the reference. */
+static int add_measured(const struct lds_report *r, const struct score_set *set, char *list, size_t size) {
+    char word[64];
+    size_t len = strlen(list), at = 0;
+    if (lds_report_is_reference(r, set)) return 1;
+    int n = snprintf(word, sizeof word, "%s%s%s", set->method, set->loss[0] ? ":" : "", set->loss);
+    for (; list[at]; at += strcspn(list + at, " ") + (strchr(list + at, ' ') != NULL))
+        if (!strncmp(list + at, word, (size_t)n) && (!list[at + (size_t)n] || list[at + (size_t)n] == ' ')) return 0;
+    snprintf(list + len, size - len, "%s%s", len ? " " : "", word);
+    return 0;
+}
+
+/* Does the report have a line of it?  Rows of all queries, or what was measured of them before. */
+static enum status is_measured(struct maker *m, const struct score_set *set, int *has) {
+    struct lds_estimate was;
+    *has = 0;
+    for (size_t k = 0; k < m->r->n_splits && !*has; k++) {
+        const struct lds_report_split *sp = &m->r->split[k];
+        if (set->split != sp->split) continue;
+        *has = !sp->is_other && set->rows_done >= sp->Q;
+        if (!*has) TRY(measured_before(m, set->id, 0, &was, has));
+    }
+    return OK;
+}
+
+/* One that is asked for is measured, or it is a mistake that is said before the work. */
+static enum status check_reference(struct maker *m, const struct score_set_list *sets) {
+    const struct lds_report *r = m->r;
+    char list[600] = "";
+    int found = !r->is_reference_asked;
+    for (size_t i = 0; i < sets->count && !found; i++) {
+        int has;
+        TRY(is_measured(m, &sets->set[i], &has));
+        if (has) found = add_measured(r, &sets->set[i], list, sizeof list);
+    }
+    if (found) return OK;
+    return fail(ERR_USAGE, "lds: there are no measured scores of %s%s%s to compare with; there are those of: %s", r->reference_method,
+                r->reference_loss[0] ? ":" : "", r->reference_loss, list[0] ? list : "none");
+}
+
+static void choose_reference(const struct lds_report *r, struct lds_report_split *sp, size_t at) {
     double best = -1;
-    if (!strcmp(sp->row[at].set.method, method) && !strcmp(sp->row[at].set.loss, loss)) return;
+    if (lds_report_is_reference(r, &sp->row[at].set)) return;
     for (size_t i = 0; i < sp->rows; i++) {
-        if (strcmp(sp->row[i].set.method, method) != 0 || strcmp(sp->row[i].set.loss, loss) != 0) continue;
+        if (!lds_report_is_reference(r, &sp->row[i].set)) continue;
         double like = likeness(sp, &sp->row[at], &sp->row[i]);
         if (like <= best) continue;
         best = like;
@@ -414,14 +462,11 @@ static int begins_sweep(const struct lds_report_split *sp, size_t at) {
 }
 
 /* The sweep whose setting is that of w but for method and loss, which are the reference's. */
-static size_t sweep_reference(const struct maker *m, const struct lds_report_split *sp, size_t at) {
-    const char *method = m->o->reference_method ? m->o->reference_method : "trak";
-    const char *loss = m->o->reference_method ? m->o->reference_loss ? m->o->reference_loss : "" : "simple";
+static size_t sweep_reference(const struct lds_report *r, const struct lds_report_split *sp, size_t at) {
     const struct score_set *a = &sp->row[sp->sweep[at].first].set;
     for (size_t i = 0; i < sp->sweeps; i++) {
         const struct score_set *b = &sp->row[sp->sweep[i].first].set;
-        if (!strcmp(b->method, method) && !strcmp(b->loss, loss) && a->timesteps == b->timesteps && a->k == b->k &&
-            same_checkpoints(a, b)) return i;
+        if (lds_report_is_reference(r, b) && a->timesteps == b->timesteps && a->k == b->k && same_checkpoints(a, b)) return i;
     }
     return at;
 }
@@ -439,7 +484,7 @@ static enum status judge_sweeps(struct maker *m, struct lds_report_split *sp) {
         if (st == OK) st = progress_check(m->progress);
     }
     for (size_t i = 0; st == OK && i < sp->sweeps; i++) {
-        sp->sweep[i].reference = sweep_reference(m, sp, i);
+        sp->sweep[i].reference = sweep_reference(m->r, sp, i);
         if (sp->sweep[i].reference != i)
             st = lds_difference(&sp->sweep[i].minus, &sel[i].fit, &sel[sp->sweep[i].reference].fit);
     }
@@ -500,7 +545,7 @@ static enum status judge_split(struct maker *m, struct lds_report_split *sp, con
         m->reference[centred] = mem_array(sp->rows + 1, sizeof *m->reference[centred]);
         if (!m->reference[centred]) return fail(ERR_NOMEM, "lds: out of memory");
     }
-    for (size_t i = 0; i < sp->rows; i++) choose_reference(m, sp, i);
+    for (size_t i = 0; i < sp->rows; i++) choose_reference(m->r, sp, i);
     for (size_t i = 0; i < sp->rows; i++) {
         for (int centred = 0; centred < 2; centred++) TRY(judge_row(m, sp, i, centred));
         progress_report(m->progress, (double)(i + 1), (double)sp->rows, "lds", split_name(sp->split));
@@ -548,11 +593,12 @@ static enum status report(struct maker *m) {
     struct score_set_list sets;
     TRY(lds_outputs_open(&m->outputs, m->s, LDS_SUBSETS_MIN));
     TRY(describe_outputs(m->r, &m->outputs));
+    set_reference(m->r, m->o);
     TRY(store_checkpoints_list(m->s, &m->checkpoints));
     const struct checkpoint *last = checkpoint_list_last(&m->checkpoints);
     m->r->project_loss = last ? last->train_loss : (double)NAN;
     TRY(store_score_sets_list(m->s, &sets));
-    enum status st = OK;
+    enum status st = check_reference(m, &sets);
     for (size_t k = 0; k < m->r->n_splits && st == OK; k++) {
         st = judge_split(m, &m->r->split[k], &sets);
         split_done(m, m->r->split[k].rows);

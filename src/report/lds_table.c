@@ -4,7 +4,9 @@
 #include "parts.h"
 
 #include "dtrak/json.h"
+#include "dtrak/loss.h"
 #include "dtrak/mem.h"
+#include "dtrak/method.h"
 #include "dtrak/text.h"
 
 #include <math.h>
@@ -70,29 +72,40 @@ static int add_setting(struct buf *b, const struct lds_report_row *row) {
     return text[0] != 0;
 }
 
-static void add_row(struct buf *b, const struct lds_report_split *sp, size_t at) {
+/* How many rows are compared with another. */
+static size_t differences(const struct lds_report_split *sp) {
+    size_t n = 0;
+    for (size_t i = 0; i < sp->rows; i++) n += sp->row[i].reference != i;
+    return n;
+}
+
+/* Where nothing is compared there is no column for it. */
+static const char *const columns[2] = { "  method                    LDS         centred     Q_eff  setting\n",
+                                        "  method                    LDS         - reference  centred     - reference  Q_eff  setting\n" };
+
+static void add_row(struct buf *b, const struct lds_report_split *sp, size_t at, int compared) {
     const struct lds_report_row *row = &sp->row[at];
     add_name(b, row);
     add_estimate(b, &row->plain, 0, 12);
-    if (row->reference == at) add_cell(b, "", 13);
-    else add_estimate(b, &row->minus, 1, 13);
+    if (compared && row->reference == at) add_cell(b, "", 13);
+    else if (compared) add_estimate(b, &row->minus, 1, 13);
     add_estimate(b, &row->centred, 0, 12);
-    if (row->reference == at) add_cell(b, "", 13);
-    else add_estimate(b, &row->minus_centred, 1, 13);
+    if (compared && row->reference == at) add_cell(b, "", 13);
+    else if (compared) add_estimate(b, &row->minus_centred, 1, 13);
     int any = add_setting(b, row);
     if (row->is_halves) buf_printf(b, "%smade of one half of the subsets, judged on the other, both ways", any ? "  " : "");
     if (row->plain.constant) buf_printf(b, "  constant for %zu queries", row->plain.constant);
     buf_text(b, "\n");
 }
 
-static void add_sweep(struct buf *b, const struct lds_report_split *sp, size_t at) {
+static void add_sweep(struct buf *b, const struct lds_report_split *sp, size_t at, int compared) {
     const struct lds_report_sweep *w = &sp->sweep[at];
     const struct lds_report_row *row = &sp->row[w->first];
     char text[128];
     add_name(b, row);
     add_estimate(b, &w->selected, 0, 12);
-    if (w->reference == at) add_cell(b, "", 13);
-    else add_estimate(b, &w->minus, 1, 13);
+    if (compared && w->reference == at) add_cell(b, "", 13);
+    else if (compared) add_estimate(b, &w->minus, 1, 13);
     if (w->automatic == SIZE_MAX) add_cell(b, "", 8);
     else {
         snprintf(text, sizeof text, "%.1f", 100 * sp->row[w->automatic].plain.value);
@@ -136,7 +149,34 @@ static void add_left(struct buf *b, const struct lds_report_split *sp, const str
     }
 }
 
+/* "D-TRAK, Pixel cos": those that have rows here, each once. */
+static void names_of_rows(const struct lds_report_split *sp, char *out, size_t size) {
+    out[0] = 0;
+    for (size_t i = 0; i < sp->rows; i++) {
+        size_t len = strlen(out), known = 0;
+        for (size_t k = 0; k < i; k++) known += !strcmp(sp->row[k].name, sp->row[i].name);
+        if (!known) snprintf(out + len, size - len, "%s%s", len ? ", " : "", sp->row[i].name);
+    }
+}
+
+void lds_table_no_differences(struct buf *b, const struct lds_report *r, const struct lds_report_split *sp) {
+    char name[METHOD_DISPLAY], others[400], safe[500];
+    int here = 0, before = 0;
+    if (!r->is_reference_asked || differences(sp)) return;
+    method_display(name, method_parse(r->reference_method, NULL), loss_parse(r->reference_loss));
+    for (size_t i = 0; i < sp->rows; i++) here |= lds_report_is_reference(r, &sp->row[i].set);
+    for (size_t i = 0; i < sp->n_incomplete; i++)
+        before |= sp->incomplete[i].is_measured && lds_report_is_reference(r, &sp->incomplete[i].row.set);
+    names_of_rows(sp, others, sizeof others);
+    text_escape(safe, sizeof safe, others);
+    buf_printf(b, "no differences from %s of %s items: ", name, split_name(sp->split));
+    if (here) buf_printf(b, "nothing else has scores of all %zu", sp->Q);
+    else if (!sp->rows) buf_printf(b, "they take scores of all %zu, which nothing has here", sp->Q);
+    else buf_printf(b, "it has no scores of all %zu%s; these have: %s", sp->Q, before ? " any more" : "", safe);
+}
+
 static void add_split(struct buf *b, const struct lds_report *r, const struct lds_report_split *sp, int all) {
+    int compared = differences(sp) > 0, sweeps_compared = 0;
     buf_printf(b, "\n%s: %zu queries, %zu subsets\n", split_name(sp->split), sp->Q, r->M);
     if (sp->is_other) buf_printf(b, "  the losses are of other %s items than those that have their numbers now: nothing is measured anew\n", split_name(sp->split));
     if (isfinite(sp->repeat[0].r)) {
@@ -159,17 +199,23 @@ static void add_split(struct buf *b, const struct lds_report *r, const struct ld
     }
     if (isfinite(sp->measured)) buf_printf(b, "  losses at these timesteps agree with losses at others to r %.3f\n", sp->measured);
     if (r->M < LDS_INTERVAL_MIN) buf_printf(b, "  no intervals: they need %d subsets\n", LDS_INTERVAL_MIN);
-    if (sp->rows) buf_text(b, "  method                    LDS         - reference  centred     - reference  Q_eff  setting\n");
+    if (r->is_reference_asked && !compared) {
+        buf_text(b, "  ");
+        lds_table_no_differences(b, r, sp);
+        buf_text(b, "\n");
+    }
+    if (sp->rows) buf_text(b, columns[compared]);
     else if (!sp->n_incomplete) buf_printf(b, "  no scores of %s items; dtrak score makes them\n", split_name(sp->split));
     for (size_t i = 0; i < sp->rows; i++)
-        if (all || !stated_in_sweep(sp, &sp->row[i])) add_row(b, sp, i);
+        if (all || !stated_in_sweep(sp, &sp->row[i])) add_row(b, sp, i, compared);
     if (sp->sweeps) buf_text(b, "\n  lambda chosen on one half of the subsets and judged on the other, both ways, averaged; the oracle is\n"
-                                "  chosen and judged on all of them\n"
-                                "  method                    LDS         - reference  auto    oracle  setting\n");
-    for (size_t i = 0; i < sp->sweeps; i++) add_sweep(b, sp, i);
+                                "  chosen and judged on all of them\n");
+    for (size_t i = 0; i < sp->sweeps; i++) sweeps_compared += sp->sweep[i].reference != i;
+    if (sp->sweeps) buf_printf(b, "  method                    LDS         %sauto    oracle  setting\n", sweeps_compared ? "- reference  " : "");
+    for (size_t i = 0; i < sp->sweeps; i++) add_sweep(b, sp, i, sweeps_compared > 0);
     if (sp->n_incomplete && sp->incomplete[0].is_measured)
         buf_printf(b, "\n  as measured when the scores of all %zu queries were here:\n"
-                      "  method                    LDS         centred     Q_eff  setting\n", sp->Q);
+                      "%s", sp->Q, columns[0]);
     for (size_t i = 0; i < sp->n_incomplete; i++)
         if (all || !sp->incomplete[i].is_measured || !is_of_sweep(&sp->incomplete[i].row)) add_left(b, sp, &sp->incomplete[i]);
 }
@@ -196,7 +242,9 @@ static enum status add_head(struct buf *b, const struct lds_report *r) {
     if (isfinite(r->loss)) buf_printf(b, "; training loss %.4f (%.4f to %.4f)", r->loss, r->loss_low, r->loss_high);
     if (isfinite(r->project_loss)) buf_printf(b, ", of the project's own %.4f", r->project_loss);
     if (r->others) buf_printf(b, "\n%zu network%s of other protocols left aside", r->others, r->others == 1 ? "" : "s");
-    buf_text(b, "\nLDS x 100 with standard errors from a jackknife over subsets and queries; differences are paired\n");
+    size_t compared = 0;
+    for (size_t k = 0; k < r->n_splits; k++) compared += differences(&r->split[k]);
+    buf_printf(b, "\nLDS x 100 with standard errors from a jackknife over subsets and queries%s\n", compared ? "; differences are paired" : "");
 done:
     json_free(t);
     json_free(e);
@@ -305,7 +353,7 @@ static void add_json_split(struct buf *b, const struct lds_report_split *sp) {
                sp->Q, sp->is_other ? "true" : "false");
     for (int c = 0; c < 2; c++) add_json_repeat(b, sp, c);
     add_field(b, "measured", sp->measured);
-    buf_text(b, ",\n \"rows\": [");
+    buf_printf(b, ", \"differences\": %zu,\n \"rows\": [", differences(sp));
     for (size_t i = 0; i < sp->rows; i++) {
         buf_text(b, i ? ",\n  " : "\n  ");
         add_json_row(b, &sp->row[i], &sp->row[sp->row[i].reference]);
@@ -327,6 +375,7 @@ static void add_json_split(struct buf *b, const struct lds_report_split *sp) {
 }
 
 enum status lds_table_json(struct buf *out, const struct lds_report *r) {
+    char reference[64];
     buf_printf(out, "{\"train_protocol\": %s,\n\"eval_protocol\": %s,\n", r->train_text, r->eval_text);
     buf_printf(out, "\"subsets\": %zu, \"seeds\": %zu, \"networks\": %zu, \"diverged\": %zu, \"unfinished\": %zu, \"of_other_protocols\": %zu,\n",
                r->M, r->seeds, r->models, r->diverged, r->open, r->others);
@@ -337,7 +386,10 @@ enum status lds_table_json(struct buf *out, const struct lds_report *r) {
     add_field(out, "train_loss_high", r->loss_high);
     buf_text(out, ", ");
     add_field(out, "project_train_loss", r->project_loss);
-    buf_text(out, ",\n\"splits\": [");
+    buf_text(out, ", ");
+    snprintf(reference, sizeof reference, "%s%s%s", r->reference_method, r->reference_loss[0] ? ":" : "", r->reference_loss);
+    add_json_text(out, "compared_with", reference);
+    buf_text(out, "\n\"splits\": [");
     for (size_t k = 0; k < r->n_splits; k++) {
         buf_text(out, k ? ",\n" : "\n");
         add_json_split(out, &r->split[k]);

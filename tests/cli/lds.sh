@@ -168,6 +168,20 @@ equal it_says_which "$(sed -n '$s/ score sets.*//p' out.txt)" 12
 says the_report_still_works $? "$(cat err.txt)"
 equal and_has_what_was_measured "$(line t.txt val D-TRAK)" "$(line r.txt val D-TRAK)"
 exits a_ranking_is_not_there_any_more 1 "no scores of D-TRAK" rank slim.db --query gen:0 --method dtrak --lambda 10
+grep -q '; differences are paired$' r.txt && grep -q ' - reference ' r.txt && ! grep -q 'paired\|- reference' t.txt
+says differences_are_promised_where_there_are_any $? "$(cat t.txt)"
+"$DTRAK" lds slim.db --report --reference dtrak > t.txt 2> err.txt
+grep -q '^  no differences from D-TRAK of val items: they take scores of all 4, which nothing has here$' t.txt &&
+    grep -q '^  no differences from D-TRAK of gen items: it has no scores of all 4 any more; these have: \(Pixel cos, Random\|Random, Pixel cos\)$' t.txt
+says why_there_are_none_is_said $? "$(cat t.txt err.txt)"
+"$DTRAK" lds slim.db --report --reference dtrak --json > s.json 2> err.txt
+equal programs_are_told_too "$("$json" compared_with < s.json) $("$json" splits.1.differences < s.json) $(grep -c '^dtrak: no differences from D-TRAK of ' err.txt)" "trak:square 0 2"
+"$DTRAK" lds slim.db --report --reference pixel-cos > t.txt 2> err.txt
+grep -q '; differences are paired$' t.txt && grep -q 'no differences from Pixel cos of val' t.txt && ! grep -q 'no differences .* of gen' t.txt && grep -q '^  Random .*[0-9] *[-+][0-9.]* ' t.txt
+says each_split_for_itself $? "$(cat t.txt err.txt)"
+exits a_reference_that_is_not_measured_is_wrong_usage 2 "no measured scores of das:avg to compare with; there are those of: " lds slim.db --report --reference das
+grep -q ' trak:simple' err.txt && grep -q ' trak:square' err.txt && grep -q ' pixel-cos' err.txt && [ "$(grep -o trak:simple err.txt | wc -l)" = 1 ]
+says it_names_those_that_are_once $? "$(cat err.txt)"
 holds a_database_of_measurements_is_clean "$DTRAK" check slim.db
 "$DTRAK" lds slim.db --report --json > s.json 2> err.txt
 equal csv_too "$("$DTRAK" lds slim.db --report --csv 2> err.txt | grep -c '^val,')" 8
