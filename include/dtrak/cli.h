@@ -109,7 +109,7 @@ void cli_cost(struct cost_sink *out, const struct args *a);
 #define CLI_SETTING_OPTIONS \
     { "method", 1, "M", "trak grad-dot grad-cos pixel-cos ...; dtrak is trak with loss square (trak)" }, \
     { "loss", 1, "L", "simple elbo square avg l1 l2 linf (simple)" }, \
-    { "checkpoint", 1, "C", "a step, a percentage, last, or a network's name (last)" }, \
+    { "checkpoint", 1, "C", "a step, 50%, last, a network's name, or all: the ensemble (what drew the image)" }, \
     { "timesteps", 1, "N", "of the features (the most there are)" }, \
     { "dims", 1, "K", "of the features (the most there are)" }, \
     { "lambda", 1, "V", "0.05 (relative), abs:500, or auto (auto, else the newest)" }
@@ -120,7 +120,7 @@ enum status cli_setting(const struct args *a, struct report_request *r);
 #define CLI_PICK_OPTIONS(what) \
     { "method", 1, "M", what " this method; dtrak is trak with loss square" }, \
     { "loss", 1, "L", what " this loss" }, \
-    { "checkpoint", 1, "LIST", what " these checkpoints: steps, percentages, last" }, \
+    { "checkpoint", 1, "LIST", what " these checkpoints: steps, percentages, names, last, all" }, \
     { "timesteps", 1, "N", what " so many timesteps" }, \
     { "dims", 1, "K", what " so many dimensions" }, \
     { "lambda", 1, "V", what " this lambda: 0.05, abs:500, auto, or grid: any of it" }, \

@@ -35,7 +35,7 @@ static void words_of(char *out, size_t size, const struct option *o) {
     } else if (!strcmp(name, "filter")) {
         for (int i = 0; i < IMAGE_FILTER_COUNT; i++) add_word(out, size, image_filter_name((enum image_filter)i));
     } else if (!strcmp(name, "checkpoint")) {
-        add_word(out, size, "last all");
+        add_word(out, size, strstr(o->help, "all") ? "last all" : "last");
     } else if (!strcmp(name, "lambda")) {
         add_word(out, size, strstr(o->help, "grid") ? "auto grid" : "auto");   /* a sweep is not one ranking's */
     }

@@ -23,8 +23,9 @@ if command -v bash > /dev/null 2>&1; then
     says the_beginning_of_a_word_is_enough $?
     [ "$(offered score x.db --loss sq)" = square ] && [ "$(offered score x.db --loss simple,sq)" = simple,square ]
     says values_are_offered_in_lists_too $? "$(offered score x.db --loss simple,sq)"
-    [ "$(offered score x.db --lambda g)" = grid ] && [ -z "$(offered rank x.db --lambda g)" ]
-    says a_sweep_is_offered_where_it_is_taken $?
+    [ "$(offered score x.db --lambda g)" = grid ] && [ -z "$(offered rank x.db --lambda g)" ] &&
+        [ "$(offered rank x.db --checkpoint a)" = all ] && [ -z "$(offered sample x.db --checkpoint a)" ]
+    says a_sweep_and_an_ensemble_are_offered_where_they_are_taken $?
     touch one.db two.txt
     [ "$(offered o)" = one.db ] && [ "$(offered rank on)" = one.db ] && [ "$(offered page one.db --out tw)" = two.txt ]
     says files_are_offered_where_files_go $? "$(offered o; offered page one.db --out tw)"
