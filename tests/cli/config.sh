@@ -91,7 +91,9 @@ no_footer a_key_that_does_nothing_is_not_in_the_footer "loss"
 look "2 M M f"
 footer and_says_why "does not depend on a loss function"
 look "7 enter"
-footer where_they_are_being_read "the scores are still being read"
+# They may have come before the last screen was drawn: then it is not said any more.
+tail -n 1 screen.txt | grep -q 'the scores are still being read' || { grep -q 'training items by mean score  1-' screen.txt && ! tail -n 1 screen.txt | grep -q scores; }
+says where_they_are_being_read $? "$(tail -n 1 screen.txt)"
 look "2 f 7 @idle enter"
 footer where_there_is_nothing "there are no scores of this setting"
 look "5 tab tab p v"
