@@ -24,5 +24,5 @@ for method in trak dtrak; do
     "$out/dtrak" rank "$out/demo.db" --query gen:0 --method $method --top 5 --bottom 0
     echo
 done
-"$out/dtrak" rank "$out/demo.db" --query gen:0 --method dtrak --top 10 --bottom 10 --sheet "$out/demo.png" > /dev/null
+"$out/dtrak" rank "$out/demo.db" --query gen:0 --method dtrak --top 10 --bottom 10 --sheet "$out/demo.png" --force > /dev/null
 echo "wrote $out/demo.png: gen:0 with its proponents and opponents"

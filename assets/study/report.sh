@@ -14,10 +14,10 @@ mkdir -p "$dir"
 "$dtrak" lds "$db" --report > "$dir/$name.txt"
 "$dtrak" lds "$db" --report --csv > "$dir/$name.csv"
 for part in 0-15 16-31 32-47 48-63; do
-    "$dtrak" lds "$db" --only $part --export "$dir/$name-outputs-$part.tsv" || rm -f "$dir/$name-outputs-$part.tsv"
+    "$dtrak" lds "$db" --only $part --export "$dir/$name-outputs-$part.tsv" --force || rm -f "$dir/$name-outputs-$part.tsv"
 done
 if "$dtrak" counterfactual "$db" --report > "$dir/$name-removals.txt" 2> /dev/null; then
-    "$dtrak" counterfactual "$db" --report --sheet "$dir/$name-removals.png" > /dev/null
+    "$dtrak" counterfactual "$db" --report --sheet "$dir/$name-removals.png" --force > /dev/null
 else
     rm -f "$dir/$name-removals.txt"
 fi

@@ -89,6 +89,11 @@ void console_end(struct console *c);      /* ends an open line, gives the signal
 enum status cli_open(struct store **out, const char *path, int writable);
 enum status cli_close(struct store *s, enum status st);
 
+/* A file that an option names: before any work, that its ending says `kind` (file_check_ending()) and that it is
+ * not there, or --force; and writing it. */
+enum status cli_out_check(const struct args *a, const char *path, const char *kind);
+enum status cli_out_write(const struct args *a, const char *path, const void *bytes, size_t len);
+
 /* --split as a bit per enum split; *bits stays as it is when it was not given. */
 enum status cli_splits(const struct args *a, unsigned *bits);
 
@@ -136,7 +141,7 @@ void cli_print_name(const char *path);
 
 /* Writes rankings as one HTML page and says so on standard output. */
 struct report_rankings;
-enum status cli_page(struct store *s, const struct report_rankings *r, const char *path, int force);
+enum status cli_page(const struct args *a, struct store *s, const struct report_rankings *r, const char *path);
 
 /* "12 retrainings added, 3 were here" on standard output. */
 struct merge_counts;

@@ -30,7 +30,11 @@ enum status file_write(const char *path, const void *bytes, size_t len);
 /* The same for a path that does not exist: what is there by then stays, and that is ERR_IO.
  * file_check_new() says so before the work that makes the bytes. */
 enum status file_write_new(const char *path, const void *bytes, size_t len);
-enum status file_check_new(const char *path);
+enum status file_check_new(const char *path);   /* a pipe or a device holds nothing that could be lost */
+
+/* kind, which is the ending of such files, will be written: png html csv json tsv safetensors.  ERR_USAGE where the
+ * name's ending is that of another kind; one that is not known, or none, is the user's own. */
+enum status file_check_ending(const char *path, const char *kind);
 
 /* The same in pieces, for what is larger than memory.  A file that was begun ends with
  * file_end(), which gives it its name, or with file_abandon(), after which there is nothing;

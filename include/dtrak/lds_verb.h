@@ -64,8 +64,8 @@ enum status pipeline_lds(struct store *s, const struct lds_options *o, const str
 /* A text file: protocols, then per finished model its members and losses.  The
  * same outputs give the same bytes; times and machines are left out.  o chooses
  * subsets by n_only; the newest protocol of kind train with outputs is written,
- * under its newest eval protocol.  *models: how many. */
-enum status pipeline_lds_export(struct store *s, const struct lds_options *o, const char *path, size_t *models);
+ * under its newest eval protocol.  Without replace a file that exists is ERR_IO.  *models: how many. */
+enum status pipeline_lds_export(struct store *s, const struct lds_options *o, const char *path, int replace, size_t *models);
 
 struct merge_counts { size_t added, same, different; };   /* different: kept as they were here */
 

@@ -124,8 +124,9 @@ struct gradient_options {
     const char *noise_path;     /* .npy of [timesteps][C][H][W], the network's layout; NULL: the noise of features */
     uint64_t noise_seed;
     size_t draw;
+    int replace;                /* a file that exists, which is ERR_IO else */
 };
-#define GRADIENT_DEFAULTS { 1u << LOSS_SIMPLE, NULL, NULL, NULL, 0, NULL, 0, 0 }
+#define GRADIENT_DEFAULTS { 1u << LOSS_SIMPLE, NULL, NULL, NULL, 0, NULL, 0, 0, 0 }
 
 /* Writes a safetensors file, float32: "output", "input" (the noised images) and "noise"
  * [timesteps][C][H][W], "image" [C][H][W], "timesteps", and every parameter's

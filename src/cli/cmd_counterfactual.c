@@ -2,7 +2,6 @@
 #include "dtrak/cli.h"
 #include "dtrak/counterfactual.h"
 #include "dtrak/counterfactual_table.h"
-#include "dtrak/file.h"
 #include "dtrak/mem.h"
 #include "dtrak/report.h"
 #include "dtrak/store.h"
@@ -30,6 +29,7 @@ static const struct option options[] = {
     { "json", 0, NULL, "--report as JSON" },
     { "csv", 0, NULL, "--report as CSV" },
     { "sheet", 1, "FILE.png", "draw what there is, and stop" },
+    { "force", 0, NULL, "replace FILE.png when it exists" },
     { NULL, 0, NULL, NULL },
 };
 
@@ -95,7 +95,7 @@ static enum status print_report(const struct args *a, struct store *s) {
     return st;
 }
 
-static enum status draw_sheet(const char *path, struct store *s) {
+static enum status draw_sheet(const struct args *a, struct store *s) {
     struct counterfactual_list l;
     struct image im = { 0 };
     struct buf png = BUF_INIT;
@@ -103,7 +103,7 @@ static enum status draw_sheet(const char *path, struct store *s) {
     enum status st = counterfactual_list_latest(&l, NULL);
     if (st == OK) st = report_sheet_counterfactual(&im, s, &l);
     if (st == OK) st = image_encode_png(&png, &im);
-    if (st == OK) st = file_write(path, png.data, png.len);
+    if (st == OK) st = cli_out_write(a, args_text(a, "sheet", ""), png.data, png.len);
     image_free(&im);
     buf_free(&png);
     counterfactual_list_free(&l);
@@ -137,6 +137,8 @@ static enum status run_counterfactual(const struct args *a) {
         return fail(ERR_USAGE, "--json and --csv belong to --report");
     if (shows && (args_has(a, "methods") || args_has(a, "list") || args_has(a, "items") || args_has(a, "take")))
         return fail(ERR_USAGE, "--report and --sheet show everything that there is; --methods, --list, --take and --items say what is to be made");
+    if (args_has(a, "force") && !sheet) return fail(ERR_USAGE, "--force belongs to --sheet");
+    if (sheet) TRY(cli_out_check(a, sheet, "png"));
     size_t *take = NULL;
     if (!shows) TRY(read_options(a, &o));
     enum status st = shows ? OK : read_take(a, &take, &o.n_take);
@@ -146,7 +148,7 @@ static enum status run_counterfactual(const struct args *a) {
         mem_free(take);
         return st;
     }
-    if (sheet) st = draw_sheet(sheet, s);
+    if (sheet) st = draw_sheet(a, s);
     if (st == OK && args_has(a, "report")) st = print_report(a, s);
     if (!shows) st = retrain(a, s, &o);
     mem_free(take);

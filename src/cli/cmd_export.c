@@ -105,36 +105,36 @@ static enum status write_rows(struct store *s, const struct report_rankings *r, 
     return st;
 }
 
-static enum status write_text(const struct report_rankings *r, int json, const char *path, int force) {
+static enum status write_text(const struct args *a, const struct report_rankings *r, int json, const char *path) {
     struct buf b = BUF_INIT;
     if (json) report_rankings_json(&b, r);
     else report_rankings_csv(&b, r);
     enum status st = buf_status(&b);
-    if (st == OK) st = force ? file_write(path, b.data, b.len) : file_write_new(path, b.data, b.len);
+    if (st == OK) st = cli_out_write(a, path, b.data, b.len);
     buf_free(&b);
     return st;
 }
 
-static enum status write_picture(struct store *s, const struct report_rankings *r, const char *path, int force) {
+static enum status write_picture(const struct args *a, struct store *s, const struct report_rankings *r, const char *path) {
     struct image im = { 0 };
     struct buf png = BUF_INIT;
     enum status st = OK;
     TRY_TO(report_sheet_ranking(&im, s, &r->one[0], NULL));
     TRY_TO(image_encode_png(&png, &im));
-    st = force ? file_write(path, png.data, png.len) : file_write_new(path, png.data, png.len);
+    st = cli_out_write(a, path, png.data, png.len);
 done:
     image_free(&im);
     buf_free(&png);
     return st;
 }
 
-enum status cli_page(struct store *s, const struct report_rankings *r, const char *path, int force) {
+enum status cli_page(const struct args *a, struct store *s, const struct report_rankings *r, const char *path) {
     struct buf b = BUF_INIT;
     struct console c;
     console_start(&c);
     enum status st = report_page_html(&b, s, r, &c.progress);
     console_end(&c);
-    if (st == OK) st = force ? file_write(path, b.data, b.len) : file_write_new(path, b.data, b.len);
+    if (st == OK) st = cli_out_write(a, path, b.data, b.len);
     if (st == OK) {
         printf("%zu %s in %zu kB: ", r->count, r->count == 1 ? "query" : "queries", (b.len + 999) / 1000);
         cli_print_name(path);
@@ -153,7 +153,7 @@ static void print_written(const struct report_rankings *r, const char *path) {
 }
 
 static enum status export_files(const struct args *a, struct store *s, const struct report_rankings *r) {
-    int force = args_has(a, "force"), rows = args_has(a, "rows");
+    int rows = args_has(a, "rows");
     if (args_has(a, "png") && r->count != 1)
         return fail(ERR_USAGE, "--png is a picture of one query, and %zu are meant: add --query gen:0", r->count);
     for (int i = FOLDERS; i < TARGETS; i++) {
@@ -161,11 +161,11 @@ static enum status export_files(const struct args *a, struct store *s, const str
         int json = !strcmp(targets[i], "json");
         if (!path) continue;
         if (!strcmp(targets[i], "html")) {
-            TRY(cli_page(s, r, path, force));
+            TRY(cli_page(a, s, r, path));
             continue;
         }
-        if (!strcmp(targets[i], "png")) TRY(write_picture(s, r, path, force));
-        else TRY(rows ? write_rows(s, r, json, path, force) : write_text(r, json, path, force));
+        if (!strcmp(targets[i], "png")) TRY(write_picture(a, s, r, path));
+        else TRY(rows ? write_rows(s, r, json, path, args_has(a, "force")) : write_text(a, r, json, path));
         print_written(r, path);
     }
     return OK;
@@ -180,7 +180,8 @@ static enum status check_targets(const struct args *a, int *folders, int *files)
         const char *path = args_text(a, targets[i], NULL);
         if (!path) continue;
         if (!strcmp(path, "-")) return fail(ERR_USAGE, "--%s -: the name of a file or folder is expected; dtrak rank prints", targets[i]);
-        if (!args_has(a, "force")) TRY(file_check_new(path));
+        if (i >= FOLDERS) TRY(cli_out_check(a, path, targets[i]));
+        else if (!args_has(a, "force")) TRY(file_check_new(path));
         for (int j = 0; j < i; j++)
             if (args_has(a, targets[j]) && !strcmp(args_text(a, targets[j], ""), path))
                 return fail(ERR_USAGE, "--%s and --%s are the same place", targets[j], targets[i]);

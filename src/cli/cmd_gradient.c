@@ -8,6 +8,7 @@ static const struct option options[] = {
     { "item", 1, "ITEM", "of which, as train:5" },
     { "timesteps", 1, "LIST", "of which the mean is taken, as 100,500" },
     { "out", 1, "FILE", "the safetensors file to write" },
+    { "force", 0, NULL, "replace it when it exists" },
     { "loss", 1, "LIST", "simple elbo square avg l1 l2 linf, or all (simple)" },
     { "checkpoint", 1, "C", "a step, a percentage, last, or a network's name (last)" },
     { "noise", 1, "FILE", "a .npy array of timesteps x C x H x W as the network sees them" },
@@ -44,6 +45,8 @@ static enum status run_options(const struct args *a, struct gradient_options *o)
     TRY(args_size(a, "draw", 0, 999, &o->draw));
     const char *out = args_text(a, "out", NULL);
     if (!out) return fail(ERR_USAGE, "--out is needed: the safetensors file to write");
+    o->replace = args_has(a, "force");
+    TRY(cli_out_check(a, out, "safetensors"));
     TRY(cli_open(&s, a->file[0], 0));
     console_start(&c);
     enum status st = pipeline_gradient(s, o, out, &c.progress);

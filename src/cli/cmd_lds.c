@@ -35,6 +35,7 @@ static const struct option options[] = {
     { "json", 0, NULL, "--report as JSON" },
     { "csv", 0, NULL, "--report as CSV" },
     { "export", 1, "FILE.tsv", "write the outputs of what is finished (of --only) as text, and stop" },
+    { "force", 0, NULL, "--export replaces FILE.tsv when it exists" },
     { "import-outputs", 1, "FILE.tsv", "add what --export wrote from another copy of the project, and stop" },
     { NULL, 0, NULL, NULL },
 };
@@ -127,8 +128,9 @@ static enum status export_outputs(const struct args *a, const struct lds_options
     const char *path = args_text(a, "export", "");
     struct store *s = NULL;
     size_t models;
+    TRY(cli_out_check(a, path, "tsv"));
     TRY(cli_open(&s, a->file[0], 0));
-    enum status st = pipeline_lds_export(s, o, path, &models);
+    enum status st = pipeline_lds_export(s, o, path, args_has(a, "force"), &models);
     if (st == OK) printf("%s: %zu retrainings\n", path, models);
     return cli_close(s, st);
 }
@@ -207,6 +209,7 @@ static enum status run_lds(const struct args *a) {
         return fail(ERR_USAGE, "--report, --export and --import-outputs are calls of their own");
     if (!args_has(a, "report") && (args_has(a, "json") || args_has(a, "csv") || args_has(a, "reference") || args_has(a, "all-lambdas")))
         return fail(ERR_USAGE, "--json, --csv, --reference and --all-lambdas belong to --report");
+    if (args_has(a, "force") && !args_has(a, "export")) return fail(ERR_USAGE, "--force belongs to --export");
     if (args_has(a, "report")) return print_report(a);
     if (args_has(a, "export")) return export_outputs(a, &o);
     if (args_has(a, "import-outputs")) return import_outputs(a);

@@ -1,6 +1,5 @@
 /* cmd_nda_map.c - dtrak nda-map DB: where a training image explains a query, and with what part of it. */
 #include "dtrak/cli.h"
-#include "dtrak/file.h"
 #include "dtrak/json.h"
 #include "dtrak/nda_map.h"
 #include "dtrak/nda_picture.h"
@@ -12,6 +11,7 @@ static const struct option options[] = {
     { "query", 1, "ITEM", "the item that is explained, as gen:17 or val:3" },
     { "item", 1, "ITEM", "the training item, as train:88" },
     { "out", 1, "FILE", "the PNG file to write: both images, and both with their maps" },
+    { "force", 0, NULL, "replace FILE when it exists" },
     { "json", 0, NULL, "the maps as numbers, on the standard output" },
     { "patch", 1, "P", "side of a patch, in pixels (that of stored scores of nda, else 7)" },
     { "at", 1, "LIST", "timesteps (those of stored scores of nda, else 100,200,300,400,500)" },
@@ -19,12 +19,12 @@ static const struct option options[] = {
     { NULL, 0, NULL, NULL },
 };
 
-static enum status write_picture(struct store *s, struct item_ref query, size_t item, const struct nda_map *m, const char *path) {
+static enum status write_picture(const struct args *a, struct store *s, struct item_ref query, size_t item, const struct nda_map *m) {
     struct image im = { 0 };
     struct buf png = BUF_INIT;
     enum status st = report_sheet_nda(&im, s, query, item, m);
     if (st == OK) st = image_encode_png(&png, &im);
-    if (st == OK) st = file_write(path, png.data, png.len);
+    if (st == OK) st = cli_out_write(a, args_text(a, "out", ""), png.data, png.len);
     image_free(&im);
     buf_free(&png);
     return st;
@@ -78,18 +78,20 @@ static enum status run_nda_map(const struct args *a) {
     enum status st;
     if (!args_has(a, "query") || !args_has(a, "item")) return fail(ERR_USAGE, "of what? add --query gen:0 --item train:0");
     if (!args_has(a, "out") && !args_has(a, "json")) return fail(ERR_USAGE, "where to? add --out FILE.png or --json");
+    if (args_has(a, "force") && !args_has(a, "out")) return fail(ERR_USAGE, "--force belongs to --out");
     TRY(item_ref_parse(&query, args_text(a, "query", "")));
     TRY(item_ref_parse(&item, args_text(a, "item", "")));
     if (item.split != SPLIT_TRAIN) return fail(ERR_USAGE, "--item %s is not a training item", args_text(a, "item", ""));
     TRY(args_size(a, "patch", 1, 1000, &o.patch));
     o.at = args_text(a, "at", NULL);
     TRY(args_size(a, "threads", 1, 1024, &threads));
+    if (args_has(a, "out")) TRY(cli_out_check(a, args_text(a, "out", ""), "png"));
     TRY(cli_open(&s, a->file[0], 0));
     console_start(&c);
     TRY_TO(pool_new(&pool, threads));
     TRY_TO(nda_query_new(&q, s, query, &o));
     TRY_TO(pipeline_nda_map(&m, q, s, item.index, pool, &c.progress));
-    if (args_has(a, "out")) TRY_TO(write_picture(s, query, item.index, &m, args_text(a, "out", "")));
+    if (args_has(a, "out")) TRY_TO(write_picture(a, s, query, item.index, &m));
     if (args_has(a, "json")) st = print_json(query, item, q, &m);
     else printf("%s: %.3g%% of the query, patches of %zu\n", args_text(a, "out", ""), 100 * m.share, nda_query_patch(q));
 done:

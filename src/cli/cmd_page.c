@@ -1,6 +1,5 @@
 /* cmd_page.c - dtrak page DB: rankings as one HTML page to send to somebody. */
 #include "dtrak/cli.h"
-#include "dtrak/file.h"
 #include "dtrak/rankings.h"
 #include "dtrak/store.h"
 
@@ -25,10 +24,10 @@ static enum status run_page(const struct args *a) {
     TRY(args_size(a, "top", 0, 1000, &q.top));
     q.bottom = q.top;
     TRY(args_size(a, "bottom", 0, 1000, &q.bottom));
-    if (!args_has(a, "force")) TRY(file_check_new(out));
+    TRY(cli_out_check(a, out, "html"));
     TRY(cli_open(&s, a->file[0], 0));
     enum status st = report_rankings_load(&r, s, &q, args_text(a, "query", ""), NULL);
-    if (st == OK) st = cli_page(s, &r, out, args_has(a, "force"));
+    if (st == OK) st = cli_page(a, s, &r, out);
     report_rankings_free(&r);
     return cli_close(s, st);
 }

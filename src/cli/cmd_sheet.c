@@ -1,6 +1,5 @@
 /* cmd_sheet.c - dtrak sheet DB: the items of a split as one PNG picture. */
 #include "dtrak/cli.h"
-#include "dtrak/file.h"
 #include "dtrak/report.h"
 #include "dtrak/store.h"
 
@@ -10,6 +9,7 @@ static const struct option options[] = {
     { "first", 1, "N", "start at this item (0)" },
     { "count", 1, "N", "how many items (all, at most 2000)" },
     { "columns", 1, "N", "items in a row (12)" },
+    { "force", 0, NULL, "replace FILE when it exists" },
     { NULL, 0, NULL, NULL },
 };
 
@@ -27,10 +27,11 @@ static enum status run_sheet(const struct args *a) {
     TRY(args_size(a, "first", 0, 1u << 30, &first));
     TRY(args_size(a, "count", 1, 2000, &count));
     TRY(args_size(a, "columns", 1, 100, &columns));
+    TRY(cli_out_check(a, out, "png"));
     TRY(cli_open(&s, a->file[0], 0));
     TRY_TO(report_sheet_split(&im, s, split, first, count, columns));
     TRY_TO(image_encode_png(&png, &im));
-    st = file_write(out, png.data, png.len);
+    st = cli_out_write(a, out, png.data, png.len);
 done:
     image_free(&im);
     buf_free(&png);

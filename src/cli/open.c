@@ -2,6 +2,7 @@
 #include "dtrak/cli.h"
 
 #include "dtrak/cost.h"
+#include "dtrak/file.h"
 #include "dtrak/pick.h"
 #include "dtrak/report.h"
 #include "dtrak/store.h"
@@ -19,6 +20,15 @@ enum status cli_open(struct store **out, const char *path, int writable) {
 enum status cli_close(struct store *s, enum status st) {
     store_close(s);
     return st;
+}
+
+enum status cli_out_check(const struct args *a, const char *path, const char *kind) {
+    TRY(file_check_ending(path, kind));
+    return args_has(a, "force") ? OK : file_check_new(path);
+}
+
+enum status cli_out_write(const struct args *a, const char *path, const void *bytes, size_t len) {
+    return (args_has(a, "force") ? file_write : file_write_new)(path, bytes, len);
 }
 
 enum status cli_splits(const struct args *a, unsigned *bits) {

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -228,7 +229,28 @@ static enum status refuse_existing(const char *path) {
 
 enum status file_check_new(const char *path) {
     struct stat sb;
-    return lstat(path, &sb) == 0 ? refuse_existing(path) : OK;
+    if (lstat(path, &sb) != 0) return OK;
+    if (stat(path, &sb) == 0 && !S_ISREG(sb.st_mode) && !S_ISDIR(sb.st_mode)) return OK;
+    return refuse_existing(path);
+}
+
+enum status file_check_ending(const char *path, const char *kind) {
+    static const struct { const char *kind, *what, *also; } written[] = {
+        { "png", "a PNG picture", "" }, { "html", "an HTML page", "htm" }, { "csv", "CSV", "txt" },
+        { "json", "JSON", "txt" }, { "tsv", "a table as text", "txt" }, { "safetensors", "a safetensors file", "" },
+    };
+    static const char *const known[] = { "png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff", "svg", "pdf", "html", "htm", "md",
+                                         "txt", "csv", "tsv", "json", "npy", "npz", "safetensors", "zip", "gz" };
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    const char *what = kind, *also = "";
+    if (!dot || dot == name) return OK;
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+        if (!strcmp(written[i].kind, kind)) { what = written[i].what; also = written[i].also; }
+    if (!strcasecmp(dot + 1, kind) || !strcasecmp(dot + 1, also)) return OK;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcasecmp(dot + 1, known[i]))
+            return fail(ERR_USAGE, "%s: %s is written, and the name says %s; let it end with .%s", path, what, dot, kind);
+    return OK;
 }
 
 /* Gives the file at temp its name.  A link refuses a name that exists; where there are no

@@ -189,7 +189,7 @@ static enum status write_file(struct maker *m, const char *path) {
     meta[n_meta++] = (struct safetensors_pair){ "noise", draw };
     meta[n_meta++] = (struct safetensors_pair){ "program", "dtrak " DTRAK_VERSION };
     TRY_TO(safetensors_write(&out, t, count, meta, n_meta));
-    st = file_write(path, out.data, out.len);
+    st = (m->o->replace ? file_write : file_write_new)(path, out.data, out.len);
 done:
     buf_free(&out);
     buf_free(&list);

@@ -238,7 +238,7 @@ static enum status write_model(void *ctx, const struct parcel *p) {
     return buf_status(b);
 }
 
-enum status pipeline_lds_export(struct store *s, const struct lds_options *o, const char *path, size_t *models) {
+enum status pipeline_lds_export(struct store *s, const struct lds_options *o, const char *path, int replace, size_t *models) {
     struct protocol_list l;
     const struct protocol *train = NULL, *eval = NULL;
     struct writing w = { BUF_INIT, 0 };
@@ -253,7 +253,7 @@ enum status pipeline_lds_export(struct store *s, const struct lds_options *o, co
     }
     buf_printf(&w.text, "end\t%zu\n", w.models);
     TRY_TO(buf_status(&w.text));
-    TRY_TO(file_write(path, w.text.data, w.text.len));
+    TRY_TO((replace ? file_write : file_write_new)(path, w.text.data, w.text.len));
     if (models) *models = w.models;
 done:
     buf_free(&w.text);

@@ -33,6 +33,9 @@ says json_has_three_methods "$([ "$("$json" methods.# < a.json)" = 3 ] && [ "$("
 grep -q '^Random  *5  *2 ' a.txt && ! grep -q nan a.txt
 says the_table_has_a_line_for_random $? "$(cat a.txt)"
 holds pairs_are_drawn "$DTRAK" counterfactual a.db --sheet pairs.png
+exits pairs_that_are_there_stay 1 "exists already" counterfactual a.db --sheet pairs.png
+holds unless_forced "$DTRAK" counterfactual a.db --sheet pairs.png --force
+exits there_is_nothing_else_to_force 2 "--force belongs to --sheet" counterfactual a.db --report --force
 [ "$(head -c 4 pairs.png | tail -c 3)" = PNG ]
 says as_a_png $?
 holds the_database_is_clean "$DTRAK" check a.db

@@ -11,7 +11,7 @@ says the_project_is_made $? "$(cat err.txt)"
 
 lds() { db=$1; shift; "$DTRAK" lds "$db" --subsets 6 --second-seed 2 --timesteps 10 --steps 120 "$@"; }
 same_as_a() {   # NAME DB
-    "$DTRAK" lds "$2" --export got.tsv > out.txt 2> err.txt
+    "$DTRAK" lds "$2" --export got.tsv --force > out.txt 2> err.txt
     cmp -s got.tsv a.tsv
     says "$1" $? "$(cat err.txt; cmp got.tsv a.tsv 2>&1)"
 }
@@ -29,8 +29,10 @@ grep -q '^lds 100%' err.txt
 says progress_is_shown $? "$(cat err.txt)"
 "$DTRAK" lds a.db --report 2> err.txt | grep -q 'ceiling unknown: 2 subsets have a second seed, and 3 are needed'
 says too_few_second_seeds_are_said $? "$("$DTRAK" lds a.db --report 2>&1 | grep ceiling)"
-exits losses_do_not_take_a_databases_place 1 "is a database" lds a.db --export a.db
+exits losses_do_not_take_a_databases_place 1 "is a database" lds a.db --export a.db --force
 holds outputs_are_exported "$DTRAK" lds a.db --export a.tsv
+exits outputs_that_are_there_stay 1 "exists already" lds a.db --export a.tsv
+exits a_table_is_not_called_a_picture 2 "a table as text is written, and the name says .png" lds a.db --export a.png
 [ "$(grep -c '^model' a.tsv)" = 8 ] && [ "$(grep -c '^out' a.tsv)" = 16 ]
 says every_model_and_split_is_there $? "$(cut -c1-60 a.tsv)"
 holds the_database_is_clean "$DTRAK" check a.db
@@ -43,7 +45,7 @@ for round in 1 2; do
     (exec "$DTRAK" lds b.db --subsets 6 --second-seed 2 --timesteps 10 --steps 120 --save-every 0.05 --threads 1) > out.txt 2> err.txt & pid=$!
     left=600
     while [ $left -gt 0 ] && kill -0 $pid 2> /dev/null; do
-        have=$("$DTRAK" lds b.db --export part.tsv 2> /dev/null | sed 's/.*: \([0-9]*\) .*/\1/')
+        have=$("$DTRAK" lds b.db --export part.tsv --force 2> /dev/null | sed 's/.*: \([0-9]*\) .*/\1/')
         if [ "${have:-0}" -ge "$round" ]; then kill -9 $pid && killed=$((killed + 1)); break; fi
         sleep 0.02
         left=$((left - 1))

@@ -23,7 +23,7 @@ says the_new_database_is_clean $? "$(cat out.txt)"
 equal one_file_is_left "$(ls -d idx.db* | wc -l | tr -d ' ')" 1
 
 holds new_from_gzip "$DTRAK" new gz.db --idx idx/images.idx.gz idx/labels.idx.gz --classes 0,1 --per-class 12 --held-out 5 --patch 2
-pictures() { "$DTRAK" sheet "$1" --split train --out "$1.png" && cksum < "$1.png"; }
+pictures() { "$DTRAK" sheet "$1" --split train --out "$1.png" --force && cksum < "$1.png"; }
 equal gzip_gives_the_same_items "$(pictures gz.db)" "$(pictures idx.db)"
 "$DTRAK" new seed.db --idx idx/images.idx idx/labels.idx --classes 0,1 --per-class 12 --held-out 5 --patch 2 --seed 1 2> err.txt
 [ "$(pictures seed.db)" != "$(pictures idx.db)" ]

@@ -118,6 +118,25 @@ awk -F, 'NR > 2 && $5 > last { exit 1 } { last = $5 }' all.csv
 says scores_descend $?
 "$DTRAK" rank a.db --query gen:2 --method dtrak --sheet r.png > /dev/null && [ "$(head -c 4 r.png | tail -c 3)" = PNG ]
 says a_ranking_is_drawn $?
+# What is drawn replaces nothing by itself, and is not called what it is not.
+cp r.png kept.png
+exits a_sheet_that_is_there_stays 1 "exists already" rank a.db --query gen:3 --method dtrak --sheet r.png
+[ ! -s out.txt ]
+says and_it_is_said_before_the_ranking $?
+exits a_split_replaces_no_picture 1 "exists already" sheet a.db --out r.png
+same_file it_is_as_it_was r.png kept.png
+holds force_draws_over_it "$DTRAK" rank a.db --query gen:3 --method dtrak --sheet r.png --force
+! cmp -s r.png kept.png
+says which_is_another_picture_then $?
+holds force_draws_a_split_over_it "$DTRAK" sheet a.db --out r.png --force
+exits force_needs_a_sheet 2 "--force belongs to --sheet" rank a.db --query gen:3 --force
+exits a_picture_is_not_called_a_text 2 "README.txt: a PNG picture is written, and the name says .txt; let it end with .png" rank a.db --query gen:3 --sheet README.txt
+exits nor_another_kind_of_picture 2 "the name says .JPG" sheet a.db --out x.JPG
+exits nor_a_page 2 "an HTML page is written" page a.db --query gen:3 --method dtrak --out x.png
+exits nor_a_table 2 "CSV is written" export a.db --csv x.json --query gen:3 --method dtrak
+"$DTRAK" sheet a.db --out /dev/stdout 2> err.txt | head -c 4 | grep -q PNG
+says a_pipe_is_written_to $? "$(cat err.txt)"
+holds what_has_no_ending_is_the_users_own "$DTRAK" sheet a.db --out plain.sheet
 
 exits an_item_beyond_the_end_is_wrong_usage 2 "the last one is gen:5" rank a.db --query gen:6 --method dtrak
 exits a_training_item_is_no_query 2 "train:0" rank a.db --query train:0 --method dtrak
@@ -166,6 +185,7 @@ holds a_database_with_error_bars_is_clean "$DTRAK" check bars.db
 says once_is_enough_for_error_bars $? "$(cat out.txt err.txt)"
 "$DTRAK" nda-map a.db --query gen:1 --item train:2 --at 100,500 --out map.png --json > map.json 2> err.txt
 says heat_maps_are_made $? "$(cat err.txt)"
+exits maps_that_are_there_stay 1 "exists already" nda-map a.db --query gen:1 --item train:2 --at 100 --out map.png
 [ "$(head -c 4 map.png | tail -c 3)" = PNG ] && [ "$("$json" query_map.31.# < map.json)" = 32 ] && [ "$("$json" item_map.# < map.json)" = 32 ]
 says as_a_picture_and_as_numbers $? "$(head -c 300 map.json)"
 exits a_query_of_heat_maps_is_no_training_item 2 "gen or val" nda-map a.db --query train:1 --item train:2 --json
@@ -193,6 +213,7 @@ npy() {   # FILE SHAPE BYTES: an array of zeros
 holds gradient_works "$DTRAK" gradient a.db --item train:5 --loss square,simple --timesteps 100,500 --out g.safetensors
 tr -d '\000' < g.safetensors | head -c 20000 | grep -q '"simple/conv_in.weight"' && grep -q '"checkpoint":"'"$(value a.db checkpoints.3.sha256)" g.safetensors
 says the_file_names_parameters_and_checkpoint $?
+exits a_gradient_that_is_there_stays 1 "exists already" gradient a.db --item train:5 --timesteps 100 --out g.safetensors
 npy zeros.npy "2, 4, 16, 16" 8192
 holds gradient_takes_noise "$DTRAK" gradient a.db --item train:5 --timesteps 100,500 --noise zeros.npy --out z.safetensors
 npy other.npy "1, 4, 16, 16" 4096

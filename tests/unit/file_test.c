@@ -89,6 +89,19 @@ static void a_new_file_replaces_nothing(void **state) {
     unlink(path);
     assert_int_equal(symlink("nowhere", path), 0);   /* a link to nothing is something too */
     assert_int_equal(file_write_new(path, "third", 5), ERR_IO);
+    assert_int_equal(file_check_new("/dev/null"), OK);   /* there is nothing to lose */
+    assert_int_equal(file_write_new("/dev/null", "gone", 4), OK);
+}
+
+static void an_ending_says_what_is_written_or_nothing(void **state) {
+    (void)state;
+    static const char *const good[][2] = { { "a.png", "png" }, { "a.PNG", "png" }, { "dir.txt/a", "png" }, { ".txt", "png" }, { "a.txt.png", "png" },
+                                           { "a", "html" }, { "a.htm", "html" }, { "a.txt", "csv" }, { "a.new", "tsv" }, { "gen.17", "json" } };
+    static const char *const bad[][2] = { { "a.jpg", "png" }, { "b/a.Txt", "png" }, { "a.png.txt", "png" }, { "a.png", "html" }, { "a.csv", "json" },
+                                          { "a.html", "csv" }, { "a.npy", "safetensors" }, { "a.txt", "html" } };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_int_equal(file_check_ending(good[i][0], good[i][1]), OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(file_check_ending(bad[i][0], bad[i][1]), ERR_USAGE);
+    assert_string_equal(fail_reason(), "a.txt: an HTML page is written, and the name says .txt; let it end with .html");
 }
 
 static enum status subject(const unsigned char *bytes, size_t len) {
@@ -198,6 +211,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_ROOT(what_is_written_reads_back_and_replaces_what_was_there),
         IN_ROOT(a_new_file_replaces_nothing),
+        IN_ROOT(an_ending_says_what_is_written_or_nothing),
         IN_ROOT(caps_missing_files_and_odd_files_are_said),
         IN_ROOT(a_link_stays_a_pipe_is_written_to_a_database_is_kept),
         IN_ROOT(what_came_into_the_old_folder_meanwhile_is_kept),

@@ -44,7 +44,7 @@ static char *exported(struct store *s) {
     static int next;
     char *out = text[next++ % 2];
     FILE *f;
-    ok(pipeline_lds_export(s, NULL, rig_path("out.tsv"), NULL));
+    ok(pipeline_lds_export(s, NULL, rig_path("out.tsv"), 1, NULL));
     f = fopen(rig_path("out.tsv"), "r");
     assert_non_null(f);
     out[fread(out, 1, sizeof text[0] - 1, f)] = 0;
@@ -140,7 +140,7 @@ static void parts_done_elsewhere_come_together(void **state) {
     o.only[0].first = 2;
     o.only[0].last = 3;
     ok(pipeline_lds(b, &o, NULL, NULL));
-    ok(pipeline_lds_export(b, &o, rig_path("b.tsv"), &models));
+    ok(pipeline_lds_export(b, &o, rig_path("b.tsv"), 0, &models));
     assert_int_equal(models, 2);
     store_close(b);
     ok(pipeline_merge(c, rig_path("a.db"), NULL, &n));
