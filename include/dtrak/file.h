@@ -32,7 +32,7 @@ enum status file_write(const char *path, const void *bytes, size_t len);
 enum status file_write_new(const char *path, const void *bytes, size_t len);
 enum status file_check_new(const char *path);   /* a pipe or a device holds nothing that could be lost */
 
-/* kind, which is the ending of such files, will be written: png html csv json tsv safetensors.  ERR_USAGE where the
+/* kind, which is the ending of such files, will be written: png html csv json tsv txt safetensors.  ERR_USAGE where the
  * name's ending is that of another kind; one that is not known, or none, is the user's own. */
 enum status file_check_ending(const char *path, const char *kind);
 

@@ -40,8 +40,9 @@ struct tui_options {
     int fresh;               /* begin anew, whatever was shown last */
     int passthrough;         /* inside tmux: pictures go past it to the terminal outside */
     const char *background;  /* auto dark light; NULL: auto */
+    int dump_is_new;         /* a dump replaces no file */
 };
-#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0, 0, NULL, 0, 0, NULL }
+#define TUI_DEFAULTS { NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, 1, 0, NULL, 0, 0, NULL, 0, 0, NULL, 0 }
 
 /* On a terminal it begins with what was shown last of the database, and remembers that
  * at the end; scripts neither read nor write it.

@@ -24,6 +24,7 @@ static const struct option options[] = {
     { "size", 1, "WxH", "cells, when there is no terminal (80x24)" },
     { "keys", 1, "KEYS", "keys to press, then end: 'j enter f @idle'" },
     { "dump", 1, "FILE", "write the last screen as text; - is the standard output" },
+    { "force", 0, NULL, "--dump replaces FILE when it exists" },
     { NULL, 0, NULL, NULL },
 };
 
@@ -60,6 +61,9 @@ static enum status run_view(const struct args *a) {
     o.mouse = !args_has(a, "no-mouse");
     o.keys = args_text(a, "keys", NULL);
     o.dump = args_text(a, "dump", NULL);
+    o.dump_is_new = !args_has(a, "force");
+    if (args_has(a, "force") && !o.dump) return fail(ERR_USAGE, "--force belongs to --dump");
+    if (o.dump && strcmp(o.dump, "-") != 0) TRY(cli_out_check(a, o.dump, "txt"));
     TRY(args_size(a, "threads", 1, 1024, &o.threads));
     TRY(cli_feature_root(a));
     TRY(args_size(a, "colors", 2, 256, &o.colours));

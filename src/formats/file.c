@@ -238,6 +238,7 @@ enum status file_check_ending(const char *path, const char *kind) {
     static const struct { const char *kind, *what, *also; } written[] = {
         { "png", "a PNG picture", "" }, { "html", "an HTML page", "htm" }, { "csv", "CSV", "txt" },
         { "json", "JSON", "txt" }, { "tsv", "a table as text", "txt" }, { "safetensors", "a safetensors file", "" },
+        { "txt", "text", "md" },
     };
     static const char *const known[] = { "png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff", "svg", "pdf", "html", "htm", "md",
                                          "txt", "csv", "tsv", "json", "npy", "npz", "safetensors", "zip", "gz" };

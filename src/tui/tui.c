@@ -2,6 +2,8 @@
 #include "app.h"
 #include "config.h"
 
+#include "dtrak/file.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -14,12 +16,18 @@ static enum status dump(const struct app *a, const char *path) {
         frame_dump(a->frame, stdout);
         return fflush(stdout) == 0 ? OK : fail(ERR_IO, "standard output: %s", strerror(errno));
     }
-    FILE *f = fopen(path, "w");
-    if (!f) return fail(ERR_IO, "%s: %s", path, strerror(errno));
+    struct buf b = BUF_INIT;
+    char part[4096];
+    FILE *f = tmpfile();
+    if (!f) return fail(ERR_IO, "a temporary file for %s: %s", path, strerror(errno));
     frame_dump(a->frame, f);
-    int bad = ferror(f);
-    if (fclose(f) != 0 || bad) return fail(ERR_IO, "%s: %s", path, strerror(errno));
-    return OK;
+    rewind(f);
+    for (size_t n; (n = fread(part, 1, sizeof part, f)) > 0;) buf_add(&b, part, n);
+    enum status st = ferror(f) ? fail(ERR_IO, "a temporary file for %s: %s", path, strerror(errno)) : buf_status(&b);
+    fclose(f);
+    if (st == OK) st = (a->o.dump_is_new ? file_write_new : file_write)(path, b.data, b.len);
+    buf_free(&b);
+    return st;
 }
 
 static enum status run_script(struct app *a) {

@@ -3,12 +3,12 @@
 # that work stand in the footer, the others say why they do not.
 . "$(dirname "$0")/../lib/tap.inc"
 
-look() { "$DTRAK" view world.db --config conf --graphics none --size 140x30 --keys "$1" --dump screen.txt < /dev/null 2> err.txt; }
+look() { "$DTRAK" view world.db --config conf --graphics none --size 140x30 --keys "$1" --dump screen.txt --force < /dev/null 2> err.txt; }
 refuses() {   # NAME TEXT LINE...
     name=$1 text=$2
     shift 2
     printf '%s\n' "$@" > conf
-    exits "$name" 2 "conf:$text" view world.db --config conf --dump out.txt
+    exits "$name" 2 "conf:$text" view world.db --config conf --dump -
 }
 footer() { tail -n 1 screen.txt | grep -qF -- "$2"; says "$1" $? "$(tail -n 1 screen.txt; cat err.txt)"; }
 no_footer() { ! tail -n 1 screen.txt | grep -qF -- "$2"; says "$1" $? "$(tail -n 1 screen.txt)"; }
@@ -32,16 +32,16 @@ refuses a_third_key "3: 'mark' has two keys already" "bind f3 mark" "bind f4 mar
 refuses a_key_used_twice "2: the key w would mean both 'reverse' and 'mark' (ranking)" "bind w mark" "bind w reverse"
 refuses a_key_that_is_used_already "1: the key f would mean both 'mark' and 'loss-next'" "bind f mark"
 printf 'bind' > conf
-exits a_bind_at_the_very_end 2 "conf:1: bind with 0 words" view world.db --config conf --dump out.txt
+exits a_bind_at_the_very_end 2 "conf:1: bind with 0 words" view world.db --config conf --dump -
 printf 'top 3\0\n' > conf
-exits a_binary_file 2 "conf: a byte 0" view world.db --config conf --dump out.txt
-exits a_file_that_is_not_there 1 "nowhere: No such file" view world.db --config nowhere --dump out.txt
+exits a_binary_file 2 "conf: a byte 0" view world.db --config conf --dump -
+exits a_file_that_is_not_there 1 "nowhere: No such file" view world.db --config nowhere --dump -
 
 printf 'screen ranking   # to begin with\ntop 3\n' > conf
 look ""
 has it_begins_with_that_screen "proponents 1-"
 look "e @type:three.csv enter"
-"$DTRAK" view world.db --config conf --screen gallery --dump screen.txt
+"$DTRAK" view world.db --config conf --screen gallery --dump screen.txt --force
 has an_option_goes_first "generated: 40"
 look "e @type:three.png enter"
 "$DTRAK" rank world.db --query gen:0 --method dtrak --top 3 --bottom 3 --sheet want.png > /dev/null

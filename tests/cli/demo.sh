@@ -40,24 +40,24 @@ done
 # Of lambda's grid the demo has what was measured, not the scores: they follow from the kernels.
 for method in trak dtrak; do
     [ $method = trak ] && keys="2 F F ] @idle" || keys="2 ] @idle"
-    "$DTRAK" view looked.db --read-only --graphics none --size 140x30 --keys "$keys" --dump screen.txt 2> err.txt < /dev/null
+    "$DTRAK" view looked.db --read-only --graphics none --size 140x30 --keys "$keys" --dump screen.txt --force 2> err.txt < /dev/null
     head -n 1 screen.txt | grep -q ' live (=' && grep -q 'proponents 1-' screen.txt && ! grep -q 'LDS' screen.txt
     says "the_ranking_follows_lambda_for_$method" $? "$(cat screen.txt err.txt)"
 done
 # A method that is made of one loss brings it along, and the next one has the other back.
-"$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M f" --dump screen.txt 2> err.txt < /dev/null
+"$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M f" --dump screen.txt --force 2> err.txt < /dev/null
 head -n 1 screen.txt | grep -q ' DAS  loss avg .* LDS ' && tail -n 1 screen.txt | grep -q 'made of loss avg'
 says das_has_its_own_loss $? "$(cat screen.txt err.txt)"
 "$DTRAK" rank looked.db --query gen:3 --method das > das.txt 2> err.txt && grep -q '^lowest scores (none is negative: no opponents)$' das.txt
 says a_score_that_is_never_negative_names_no_opponents $? "$(cat das.txt err.txt)"
-"$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M m m m m m m m m" --dump screen.txt 2> err.txt < /dev/null
+"$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M m m m m m m m m" --dump screen.txt --force 2> err.txt < /dev/null
 head -n 1 screen.txt | grep -q ' D-TRAK  loss square '
 says and_gives_back_the_one_before $? "$(cat screen.txt err.txt)"
 # Scores of some 1e-4 are written with their power wherever no title of the list says it.
-"$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M" --dump screen.txt 2> err.txt < /dev/null
+"$DTRAK" view looked.db --read-only --graphics none --size 120x36 --keys "2 M M M M M M M M" --dump screen.txt --force 2> err.txt < /dev/null
 grep -q 'proponents 1-12 of 500  score x 1e-4' screen.txt && grep -q 'proponent 1/500 +[0-9.]*e-4' screen.txt
 says a_selected_score_has_its_power $? "$(cat screen.txt err.txt)"
-"$DTRAK" view looked.db --read-only --graphics none --size 80x24 --keys 2 --dump screen.txt 2> err.txt < /dev/null
+"$DTRAK" view looked.db --read-only --graphics none --size 80x24 --keys 2 --dump screen.txt --force 2> err.txt < /dev/null
 grep -q '│top 10: signs sure *│' screen.txt
 says what_is_said_of_error_bars_fits_80_columns $? "$(cat screen.txt err.txt)"
 "$DTRAK" rank looked.db --query gen:4 --lambda 0.3 > out.txt 2> err.txt
@@ -124,7 +124,7 @@ if [ -f "$root/assets/cifar2.db" ]; then
     says all_is_the_ensemble_over_its_checkpoints $? "$(cat err.txt)"
     "$DTRAK" lds colour.db --report > out.txt 2> err.txt && grep -q '^val: 256 queries, 64 subsets' out.txt && grep -q '^  D-TRAK  ' out.txt && ! grep -q ' of large' out.txt
     says what_was_measured_is_of_the_first $? "$(head -n 20 out.txt; cat err.txt)"
-    "$DTRAK" view colour.db --read-only --fresh --graphics none --size 140x30 --query gen:109 --screen ranking --keys "] @idle" --dump screen.txt 2> err.txt < /dev/null
+    "$DTRAK" view colour.db --read-only --fresh --graphics none --size 140x30 --query gen:109 --screen ranking --keys "] @idle" --dump screen.txt --force 2> err.txt < /dev/null
     head -n 1 screen.txt | grep -q 'large 28000.* live (=' && grep -q 'proponents 1-' screen.txt
     says the_other_follows_lambda $? "$(cat screen.txt err.txt)"
     "$DTRAK" self colour.db --checkpoint large --top 3 > out.txt 2> err.txt && grep -q ' of large at step 28000, 1000 training items' out.txt

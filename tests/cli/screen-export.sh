@@ -2,7 +2,7 @@
 # The e key: what a screen lists, as files; the same bytes as the commands write.
 . "$(dirname "$0")/../lib/tap.inc"
 
-look() { "$DTRAK" view world.db --graphics none --size 120x30 --keys "$1" --dump screen.txt < /dev/null 2> err.txt; }
+look() { "$DTRAK" view world.db --graphics none --size 120x30 --keys "$1" --dump screen.txt --force < /dev/null 2> err.txt; }
 writes() { look "$2"; [ -s "$3" ]; says "$1" $? "$(tail -n 1 screen.txt; cat err.txt)"; }
 says_below() { tail -n 1 screen.txt | grep -qF -- "$2"; says "$1" $? "$(tail -n 1 screen.txt)"; }
 
@@ -50,7 +50,7 @@ says and_nothing_else "$(tail -n +2 boots.csv | grep -cv 'ankle boot')" "$(cat b
 writes a_lambda_that_is_not_stored "2 ] @idle e @type:live.json enter" live.json
 says with_its_own_value "$([ "$("$json" lambda < live.json)" = 0.1 ] && echo 0 || echo 1)" "$(head -c 200 live.json)"
 
-"$DTRAK" view world.db --graphics none --size 160x50 --keys 2 --dump screen.txt < /dev/null
+"$DTRAK" view world.db --graphics none --size 160x50 --keys 2 --dump screen.txt --force < /dev/null
 "$DTRAK" rank world.db --query gen:0 --method dtrak > want.txt
 shares() { grep -o '[a-z ]*[0-9]*% ([0-9]*%)' "$1" | sed 's/^ *//' | head -n 2 | tr '\n' ';'; }
 says the_shares_of_labels_are_those_of_rank "$([ -n "$(shares want.txt)" ] && [ "$(shares screen.txt)" = "$(shares want.txt)" ] && echo 0 || echo 1)" \

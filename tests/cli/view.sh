@@ -4,13 +4,23 @@
 
 # look KEYS [SIZE [DB]]: the last screen of a database that is only read, so that no look changes the next; of DB, work is done
 look() {
-    "$DTRAK" view "${3:-world.db}" --fresh $([ -n "${3:-}" ] || echo --read-only) --graphics none --size "${2:-80x24}" --keys "$1" --dump screen.txt < /dev/null 2> err.txt
+    "$DTRAK" view "${3:-world.db}" --fresh $([ -n "${3:-}" ] || echo --read-only) --graphics none --size "${2:-80x24}" --keys "$1" --dump screen.txt --force < /dev/null 2> err.txt
 }
 says_below() { tail -n 1 screen.txt | grep -qF -- "$2"; says "$1" $? "$(tail -n 1 screen.txt)"; }
 says_above() { head -n 1 screen.txt | grep -qF -- "$2"; says "$1" $? "$(head -n 1 screen.txt)"; }
 
 "$OUT/screens/world" world.db
 says a_database_is_made $?
+
+# --- the last screen as text ---
+look "6"
+cp screen.txt kept.txt && cp world.db kept.db
+exits a_dump_replaces_no_file 1 "exists already" view world.db --read-only --graphics none --keys 2 --dump screen.txt
+same_file it_is_as_it_was screen.txt kept.txt
+exits and_no_database_ever 1 "is a database" view world.db --read-only --graphics none --keys 2 --dump world.db --force
+same_file which_is_whole world.db kept.db
+exits it_is_text 2 "text is written, and the name says .png" view world.db --read-only --keys 2 --dump screen.png
+exits force_needs_a_dump 2 "--force belongs to --dump" view world.db --read-only --keys 2 --force
 
 # --- the gallery: what is highlighted is what Enter ranks ---
 look "tab & @type:boot enter tab tab enter"

@@ -87,7 +87,7 @@ for name in xterm mlterm; do
     result $? "${name}_has_sixels" "$WORK/$name.probe"
     cell=$(sed -n 's/^cell *\([0-9]*x[0-9]*\) .*/\1/p' "$WORK/$name.probe")
     size=$(sed -n 's/^window *\([0-9]*x[0-9]*\) .*/\1/p' "$WORK/$name.probe")
-    "$DTRAK" view "$WORK/demo.db" --query gen:0 --screen ranking --read-only --size "$size" --cell "$cell" --graphics none --dump "$WORK/$name.txt"
+    "$DTRAK" view "$WORK/demo.db" --query gen:0 --screen ranking --read-only --size "$size" --cell "$cell" --graphics none --dump "$WORK/$name.txt" --force
     names_the_ranking $name
     result $? "${name}_stands_for_what_rank_says" "$WORK/$name.txt"
     wait_for 60 shows $name

@@ -15,7 +15,7 @@ while read -r name size keys; do
     echo "$name.txt" >> used
     case $name in *read-only*) mode=--read-only ;; *) mode= ;; esac
     # shellcheck disable=SC2086
-    if ! "$DTRAK" view world.db $mode --graphics none --size "$size" --keys "$keys" --dump got.raw < /dev/null 2> err; then
+    if ! "$DTRAK" view world.db $mode --graphics none --size "$size" --keys "$keys" --dump got.raw --force < /dev/null 2> err; then
         says "$name" 1 "$(cat err)"
         continue
     fi
