@@ -109,10 +109,10 @@ layers:
 	@tests/layers.sh --self-test > /dev/null && tests/layers.sh
 sanitize:
 	@$(MAKE) --no-print-directory -j2 SAN=address,undefined CFLAGS='-O1 -g' all units
-	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 LIMIT=1200 tests/run build-address-undefined$(if $(findstring clang,$(CC)),-clang)
+	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run build-address-undefined$(if $(findstring clang,$(CC)),-clang)
 tsan:
 	@$(MAKE) --no-print-directory -j2 SAN=thread CFLAGS='-O1 -g' all units
-	TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp LIMIT=1200 tests/run build-thread$(if $(findstring clang,$(CC)),-clang)
+	TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/tsan.supp tests/run build-thread$(if $(findstring clang,$(CC)),-clang)
 # make fuzz-json TIME=60: one of tests/fuzz under libFuzzer (clang); make fuzzers builds them all.
 FUZZFLAGS := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize=shift,signed-integer-overflow \
              -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION

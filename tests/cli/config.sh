@@ -106,6 +106,6 @@ look "2 @click:$((col + 1)),29"
 has a_click_on_the_footer_is_the_key "supports"
 look "2 enter @wheel:down"
 has the_wheel_steps_in_the_zoom "┌ train:109 "
-look "2 : @type:marked_items @click:20,27 @click:20,27"
+look "2 : @type:marked_items @double:20,27"
 has a_double_click_takes_a_line_of_the_palette "marked: 1"
 finish

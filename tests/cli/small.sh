@@ -33,20 +33,11 @@ equal one_file_is_left "$(ls -d a.db* | tr '\n' ' ')" "a.db "
 # --- killed ---
 # Kills the command with the signal as soon as the database holds bytes of that kind.
 kill_when() {   # SIGNAL DB KIND COMMAND...
-    signal=$1 db=$2 kind=$3
+    by=$1 of=$2 kind=$3 killed=yes
     shift 3
-    "$@" > out.txt 2> err.txt & pid=$!
-    killed=no
-    left=600
-    while [ $left -gt 0 ] && kill -0 $pid 2> /dev/null; do
-        if [ "$(value "$db" "sizes.$kind" 2> /dev/null || echo 0)" -gt 0 ]; then kill -"$signal" $pid && killed=yes; break; fi
-        sleep 0.1
-        left=$((left - 1))
-    done
-    wait $pid 2> /dev/null
-    status=$?
+    ends_early "$by" "$of" has_bytes "$@" || killed=no
 }
-# exec: the signal must reach dtrak itself, not a shell around it.
+has_bytes() { size=$(value "$of" "sizes.$kind" 2> /dev/null) && [ "${size:-0}" -gt 0 ]; }
 train_exec() { exec "$DTRAK" train "$1" --width 8,16 --steps 300 --batch 8 --seed 3 --save-every 0.1 --threads 1; }
 compute_exec() { exec "$DTRAK" features "$1" --loss simple,square --timesteps 10 --dims 256 --threads 1; }
 
