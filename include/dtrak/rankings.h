@@ -13,7 +13,8 @@
 
 #include <stddef.h>
 
-/* Rankings of one setting, in the order asked for, each query once. */
+/* Rankings of one setting, in the order asked for, each query once.  Without a checkpoint each is of the network that
+ * drew the query, unless one_network is asked for. */
 struct report_rankings {
     struct report_ranking *one;
     size_t count, room;

@@ -27,6 +27,8 @@ struct report_request {
     size_t timesteps, k;      /* 0: the most there are */
     size_t top, bottom;
     int any_query;            /* with top and bottom 0: scores of other queries will do */
+    int one_network;          /* of several queries: without a checkpoint that of the first for all of them */
+    int no_offer;             /* what is missing is said without the commands that make it: they take a look at kernels */
 };
 
 struct report_entry {
@@ -51,7 +53,7 @@ struct report_ranking {
     double percent;
     char network[64];         /* its name, escaped; "": it has none */
     char checkpoint[96];      /* "step 9600", "large at step 20000" */
-    char option[CHECKPOINT_OPTION];   /* as --checkpoint takes it: "9600", "large:20000" */
+    char option[CHECKPOINT_OPTION], spelled[CHECKPOINT_OPTION];   /* as --checkpoint takes it, quoted for a shell and not: "large:20000" */
     struct report_entry *top, *bottom;
     size_t n_top, n_bottom;
     int has_trust;            /* error bars are stored for this query */

@@ -49,8 +49,9 @@ void checkpoint_network(char out[64], const struct checkpoint *c);
 /* "step 9600", "large at step 20000". */
 void checkpoint_words(char out[96], const struct checkpoint *c);
 
-/* As an option takes it in a shell: "9600", "large:20000". */
+/* As store_checkpoints_resolve() takes it: "9600", "large:20000"; and as an option takes it in a shell, quoted if need be. */
 #define CHECKPOINT_OPTION 160
+void checkpoint_spell(char out[CHECKPOINT_OPTION], const struct checkpoint *c);
 void checkpoint_option(char out[CHECKPOINT_OPTION], const struct checkpoint *c);
 
 /* The weights, verified; *bytes is the caller's to mem_free().  ERR_MISSING: they were dropped. */

@@ -201,7 +201,7 @@ static enum status check_targets(const struct args *a, int *folders, int *files)
 static enum status run_export(const struct args *a) {
     struct store *s = NULL;
     struct report_rankings r = { 0 };
-    struct report_request q = { .top = 10 };
+    struct report_request q = { .top = 10, .one_network = 1 };
     int folders, files;
     TRY(check_targets(a, &folders, &files));
     TRY(cli_setting(a, &q));

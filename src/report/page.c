@@ -15,7 +15,7 @@
 
 enum { QUERY_PX = 512, TILE_PX = 256, NAV_PX = 96, SMALL_PX = 128 };   /* the longest side of pictures */
 
-/* What is known of one score set; a page has one per split of queries. */
+/* What is known of one score set; queries of a split and of a network have one. */
 struct measure { int64_t id; int has; struct lds_row lds; double *per_query; };
 
 struct page {
@@ -23,7 +23,8 @@ struct page {
     struct store *s;
     const struct report_rankings *r;
     struct project project;
-    struct measure of[SPLIT_COUNT];
+    struct measure *measure;   /* one per score set, in the order of the page */
+    size_t measures;
     size_t items[SPLIT_COUNT];
 };
 
@@ -157,9 +158,15 @@ static float largest_of(const struct report_ranking *r) {
 
 /* --- a query --- */
 
+static const struct measure *measure_of(const struct page *g, const struct report_ranking *r) {
+    size_t i = 0;
+    while (g->measure[i].id != r->set.id) i++;
+    return &g->measure[i];
+}
+
 static enum status add_query_facts(struct page *g, const struct report_ranking *r) {
     struct item_list items = { 0 };
-    const struct measure *m = &g->of[r->query.split];
+    const struct measure *m = measure_of(g, r);
     char text[96];
     TRY(store_items_read(g->s, r->query.split, r->query.index, 1, &items));
     buf_text(g->b, "<dl>\n");
@@ -239,7 +246,7 @@ static void add_setting(struct page *g, const struct report_ranking *r) {
     char text[160], display[METHOD_DISPLAY];
     method_display(display, method_parse(set->method, NULL), loss_parse(set->loss));
     size_t queries = 0;
-    for (size_t i = 0; i < g->r->count; i++) queries += g->r->one[i].query.split == r->query.split;
+    for (size_t i = 0; i < g->r->count; i++) queries += g->r->one[i].set.id == set->id;
     buf_text(g->b, "<dl>\n");
     snprintf(text, sizeof text, "%zu %s %s", queries, r->query.split == SPLIT_GEN ? "generated" : "held-out",
              queries == 1 ? "image" : "images");
@@ -261,28 +268,28 @@ static void add_setting(struct page *g, const struct report_ranking *r) {
     }
     snprintf(text, sizeof text, "%zu training images", set->n);
     add_fact(g->b, "ranked", text);
-    add_lds(g->b, &g->of[r->query.split]);
+    add_lds(g->b, measure_of(g, r));
     snprintf(text, sizeof text, "%s by dtrak %s", set->created, set->program);
     add_fact(g->b, "scores made", text);
     buf_text(g->b, "</dl>\n");
 }
 
-/* Once per split: the queries of one have one score set. */
+/* Once per score set. */
 static void add_settings(struct page *g) {
-    int64_t shown[SPLIT_COUNT] = { 0 };
-    for (size_t i = 0; i < g->r->count; i++) {
-        const struct report_ranking *r = &g->r->one[i];
-        if (shown[r->query.split] == r->set.id) continue;
-        shown[r->query.split] = r->set.id;
-        add_setting(g, r);
+    for (size_t m = 0, i = 0; m < g->measures; m++, i = 0) {
+        while (g->r->one[i].set.id != g->measure[m].id) i++;
+        add_setting(g, &g->r->one[i]);
     }
 }
 
 static enum status load_measures(struct page *g) {
-    for (size_t i = 0; i < g->r->count; i++) {
+    g->measure = mem_array(g->r->count, sizeof *g->measure);
+    if (!g->measure) return fail(ERR_NOMEM, "page: out of memory");
+    for (size_t i = 0, k = 0; i < g->r->count; i++, k = 0) {
         const struct report_ranking *r = &g->r->one[i];
-        struct measure *m = &g->of[r->query.split];
-        if (m->id) continue;
+        while (k < g->measures && g->measure[k].id != r->set.id) k++;
+        if (k < g->measures) continue;
+        struct measure *m = &g->measure[g->measures++];
         m->id = r->set.id;
         TRY(store_items_count(g->s, r->query.split, &g->items[r->query.split]));
         enum status st = store_lds_get(g->s, m->id, 0, &m->lds, &m->per_query);
@@ -364,6 +371,7 @@ enum status report_page_html(struct buf *b, struct store *s, const struct report
     add_foot(&g);
     st = buf_status(b);
 done:
-    for (int i = 0; i < SPLIT_COUNT; i++) mem_free(g.of[i].per_query);
+    for (size_t i = 0; i < g.measures; i++) mem_free(g.measure[i].per_query);
+    mem_free(g.measure);
     return st;
 }

@@ -33,10 +33,11 @@ void report_ranking_checkpoint(struct report_ranking *r, const struct checkpoint
     checkpoint_network(r->network, c);
     checkpoint_words(r->checkpoint, c);
     checkpoint_option(r->option, c);
+    checkpoint_spell(r->spelled, c);
 }
 
 /* The last checkpoint of the network that drew the query, by its step; "" where that is the first one. */
-static enum status drawn_by(char name[32], struct store *s, struct item_ref query) {
+static enum status drawn_by(char name[CHECKPOINT_OPTION], struct store *s, struct item_ref query) {
     struct checkpoint_list l;
     struct item_list items = { NULL, 0, NULL };
     name[0] = 0;
@@ -44,7 +45,7 @@ static enum status drawn_by(char name[32], struct store *s, struct item_ref quer
     enum status st = store_items_read(s, query.split, query.index, 1, &items);
     if (st == OK && items.count) {
         const struct checkpoint *c = checkpoint_list_last_beside(&l, items.item[0].checkpoint);
-        if (c && c->network) snprintf(name, 32, "%zu", c->step);
+        if (c && c->network) checkpoint_spell(name, c);
     }
     item_list_free(&items);
     checkpoint_list_free(&l);
@@ -52,7 +53,7 @@ static enum status drawn_by(char name[32], struct store *s, struct item_ref quer
 }
 
 static enum status read_checkpoint(struct ranking_wanted *w, struct store *s, const char *name, struct item_ref query) {
-    char drew[32];
+    char drew[CHECKPOINT_OPTION];
     w->checkpoint = 0;
     if (method_has_several(w->method)) w->checkpoint = -1;
     if (!method_has_checkpoint(w->method)) return OK;

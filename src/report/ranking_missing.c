@@ -193,6 +193,7 @@ enum status ranking_explain_missing(struct store *s, const struct ranking_wanted
     if (w->checkpoint < 0) snprintf(at, sizeof at, " over several checkpoints");
     if (others_are_there) item_ref_format(of, r->query);
     else snprintf(of, sizeof of, "%s items", split_name(r->query.split));
+    if (r->no_offer) return fail(ERR_MISSING, "no scores of %s%s for %s", display, at, of);
     enum status st = offer_make(&o, s, w, r);
     if (st == OK)
         st = fail(ERR_MISSING, "no scores of %s%s for %s%s%s%s%s", display, at, of, w->lambda[0] ? " with lambda " : "", w->lambda,

@@ -18,13 +18,8 @@ static int is_there(const struct report_rankings *r, struct item_ref q) {
 static enum status add(struct report_rankings *r, struct store *s, const struct report_request *ask, struct item_ref q,
                        const struct progress *p) {
     struct report_request one = *ask;
-    char step[32];
     TRY(progress_check(p));
     if (is_there(r, q)) return OK;
-    if (!one.checkpoint && r->count && r->one[0].has_checkpoint) {    /* one setting for all: that of the first */
-        snprintf(step, sizeof step, "%zu", r->one[0].step);
-        one.checkpoint = step;
-    }
     if (r->count == r->room) {
         size_t room = r->room ? 2 * r->room : 16;
         struct report_ranking *more = mem_resize(r->one, r->room, room, sizeof *more);
@@ -32,9 +27,21 @@ static enum status add(struct report_rankings *r, struct store *s, const struct 
         r->one = more;
         r->room = room;
     }
+    if (!one.checkpoint && one.one_network && r->count && r->one[0].has_checkpoint) one.checkpoint = r->one[0].spelled;
     one.query = q;
     TRY(report_ranking_load(&r->one[r->count], s, &one));
     r->count++;
+    return OK;
+}
+
+/* Whether images may be of several networks, each asked about its own. */
+static enum status has_networks(struct store *s, const struct report_request *ask, int *several) {
+    struct checkpoint_list l;
+    *several = 0;
+    if (ask->checkpoint || ask->one_network) return OK;
+    TRY(store_checkpoints_list(s, &l));
+    for (size_t i = 0; i < l.count; i++) *several |= l.checkpoint[i].network > 0;
+    checkpoint_list_free(&l);
     return OK;
 }
 
@@ -49,15 +56,22 @@ static enum status add_split(struct report_rankings *r, struct store *s, const s
     probe.top = probe.bottom = 0;
     probe.any_query = 1;
     if (!count) return fail(ERR_MISSING, "there are no %s items", split_name(split));
-    TRY(report_ranking_load(&of, s, &probe));
-    report_ranking_free(&of);
-    *there = 1;
+    enum status first = report_ranking_load(&of, s, &probe);
+    int several = 0, found = first == OK;
+    if (first == OK) report_ranking_free(&of);
+    else if (first != ERR_MISSING) return first;
+    else TRY(has_networks(s, ask, &several));
+    if (first != OK && !several) return first;
+    struct report_request each = *ask;
+    each.no_offer = 1;
     for (size_t i = 0; i < count; i++) {
-        enum status st = add(r, s, ask, (struct item_ref){ split, i }, p);
-        if (st == ERR_MISSING) r->left_out++;
-        else TRY(st);
+        enum status st = add(r, s, &each, (struct item_ref){ split, i }, p);
+        if (st == OK) found = 1;
+        else if (st != ERR_MISSING) return st;
+        r->left_out += st == ERR_MISSING;
     }
-    return OK;
+    *there |= found;
+    return found ? OK : report_ranking_load(&of, s, &probe);   /* says what is missing, once more */
 }
 
 static enum status add_all(struct report_rankings *r, struct store *s, const struct report_request *ask, unsigned splits,

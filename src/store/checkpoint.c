@@ -123,9 +123,13 @@ void checkpoint_words(char out[96], const struct checkpoint *c) {
     snprintf(out, 96, "%s%sstep %zu", network, network[0] ? " at " : "", c->step);
 }
 
+void checkpoint_spell(char out[CHECKPOINT_OPTION], const struct checkpoint *c) {
+    snprintf(out, CHECKPOINT_OPTION, "%.128s%s%zu", c->name, c->name[0] ? ":" : "", c->step);
+}
+
 void checkpoint_option(char out[CHECKPOINT_OPTION], const struct checkpoint *c) {
     char word[CHECKPOINT_OPTION];
-    snprintf(word, sizeof word, "%.128s%s%zu", c->name, c->name[0] ? ":" : "", c->step);
+    checkpoint_spell(word, c);
     text_shell_word(out, CHECKPOINT_OPTION, word);
 }
 

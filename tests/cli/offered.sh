@@ -36,6 +36,7 @@ mends neighbours_by_a_loss_get_its_features "dtrak features .* --loss l1 .*--dim
 exits held_out_items_have_no_path 1 "of generated items" rank "$db" --query val:0 --method journey --loss avg
 dtrak score "$db" --method trak --loss l1 --query gen:1 > out.txt 2> err.txt
 exits one_item_alone_is_named 1 "no scores of D-TRAK(l1) at step 20 for gen:2; make them with" rank "$db" --query gen:2 --method trak --loss l1
+exits and_on_a_page 1 "no scores of D-TRAK(l1) at step 20 for gen:2; make them with" page "$db" --query gen:1,gen:2 --method trak --loss l1 --out a.html
 mends no_places_are_places_too "dtrak score" rank "$db" --query gen:0 --method trak --loss l1 --top 0 --bottom 0
 dtrak score "$db" --method trak --loss l2 --query gen:1 > out.txt 2> err.txt
 mends in_a_comparison_as_well "dtrak score" compare "$db" --query gen:0 --a trak,loss=l1 --b trak,loss=l2 --top 0
