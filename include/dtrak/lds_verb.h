@@ -45,13 +45,17 @@ struct lds_options {
 #define LDS_DEFAULTS { .subsets = 64, .alpha = .5, .stratified = 1, .seeds = 1, .same_epochs = 1, \
                        .timesteps = 100, .noise_seed = 1, .save_every_s = 120 }
 
+enum { LDS_COMMAND = 1024 + 512 };
+
 /* What there is of what was asked for, and what one retraining is. */
 struct lds_summary {
     size_t wanted, done, diverged;
     size_t elsewhere;             /* trained by other processes just now */
     size_t open;                  /* missing */
     size_t others;                /* when none is done: finished ones made with other options, and the first that differs, */
-    char difference[160];         /* "train.same epochs/steps": here and there */
+    char difference[160];         /* "train.same epochs/steps": here and there; */
+    char go_on[LDS_COMMAND];      /* the command that goes on with them; "": none does, */
+    char why_not[160];            /* as this differs, "val.count 48/256" */
     size_t parameters, subset_size, steps, queries;
 };
 

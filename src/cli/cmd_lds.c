@@ -114,7 +114,10 @@ static void print_summary(const struct lds_summary *m, const struct lds_options 
     if (m->open) printf(", %zu missing", m->open);
     printf("\neach: %zu parameters, %zu images, %zu steps, then %zu queries at %zu timesteps\n", m->parameters,
            m->subset_size, m->steps, m->queries, o->timesteps);
-    if (m->others) printf("%zu networks are here that were retrained with other options: %s (now/then)\n", m->others, m->difference);
+    if (!m->others) return;
+    printf("%zu networks are here that were retrained with other options: %s (now/then)\n", m->others, m->difference);
+    if (m->go_on[0]) printf("those go on with: %s\n", m->go_on);
+    else if (m->why_not[0]) printf("no option goes on with those: %s (now/then)\n", m->why_not);
 }
 
 void cli_print_merged(const struct merge_counts *n) {

@@ -3,6 +3,7 @@
 
 #include "dtrak/mem.h"
 #include "dtrak/sampler.h"
+#include "dtrak/text.h"
 
 #include <string.h>
 
@@ -24,8 +25,11 @@ enum status feature_paths_steps(struct store *s, size_t *steps) {
     struct item first = { .steps = 0 };
     size_t count;
     TRY(store_items_count(s, SPLIT_GEN, &count));
-    if (!count)
-        return fail(ERR_MISSING, "there are no generated items; make some with: dtrak sample %s --count 16", store_path(s));
+    if (!count) {
+        char db[1024];
+        text_shell_word(db, sizeof db, store_path(s));
+        return fail(ERR_MISSING, "there are no generated items; make some with: dtrak sample %s --count 16", db);
+    }
     for (size_t at = 0; at < count; at += 256) {
         struct item_list l;
         TRY(store_items_read(s, SPLIT_GEN, at, 256, &l));

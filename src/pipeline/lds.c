@@ -3,6 +3,7 @@
  * One thread per model in hand, each with its own connection; which model a
  * thread takes is settled by a lease in the database, so several processes can
  * work on one file.  A model's outputs are one transaction. */
+#include "lds_options.h"
 #include "lds_parts.h"
 #include "lds_protocol.h"
 
@@ -147,19 +148,32 @@ static enum status has_outputs(struct run *r, const struct subset_model *m, int 
     return OK;
 }
 
-/* A retrained network whose weights are gone cannot be evaluated again: as what it was, as far as that is known. */
-static enum status evaluated_otherwise(struct run *r, size_t index) {
+/* The eval protocol that a network has outputs of, the newest of several. */
+static enum status evaluation_of(struct run *r, const struct protocol_list *l, int64_t model, const struct protocol **eval) {
+    for (size_t i = 0; i < l->count; i++)
+        for (int k = 0; k < SPLIT_COUNT && l->protocol[i].kind == PROTOCOL_EVAL; k++) {
+            size_t rows;
+            TRY(store_subset_output_rows(r->s, model, l->protocol[i].id, (enum split)k, &rows));
+            if (rows) *eval = &l->protocol[i];
+        }
+    return OK;
+}
+
+/* A retrained network whose weights are gone cannot be evaluated again: as what it was, as far as that can be said. */
+static enum status evaluated_otherwise(struct run *r, const struct subset_model *m) {
+    char command[LDS_COMMAND] = "", difference[160] = "";
     struct protocol_list l;
-    const struct protocol *train = NULL, *eval = NULL;
-    char difference[160] = "";
+    const struct protocol *eval = NULL;
     TRY(store_protocols_list(r->s, &l));
-    enum status st = protocols_fullest(r->s, &l, &train, &eval, NULL);
-    if (st == OK) st = protocol_difference(difference, r->eval_text.data, eval->text);
+    enum status st = evaluation_of(r, &l, m->id, &eval);
+    if (st == OK && eval) st = lds_options_command(command, difference, r->s, r->o, r->train_text.data, eval->text);
     protocol_list_free(&l);
     TRY(st);
-    return fail(ERR_RANGE, "lds: subset %zu was retrained, evaluated at other queries, timesteps or noises%s%s%s, and its weights "
-                "were not kept; give the options it was evaluated with, or retrain into another database", index,
-                difference[0] ? " (" : "", difference, difference[0] ? ", now/then)" : "");
+    if (command[0])
+        return fail(ERR_RANGE, "lds: subset %zu was retrained and evaluated at other queries, timesteps or noises, and its weights were not kept; "
+                    "as it was evaluated: %s", m->index, command);
+    return fail(ERR_RANGE, "lds: subset %zu was retrained and evaluated otherwise, and its weights were not kept%s%s%s; retrain into another "
+                "database", m->index, difference[0] ? "; no option brings it back: " : "", difference, difference[0] ? " (now/then)" : "");
 }
 
 static enum status add_task(struct run *r, const struct subset_model_list *l, size_t index, size_t seed) {
@@ -175,7 +189,7 @@ static enum status add_task(struct run *r, const struct subset_model_list *l, si
         r->counts.done++;
         return OK;
     }
-    if (m && m->state == SUBSET_DONE && !m->weights_kept) return evaluated_otherwise(r, index);
+    if (m && m->state == SUBSET_DONE && !m->weights_kept) return evaluated_otherwise(r, m);
     r->tasks[r->n_tasks++] = (struct task){ index, seed, m && m->state == SUBSET_OPEN ? m->steps : 0, m ? m->id : 0,
                                             m && m->state == SUBSET_DONE };
     return OK;
@@ -361,6 +375,7 @@ static enum status look_at_others(struct run *r, struct lds_summary *out) {
     if (st == OK && train->id != r->protocol) {
         st = store_subsets_list(r->s, train->id, &models);
         if (st == OK) st = protocol_difference(out->difference, r->train_text.data, train->text);
+        if (st == OK) st = lds_options_command(out->go_on, out->why_not, r->s, r->o, train->text, eval->text);
         for (size_t i = 0; i < models.count && st == OK; i++) out->others += models.model[i].state == SUBSET_DONE;
     }
     if (st == ERR_MISSING) st = OK;

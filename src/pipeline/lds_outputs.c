@@ -1,6 +1,7 @@
 /* lds_outputs.c - which retrained networks there are, and their losses. */
 #include "lds_outputs.h"
 
+#include "lds_options.h"
 #include "lds_protocol.h"
 
 #include "dtrak/hash.h"
@@ -32,6 +33,15 @@ static enum status has_outputs(const struct lds_outputs *o, const struct subset_
     return OK;
 }
 
+static enum status too_few(const struct lds_outputs *o, size_t least) {
+    struct lds_options more = LDS_DEFAULTS;
+    char command[LDS_COMMAND], difference[160];
+    TRY(lds_options_command(command, difference, o->s, &more, o->train_text, o->eval_text));
+    return fail(ERR_RANGE, "lds: %zu subsets are done, expected at least %zu (%d for an interval)%s%s%s", o->M, least, LDS_INTERVAL_MIN,
+                command[0] ? "; more with: " : ", and no option goes on with them: ", command[0] ? command : difference,
+                command[0] ? "" : " (now/then)");
+}
+
 static enum status choose_subsets(struct lds_outputs *o, size_t least) {
     size_t most_seeds = 0;
     double sum = 0;
@@ -54,9 +64,7 @@ static enum status choose_subsets(struct lds_outputs *o, size_t least) {
         o->loss_low = fmin(o->loss_low, x->train_loss);
         o->loss_high = fmax(o->loss_high, x->train_loss);
     }
-    if (o->M < least)
-        return fail(ERR_RANGE, "lds: %zu subsets are done, expected at least %zu (%d for an interval); more with: dtrak lds %s "
-                    "--subsets 64", o->M, least, LDS_INTERVAL_MIN, store_path(o->s));
+    if (o->M < least) return too_few(o, least);
     o->loss = sum / (double)(o->finished - o->diverged);
     int all = 1;
     while (all && o->seeds < most_seeds) {

@@ -13,6 +13,7 @@
 #include "dtrak/mem.h"
 #include "dtrak/queries.h"
 #include "dtrak/store.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -57,7 +58,18 @@ static int needs_checkpoints(const struct scorer *w) {
     return 0;
 }
 
+/* Of the splits that were asked for. */
+static enum status no_queries(const struct scorer *w) {
+    char db[1024];
+    text_shell_word(db, sizeof db, store_path(w->s));
+    if (w->o->splits == 1u << SPLIT_VAL)
+        return fail(ERR_MISSING, "score: there are no held-out items to score; pictures of your own become some with: dtrak add %s --split val FILE...", db);
+    return fail(ERR_MISSING, "score: there are no queries to score; make some with: dtrak sample %s --count 16", db);
+}
+
 static enum status count_items(struct scorer *w) {
+    if (w->o->splits >> SPLIT_TRAIN & 1)
+        return fail(ERR_USAGE, "score: training items are what queries are ranked by; queries are of --split gen or val");
     for (int q = 0; q < SPLIT_COUNT; q++) {
         TRY(store_items_count(w->s, (enum split)q, &w->items[q]));
         int asked = !w->o->splits || w->o->splits >> q & 1;
@@ -67,10 +79,7 @@ static enum status count_items(struct scorer *w) {
     for (int q = 0; q < SPLIT_COUNT; q++)
         if (w->o->queries && !w->picked[q]) w->splits &= ~(1u << q);
     if (!w->items[SPLIT_TRAIN]) return fail(ERR_MISSING, "score: there are no training items");
-    if (!w->splits)
-        return fail(ERR_MISSING, "score: there are no queries to score; make some with: dtrak sample %s --count 16",
-                    store_path(w->s));
-    return OK;
+    return w->splits ? OK : no_queries(w);
 }
 
 int score_is_asked(const struct scorer *w, enum split split, size_t query) { return !w->picked[split] || w->picked[split][query]; }

@@ -3,6 +3,7 @@
 
 #include "dtrak/hash.h"
 #include "dtrak/mem.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <string.h>
@@ -163,9 +164,12 @@ enum status store_score_read(struct store *s, const struct score_set *set, size_
     TRY(db_query(s, &q, "SELECT format, xxh3, bytes FROM score WHERE score_set = ? AND query = ?", "iz",
                  set->id, query));
     TRY(db_step(s, q, &row));
-    if (!row)
-        return fail(ERR_MISSING, "%s: no %s scores for %s:%zu; `dtrak score` makes them", s->path,
-                    set->method, split_name(set->split), query);
+    if (!row) {
+        char db[1024];
+        text_shell_word(db, sizeof db, s->path);
+        return fail(ERR_MISSING, "%s: no %s scores for %s:%zu; dtrak score %s --method %s%s%s makes them", s->path, set->method,
+                    split_name(set->split), query, db, set->method, set->loss[0] ? " --loss " : "", set->loss);
+    }
     const void *bytes = col_blob(q, 2, &len);
     enum status st = ERR_FORMAT;
     if (col_int(q, 0) == ROW_TOP)

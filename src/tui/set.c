@@ -201,8 +201,14 @@ void set_named(struct app *a, enum prompt p, const char *text) {
         return;
     }
     a->set.stale = 1;
-    if (p == PROMPT_RETRAIN) retrain(a, text);
-    else app_say(a, STYLE_GOOD, "saved: '%s', %zu items; dtrak counterfactual --list %s takes them away", text, a->set.tiles.n, text);
+    if (p == PROMPT_RETRAIN) {
+        retrain(a, text);
+        return;
+    }
+    char db[1024], list[256];
+    text_shell_word(db, sizeof db, store_path(a->store));
+    text_shell_word(list, sizeof list, text);
+    app_say(a, STYLE_GOOD, "saved: '%s', %zu items; dtrak counterfactual %s --list %s takes them away", text, a->set.tiles.n, db, list);
 }
 
 static void get(struct app *a, size_t at, struct tile *out) {

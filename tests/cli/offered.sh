@@ -95,4 +95,42 @@ mends the_kernel_needs_none "dtrak score $kernel --method relative-if --loss elb
 cp plain.db copy.db
 dtrak merge $kernel copy.db > out.txt 2> err.txt
 mends and_merge_brings_them "dtrak features .* && dtrak score" rank $kernel --query gen:3 --method trak --loss elbo
+
+# Retraining goes on as it was begun, also when pictures came since.
+lds() { dtrak lds "$db" --steps 12 --timesteps 10 --batch 4 "$@" > out.txt 2> err.txt; }
+cp plain.db "$db"
+lds --subsets 2
+says networks_are_retrained $? "$(cat err.txt)"
+dtrak lds "$db" --report > out.txt 2> err.txt
+sed -n 's/.*; more with: //p' err.txt > offered.sh
+echo "$(cat offered.sh) --dry-run" > dry.sh
+[ -s offered.sh ] && sh dry.sh > out.txt 2>> err.txt && grep -q '^64 retrainings: 2 done' out.txt
+says more_of_them_with_the_same_options $? "$(cat err.txt out.txt)"
+dtrak lds "$db" --subsets 4 --dry-run > out.txt 2> err.txt
+sed -n 's/^those go on with: //p' out.txt > offered.sh
+[ -s offered.sh ] && sh offered.sh > out.txt 2>> err.txt && grep -q '^4 retrainings: 4 done' out.txt
+says other_options_say_which_go_on $? "$(cat err.txt out.txt)"
+dtrak sample "$db" --count 1 --steps 10 --seed 9 > out.txt 2> err.txt && ! lds --subsets 5 && sed -n 's/.*; as it was evaluated: //p' err.txt > offered.sh &&
+    grep -q -- '--queries val:0-3,gen:0-2' offered.sh && sh offered.sh > out.txt 2>> err.txt && grep -q '^5 retrainings: 5 done' out.txt
+says pictures_that_came_since_are_left_out $? "$(cat err.txt out.txt)"
+dtrak drop "$db" --query gen:2-3 --yes > out.txt 2> err.txt
+says a_picture_goes $? "$(cat err.txt)"
+exits none_is_offered_where_items_went 1 "no option brings it back: gen.count 2/3" lds "$db" --subsets 6 --steps 12 --timesteps 10 --batch 4
+
+# What cannot be is not offered.
+exits training_items_are_no_queries 2 "queries are of --split gen or val" score "$db" --split train
+cp plain.db "$db"
+dtrak drop "$db" --query gen:0-2,val:0-3 --yes > out.txt 2> err.txt
+says pictures_go $? "$(cat err.txt)"
+mends_queries() {
+    "$DTRAK" "$@" > out.txt 2> err.txt
+    sed -n 's/.*make some with: //p' err.txt > offered.sh
+    [ -s offered.sh ] && sh offered.sh > made.txt 2>&1 && dtrak info "$db" | grep -q 'gen 16'
+}
+mends_queries features "$db" --journey
+says pictures_are_made $? "$(cat err.txt made.txt)"
+dtrak drop "$db" --query gen:0-15 --yes > out.txt 2> err.txt
+mends_queries score "$db" --method pixel-cos
+says and_queries $? "$(cat err.txt made.txt)"
+exits of_held_out_ones_their_own 1 "dtrak add '" score "$db" --method pixel-cos --split val
 finish
