@@ -106,6 +106,7 @@ struct row {
     double widest;               /* of the errors */
     unsigned long load;          /* the number of the row_load() that made it */
     char message[240];
+    char offer[1024];            /* ABSENT: what setting_offer() says */
 };
 
 /* --- items (facts.c) --- */
@@ -274,7 +275,7 @@ struct app {
         int64_t checkpoint;
         enum report_self_order order;
         struct report_self list; /* n 0: there is none; message says why */
-        char message[240];
+        char message[1200];
         size_t cursor, across, per_page;
     } self;
     struct {
@@ -481,6 +482,9 @@ void setting_compute(struct app *a);    /* the r key */
  * items, or cannot be done; -1: failed. */
 int setting_compute_new(struct app *a);
 int setting_is_asked(const struct app *a);   /* r was pressed for it, and its job is not done */
+/* Where r does nothing for the present setting, which has no scores: which commands make them, or why none do; else "".
+ * row_read() has it done. */
+void setting_offer(struct app *a, char *out, size_t size);
 /* What r would do, in a few words; how long, when that can be told. */
 void setting_estimate(struct app *a, char *out, size_t size);
 size_t setting_timesteps(const struct app *a);   /* of the features that r would make */

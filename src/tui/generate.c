@@ -2,13 +2,18 @@
  * attributed with the present setting, and shown. */
 #include "app.h"
 
+#include "dtrak/offer.h"
+
 #include <string.h>
 
 /* 1, or it is said why not. */
 static int may_generate(struct app *a) {
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->setting.checkpoint);
+    char weights[OFFER_WEIGHTS];
+    if (c) offer_weights(weights, c);
     if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
-    else if (!catalog_checkpoint(&a->catalog, a->setting.checkpoint))
-        app_say(a, STYLE_WARN, "there is no checkpoint to generate from: dtrak train makes them");
+    else if (!c) app_say(a, STYLE_WARN, "there is no checkpoint to generate from: dtrak train makes them");
+    else if (weights[0]) app_say(a, STYLE_WARN, "%s", weights);
     else if (a->generate.pending)
         app_say(a, STYLE_WARN, "a new image is being made already: %s shows it, %s stops it", key_for(a, ACT_jobs), key_for(a, ACT_cancel));
     else return 1;
@@ -18,12 +23,12 @@ static int may_generate(struct app *a) {
 void generate_new(struct app *a) {
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->setting.checkpoint);
     struct sample_options o = SAMPLE_DEFAULTS;
-    char step[32];
+    char step[CHECKPOINT_OPTION];
 
     if (!may_generate(a)) return;
     if (store_seed_unused(a->store, &o.seed) != OK) { app_say(a, STYLE_ERROR, "%s", fail_reason()); return; }
     if (a->has_query && a->query.split == SPLIT_GEN && facts_of(a, a->query)->steps) o.steps = facts_of(a, a->query)->steps;
-    snprintf(step, sizeof step, "%zu", c->step);
+    checkpoint_spell(step, c);
     o.count = 1;
     o.checkpoint = step;
     if (jobs_add_sample(a->jobs, &o) != OK) { app_say(a, STYLE_ERROR, "%s", fail_reason()); return; }

@@ -499,6 +499,10 @@ void ranking_draw_absent(struct app *a, struct frame *f, struct area in) {
         return;
     }
     int coming = setting_is_asked(a), has_lambda = a->setting.lambda[0] && method_has_lambda(a->setting.method);
+    if (r->offer[0] && !coming) {
+        draw_paragraph(f, row, col, end - row, cols, STYLE_WARN, r->offer);
+        return;
+    }
     snprintf(text, sizeof text, "%s%s%s: %s for %s items%s%s", name, has_lambda ? " with λ " : "",
              has_lambda ? a->setting.lambda : "", coming ? "being computed" : "not computed", split_name(a->query.split),
              a->jobs && !coming ? ": press " : "", a->jobs && !coming ? key_for(a, ACT_recompute) : "");

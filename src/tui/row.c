@@ -138,11 +138,8 @@ static void read_stored(struct app *a) {
     for (size_t i = 0; i < r->trust.n; i++) r->widest = fmax(r->widest, r->trust.se[i]);
 }
 
-void row_read(struct app *a) {
+static void read_row(struct app *a) {
     struct row *r = &a->row;
-    row_free(r);
-    r->load = ++a->row_loads;
-    if (!a->has_query) return;
     if (method_has_checkpoint(a->setting.method) && a->setting.checkpoint == 0) {
         r->state = ROW_ABSENT;
         return;
@@ -168,6 +165,14 @@ void row_read(struct app *a) {
     }
     read_stored(a);
     if (is_other && r->state == ROW_ABSENT) ask_live(a);   /* it was measured, and its rows were dropped */
+}
+
+void row_read(struct app *a) {
+    row_free(&a->row);
+    a->row.load = ++a->row_loads;
+    if (!a->has_query) return;
+    read_row(a);
+    if (a->row.state == ROW_ABSENT) setting_offer(a, a->row.offer, sizeof a->row.offer);
 }
 
 void row_changed(struct app *a) {

@@ -6,6 +6,7 @@
 #include "plot.h"
 
 #include "dtrak/mem.h"
+#include "dtrak/offer.h"
 #include "dtrak/text.h"
 
 #include <math.h>
@@ -158,10 +159,18 @@ static void step_checkpoint(struct app *a, int by) {
     self_forget(a);
 }
 
+/* Without weights, and nothing that does without them: report_self_load() said so. */
+static int is_out_of_reach(const struct app *a, char weights[OFFER_WEIGHTS]) {
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->self.checkpoint);
+    weights[0] = 0;
+    if (c) offer_weights(weights, c);
+    return weights[0] && strstr(a->self.message, weights) != NULL;
+}
+
 static void compute(struct app *a) {
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, a->self.checkpoint);
     struct score_options o = SCORE_DEFAULTS;
-    char step[24];
+    char step[CHECKPOINT_OPTION], weights[OFFER_WEIGHTS];
     if (!a->jobs) { app_say(a, STYLE_WARN, "%s", a->why_read_only); return; }
     if (a->self.list.n && a->self.list.item[0].neighbours) {
         app_say(a, STYLE_NORMAL, "everything on this screen is there");
@@ -173,8 +182,9 @@ static void compute(struct app *a) {
         return;
     }
     if (!c) { app_say(a, STYLE_WARN, "%s", a->self.message); return; }
+    if (is_out_of_reach(a, weights)) { app_say(a, STYLE_WARN, "%s", weights); return; }
     struct features_options f = FEATURES_DEFAULTS;
-    snprintf(step, sizeof step, "%zu", c->step);
+    checkpoint_spell(step, c);
     o.methods = "trak";
     o.losses = f.losses = 1u << a->self.loss;
     o.checkpoints = f.checkpoints = step;
@@ -279,9 +289,9 @@ static void draw_page(struct app *a, struct frame *f, struct area in, const char
         else draw_line(a, f, inner.row + i, inner, at);
     }
     if (n) return;
-    char text[400];
+    char text[1400], weights[OFFER_WEIGHTS];
     if (a->self.waiting) snprintf(text, sizeof text, "reading the numbers of %zu items", a->catalog.count[SPLIT_TRAIN]);
-    else if (a->jobs && catalog_checkpoint(&a->catalog, a->self.checkpoint)) snprintf(text, sizeof text, "%s (%s does that here)", a->self.message, key_for(a, ACT_self_compute));
+    else if (a->jobs && catalog_checkpoint(&a->catalog, a->self.checkpoint) && !is_out_of_reach(a, weights)) snprintf(text, sizeof text, "%s (%s does that here)", a->self.message, key_for(a, ACT_self_compute));
     else snprintf(text, sizeof text, "%s", a->self.message);
     draw_paragraph(f, inner.row + inner.rows / 4, inner.col + 1, inner.rows - inner.rows / 4, inner.cols > 2 ? inner.cols - 2 : 1,
                    a->self.waiting ? STYLE_DIM : STYLE_WARN, text);

@@ -3,6 +3,7 @@
 #include "app.h"
 
 #include "dtrak/mem.h"
+#include "dtrak/offer.h"
 
 #include <math.h>
 #include <string.h>
@@ -179,32 +180,22 @@ void setting_step_lambda(struct app *a, int by) {
 static struct features_options wanted_features(const struct app *a) {
     struct features_options o = FEATURES_DEFAULTS;
     const struct setting *t = &a->setting;
-    const struct feature_set *chosen = NULL;
-    size_t timesteps = a->row.base.id ? a->row.base.timesteps : t->timesteps, k = a->row.base.id ? a->row.base.k : t->k;
-    int best = 0;
-
-    for (size_t i = 0; i < a->catalog.features.count; i++) {
-        const struct feature_set *f = &a->catalog.features.set[i];
-        int x = 1 + 8 * (f->checkpoint == t->checkpoint) +
-                4 * (strcmp(f->identity.loss, loss_name(t->loss)) == 0) +
-                2 * (f->identity.split == SPLIT_TRAIN) +
-                (f->identity.timesteps == timesteps && f->identity.k == k);
-        if (!strcmp(f->identity.rule, FEATURE_RULE_JOURNEY)) continue;
-        if (x < best || (x == best && chosen && !feature_set_is_better(f, chosen))) continue;
-        best = x;
-        chosen = f;
-        o.timesteps = f->identity.timesteps;
-        o.dims = f->identity.k;
-        o.noise_seed = f->identity.noise_seed;
-        o.projection_seed = f->identity.projection_seed;
-        o.float32 = f->identity.float32;
-        o.rule = f->identity.rule;
-        o.draws = f->identity.draws;
-        o.parts = f->identity.parts;
-        o.projection = f->projection;
-    }
+    const struct row *r = &a->row;
+    struct offer_features want = { catalog_checkpoint(&a->catalog, t->checkpoint), t->loss, r->base.id ? r->base.timesteps : t->timesteps,
+                                   r->base.id ? r->base.k : t->k };
+    const struct feature_set *like = want.checkpoint ? offer_like(&a->catalog.features, &a->catalog.checkpoints, &want) : NULL;
     o.losses = 1u << t->loss;
     o.splits = 1u << SPLIT_TRAIN | 1u << a->query.split;
+    if (!like) return o;
+    o.timesteps = like->identity.timesteps;
+    o.dims = like->identity.k;
+    o.noise_seed = like->identity.noise_seed;
+    o.projection_seed = like->identity.projection_seed;
+    o.float32 = like->identity.float32;
+    o.rule = like->identity.rule;
+    o.draws = like->identity.draws;
+    o.parts = like->identity.parts;
+    o.projection = like->projection;
     return o;
 }
 
@@ -236,9 +227,9 @@ static size_t rows_known(const struct app *a, const struct features_options *o, 
     return n;
 }
 
-/* The kernel of the training set stands in for its features. */
+/* The kernel of the training set stands in for its features: for the queries that there were when they were made. */
 static int has_kernel(struct app *a, const struct features_options *o) {
-    if (rows_known(a, o, a->query.split) < a->catalog.count[a->query.split]) return 0;
+    if (rows_known(a, o, a->query.split) <= a->query.index) return 0;
     for (size_t i = 0; i < a->catalog.features.count; i++) {
         const struct feature_set *f = &a->catalog.features.set[i];
         int gram = 0, cross = 0;
@@ -251,6 +242,12 @@ static int has_kernel(struct app *a, const struct features_options *o) {
             return 1;
     }
     return 0;
+}
+
+/* Only a kernel is there, and some queries came after it. */
+static int needs_kernel(struct app *a, const struct features_options *o) {
+    return method_has_features(a->setting.method) && rows_missing(a, o, SPLIT_TRAIN) && has_kernel(a, o) &&
+           rows_known(a, o, a->query.split) < a->catalog.count[a->query.split];
 }
 
 /* Too many items and features for a decomposition here: each query is solved for by reading
@@ -278,6 +275,7 @@ void setting_estimate(struct app *a, char *out, size_t size) {
                  4e-9 * (double)n * (double)o.dims);
         return;
     }
+    if (kernel && rows_known(a, &o, a->query.split) < queries) queries = rows_known(a, &o, a->query.split);
     if (train + gen == 0 || kernel) {
         snprintf(out, size, "Scores of %zu %s items from %s (%zu timesteps, k %zu): seconds",
                  queries, split, kernel ? "the stored kernel" : "stored features", o.timesteps, o.dims);
@@ -296,6 +294,28 @@ void setting_estimate(struct app *a, char *out, size_t size) {
     }
 }
 
+/* Whether the weights would be needed, for features that are not there. */
+static int needs_weights(struct app *a) {
+    struct features_options o = wanted_features(a);
+    if (!method_has_features(a->setting.method)) return 0;
+    return rows_missing(a, &o, SPLIT_TRAIN) + rows_missing(a, &o, a->query.split) > 0 && !has_kernel(a, &o);
+}
+
+void setting_offer(struct app *a, char *out, size_t size) {
+    const struct setting *t = &a->setting;
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, t->checkpoint);
+    char at[CHECKPOINT_OPTION];
+    struct report_ranking r;
+    out[0] = 0;
+    if (!method_is_available(t->method) || (method_is_direct(t->method) && (!c || c->weights_bytes || !needs_weights(a)))) return;
+    struct report_request q = { .query = a->query, .method = method_name(t->method), .loss = method_has_loss(t->method) ? loss_name(t->loss) : NULL,
+                                .lambda = t->lambda[0] ? t->lambda : NULL, .timesteps = t->timesteps, .k = t->k };
+    if (c) checkpoint_spell(at, c);
+    if (c && method_has_checkpoint(t->method)) q.checkpoint = at;
+    if (report_ranking_load(&r, a->store, &q) == OK) report_ranking_free(&r);
+    else snprintf(out, size, "%s", fail_reason());
+}
+
 static int same_setting(const struct setting *x, const struct setting *y) {
     return x->method == y->method && x->loss == y->loss && x->checkpoint == y->checkpoint &&
            x->timesteps == y->timesteps && x->k == y->k &&
@@ -308,22 +328,25 @@ int setting_is_asked(const struct app *a) {
 }
 
 static int may_compute(struct app *a) {
-    char name[METHOD_DISPLAY];
+    char name[METHOD_DISPLAY], weights[OFFER_WEIGHTS] = "";
     const struct setting *t = &a->setting;
+    const struct checkpoint *c = catalog_checkpoint(&a->catalog, t->checkpoint);
     name_only(a, name);
+    if (c) offer_weights(weights, c);
     if (!a->jobs) app_say(a, STYLE_WARN, "%s", a->why_read_only);
     else if (!a->has_query) app_say(a, STYLE_WARN, "there is nothing to score: no generated or held-out items");
-    else if (method_is_available(t->method) && !method_is_direct(t->method))
-        app_say(a, STYLE_WARN, "%s takes options: dtrak score %s --method %s", name, store_path(a->store),
-                method_name(t->method));
+    else if (a->row.state == ROW_STORED && a->row.set.rows_done == a->row.set.rows)
+        app_say(a, STYLE_NORMAL, "%s is computed already (%s)", name, a->row.set.created);
+    else if (a->row.offer[0] && !method_is_direct(t->method))
+        app_say(a, STYLE_WARN, "%s is made on the command line: the ranking's screen says how", name);
+    else if (a->row.offer[0])
+        app_say(a, STYLE_WARN, "%s", weights[0] ? weights : a->row.offer);
     else if (!method_is_available(t->method))
         app_say(a, STYLE_WARN, "%s was imported and cannot be computed here", name);
-    else if (method_has_checkpoint(t->method) && !catalog_checkpoint(&a->catalog, t->checkpoint))
+    else if (method_has_checkpoint(t->method) && !c)
         app_say(a, STYLE_WARN, "there is no checkpoint to compute from: dtrak train makes them");
     else if (setting_is_asked(a))
         app_say(a, STYLE_NORMAL, "%s is in the queue already; %s stops it", name, key_for(a, ACT_cancel));
-    else if (a->row.state == ROW_STORED && a->row.set.rows_done == a->row.set.rows)
-        app_say(a, STYLE_NORMAL, "%s is computed already (%s)", name, a->row.set.created);
     else return 1;
     return 0;
 }
@@ -334,8 +357,8 @@ static enum status queue_scores(struct app *a, enum split split) {
     const struct checkpoint *c = catalog_checkpoint(&a->catalog, t->checkpoint);
     struct features_options f = wanted_features(a);
     struct score_options o = SCORE_DEFAULTS;
-    char step[32] = "", query[32];
-    if (c) snprintf(step, sizeof step, "%zu", c->step);
+    char step[CHECKPOINT_OPTION] = "", query[64];
+    if (c) checkpoint_spell(step, c);
     f.splits = 1u << SPLIT_TRAIN | 1u << split;
     f.checkpoints = o.checkpoints = c ? step : NULL;
     o.methods = method_name(t->method);
@@ -348,6 +371,9 @@ static enum status queue_scores(struct app *a, enum split split) {
         item_ref_format(query, a->query);
         o.queries = query;
         o.self_influence = 0;
+    } else if (split == a->query.split && needs_kernel(a, &f)) {
+        snprintf(query, sizeof query, "%s:0-%zu", split_name(split), rows_known(a, &f, split) - 1);
+        o.queries = query;
     }
     TRY(jobs_add_score(a->jobs, &o, method_has_features(t->method) ? &f : NULL));
     a->asked = *t;

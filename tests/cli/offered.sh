@@ -23,6 +23,8 @@ mends() {
     [ $status = 1 ] && grep -q "^$offer" offered.sh && sh offered.sh > made.txt 2> made.err && dtrak "$@" > out.txt 2>> made.err
     says "$name" $? "$(cat err.txt; tail -n 3 made.err)"
 }
+look() { dtrak view "$1" --graphics none --size 120x30 --keys "$2" --dump screen.txt > out.txt 2> err.txt; }
+
 mends features_and_scores_are_made "dtrak features .* && dtrak score" rank "$db" --query gen:0 --method trak --loss avg
 mends features_for_scores_are_made "dtrak features" score "$db" --method trak --loss elbo
 mends scores_alone_where_there_are_features "dtrak score" rank "$db" --query gen:0 --method grad-dot --loss avg
@@ -62,6 +64,14 @@ mends means_get_features_alike "dtrak features $several --loss elbo --checkpoint
 mends means_are_offered_with_loss_and_checkpoints "dtrak features .* --loss avg --checkpoint all .* && dtrak score .* --loss avg --checkpoint all" \
     rank $several --query gen:0 --method tracin --loss avg
 mends and_without_features_where_those_are_there "dtrak score $several --method gas --loss avg --checkpoint all" rank $several --query gen:0 --method gas --loss avg
+cp $several "$db"
+look "$db" "2 m m m r @idle"
+has r_does_not_do_it_all "is made on the command line: the ranking's screen says how"
+sed -n 's/^│[^│]*││ \(.*[^ ]\) *│$/\1/p' screen.txt | tr '\n' ' ' | sed -n 's/.*make them with: //p' > offered.sh
+grep -q '^dtrak score .* --method gas --loss elbo --checkpoint all' offered.sh && sh offered.sh > out.txt 2> err.txt
+says the_explorer_offers_what_works $? "$(cat offered.sh err.txt)"
+look "$db" "2 m m m @idle"
+lacks and_there_it_is "no scores"
 dtrak features $several --loss elbo --timesteps 10 --dims 96 > out.txt 2> err.txt
 exits those_that_are_alike_are_named 1 "those of --timesteps 5 --dims 96 are alike" score $several --method gas --loss elbo --checkpoint all
 holds and_they_do "$DTRAK" score $several --method gas --loss elbo --checkpoint all --timesteps 5 --dims 96
@@ -92,6 +102,16 @@ exits nor_self_influence 1 "of loss avg at step 20, and $dropped" self $kernel -
 exits nor_neighbours 1 "and $dropped" neighbours $kernel --item train:0 --by features --loss l1
 exits nor_means 1 "and the weights of step 2 were dropped" rank $kernel --query gen:0 --method tracin --loss elbo
 mends the_kernel_needs_none "dtrak score $kernel --method relative-if --loss elbo --checkpoint 20 --query gen:0-2" rank $kernel --query gen:0 --method relative-if --loss elbo
+# The explorer says the same in place of what r would do, and r does not queue what must fail.
+look $kernel "2 F F m @idle"
+has the_explorer_says_it_instead "were dropped; dtrak merge brings them from a copy that has them"
+look $kernel "2 F F m r @idle"
+has and_r_as_well " $dropped"
+look $kernel "4 f r @idle"
+has self_influence_too " $dropped"
+look $kernel "2 + @idle"
+has no_picture_is_made " $dropped"
+equal nothing_is_queued "$(value $kernel jobs.queued) $(value $kernel jobs.failed)" "0 0"
 cp plain.db copy.db
 dtrak merge $kernel copy.db > out.txt 2> err.txt
 mends and_merge_brings_them "dtrak features .* && dtrak score" rank $kernel --query gen:3 --method trak --loss elbo
