@@ -157,7 +157,7 @@ struct report_near_request {
     struct item_ref item;
     enum report_near_by by;
     size_t top;
-    const char *loss, *checkpoint;      /* of features; NULL: simple, else what there is; last */
+    const char *loss, *checkpoint;      /* of features; NULL: simple, else what there is; last of the network that drew the item */
     size_t timesteps, k;                /* 0: the most there are */
     const char *embedding;              /* NULL: the only one */
 };

@@ -11,7 +11,7 @@ static const struct option options[] = {
     { "by", 1, "WHAT", "pixels, features or embedding (pixels)" },
     { "top", 1, "N", "how many (10)" },
     { "loss", 1, "L", "of features: simple elbo square avg l1 l2 linf (simple, else what there is)" },
-    { "checkpoint", 1, "C", "of features: a step, a percentage, last, or a network's name (last)" },
+    { "checkpoint", 1, "C", "of features: a step, a percentage, last, or a network's name (what drew the item)" },
     { "timesteps", 1, "N", "of features (the most there are)" },
     { "dims", 1, "K", "of features (the most there are)" },
     { "embedding", 1, "NAME", "which embedding (the only one there is)" },

@@ -133,7 +133,12 @@ static enum status by_kernel(struct store *s, const struct feature_set *f, struc
         m = self_rows = n;
         cols = n;
     }
-    if (item.index >= m || item.index >= self_rows || cols != n) { st = fail(ERR_MISSING, "the stored kernel does not have this item"); goto done; }
+    if (item.index >= m || item.index >= self_rows || cols != n) {
+        char name[32];
+        item_ref_format(name, item);
+        st = fail(ERR_MISSING, "the features were dropped, and their kernel does not have %s", name);
+        goto done;
+    }
     length = sqrt(cross ? self[item.index] : gram_of(gram, n, item.index, item.index));
     cosine = mem_array(n + 1, sizeof *cosine);
     top = mem_array(k + 1, sizeof *top);
@@ -178,7 +183,7 @@ enum status near_by_features(struct store *s, const struct feature_set *set, str
     if (st == ERR_MISSING) return fail(ERR_MISSING, "the features of %s are not stored", name);
     TRY(st);
     if (item.index >= own.rows)
-        return fail(ERR_MISSING, "the features of %s are not stored: it came after them; the same dtrak features adds it", name);
+        return fail(ERR_MISSING, "the features of %s are not stored: it came after them", name);
     float *row = mem_array(x.k, sizeof *row);
     if (!row) return fail(ERR_NOMEM, "neighbours: out of memory");
     struct rows train = { .n = x.n, .k = x.k, .read = read_features, .ctx = &x };

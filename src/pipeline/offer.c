@@ -161,7 +161,7 @@ static enum status try_source(struct offer_scores *out, struct store *s, struct 
     enum status st = source_find(&src, s, w);
     out->there = st == OK;
     if (st == OK && src.needed[split] < src.items[split]) {
-        size_t has = src.query[split].rows;
+        size_t has = src.has_kernel ? src.kernel_rows[split] : src.query[split].rows;
         snprintf(out->queries, sizeof out->queries, has > 1 ? " --query %s:0-%zu" : " --query %s:%zu", split_name(split), has - 1);
     }
     source_close(&src);

@@ -127,11 +127,13 @@ static enum status kernel_items(char out[KERNEL_ITEMS], struct store *s, const s
     for (size_t i = 0; i < l->count; i++) {
         const struct feature_set *f = &l->set[i];
         enum split q = f->identity.split;
-        int cross = 0;
-        size_t at = strlen(out);
-        if (!(w->splits >> q & 1) || !f->rows || !is_partner(train, f, q)) continue;
-        TRY(store_kernel_has(s, train->id, KERNEL_CROSS, q, &cross));
-        if (cross) snprintf(out + at, KERNEL_ITEMS - at, "%s%s:0-%zu", at ? "," : "", split_name(q), f->rows - 1);
+        double *self = NULL;
+        size_t at = strlen(out), has = 0, one;
+        if (!(w->splits >> q & 1) || !is_partner(train, f, q)) continue;
+        enum status st = store_kernel_get(s, train->id, KERNEL_SELF, q, &has, &one, &self);
+        if (st != OK && st != ERR_MISSING) return st;
+        mem_free(self);
+        if (st == OK && has) snprintf(out + at, KERNEL_ITEMS - at, "%s%s:0-%zu", at ? "," : "", split_name(q), has - 1);
     }
     return OK;
 }
@@ -436,11 +438,12 @@ static void query_norms(double *norm, const float *rows, size_t count, size_t k)
 
 /* --- kernels --- */
 
-static enum status other_size(const struct source *src, size_t r, size_t c, size_t rows, size_t cols) {
+static enum status other_size(const struct source *src, enum kernel_part part, enum split split, size_t r, size_t c, size_t rows, size_t cols) {
     const struct feature_identity *f = &src->train.identity;
     struct checkpoint_list l;
-    char command[OFFER_COMMAND] = "", weights[OFFER_WEIGHTS] = "";
+    char command[OFFER_COMMAND] = "", weights[OFFER_WEIGHTS] = "", works[64] = "";
     enum status st = OK;
+    if (part != KERNEL_GRAM && r && c == cols) snprintf(works, sizeof works, "--query %s:0-%zu works; ", split_name(split), r - 1);
     TRY(store_checkpoints_list(src->s, &l));
     for (size_t i = 0; i < l.count && st == OK; i++) {
         struct offer_features want = { &l.checkpoint[i], loss_parse(f->loss), f->timesteps, f->k };
@@ -450,8 +453,8 @@ static enum status other_size(const struct source *src, size_t r, size_t c, size
     }
     checkpoint_list_free(&l);
     TRY(st);
-    return fail(ERR_MISSING, "the stored kernel of loss %s covers %zu x %zu items, there are %zu x %zu; %s%s", f->loss, r, c, rows, cols,
-                weights[0] ? "" : "make features again with: ", weights[0] ? weights : command);
+    return fail(ERR_MISSING, "the stored kernel of loss %s covers %zu x %zu items, there are %zu x %zu; %s%s%s", f->loss, r, c, rows, cols,
+                works, weights[0] ? "" : "make features again with: ", weights[0] ? weights : command);
 }
 
 /* A part of the stored kernel, which must have the shape that the items have now. */
@@ -464,7 +467,7 @@ static enum status read_part(struct source *src, enum kernel_part part, enum spl
     if ((part == KERNEL_GRAM ? r == rows : r >= rows) && c == cols) return OK;
     mem_free(*out);
     *out = NULL;
-    return other_size(src, r, c, rows, cols);
+    return other_size(src, part, split, r, c, rows, cols);
 }
 
 enum status source_kernel_gram(struct source *src, double **out) {

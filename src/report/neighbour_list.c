@@ -83,10 +83,28 @@ static enum status choose_embedding(struct store *s, const char *name, char out[
                 "--split train%s%s", name ? " " : "", name ? name : "", db, name ? " --name " : "", word);
 }
 
+/* Of the item alone: why, and the command that makes features like those of the training items. */
+static enum status explain_item(struct store *s, const struct feature_set *set) {
+    char why[256], command[OFFER_COMMAND] = "", weights[OFFER_WEIGHTS] = "";
+    struct checkpoint_list c = { 0 };
+    snprintf(why, sizeof why, "%s", fail_reason());
+    TRY(store_checkpoints_list(s, &c));
+    enum status st = OK;
+    for (size_t i = 0; i < c.count && st == OK; i++) {
+        struct offer_features want = { &c.checkpoint[i], loss_parse(set->identity.loss), set->identity.timesteps, set->identity.k };
+        if (c.checkpoint[i].id != set->checkpoint) continue;
+        offer_weights(weights, want.checkpoint);
+        st = offer_features_command(command, s, &want);
+    }
+    checkpoint_list_free(&c);
+    TRY(st);
+    return fail(ERR_MISSING, "%s%s%s", why, weights[0] ? "; " : "; make them with: ", weights[0] ? weights : command);
+}
+
 static enum status find(struct report_near *r, struct store *s, const struct report_near_request *q, struct near_item *near,
                         const struct progress *p) {
     struct feature_set set;
-    char name[EMBEDDING_NAME];
+    char name[EMBEDDING_NAME], drew[CHECKPOINT_OPTION];
     struct pick pick = { .loss = q->loss, .checkpoint = q->checkpoint ? q->checkpoint : "last", .timesteps = q->timesteps, .k = q->k };
     switch (r->by) {
     case NEAR_PIXELS: return near_by_pixels(s, r->item, q->top, near, &r->count, p);
@@ -96,9 +114,12 @@ static enum status find(struct report_near *r, struct store *s, const struct rep
         return near_by_embedding(s, name, r->item, q->top, near, &r->count, p);
     case NEAR_FEATURES: break;
     }
+    TRY(report_drawn_by(drew, s, r->item));
+    if (drew[0] && !q->checkpoint) pick.checkpoint = drew;
     TRY(choose_features(s, &pick, &set));
     TRY(pick_describe_features(r->of, sizeof r->of, s, &set));
-    return near_by_features(s, &set, r->item, q->top, near, &r->count, p);
+    enum status st = near_by_features(s, &set, r->item, q->top, near, &r->count, p);
+    return st == ERR_MISSING ? explain_item(s, &set) : st;
 }
 
 enum status report_near_load(struct report_near *out, struct store *s, const struct report_near_request *q, const struct progress *p) {

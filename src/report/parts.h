@@ -24,6 +24,10 @@ void report_add_setting_json(struct buf *b, const struct report_ranking *r);
 enum csv_errors { CSV_NO_ERRORS, CSV_ERRORS, CSV_ERRORS_EMPTY };
 void report_add_csv_places(struct buf *b, const char *head, const struct report_entry *e, size_t n, enum csv_errors errors);
 
+/* The last checkpoint of the network that drew an item, as store_checkpoints_resolve() takes it; "" where that is the
+ * first one. */
+enum status report_drawn_by(char name[CHECKPOINT_OPTION], struct store *s, struct item_ref query);
+
 /* The name of an item's label, else its number, else "". */
 enum status report_item_label(struct store *s, struct item_ref ref, char *out, size_t size);
 

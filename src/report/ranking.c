@@ -36,8 +36,7 @@ void report_ranking_checkpoint(struct report_ranking *r, const struct checkpoint
     checkpoint_spell(r->spelled, c);
 }
 
-/* The last checkpoint of the network that drew the query, by its step; "" where that is the first one. */
-static enum status drawn_by(char name[CHECKPOINT_OPTION], struct store *s, struct item_ref query) {
+enum status report_drawn_by(char name[CHECKPOINT_OPTION], struct store *s, struct item_ref query) {
     struct checkpoint_list l;
     struct item_list items = { NULL, 0, NULL };
     name[0] = 0;
@@ -59,7 +58,7 @@ static enum status read_checkpoint(struct ranking_wanted *w, struct store *s, co
     if (!method_has_checkpoint(w->method)) return OK;
     struct checkpoint_list l = { 0 };
     if (!name) {
-        TRY(drawn_by(drew, s, query));
+        TRY(report_drawn_by(drew, s, query));
         if (drew[0]) name = drew;
     }
     TRY(store_checkpoints_resolve(s, name, &l));

@@ -52,6 +52,8 @@ quiet score a.db --method trak --loss square --checkpoint wide --self && "$DTRAK
 equal self_names_the_network "$("$json" network < out.txt) $("$json" checkpoint < out.txt)" "wide 80"
 "$DTRAK" export a.db --query gen:2-4 --json all.json 2> err.txt
 says rankings_of_several_images_are_of_one_network $([ "$(grep -o '"checkpoint":60' all.json | wc -l)" = 3 ] && echo 0 || echo 1) "$(cat err.txt; head -c 300 all.json)"
+"$DTRAK" neighbours a.db --item gen:3 --by features > out.txt 2> err.txt && grep -q 'checkpoint 80 of wide' out.txt
+says neighbours_are_of_the_network_that_drew $? "$(cat out.txt err.txt)"
 "$DTRAK" page a.db --query gen:2-4,val:0 --method trak --top 1 --out own.html > out.txt 2> err.txt
 equal a_page_has_each_from_its_own "$(grep -o '<dt>of</dt><dd>[^<]*\|<dt>checkpoint</dt><dd>[^<]*' own.html | sed 's/.*<dd>//' | tr '\n' ';')" \
     "1 generated image;step 60 (100% of the training);2 generated images;wide at step 80 (100% of the training);1 held-out image;step 60 (100% of the training);"

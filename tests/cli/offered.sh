@@ -94,6 +94,11 @@ mends the_kernel_has_every_lambda "dtrak score $kernel --method trak --loss elbo
 exits which_queries_it_has_is_said 1 "; the stored kernel has only val:0-3,gen:0-2, and --query val:0-3,gen:0-2 works; for the others make them with: dtrak features" \
     score $kernel --method grad-cos --loss elbo
 holds and_those_do "$DTRAK" score $kernel --method grad-cos --loss elbo --query val:0-3,gen:0-2
+mends an_item_that_the_kernel_lacks_gets_features "dtrak features $kernel --loss elbo --checkpoint 20 --timesteps 10 --dims 96" \
+    neighbours $kernel --item gen:3 --by features --loss elbo
+dtrak drop $kernel --features --yes > out.txt
+dtrak sample $kernel --count 1 --steps 10 --seed 11 > out.txt 2> err.txt
+exits and_one_that_came_later 1 "their kernel does not have gen:4; make them with: dtrak features" neighbours $kernel --item gen:4 --by features --loss elbo
 dtrak drop $kernel --weights --yes > out.txt
 dropped="the weights of step 20 were dropped; dtrak merge brings them from a copy that has them"
 exits without_weights_no_score_is_offered 1 "for gen:3, and $dropped" rank $kernel --query gen:3 --method trak --loss elbo
