@@ -148,7 +148,8 @@ enum status lds_options_command(char out[LDS_COMMAND], char difference[160], str
     then.subsets = o->subsets;
     then.seeds = o->seeds;
     then.second_seed = o->second_seed;
-    TRY(read_train(&then, train));
-    TRY(read_eval(&then, eval));
-    return try_options(out, difference, s, &then, train, eval);
+    enum status st = read_train(&then, train);
+    if (st == OK) st = read_eval(&then, eval);
+    if (st == OK) st = try_options(out, difference, s, &then, train, eval);
+    return st == ERR_NOMEM || st == ERR_DB ? st : OK;   /* another program's say other things */
 }

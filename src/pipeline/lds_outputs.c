@@ -37,9 +37,9 @@ static enum status too_few(const struct lds_outputs *o, size_t least) {
     struct lds_options more = LDS_DEFAULTS;
     char command[LDS_COMMAND], difference[160];
     TRY(lds_options_command(command, difference, o->s, &more, o->train_text, o->eval_text));
-    return fail(ERR_RANGE, "lds: %zu subsets are done, expected at least %zu (%d for an interval)%s%s%s", o->M, least, LDS_INTERVAL_MIN,
-                command[0] ? "; more with: " : ", and no option goes on with them: ", command[0] ? command : difference,
-                command[0] ? "" : " (now/then)");
+    const char *how = command[0] ? "; more with: " : difference[0] ? ", and no option goes on with them (now/then): " : "";
+    return fail(ERR_RANGE, "lds: %zu subsets are done, expected at least %zu (%d for an interval)%s%s", o->M, least, LDS_INTERVAL_MIN, how,
+                command[0] ? command : difference);
 }
 
 static enum status choose_subsets(struct lds_outputs *o, size_t least) {

@@ -23,7 +23,7 @@ mends() {
     [ $status = 1 ] && grep -q "^$offer" offered.sh && sh offered.sh > made.txt 2> made.err && dtrak "$@" > out.txt 2>> made.err
     says "$name" $? "$(cat err.txt; tail -n 3 made.err)"
 }
-look() { dtrak view "$1" --graphics none --size 120x30 --keys "$2" --dump screen.txt > out.txt 2> err.txt; }
+look() { dtrak view "$1" --graphics none --size 120x30 --keys "$2" --dump - > screen.txt 2> err.txt; }
 
 mends features_and_scores_are_made "dtrak features .* && dtrak score" rank "$db" --query gen:0 --method trak --loss avg
 mends features_for_scores_are_made "dtrak features" score "$db" --method trak --loss elbo
