@@ -22,7 +22,7 @@ says pictures_are_added $? "$(cat err.txt)"
 equal it_says_what_was_done "$(cat out.txt)" "3 pictures added, gen:3 to gen:5; 3 resized by catmull-rom, centre crop; 3 changed between colour and grey"
 equal they_are_items "$(value a.db splits.gen)" 6
 holds the_database_is_whole "$DTRAK" check a.db
-exits what_is_not_computed_names_both_commands 1 "dtrak features a.db --loss square --checkpoint 40 && dtrak score" rank a.db --query gen:4 --method dtrak
+exits what_is_not_computed_names_both_commands 1 "dtrak features a.db --loss square --checkpoint 40 --timesteps 10 --dims 64 && dtrak score" rank a.db --query gen:4 --method dtrak
 "$DTRAK" view a.db --size 100x24 --graphics none --query gen:4 --screen ranking --keys '' --dump - > screen.txt 2> err.txt
 grep -q 'not computed for gen items: press r' screen.txt && grep -q 'seed 101' screen.txt && grep -q 'a bar, lying' screen.txt &&
     grep -q 'Features of 0 training and 3 gen images' screen.txt
