@@ -17,6 +17,7 @@
 #include "dtrak/loss.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
+#include "dtrak/offer.h"
 #include "dtrak/pool.h"
 #include "dtrak/ranking.h"
 #include "dtrak/sampler.h"
@@ -197,9 +198,32 @@ static enum status prepare(struct run *r) {
 
 /* --- which networks --- */
 
+/* With what makes them: features too, where those are not there. */
+static enum status no_scores(const struct run *r, const struct taker *t, const char *of, struct item_ref query) {
+    struct checkpoint_list last;
+    char db[1024], command[OFFER_COMMAND] = "", weights[OFFER_WEIGHTS] = "", timesteps[48] = "", dims[48] = "";
+    struct offer_scores scores = { .there = 1 };
+    TRY(store_checkpoints_resolve(r->s, "last", &last));
+    struct offer_features want = { &last.checkpoint[last.count - 1], t->loss, r->o->timesteps, r->o->dims };
+    enum status st = OK;
+    int features = method_has_features(t->method);
+    if (features && method_has_checkpoint(t->method) && t->method != METHOD_JOURNEY) st = offer_scores_find(&scores, r->s, &want, query);
+    if (st == OK && !scores.there) st = offer_features_command(command, r->s, &want);
+    if (st == OK && !scores.there) offer_weights(weights, want.checkpoint);
+    checkpoint_list_free(&last);
+    TRY(st);
+    if (weights[0]) return fail(ERR_MISSING, "counterfactual: no %s scores of %s, and %s", t->label, of, weights);
+    text_shell_word(db, sizeof db, store_path(r->s));
+    if (features && want.timesteps) snprintf(timesteps, sizeof timesteps, " --timesteps %zu", want.timesteps);
+    if (features && want.k) snprintf(dims, sizeof dims, " --dims %zu", want.k);
+    return fail(ERR_MISSING, "counterfactual: no %s scores of %s; make them with: %s%sdtrak score %s --method %s%s%s%s%s%s%s", t->label, of,
+                command, command[0] ? " && " : "", db, method_name(t->method), method_has_loss(t->method) ? " --loss " : "",
+                method_has_loss(t->method) ? loss_name(t->loss) : "", method_has_several(t->method) ? " --checkpoint all" : "", timesteps, dims,
+                scores.queries);
+}
+
 static enum status find_scores(struct run *r, struct taker *t, struct score_set *set) {
     struct checkpoint_list last;
-    char db[1024], timesteps[48] = "", dims[48] = "";
     TRY(store_checkpoints_resolve(r->s, "last", &last));
     struct score_query q = { .method = method_name(t->method), .loss = method_has_loss(t->method) ? loss_name(t->loss) : "",
                              .checkpoint = method_has_several(t->method) ? -1 : method_has_checkpoint(t->method) ? last.checkpoint[last.count - 1].id : 0,
@@ -207,15 +231,11 @@ static enum status find_scores(struct run *r, struct taker *t, struct score_set 
     if (method_has_features(t->method)) {
         q.timesteps = r->o->timesteps;
         q.k = r->o->dims;
-        if (q.timesteps) snprintf(timesteps, sizeof timesteps, " --timesteps %zu", q.timesteps);
-        if (q.k) snprintf(dims, sizeof dims, " --dims %zu", q.k);
     }
     checkpoint_list_free(&last);
-    text_shell_word(db, sizeof db, store_path(r->s));
-    if (store_score_set_find(r->s, &q, set) != OK)
-        return fail(ERR_MISSING, "counterfactual: no %s scores of generated items; make them with: dtrak score %s --method %s%s%s%s%s", t->label,
-                    db, method_name(t->method), method_has_loss(t->method) ? " --loss " : "",
-                    method_has_loss(t->method) ? loss_name(t->loss) : "", timesteps, dims);
+    enum status st = store_score_set_find(r->s, &q, set);
+    if (st == ERR_MISSING) return no_scores(r, t, "generated items", r->query[0].ref);
+    TRY(st);
     t->score_set = set->id;
     return OK;
 }
@@ -259,6 +279,12 @@ static enum status members_by_score(struct run *r, const struct taker *t, const 
     size_t count = 0;
     if (st == OK && set->n != r->n) st = fail(ERR_FORMAT, "counterfactual: scores of %zu items, there are %zu", set->n, r->n);
     if (st == OK) st = store_score_read(r->s, set, query, scores);
+    if (st == ERR_MISSING) {
+        struct item_ref ref = { SPLIT_GEN, query };
+        char name[32];
+        item_ref_format(name, ref);
+        st = no_scores(r, t, name, ref);
+    }
     if (st == OK) st = ranking_top(scores, r->n, r->o->remove, top, &count);
     if (st == OK) st = members_as_then(r, t, query, scores, scores[top[count - 1].index], members, &found);
     if (!found) {

@@ -214,40 +214,32 @@ static size_t rows_missing(const struct app *a, const struct features_options *o
     return a->catalog.count[split];
 }
 
-/* The items of a split when its features were made; items that came later are in no kernel. */
-static size_t rows_known(const struct app *a, const struct features_options *o, enum split split) {
-    size_t n = 0;
+/* The queries that the stored kernel of the training set has: those that there were when it was made. */
+static size_t kernel_rows(struct app *a, const struct features_options *o) {
+    size_t most = 0;
     for (size_t i = 0; i < a->catalog.features.count; i++) {
         const struct feature_set *f = &a->catalog.features.set[i];
-        if (f->checkpoint == a->setting.checkpoint && f->identity.split == split && f->rows > n &&
-            strcmp(f->identity.loss, loss_name(a->setting.loss)) == 0 &&
-            f->identity.timesteps == o->timesteps && f->identity.k == o->dims)
-            n = f->rows;
-    }
-    return n;
-}
-
-/* The kernel of the training set stands in for its features: for the queries that there were when they were made. */
-static int has_kernel(struct app *a, const struct features_options *o) {
-    if (rows_known(a, o, a->query.split) <= a->query.index) return 0;
-    for (size_t i = 0; i < a->catalog.features.count; i++) {
-        const struct feature_set *f = &a->catalog.features.set[i];
-        int gram = 0, cross = 0;
+        size_t rows = 0, one;
+        double *self = NULL;
+        int gram = 0;
         if (f->checkpoint != a->setting.checkpoint || f->identity.split != SPLIT_TRAIN ||
             strcmp(f->identity.loss, loss_name(a->setting.loss)) != 0 ||
             f->identity.timesteps != o->timesteps || f->identity.k != o->dims)
             continue;
-        if (store_kernel_has(a->store, f->id, KERNEL_GRAM, SPLIT_TRAIN, &gram) == OK && gram &&
-            store_kernel_has(a->store, f->id, KERNEL_CROSS, a->query.split, &cross) == OK && cross)
-            return 1;
+        if (store_kernel_has(a->store, f->id, KERNEL_GRAM, SPLIT_TRAIN, &gram) != OK || !gram) continue;
+        if (store_kernel_get(a->store, f->id, KERNEL_SELF, a->query.split, &rows, &one, &self) == OK && rows > most) most = rows;
+        mem_free(self);
     }
-    return 0;
+    return most;
 }
+
+/* It stands in for the features. */
+static int has_kernel(struct app *a, const struct features_options *o) { return kernel_rows(a, o) > a->query.index; }
 
 /* Only a kernel is there, and some queries came after it. */
 static int needs_kernel(struct app *a, const struct features_options *o) {
     return method_has_features(a->setting.method) && rows_missing(a, o, SPLIT_TRAIN) && has_kernel(a, o) &&
-           rows_known(a, o, a->query.split) < a->catalog.count[a->query.split];
+           kernel_rows(a, o) < a->catalog.count[a->query.split];
 }
 
 /* Too many items and features for a decomposition here: each query is solved for by reading
@@ -275,7 +267,7 @@ void setting_estimate(struct app *a, char *out, size_t size) {
                  4e-9 * (double)n * (double)o.dims);
         return;
     }
-    if (kernel && rows_known(a, &o, a->query.split) < queries) queries = rows_known(a, &o, a->query.split);
+    if (kernel && kernel_rows(a, &o) < queries) queries = kernel_rows(a, &o);
     if (train + gen == 0 || kernel) {
         snprintf(out, size, "Scores of %zu %s items from %s (%zu timesteps, k %zu): seconds",
                  queries, split, kernel ? "the stored kernel" : "stored features", o.timesteps, o.dims);
@@ -372,7 +364,7 @@ static enum status queue_scores(struct app *a, enum split split) {
         o.queries = query;
         o.self_influence = 0;
     } else if (split == a->query.split && needs_kernel(a, &f)) {
-        snprintf(query, sizeof query, "%s:0-%zu", split_name(split), rows_known(a, &f, split) - 1);
+        snprintf(query, sizeof query, "%s:0-%zu", split_name(split), kernel_rows(a, &f) - 1);
         o.queries = query;
     }
     TRY(jobs_add_score(a->jobs, &o, method_has_features(t->method) ? &f : NULL));

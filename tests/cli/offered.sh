@@ -121,6 +121,17 @@ cp plain.db copy.db
 dtrak merge $kernel copy.db > out.txt 2> err.txt
 mends and_merge_brings_them "dtrak features .* && dtrak score" rank $kernel --query gen:3 --method trak --loss elbo
 
+# Counterfactuals need scores.
+take() { name=$1; shift; mends "$name" "$@" --remove 3 --queries 2 --steps 4 --dry-run; }
+cp plain.db "$db"
+take scores_to_take_by "dtrak score .* --method random" counterfactual "$db" --methods random
+dtrak drop "$db" --scores --method random --yes > out.txt 2> err.txt
+dtrak score "$db" --method random --query gen:1 > out.txt 2> err.txt
+take of_one_query "dtrak score .* --method random" counterfactual "$db" --methods random
+take with_features "dtrak features .* && dtrak score .* --loss square" counterfactual "$db" --methods dtrak
+dtrak features "$db" --loss l2 --checkpoint all > out.txt 2> err.txt
+take over_all_checkpoints "dtrak score .* --method tracin --loss l2 --checkpoint all" counterfactual "$db" --methods tracin:l2
+
 # Retraining goes on as it was begun, also when pictures came since.
 lds() { dtrak lds "$db" --steps 12 --timesteps 10 --batch 4 "$@" > out.txt 2> err.txt; }
 cp plain.db "$db"
