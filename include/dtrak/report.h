@@ -51,6 +51,7 @@ struct report_ranking {
     int has_checkpoint;       /* 0: the method has no network, or several */
     size_t step;
     double percent;
+    size_t steps[SCORE_CHECKPOINTS_MAX];   /* of several together: set.checkpoints of them */
     char network[64];         /* its name, escaped; "": it has none */
     char checkpoint[96];      /* "step 9600", "large at step 20000" */
     char option[CHECKPOINT_OPTION], spelled[CHECKPOINT_OPTION];   /* as --checkpoint takes it, quoted for a shell and not: "large:20000" */

@@ -81,6 +81,8 @@ struct score_query {
     const char *lambda_spec;
     size_t timesteps, k;
     size_t has;             /* index of a query + 1; 0: none in particular */
+    const int64_t *over;    /* [n_over] with checkpoint -1: these and no others, in any order; NULL: whichever */
+    size_t n_over;
 };
 enum status store_score_set_find(struct store *s, const struct score_query *q,
                                  struct score_set *out);      /* ERR_MISSING */

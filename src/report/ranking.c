@@ -53,10 +53,10 @@ enum status report_drawn_by(char name[CHECKPOINT_OPTION], struct store *s, struc
 
 static enum status read_checkpoint(struct ranking_wanted *w, struct store *s, const char *name, struct item_ref query) {
     char drew[CHECKPOINT_OPTION];
-    w->checkpoint = 0;
-    if (method_has_several(w->method)) w->checkpoint = -1;
-    if (!method_has_checkpoint(w->method)) return OK;
     struct checkpoint_list l = { 0 };
+    int is_mean = method_has_several(w->method);
+    w->checkpoint = is_mean ? -1 : 0;
+    if (!method_has_checkpoint(w->method) && !(is_mean && name)) return OK;
     if (!name) {
         TRY(report_drawn_by(drew, s, query));
         if (drew[0]) name = drew;
@@ -64,8 +64,11 @@ static enum status read_checkpoint(struct ranking_wanted *w, struct store *s, co
     TRY(store_checkpoints_resolve(s, name, &l));
     enum status st = OK;
     w->named = l.count;
-    if (l.count != 1) {
+    if (l.count == 1 && is_mean) {
+        st = fail(ERR_USAGE, "%s is a mean over several checkpoints, and '%s' is one; try --checkpoint all", method_name(w->method), name);
+    } else if (l.count != 1) {
         w->checkpoint = -1;   /* an ensemble, if there is one */
+        for (size_t i = 0; strcmp(name, "all") && i < l.count && i < SCORE_CHECKPOINTS_MAX; i++) w->over[w->n_over++] = l.checkpoint[i].id;
     } else {
         const struct checkpoint *c = &l.checkpoint[0];
         w->checkpoint = c->id;
@@ -156,6 +159,18 @@ static enum status fill_trust(struct report_ranking *r, struct store *s) {
     return OK;
 }
 
+/* The steps of several checkpoints together. */
+static enum status fill_steps(struct report_ranking *r, struct store *s) {
+    struct checkpoint_list l;
+    if (r->set.checkpoints < 2) return OK;
+    TRY(store_checkpoints_list(s, &l));
+    for (size_t i = 0; i < r->set.checkpoints; i++)
+        for (size_t k = 0; k < l.count; k++)
+            if (l.checkpoint[k].id == r->set.checkpoint[i]) r->steps[i] = l.checkpoint[k].step;
+    checkpoint_list_free(&l);
+    return OK;
+}
+
 static enum status fill_query(struct report_ranking *r, struct store *s) {
     struct item_list items = { 0 };
     TRY(store_items_read(s, r->query.split, r->query.index, 1, &items));
@@ -182,6 +197,7 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
         .method = method_name(w.method), .loss = w.loss == LOSS_COUNT ? "" : loss_name(w.loss),
         .checkpoint = w.checkpoint, .split = r->query.split, .lambda_spec = w.lambda[0] ? w.lambda : NULL,
         .timesteps = r->timesteps, .k = r->k, .has = r->query.index + 1,
+        .over = w.n_over ? w.over : NULL, .n_over = w.n_over,
     };
     st = store_score_set_find(s, &q, &out->set);
     if (st == ERR_MISSING && w.named > 1)
@@ -189,6 +205,7 @@ enum status report_ranking_load(struct report_ranking *out, struct store *s, con
     if (st == ERR_MISSING) return ranking_explain_missing(s, &w, r, 0);
     TRY(st);
     TRY_TO(fill_query(out, s));
+    TRY_TO(fill_steps(out, s));
     size_t top = r->top < out->set.n ? r->top : out->set.n, bottom = r->bottom < out->set.n ? r->bottom : out->set.n;
     st = fill_side(&out->top, &out->n_top, s, out, 0, top);
     if (st == OK && !top && !bottom && !r->any_query) st = check_row(s, out);
@@ -342,6 +359,8 @@ void report_ranking_text(struct buf *b, const struct report_ranking *r) {
     buf_printf(b, "\nmethod      %s", display);
     if (r->set.loss[0]) buf_printf(b, "  (%s, loss %s)", r->set.method, r->set.loss);
     if (r->has_checkpoint) buf_printf(b, "\ncheckpoint  %zu%s%s  (%.4g%%)", r->step, r->network[0] ? " of " : "", r->network, r->percent);
+    for (size_t i = 0; r->set.checkpoints > 1 && i < r->set.checkpoints; i++)
+        buf_printf(b, "%s%zu%s", i ? ", " : "\ncheckpoints ", r->steps[i], i + 1 == r->set.checkpoints ? "  (together)" : "");
     if (r->set.k) buf_printf(b, "\nfeatures    k %zu, %zu timesteps", r->set.k, r->set.timesteps);
     if (method_has_lambda(m) && isfinite(r->set.lambda_rel)) {
         lambda_format_value(value, r->set.lambda_rel);
@@ -401,6 +420,8 @@ void report_add_setting_json(struct buf *b, const struct report_ranking *r) {
     add_text_or_null(b, "loss", r->set.loss);
     if (r->has_checkpoint) buf_printf(b, ",\"checkpoint\":%zu,", r->step);
     else buf_text(b, ",\"checkpoint\":null,");
+    for (size_t i = 0; r->set.checkpoints > 1 && i < r->set.checkpoints; i++)
+        buf_printf(b, "%s%zu%s", i ? "," : "\"checkpoints\":[", r->steps[i], i + 1 == r->set.checkpoints ? "]," : "");
     if (r->network[0]) {
         add_text_or_null(b, "network", r->network);
         buf_text(b, ",");

@@ -14,6 +14,7 @@ struct ranking_wanted {
     enum loss loss;                 /* LOSS_COUNT: none */
     int64_t checkpoint;             /* 0: none, -1: several together */
     size_t named;                   /* checkpoints */
+    int64_t over[SCORE_CHECKPOINTS_MAX]; size_t n_over;   /* of several that are named one by one; 0: whichever */
     struct report_ranking *of;      /* its checkpoint's step and names are there */
     char lambda[LAMBDA_TEXT];       /* "": any */
     char sha256[65];

@@ -305,11 +305,18 @@ enum status store_score_rows_keep(struct store *s, const struct score_set *set, 
 
 /* --- what a screen wants --- */
 
+static int is_over(const struct score_set *f, const struct score_query *q) {
+    size_t n = 0;
+    for (size_t i = 0; i < q->n_over; i++)
+        for (size_t k = 0; k < f->checkpoints; k++) n += f->checkpoint[k] == q->over[i];
+    return f->checkpoints == q->n_over && n == q->n_over;
+}
+
 static int matches(const struct score_set *f, const struct score_query *q) {
     if (strcmp(f->method, q->method) != 0 || strcmp(f->loss, q->loss ? q->loss : "") != 0) return 0;
     if (f->split != q->split) return 0;
     if (q->checkpoint == 0 && f->checkpoints != 0) return 0;
-    if (q->checkpoint < 0 && f->checkpoints < 2) return 0;
+    if (q->checkpoint < 0 && (f->checkpoints < 2 || (q->over && !is_over(f, q)))) return 0;
     if (q->checkpoint > 0 && (f->checkpoints != 1 || f->checkpoint[0] != q->checkpoint)) return 0;
     if (q->lambda_spec && strcmp(f->lambda_spec, q->lambda_spec) != 0) return 0;
     if (q->timesteps && f->timesteps != q->timesteps) return 0;

@@ -90,7 +90,7 @@ void app_want_database(struct app *a, const char *path) {
 /* --- the query --- */
 
 static void find_nearest(struct app *a) {
-    struct score_query q = { method_name(METHOD_PIXEL_COS), "", 0, a->query.split, NULL, 0, 0, a->query.index + 1 };
+    struct score_query q = { method_name(METHOD_PIXEL_COS), "", 0, a->query.split, NULL, 0, 0, a->query.index + 1, NULL, 0 };
     struct score_set set;
     struct ranked top;
     size_t got = 0;

@@ -59,7 +59,7 @@ static struct score_query asked(const struct app *a, enum split split) {
     const struct setting *s = &a->setting;
     struct score_query q = { method_name(s->method), method_has_loss(s->method) ? loss_name(s->loss) : "",
                              method_has_checkpoint(s->method) ? s->checkpoint : method_has_several(s->method) ? -1 : 0, split,
-                             NULL, 0, 0, 0 };
+                             NULL, 0, 0, 0, NULL, 0 };
     return q;
 }
 

@@ -120,8 +120,10 @@ if [ -f "$root/assets/cifar2.db" ]; then
     holds it_is_whole "$DTRAK" check colour.db
     "$DTRAK" rank colour.db --query gen:109 --json > out.txt 2> err.txt && "$DTRAK" rank colour.db --query gen:3 --json > first.txt 2>> err.txt
     equal an_image_is_ranked_by_the_network_that_drew_it "$("$json" network < out.txt) $("$json" checkpoint < first.txt)" "large 9600"
-    "$DTRAK" rank colour.db --query gen:3 --checkpoint all --json > all.json 2> err.txt && [ "$("$json" checkpoint < all.json)" = null ]
+    "$DTRAK" rank colour.db --query gen:3 --checkpoint all --json > all.json 2> err.txt && [ "$("$json" checkpoint < all.json) $("$json" checkpoints.# < all.json)" = "null 4" ]
     says all_is_the_ensemble_over_its_checkpoints $? "$(cat err.txt)"
+    exits of_other_checkpoints_there_is_none 2 "names 2, and there is no ensemble" rank colour.db --query gen:3 --checkpoint 960,9600
+    exits a_mean_over_several_is_not_of_one 2 "several checkpoints" rank colour.db --query gen:3 --method tracin --loss square --checkpoint 9600
     "$DTRAK" lds colour.db --report > out.txt 2> err.txt && grep -q '^val: 256 queries, 64 subsets' out.txt && grep -q '^  D-TRAK  ' out.txt && ! grep -q ' of large' out.txt
     says what_was_measured_is_of_the_first $? "$(head -n 20 out.txt; cat err.txt)"
     "$DTRAK" view colour.db --read-only --fresh --graphics none --size 140x30 --query gen:109 --screen ranking --keys "] @idle" --dump screen.txt --force 2> err.txt < /dev/null

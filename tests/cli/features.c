@@ -101,7 +101,7 @@ static void print_ranking(struct store *s, const char *item, const char *loss) {
     struct score_set set;
     check(item_ref_parse(&q, item));
     check(store_checkpoints_resolve(s, "last", &last));
-    struct score_query want = { "trak", loss, last.checkpoint[0].id, q.split, NULL, 0, 0, 0 };
+    struct score_query want = { "trak", loss, last.checkpoint[0].id, q.split, NULL, 0, 0, 0, NULL, 0 };
     check(store_score_set_find(s, &want, &set));
     checkpoint_list_free(&last);
     struct feature_set train = find_set(s, &set, SPLIT_TRAIN), query = find_set(s, &set, q.split);

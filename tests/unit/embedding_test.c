@@ -112,7 +112,7 @@ static void what_does_not_fit_is_refused_and_changes_nothing(void **state) {
 
 static void check_scores(struct store *s, enum split split, int cosine) {
     struct score_set set;
-    struct score_query q = { cosine ? "embed-cos" : "embed-dot", "", 0, split, NULL, 0, 0, 0 };
+    struct score_query q = { cosine ? "embed-cos" : "embed-dot", "", 0, split, NULL, 0, 0, 0, NULL, 0 };
     float row[RIG_TRAIN];
     ok(store_score_set_find(s, &q, &set));
     assert_int_equal(set.rows_done, items[split]);

@@ -185,7 +185,7 @@ static void add_smaller_set(const char *db) {
     float row[60];
     assert_int_equal(store_open(&s, db, STORE_WRITE), OK);
     assert_int_equal(store_checkpoints_resolve(s, "last", &c), OK);
-    struct score_query q = { "trak", "square", c.checkpoint[0].id, SPLIT_GEN, NULL, 0, 0, 0 };
+    struct score_query q = { "trak", "square", c.checkpoint[0].id, SPLIT_GEN, NULL, 0, 0, 0, NULL, 0 };
     assert_int_equal(store_score_set_find(s, &q, &set), OK);
     assert_int_equal(store_lds_get(s, set.id, 0, &lds, &per_query), OK);
     lds.per_query = per_query;

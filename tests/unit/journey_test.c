@@ -179,7 +179,7 @@ static void scores_are_ridge_scores_of_these_features(void **state) {
     struct score_set set, trak;
     struct checkpoint_list c;
     ok(store_checkpoints_resolve(s, "last", &c));
-    struct score_query q = { "journey", "simple", c.checkpoint[0].id, SPLIT_GEN, NULL, 0, 0, 0 };
+    struct score_query q = { "journey", "simple", c.checkpoint[0].id, SPLIT_GEN, NULL, 0, 0, 0, NULL, 0 };
     ok(store_score_set_find(s, &q, &set));
     assert_int_equal(set.rows_done, GEN);
     assert_non_null(strstr(set.params, "\"journey\":{\"steps\":10,\"draws\":1,\"noise_seed\":9}"));
@@ -214,7 +214,7 @@ static void scores_are_ridge_scores_of_these_features(void **state) {
     w.checkpoints = "all";
     w.ensemble = 1;
     ok(pipeline_score(s, &w, NULL));
-    q = (struct score_query){ "journey", "simple", -1, SPLIT_GEN, NULL, 0, 0, 0 };
+    q = (struct score_query){ "journey", "simple", -1, SPLIT_GEN, NULL, 0, 0, 0, NULL, 0 };
     ok(store_score_set_find(s, &q, &set));
     assert_int_equal(set.checkpoints, 2);
     assert_int_equal(set.rows_done, GEN);

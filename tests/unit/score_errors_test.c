@@ -124,7 +124,7 @@ static double tau[GEN][N], part[B + SEEDS][GEN][N];
 static void check(struct store *s, int has_blocks, size_t seeds) {
     struct score_set set;
     struct error_set errors;
-    struct score_query q = { "trak", "square", 0, SPLIT_GEN, "abs:2", 0, 0, 0 };
+    struct score_query q = { "trak", "square", 0, SPLIT_GEN, "abs:2", 0, 0, 0, NULL, 0 };
     struct checkpoint_list c;
     ok(store_checkpoints_resolve(s, "last", &c));
     q.checkpoint = c.checkpoint[0].id;
@@ -321,7 +321,7 @@ static void a_damaged_row_is_said(void **state) {
     assert_int_equal(problems, 0);
     rig_sql(rig_path("damaged.db"), "UPDATE error_row SET bytes = zeroblob(length(bytes)) WHERE query = 3");
     ok(store_open(&s, rig_path("damaged.db"), STORE_READ));
-    struct score_query q = { "trak", "square", 1, SPLIT_GEN, "abs:2", 0, 0, 0 };
+    struct score_query q = { "trak", "square", 1, SPLIT_GEN, "abs:2", 0, 0, 0, NULL, 0 };
     ok(store_score_set_find(s, &q, &set));
     refused(trust_load(&t, s, &set, 3), ERR_FORMAT, "damaged");
     ok(trust_load(&t, s, &set, 4));
@@ -334,7 +334,7 @@ static void error_bars_follow_their_queries(void **state) {
     (void)state;
     struct store *s = world("dropped.db");
     struct score_options o = options();
-    struct score_query q = { "trak", "square", 1, SPLIT_GEN, "abs:2", 0, 0, 0 };
+    struct score_query q = { "trak", "square", 1, SPLIT_GEN, "abs:2", 0, 0, 0, NULL, 0 };
     struct score_set set;
     struct trust before, after;
     size_t gone = 4, problems;

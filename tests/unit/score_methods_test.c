@@ -53,7 +53,7 @@ static struct store *world(const char *name) {
 
 static struct score_set find_set(struct store *s, const char *method, const char *loss, int64_t checkpoint, enum split split) {
     struct score_set set;
-    struct score_query q = { method, loss, checkpoint, split, NULL, 0, 0, 0 };
+    struct score_query q = { method, loss, checkpoint, split, NULL, 0, 0, 0, NULL, 0 };
     ok(store_score_set_find(s, &q, &set));
     assert_int_equal(set.rows_done, study.items[split]);
     return set;
@@ -112,7 +112,7 @@ static void an_ensemble_is_the_mean_of_its_models(void **state) {
         const char *method = t % 2 ? "relative-if" : "trak";
         struct score_set set[CHECKPOINTS + 1];
         for (size_t c = 0; c <= CHECKPOINTS; c++) {
-            struct score_query q = { method, "square", c < CHECKPOINTS ? l.checkpoint[c].id : -1, SPLIT_GEN, lambdas[t / 2], 0, 0, 0 };
+            struct score_query q = { method, "square", c < CHECKPOINTS ? l.checkpoint[c].id : -1, SPLIT_GEN, lambdas[t / 2], 0, 0, 0, NULL, 0 };
             ok(store_score_set_find(s, &q, &set[c]));
         }
         assert_string_equal(set[CHECKPOINTS].lambda_spec, lambdas[t / 2]);

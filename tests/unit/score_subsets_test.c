@@ -56,7 +56,7 @@ static double target(size_t m, size_t q) { return (loss_of[m][0][q] + loss_of[m]
 
 static struct score_set find_set(struct store *s, const char *method) {
     struct score_set set;
-    struct score_query q = { method, "", 0, SPLIT_GEN, NULL, 0, 0, 0 };
+    struct score_query q = { method, "", 0, SPLIT_GEN, NULL, 0, 0, 0, NULL, 0 };
     ok(store_score_set_find(s, &q, &set));
     assert_int_equal(set.n, N);
     return set;
@@ -240,7 +240,7 @@ static void every_loss_is_scored_from_its_own_features(void **state) {
     ok(store_checkpoints_resolve(s, "last", &c));
     for (size_t l = 0; l < LOSS_COUNT; l++)
         for (int split = SPLIT_VAL; split < SPLIT_COUNT; split++) {
-            struct score_query q = { "trak", loss_name((enum loss)l), c.checkpoint[0].id, (enum split)split, NULL, 0, 0, 0 };
+            struct score_query q = { "trak", loss_name((enum loss)l), c.checkpoint[0].id, (enum split)split, NULL, 0, 0, 0, NULL, 0 };
             struct score_set set;
             ok(store_score_set_find(s, &q, &set));
             features_of(phi, l, SPLIT_TRAIN);

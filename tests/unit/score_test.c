@@ -57,7 +57,7 @@ static struct score_set find_set(struct store *s, const char *method, const char
     struct checkpoint_list l;
     struct score_set set;
     ok(store_checkpoints_resolve(s, "last", &l));
-    struct score_query q = { method, loss, loss[0] ? l.checkpoint[0].id : 0, split, NULL, 0, 0, 0 };
+    struct score_query q = { method, loss, loss[0] ? l.checkpoint[0].id : 0, split, NULL, 0, 0, 0, NULL, 0 };
     checkpoint_list_free(&l);
     ok(store_score_set_find(s, &q, &set));
     return set;
@@ -171,7 +171,7 @@ static void a_krylov_basis_per_query_gives_the_same_scores(void **state) {
         ok(pipeline_score(s, &o, NULL));
         for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
             struct score_set set = find_set(s, made[i].method, "square", SPLIT_GEN);
-            struct score_query q = { made[i].method, "square", set.checkpoint[0], SPLIT_GEN, made[i].lambda, 0, 0, 0 };
+            struct score_query q = { made[i].method, "square", set.checkpoint[0], SPLIT_GEN, made[i].lambda, 0, 0, 0, NULL, 0 };
             ok(store_score_set_find(s, &q, &set));
             assert_int_equal(set.rows_done, GEN);
             assert_true(set.lambda_abs > 0 && set.lambda_rel > 0);
@@ -390,7 +390,7 @@ static void pixels_need_no_network(void **state) {
             assert_near((double)c[n], xy / sqrt(xx * yy), 1e-6, 0);
         }
     }
-    struct score_query q = { "pixel-cos", "", 0, SPLIT_VAL, NULL, 0, 0, 0 };
+    struct score_query q = { "pixel-cos", "", 0, SPLIT_VAL, NULL, 0, 0, 0, NULL, 0 };
     assert_int_equal(store_score_set_find(s, &q, &cosine), ERR_MISSING);
     store_close(s);
 }
@@ -481,7 +481,7 @@ static void more_timesteps_win_unless_they_are_unfinished(void **state) {
     ok(pipeline_score(s, &o, NULL));
     struct checkpoint_list c;
     ok(store_checkpoints_resolve(s, NULL, &c));
-    struct score_query q = { "trak", "square", c.checkpoint[0].id, SPLIT_GEN, NULL, 10, 0, 0 };
+    struct score_query q = { "trak", "square", c.checkpoint[0].id, SPLIT_GEN, NULL, 10, 0, 0, NULL, 0 };
     struct score_set set;
     checkpoint_list_free(&c);
     ok(store_score_set_find(s, &q, &set));

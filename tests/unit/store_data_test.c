@@ -394,7 +394,7 @@ static void a_screen_finds_the_set_it_asks_for(void **state) {
     struct score_set unfinished = made(s, w, 2);
     struct score_set pixel = made(s, want_set(s, NULL, "pixel-cos", ""), RIG_GEN);
     struct score_set ensemble = made(s, want_set(s, "all", "trak", "simple"), RIG_GEN);
-    struct score_query q = { "trak", "square", last, SPLIT_GEN, NULL, 0, 0, 0 };
+    struct score_query q = { "trak", "square", last, SPLIT_GEN, NULL, 0, 0, 0, NULL, 0 };
     assert_int_equal(store_score_set_find(s, &q, &found), OK);
     assert_int_equal(found.id, ten.id);                 /* complete before many timesteps */
     q.timesteps = 50;
@@ -409,7 +409,7 @@ static void a_screen_finds_the_set_it_asks_for(void **state) {
     some = made(s, some, 2);
     none.k *= 2;
     none = made(s, none, 0);
-    struct score_query of = { "grad-cos", "square", last, SPLIT_GEN, NULL, 0, 0, 0 };
+    struct score_query of = { "grad-cos", "square", last, SPLIT_GEN, NULL, 0, 0, 0, NULL, 0 };
     assert_int_equal(store_score_set_find(s, &of, &found), OK);
     assert_int_equal(found.id, some.id);
     other.timesteps = 1000;
@@ -428,13 +428,19 @@ static void a_screen_finds_the_set_it_asks_for(void **state) {
     q.split = SPLIT_VAL;
     assert_int_equal(store_score_set_find(s, &q, &found), ERR_MISSING);
     assert_non_null(strstr(fail_reason(), "dtrak score"));
-    struct score_query p = { "pixel-cos", "", 0, SPLIT_GEN, NULL, 0, 0, 0 };
+    struct score_query p = { "pixel-cos", "", 0, SPLIT_GEN, NULL, 0, 0, 0, NULL, 0 };
     assert_int_equal(store_score_set_find(s, &p, &found), OK);
     assert_int_equal(found.id, pixel.id);
-    struct score_query e = { "trak", "simple", -1, SPLIT_GEN, NULL, 0, 0, 0 };
+    struct score_query e = { "trak", "simple", -1, SPLIT_GEN, NULL, 0, 0, 0, NULL, 0 };
     assert_int_equal(store_score_set_find(s, &e, &found), OK);
     assert_int_equal(found.id, ensemble.id);
     assert_int_equal(found.checkpoints, 3);
+    const int64_t over[] = { found.checkpoint[2], found.checkpoint[0], found.checkpoint[1] };
+    e.over = over;
+    e.n_over = 3;
+    assert_int_equal(store_score_set_find(s, &e, &found), OK);
+    e.n_over = 2;                                       /* of those two there is none */
+    assert_int_equal(store_score_set_find(s, &e, &found), ERR_MISSING);
     struct score_choices c;
     assert_int_equal(store_score_choices(s, SPLIT_GEN, &c), OK);
     assert_int_equal(c.methods, 2);
