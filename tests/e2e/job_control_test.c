@@ -91,7 +91,7 @@ static void stopped_and_gone_on_with(void **state) {
     explore_until(p, is_back, NULL, "the terminal is not bash's again");
     explore_see(p, "Stopped");
     pty_keys(p, "bg\r");
-    ask_bash(p, 40, "sleep .3; jobs -s | grep -q view");
+    ask_bash(p, 40, "until jobs -s | grep -q view; do sleep .1; done");
     assert_true(is_back(p, NULL));
     pty_keys(p, "fg\r");
     explore_see(p, ">2 train:");

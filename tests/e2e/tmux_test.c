@@ -16,14 +16,20 @@
 /* tmux's status line is at the top, another pane at the left: the explorer's corner is here. */
 enum { TOP_ROW = 1, LEFT = 24, LEFT_COL = LEFT + 1, ROWS = EXPLORE_ROWS + 1, COLS = EXPLORE_COLS + LEFT_COL };
 
-static const char *socket_path(void) { return rig_path("tmux"); }
+/* Each test has a server of its own: the one before it may still be leaving. */
+static int servers;
+
+static const char *socket_path(void) {
+    char name[32];
+    snprintf(name, sizeof name, "tmux%d", servers);
+    return rig_path(name);
+}
 
 /* A socket's path must be short. */
 static int has_tmux(void) { return system("command -v tmux > /dev/null 2>&1") == 0 && strlen(socket_path()) < 100; }
 
 /* Versions that have sixels of their own draw with them unless they are told not to. */
 static int has_own_sixels(void) {
-    /* By a socket of its own: that server is still leaving when the test's begins. */
     char *text = explore_shell("tmux -S '%s.ask' -f /dev/null start-server \\; display-message -p '#{sixel_support}' 2>&1 || true", socket_path());
     int has = text[0] == '1';
     free(text);
@@ -40,6 +46,7 @@ static int end_server(void **state) {
 /* The explorer on the ranking, in the right pane of a new server.  It ends with its client. */
 static struct pty *start(const char *db, enum pty_kind kind, const char *options) {
     char sock[4096], command[9000], left[8];
+    servers++;
     snprintf(left, sizeof left, "%d", LEFT);
     snprintf(sock, sizeof sock, "%s", socket_path());
     snprintf(command, sizeof command, "echo it was; '%s' view '%s' --fresh --threads 1 %s; echo and is $?; exec cat",

@@ -31,6 +31,7 @@ struct slow_line {
     pthread_t thread;
     pthread_mutex_t lock;
     struct slow_line_most most;
+    double given_at;                /* to the program, last; 0: nothing yet */
     atomic_int is_over;
 };
 
@@ -59,6 +60,14 @@ static void measure(struct slow_line *l) {
     pthread_mutex_lock(&l->lock);
     if (l->queued > l->most.bytes) l->most.bytes = l->queued;
     if (bytes > l->most.picture_bytes) l->most.picture_bytes = bytes;
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void measure_pause(struct slow_line *l) {
+    double now = now_s();
+    pthread_mutex_lock(&l->lock);
+    if (l->given_at > 0 && now - l->given_at > l->most.pause_s) l->most.pause_s = now - l->given_at;
+    l->given_at = now;
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -127,6 +136,7 @@ static void *run(void *ctx) {
         }
         if (p[1].revents && !take(&l->up, l->near, 0, l->delay, &len, &bytes)) break;
         if (!give(&l->up, l->master, &len, moved)) program = 0;
+        if (len) measure_pause(l);
         if (!give(&l->down, l->near, &len, moved)) break;
         pass(&l->out, moved, len);
         l->queued -= len;
@@ -180,5 +190,6 @@ struct slow_line_most slow_line_most(struct slow_line *l) {
 void slow_line_reset(struct slow_line *l) {
     pthread_mutex_lock(&l->lock);
     memset(&l->most, 0, sizeof l->most);
+    l->given_at = 0;
     pthread_mutex_unlock(&l->lock);
 }

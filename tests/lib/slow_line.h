@@ -15,8 +15,9 @@ struct slow_line;
 struct slow_line *slow_line_new(int master, double bytes_per_s, int one_way_ms, int *end);
 void slow_line_free(struct slow_line *l);   /* NULL is fine */
 
-/* The most that was under way at any time: bytes, and those of them that are of pictures (DCS). */
-struct slow_line_most { size_t bytes, picture_bytes; };
+/* The most that was under way at any time: bytes, and those of them that are of pictures (DCS).
+ * And the longest time between two pieces that were handed on to the program, keys and answers. */
+struct slow_line_most { size_t bytes, picture_bytes; double pause_s; };
 struct slow_line_most slow_line_most(struct slow_line *l);
 void slow_line_reset(struct slow_line *l);  /* from now on */
 

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+enum { BUSY_MS = 60000 };   /* a program under test may be writing */
+
 static char folder[64];
 
 const char *rig_folder(void) {
@@ -55,6 +57,7 @@ void rig_sql(const char *path, const char *sql) {
     sqlite3 *db;
     char *text = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, BUSY_MS);
     if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK) fail_msg("%s: %s", sql, text);
     sqlite3_close(db);
 }
@@ -63,6 +66,7 @@ long long rig_number(const char *path, const char *sql) {
     sqlite3 *db;
     sqlite3_stmt *q;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, BUSY_MS);
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(q), SQLITE_ROW);
     long long v = sqlite3_column_int64(q, 0);

@@ -374,8 +374,10 @@ static void encoding_stops_within_a_second_and_leaves_nothing(void **state) {
         assert_int_equal(pthread_create(&thread, NULL, stop_later, &s), 0);
         if (k == 0) pthread_join(thread, NULL);
         enum status st = image_encode_png_stoppable(&b, &im, &p);
+        double done = clock_s();
         if (k) pthread_join(thread, NULL);
-        if (st == OK) assert_true(k == 2);   /* it was done by then */
+        /* It was done by then; where the stop itself came late, at k == 1 too. */
+        if (st == OK) assert_true(k == 2 || (k == 1 && s.since.at >= done - .05));
         else assert_int_equal(st, ERR_CANCELLED);
         assert_true(limit_took(s.since) < LIMIT_S(1));
         if (st != OK) assert_true(b.len == 6 && strcmp(b.data, "before") == 0);

@@ -1,4 +1,5 @@
 /* Work on a thread of its own: what it returns and says, how far it is, and that it stops. */
+#include "../lib/slower.h"
 #include "../lib/store_rig.h"
 #include "dtrak/task.h"
 
@@ -98,12 +99,6 @@ static pid_t lock(const char *path) {
     return pid;
 }
 
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void it_stops_while_the_file_is_locked(void **state) {
     struct task *t;
     size_t n = 0;
@@ -111,10 +106,10 @@ static void it_stops_while_the_file_is_locked(void **state) {
     pid_t pid = lock(database());
     assert_int_equal(task_start(&t, database(), count_items, &n, NULL, NULL), OK);
     assert_false(task_wait(t, .3));
-    double began = now_s();
+    struct limit began = limit_begin();
     task_cancel(t);
     assert_int_equal(task_end(t), ERR_CANCELLED);
-    assert_true(now_s() - began < 2.5);       /* not the five seconds of a lock */
+    assert_true(limit_took(began) < LIMIT_S(2.5));       /* not the five seconds of a lock */
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     assert_int_equal(task_start(&t, database(), count_items, &n, NULL, NULL), OK);
