@@ -91,7 +91,8 @@ void line_answered(struct line *l, double now, int is_fresh) {
     /* Pictures make a round trip long; one that was shorter all the same is a correction. */
     if (!is_shorter && is_own && bytes) measure(l, now, is_fresh);
     l->since_ping = bytes ? l->since_ping + bytes : 0;
-    if (bytes == 0 && is_fresh && is_own && l->pings < LINE_PINGS) l->pings++;
+    /* Where the answer is there before anybody could wait for it, it took no time to speak of. */
+    if (bytes == 0 && is_own && (is_fresh || took < SOON_S) && l->pings < LINE_PINGS) l->pings++;
     l->answered = now;
 }
 

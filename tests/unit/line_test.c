@@ -146,6 +146,23 @@ static void a_tile_takes_a_tenth_of_a_second_and_is_never_large(void **state) {
     assert_int_equal(line_tile(&l), 3000);
 }
 
+/* A terminal on the same machine answers before the program waits: that is no reason to ask for ever. */
+static void answers_that_come_at_once_are_enough(void **state) {
+    (void)state;
+    for (int busy = 0; busy < 2; busy++) {           /* the program comes late to them: then it asks again */
+        struct line l;
+        size_t asked = 0;
+        double now = 10;
+        line_init(&l);
+        line_asked(&l, 0, now);
+        for (line_answered(&l, now += .0001, 0); asked < 50 && line_wants_ping(&l); asked++) {
+            line_asked(&l, 0, now);
+            line_answered(&l, now += busy ? .03 : .0001, 0);
+        }
+        assert_true(busy ? asked == 50 : asked <= LINE_PINGS);
+    }
+}
+
 /* One that is near by the caller's word; its answers bound what is on the way all the same. */
 static void a_line_that_counts_as_near_is_never_slow(void **state) {
     (void)state;
@@ -225,6 +242,7 @@ int main(void) {
         cmocka_unit_test(a_round_trip_that_was_held_up_is_mended),
         cmocka_unit_test(a_busy_program_does_not_make_the_line_fast_nor_a_near_one_slow),
         cmocka_unit_test(a_tile_takes_a_tenth_of_a_second_and_is_never_large),
+        cmocka_unit_test(answers_that_come_at_once_are_enough),
         cmocka_unit_test(a_line_that_counts_as_near_is_never_slow),
         cmocka_unit_test(without_answers_there_is_no_bound),
         cmocka_unit_test(an_answer_that_is_overdue_measures_nothing),
