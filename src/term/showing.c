@@ -423,7 +423,7 @@ done:
 }
 
 void term_redraw(struct term *t) {
-    if (t->opt.passthrough) tmux_ask(&t->pane_asked, session_now());   /* panes move without a word */
+    if (t->opt.passthrough) tmux_ask(&t->pane_asked, &t->pane, session_now());   /* panes move without a word */
     showing_forget(t);
     screen_forget(t->screen);
     t->text = 0;

@@ -144,7 +144,9 @@ static enum status open_pipe(struct term *t) {
 
 static enum status find_way_past_tmux(struct term *t) {
     if (t->opt.graphics == GRAPHICS_AUTO) t->opt.graphics = GRAPHICS_SIXEL;
-    tmux_pane_find(&t->pane);
+    double now = session_now();
+    tmux_ask(&t->pane_asked, &t->pane, now);
+    tmux_wait(&t->pane_asked, &t->pane, now);      /* pictures wait for longer, text does not */
     if (t->pane.is_known && !t->pane.allows)
         return fail(ERR_RANGE, "passthrough: tmux %s does not let pictures past; tmux set -p allow-passthrough on lets it",
                     t->pane.version);
@@ -225,7 +227,10 @@ static void drain(struct term *t) {
     if (!t->line.is_answering && t->probe_end < end) end = t->probe_end;
     while (t->line.count && !t->is_gone && session_now() < end) {
         struct pollfd p = { t->fd, POLLIN, 0 };
-        if (poll(&p, 1, (int)((end - session_now()) * 1e3) + 1) <= 0 || read(t->fd, &b, 1) != 1) break;
+        int got = poll(&p, 1, (int)((end - session_now()) * 1e3) + 1);
+        if (got > 0) got = (int)read(t->fd, &b, 1);
+        if (got < 0 && errno == EINTR) continue;      /* a window that changes its size, say */
+        if (got != 1) break;
         count_answers(t, ev, input_feed(&t->input, b, ev));
     }
     tcflush(t->fd, TCIFLUSH);
@@ -304,7 +309,7 @@ static void enter(struct term *t) {
     modes_on(t);
     ask_largest(t);
     if (t->probe.max_width) ask(t);
-    if (t->opt.passthrough) tmux_ask(&t->pane_asked, session_now());
+    if (t->opt.passthrough) tmux_ask(&t->pane_asked, &t->pane, session_now());
     t->is_resumed = 1;
 }
 
@@ -334,7 +339,7 @@ static void act_on_signals(struct term *t) {
         t->text = 0;
         read_cell_size(t);
         showing_forget(t);
-        if (t->opt.passthrough) tmux_ask(&t->pane_asked, session_now());
+        if (t->opt.passthrough) tmux_ask(&t->pane_asked, &t->pane, session_now());
         t->is_resized_news = 1;
         /* A change of font changes the cells' pixels. */
         if (t->probe.cell_w) send_text(t, "\033[16t");

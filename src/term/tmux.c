@@ -15,6 +15,7 @@
 
 #define FORMAT "#{pane_left} #{pane_top} #{status} #{status-position} #{version} #{allow-passthrough}"
 #define ANSWER_S 1.0
+#define FIRST_ANSWER_S 5.0       /* while the place is not known at all */
 
 extern char **environ;
 
@@ -55,7 +56,7 @@ static int run_tmux(pid_t *pid, int fd) {
     return !bad;
 }
 
-void tmux_ask(struct tmux_question *q, double now) {
+void tmux_ask(struct tmux_question *q, const struct tmux_pane *p, double now) {
     int way[2];
     if (q->fd >= 0) {
         q->is_again = 1;
@@ -67,7 +68,7 @@ void tmux_ask(struct tmux_question *q, double now) {
     fcntl(way[0], F_SETFL, O_NONBLOCK);
     if (run_tmux(&q->pid, way[1])) {
         q->fd = way[0];
-        q->end = now + ANSWER_S;
+        q->end = now + (p->is_known ? ANSWER_S : FIRST_ANSWER_S);
     } else {
         close(way[0]);
     }
@@ -101,7 +102,7 @@ int tmux_answered(struct tmux_question *q, struct tmux_pane *p, double now) {
     tmux_question_end(q);
     tmux_pane_parse(&there, q->line);
     if (there.is_known) *p = there;
-    if (q->is_again) tmux_ask(q, now);
+    if (q->is_again) tmux_ask(q, p, now);
     return q->fd < 0;
 }
 
@@ -111,15 +112,24 @@ static double seconds(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+void tmux_wait(struct tmux_question *q, struct tmux_pane *p, double now) {
+    double start = seconds(), took = 0;
+    while (q->fd >= 0 && took < ANSWER_S) {
+        struct pollfd way = { q->fd, POLLIN, 0 };
+        poll(&way, 1, (int)((ANSWER_S - took) * 1e3) + 1);
+        took = seconds() - start;
+        tmux_answered(q, p, now + took);
+    }
+}
+
 void tmux_pane_find(struct tmux_pane *p) {
     struct tmux_question q;
+    double now = seconds();
     memset(p, 0, sizeof *p);
     tmux_question_init(&q);
-    tmux_ask(&q, seconds());
-    while (q.fd >= 0 && !tmux_answered(&q, p, seconds())) {
-        struct pollfd way = { q.fd, POLLIN, 0 };
-        poll(&way, 1, (int)((q.end - seconds()) * 1e3) + 1);
-    }
+    tmux_ask(&q, p, now);
+    tmux_wait(&q, p, now);
+    tmux_question_end(&q);
 }
 
 /* --- past it --- */

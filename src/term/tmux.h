@@ -31,8 +31,9 @@ struct tmux_question {
 
 void tmux_question_init(struct tmux_question *q);
 
-/* Asks where the pane is; while a question is under way, once more when that has ended. */
-void tmux_ask(struct tmux_question *q, double now);
+/* Asks where the pane is; while a question is under way, once more when that has ended.  p is what
+ * is known of it: nobody draws past tmux at a place that is not known, so that is waited for longer. */
+void tmux_ask(struct tmux_question *q, const struct tmux_pane *p, double now);
 
 /* Reads what has come.  1: nothing is asked any more, and *p is the answer, or as it was when
  * none came in time.  0: not yet, or nothing was asked. */
@@ -40,7 +41,10 @@ int tmux_answered(struct tmux_question *q, struct tmux_pane *p, double now);
 
 void tmux_question_end(struct tmux_question *q);   /* unanswered */
 
-/* Asks and waits for the answer, for a second at most. */
+/* Waits for the answer, for a second at most; what has not come by then stays under way. */
+void tmux_wait(struct tmux_question *q, struct tmux_pane *p, double now);
+
+/* Asks and waits so. */
 void tmux_pane_find(struct tmux_pane *p);
 
 /* An answer: "left top status position version allow", as it is asked for. */

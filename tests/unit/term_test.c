@@ -541,6 +541,42 @@ static void leaving_with_the_answers_there_takes_no_time(void **state) {
     assert_true(least < LIMIT_S(1.5));
 }
 
+/* A window that changes its size while answers are on their way does not end the wait for them. */
+static void leaving_waits_for_answers_through_signals(void **state) {
+    (void)state;
+    for (int again = 0;; again++) {
+        struct scene scene = { .graphics = GRAPHICS_SIXEL };
+        struct pty *p = scene_start(&scene, PTY_SIXEL);
+        assert_true(pty_wait_for(p, "sixel"));
+        pty_settle(p, 300);
+        pty_become(p, PTY_SILENT);
+        size_t silent = pty_bytes(p);
+        double start = clock_s();
+        pty_keys(p, "n");
+        assert_true(pty_wait_for(p, "train:11"));
+        pty_settle(p, 200);
+        size_t before = pty_bytes(p);
+        pty_keys(p, "q");
+        UNTIL(strstr(pty_output(p) + before, "\033[?1006l") || (pty_pump(p, 5), 0));
+        for (int i = 0; i < 3; i++) {
+            usleep(30000);
+            pty_signal(p, i % 2 ? SIGCONT : SIGWINCH);
+        }
+        usleep(100000);
+        int had_ended = pty_has_ended(p);
+        for (const char *s = pty_output(p) + silent; (s = strstr(s, "\033[c")) != NULL; s++) pty_keys(p, "\033[?62;4;22c");
+        /* It waits for two seconds: answers that the machine held up for longer say nothing. */
+        int is_late = clock_s() - start > 1.5;
+        assert_int_equal(pty_wait_end(p), 0);
+        size_t left = pty_unread(p, 100);
+        pty_free(p);
+        if (is_late && again < 4) continue;
+        assert_false(had_ended);
+        assert_int_equal(left, 0);
+        break;
+    }
+}
+
 static int run_without_terminal(void *term) {
     struct scene scene = { .graphics = GRAPHICS_AUTO };
     setenv("TERM", term, 1);
@@ -603,6 +639,7 @@ int main(void) {
         cmocka_unit_test(keys_during_a_repaint_lose_no_picture),
         cmocka_unit_test(pictures_wait_for_a_terminal_that_is_behind),
         cmocka_unit_test(leaving_with_the_answers_there_takes_no_time),
+        cmocka_unit_test(leaving_waits_for_answers_through_signals),
         cmocka_unit_test(a_dumb_terminal_is_refused_in_one_line),
         cmocka_unit_test(without_utf8_lines_are_ascii),
     };

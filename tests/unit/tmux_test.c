@@ -15,7 +15,7 @@
 
 /* Until so many pictures were drawn in all. */
 static int wait_drawn(struct pty *p, size_t count) {
-    for (int ms = 0; ms < PTY_WAIT_MS && vt_state(pty_screen(p)).pictures_drawn < count; ms += 20)
+    for (double end = clock_s() + PTY_WAIT_MS / 1e3; clock_s() < end && vt_state(pty_screen(p)).pictures_drawn < count;)
         if (pty_pump(p, 20) < 0) return 0;
     return vt_state(pty_screen(p)).pictures_drawn >= count;
 }
@@ -122,16 +122,20 @@ static void sixels_go_past_tmux_when_asked_for(void **state) {
 
 /* --- where the pane is, from a tmux that is a script --- */
 
-/* From the next question on it says that, or, asked for nothing, nothing at all and does not end. */
-static void tmux_says(const char *answer) {
+/* From the next question on it says that, so much later, or, asked for nothing, nothing at all and
+ * does not end. */
+static void tmux_says_after(double seconds, const char *answer) {
     const char *path = rig_path("tmux"), *next = rig_path("next");
     FILE *f = fopen(next, "w");
     assert_non_null(f);
-    fprintf(f, answer ? "#!/bin/sh\necho '%s'\n" : "#!/bin/sh\nexec sleep 1000\n", answer);
+    if (answer) fprintf(f, "#!/bin/sh\nsleep %g\necho '%s'\n", seconds, answer);
+    else fputs("#!/bin/sh\nexec sleep 1000\n", f);
     assert_int_equal(fclose(f), 0);
     assert_int_equal(chmod(next, 0755), 0);
     assert_int_equal(rename(next, path), 0);
 }
+
+static void tmux_says(const char *answer) { tmux_says_after(0, answer); }
 
 static int run_beside_script(void *scene) {
     char path[4200];
@@ -171,6 +175,21 @@ static void pictures_follow_a_pane_whose_place_is_waited_for_by_nobody(void **st
     tmux_says(NULL);
     pty_keys(p, "l");
     scene_quit(p);                        /* and what hangs is ended */
+}
+
+/* Text shows meanwhile; a place that nobody told would be wrong until the next redraw. */
+static void pictures_wait_for_a_place_that_is_told_late(void **state) {
+    (void)state;
+    struct scene scene = { .graphics = GRAPHICS_AUTO, .passthrough = 1 };
+    tmux_says_after(1.6, "7 4 on bottom 3.4 on");
+    struct pty *p = pty_call(run_beside_script, &scene, 30, 90, PTY_TMUX);
+    assert_non_null(p);
+    assert_true(pty_wait_for(p, "sixel"));
+    assert_true(wait_drawn(p, 6));
+    pty_settle(p, 300);
+    check_pictures_at(p, 0, 4, 7);
+    assert_int_equal(vt_state(pty_screen(p)).pictures_drawn, 6);
+    scene_quit(p);
 }
 
 static void outside_tmux_nothing_is_wrapped(void **state) {
@@ -302,6 +321,7 @@ int main(void) {
         cmocka_unit_test(a_row_is_one_sixel_where_tmux_has_them),
         cmocka_unit_test(sixels_go_past_tmux_when_asked_for),
         cmocka_unit_test_teardown(pictures_follow_a_pane_whose_place_is_waited_for_by_nobody, rig_end),
+        cmocka_unit_test_teardown(pictures_wait_for_a_place_that_is_told_late, rig_end),
         cmocka_unit_test(outside_tmux_nothing_is_wrapped),
         cmocka_unit_test(half_blocks_do_not_go_past_tmux),
         cmocka_unit_test(kittys_pictures_go_past_tmux_and_away),
