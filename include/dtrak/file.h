@@ -30,7 +30,9 @@ enum status file_write(const char *path, const void *bytes, size_t len);
 /* The same for a path that does not exist: what is there by then stays, and that is ERR_IO.
  * file_check_new() says so before the work that makes the bytes. */
 enum status file_write_new(const char *path, const void *bytes, size_t len);
-enum status file_check_new(const char *path);   /* a pipe or a device holds nothing that could be lost */
+enum status file_check_new(const char *path);   /* a pipe, a device or the standard output holds nothing that could be lost */
+/* What file_write() refuses whatever is asked for: a directory, a database, and what SQLite keeps beside one. */
+enum status file_check_replaceable(const char *path);
 
 /* kind, which is the ending of such files, will be written: png html csv json tsv txt safetensors.  ERR_USAGE where the
  * name's ending is that of another kind; one that is not known, or none, is the user's own. */

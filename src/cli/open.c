@@ -24,6 +24,7 @@ enum status cli_close(struct store *s, enum status st) {
 
 enum status cli_out_check(const struct args *a, const char *path, const char *kind) {
     TRY(file_check_ending(path, kind));
+    TRY(file_check_replaceable(path));
     return args_has(a, "force") ? OK : file_check_new(path);
 }
 

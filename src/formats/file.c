@@ -227,10 +227,18 @@ static enum status refuse_existing(const char *path) {
     return fail(ERR_IO, "%s: exists already; give another name, or --force to replace it", path);
 }
 
+/* The descriptor of the standard output or error that the path means, as /dev/stdout does; -1: neither. */
+static int standard_fd(const struct stat *sb) {
+    struct stat own;
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fstat(fd, &own) == 0 && own.st_dev == sb->st_dev && own.st_ino == sb->st_ino) return fd;
+    return -1;
+}
+
 enum status file_check_new(const char *path) {
     struct stat sb;
     if (lstat(path, &sb) != 0) return OK;
-    if (stat(path, &sb) == 0 && !S_ISREG(sb.st_mode) && !S_ISDIR(sb.st_mode)) return OK;
+    if (stat(path, &sb) == 0 && ((!S_ISREG(sb.st_mode) && !S_ISDIR(sb.st_mode)) || standard_fd(&sb) >= 0)) return OK;
     return refuse_existing(path);
 }
 
@@ -270,16 +278,38 @@ static enum status name_it(const char *temp, const char *path, int replace) {
 
 /* --- a file in pieces --- */
 
-/* A database is hours of work: no picture or table takes its name. */
-static enum status check_replaceable(const char *path, const struct stat *sb) {
+static int is_database(const char *path) {
     char magic[16] = "";
-    if (S_ISDIR(sb->st_mode)) return fail(ERR_IO, "%s: is a directory; a file name is expected", path);
-    if (!S_ISREG(sb->st_mode)) return OK;
+    struct stat sb;
+    if (stat(path, &sb) != 0 || !S_ISREG(sb.st_mode)) return 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = fd >= 0 ? read(fd, magic, sizeof magic) : 0;
     if (fd >= 0) close(fd);
-    return got == (ssize_t)sizeof magic && !memcmp(magic, "SQLite format 3", sizeof magic)
-        ? fail(ERR_IO, "%s: is a database, which is not replaced; give another name", path) : OK;
+    return got == (ssize_t)sizeof magic && !memcmp(magic, "SQLite format 3", sizeof magic);
+}
+
+/* What SQLite keeps beside a database: commits that are not in it yet. */
+static int is_log_of_database(const char *path) {
+    static const char *const ends[] = { "-wal", "-shm", "-journal" };
+    char of[PATH_MAX];
+    size_t len = strlen(path);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t end = strlen(ends[i]);
+        if (len <= end || len - end >= sizeof of || strcmp(path + len - end, ends[i]) != 0) continue;
+        memcpy(of, path, len - end);
+        of[len - end] = 0;
+        if (is_database(of)) return 1;
+    }
+    return 0;
+}
+
+/* A database is hours of work: no picture or table takes its name. */
+enum status file_check_replaceable(const char *path) {
+    struct stat sb;
+    if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode)) return fail(ERR_IO, "%s: is a directory; a file name is expected", path);
+    if (is_database(path)) return fail(ERR_IO, "%s: is a database, which is not replaced; give another name", path);
+    if (is_log_of_database(path)) return fail(ERR_IO, "%s: is a part of the database beside it; give another name", path);
+    return OK;
 }
 
 enum status file_begin(struct file_out *f, const char *path, int replace) {
@@ -288,13 +318,14 @@ enum status file_begin(struct file_out *f, const char *path, int replace) {
     int exists = stat(path, &sb) == 0;
     *f = (struct file_out){ .fd = -1, .replace = replace };
     if (!replace) TRY(file_check_new(path));
-    if (exists) TRY(check_replaceable(path, &sb));
+    TRY(file_check_replaceable(path));
+    int own = exists ? standard_fd(&sb) : -1;
     if (exists && realpath(path, real)) path = real;      /* a link stays one */
     f->path = mem_copy_string(path);
     if (!f->path) return fail(ERR_NOMEM, "%s: out of memory", path);
     enum status st = OK;
-    if (exists && !S_ISREG(sb.st_mode)) {                 /* a pipe or a device is written to, not replaced */
-        f->fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (own >= 0 || (exists && !S_ISREG(sb.st_mode))) {   /* a pipe or a device is written to, not replaced */
+        f->fd = own >= 0 ? fcntl(own, F_DUPFD_CLOEXEC, 3) : open(path, O_WRONLY | O_CLOEXEC);
         if (f->fd < 0) st = refuse_errno(path);
     } else {
         st = create_beside(&f->fd, &f->temp, path);

@@ -307,7 +307,7 @@ static enum status claim_and_run(struct jobs *j, int64_t id, enum status *how) {
         pthread_mutex_lock(&j->lock);
         j->claiming = 0;
         pthread_cond_broadcast(&j->changed);
-        if (id == 0 && added == j->added && j->now.queued) { j->now.queued = 0; announce(j); }
+        if (st == ERR_MISSING && id == 0 && added == j->added && j->now.queued) { j->now.queued = 0; announce(j); }
         if (id != 0) {
             j->now.last_status = st;
             copy_text(j->now.last_message, sizeof j->now.last_message, fail_reason());
@@ -469,7 +469,17 @@ static int wait_while(struct jobs *j, int (*holds)(const struct jobs *j), double
 }
 
 int jobs_wait(struct jobs *j, double seconds) { return wait_while(j, busy, seconds); }
-int jobs_settle(struct jobs *j, double seconds) { return wait_while(j, starting, seconds); }
+
+/* The queue may not have been looked at yet: that is waited for, and no reason to say that something starts. */
+static int is_unsettled(const struct jobs *j) { return starting(j) || !j->looked; }
+
+int jobs_settle(struct jobs *j, double seconds) {
+    if (!j || !wait_while(j, is_unsettled, seconds)) return 0;
+    pthread_mutex_lock(&j->lock);
+    int b = starting(j);
+    pthread_mutex_unlock(&j->lock);
+    return b;
+}
 
 void jobs_on_change(struct jobs *j, void (*fn)(void *ctx), void *ctx) {
     if (!j) return;

@@ -65,7 +65,8 @@ static enum status read_checkpoint(struct ranking_wanted *w, struct store *s, co
     enum status st = OK;
     w->named = l.count;
     if (l.count == 1 && is_mean) {
-        st = fail(ERR_USAGE, "%s is a mean over several checkpoints, and '%s' is one; try --checkpoint all", method_name(w->method), name);
+        st = fail(ERR_USAGE, "%s is a mean over several checkpoints, and '%s' is one%s", method_name(w->method), name,
+                  strcmp(name, "all") ? "; try --checkpoint all" : " here");
     } else if (l.count != 1) {
         w->checkpoint = -1;   /* an ensemble, if there is one */
         for (size_t i = 0; strcmp(name, "all") && i < l.count && i < SCORE_CHECKPOINTS_MAX; i++) w->over[w->n_over++] = l.checkpoint[i].id;

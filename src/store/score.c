@@ -325,13 +325,10 @@ static int matches(const struct score_set *f, const struct score_query *q) {
 
 /* How much of a query's ranking there is: 2 its row, 1 its ends, 0 nothing. */
 static enum status count_row(struct store *s, const struct score_set *f, size_t query, int *much) {
-    int64_t row = 0, ends = 0;
-    *much = 2;
-    if (f->rows_done >= f->rows && query < f->rows) return OK;
-    TRY(db_number(s, &row, "SELECT EXISTS (SELECT 1 FROM score WHERE score_set = ? AND query = ?)", "iz", f->id, query));
-    if (row) return OK;
-    TRY(db_number(s, &ends, "SELECT EXISTS (SELECT 1 FROM score_top WHERE score_set = ? AND query = ?)", "iz", f->id, query));
-    *much = ends != 0;
+    int64_t n = 0;
+    TRY(db_number(s, &n, "SELECT max(CASE WHEN format = ? THEN 1 ELSE 2 END) FROM score WHERE score_set = ? AND query = ?", "niz", ROW_TOP,
+                  f->id, query));
+    *much = (int)n;
     return OK;
 }
 

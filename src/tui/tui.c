@@ -21,9 +21,10 @@ static enum status dump(const struct app *a, const char *path) {
     FILE *f = tmpfile();
     if (!f) return fail(ERR_IO, "a temporary file for %s: %s", path, strerror(errno));
     frame_dump(a->frame, f);
+    int is_whole = fflush(f) == 0 && !ferror(f);       /* before rewind() forgets it */
     rewind(f);
     for (size_t n; (n = fread(part, 1, sizeof part, f)) > 0;) buf_add(&b, part, n);
-    enum status st = ferror(f) ? fail(ERR_IO, "a temporary file for %s: %s", path, strerror(errno)) : buf_status(&b);
+    enum status st = !is_whole || ferror(f) ? fail(ERR_IO, "a temporary file for %s: %s", path, strerror(errno)) : buf_status(&b);
     fclose(f);
     if (st == OK) st = (a->o.dump_is_new ? file_write_new : file_write)(path, b.data, b.len);
     buf_free(&b);

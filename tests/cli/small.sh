@@ -125,6 +125,10 @@ exits a_picture_is_not_called_a_text 2 "README.txt: a PNG picture is written, an
 exits nor_another_kind_of_picture 2 "the name says .JPG" sheet a.db --out x.JPG
 exits nor_a_page 2 "an HTML page is written" page a.db --query gen:3 --method dtrak --out x.png
 exits nor_a_table 2 "CSV is written" export a.db --csv x.json --query gen:3 --method dtrak
+"$DTRAK" sheet a.db --out /dev/stdout > stdout.png 2> err.txt && head -c 4 stdout.png | grep -q PNG
+says the_shells_own_file_is_written_to $? "$(cat err.txt)"
+exits what_belongs_to_a_database_is_not_replaced 1 "a part of the database" sheet a.db --out a.db-wal --force
+mkdir there && exits a_folder_is_no_picture 1 "is a directory" sheet a.db --out there --force
 "$DTRAK" sheet a.db --out /dev/stdout 2> err.txt | head -c 4 | grep -q PNG
 says a_pipe_is_written_to $? "$(cat err.txt)"
 holds what_has_no_ending_is_the_users_own "$DTRAK" sheet a.db --out plain.sheet

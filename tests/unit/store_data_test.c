@@ -422,6 +422,20 @@ static void a_screen_finds_the_set_it_asks_for(void **state) {
     of.has = RIG_GEN;                                   /* nowhere */
     assert_int_equal(store_score_set_find(s, &of, &found), OK);
     assert_int_equal(found.id, other.id);
+    /* Only the ends of a ranking are less than its row, however new. */
+    struct score_set ends = want_set(s, "last", "grad-cos", "square");
+    struct ranked end = { .item = 3, .rank = 1, .score = 1 };
+    strcpy(ends.params, "{\"ends\":1}");
+    ends.timesteps = 2000;
+    assert_int_equal(store_score_set_ensure(s, &ends, NULL, &ends), OK);
+    assert_int_equal(store_score_list_put(s, &ends, 1, &end, 1, NULL, 0), OK);
+    assert_int_equal(store_score_list_put(s, &ends, 3, &end, 1, NULL, 0), OK);
+    of.has = 2;
+    assert_int_equal(store_score_set_find(s, &of, &found), OK);
+    assert_int_equal(found.id, some.id);
+    of.has = 4;
+    assert_int_equal(store_score_set_find(s, &of, &found), OK);
+    assert_int_equal(found.id, ends.id);
     q.lambda_spec = "0.05";
     assert_int_equal(store_score_set_find(s, &q, &found), OK);
     assert_int_equal(found.id, fixed.id);
