@@ -507,7 +507,7 @@ static enum status run(struct scorer *w) {
     TRY(last_groups(w, look_at_group));
     TRY(score_check_means(w));
     if (w->o->cost) TRY(score_add_nda_cost(w));
-    score_add_subsets_cost(w);
+    TRY(score_add_subsets_cost(w));
     TRY(score_check_errors(w));
     if (cost_announce(w->o->cost, "score", &w->cost)) return OK;
     TRY(each_group(w, run_group));

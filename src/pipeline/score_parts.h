@@ -120,7 +120,7 @@ enum status score_add_nda_cost(struct scorer *w);   /* to w->cost, timed on a fe
 /* Rows of emp-influence and datamodel. */
 enum status score_read_subsets(struct scorer *w);   /* what there is to make them of */
 enum status score_make_subsets(struct scorer *w);
-void score_add_subsets_cost(struct scorer *w);
+enum status score_add_subsets_cost(struct scorer *w);
 
 /* w->residual for the group in hand, from the store or the network; both forms are stored. */
 enum status score_residuals(struct scorer *w);

@@ -174,15 +174,30 @@ enum status score_make_subsets(struct scorer *w) {
     return OK;
 }
 
-void score_add_subsets_cost(struct scorer *w) {
-    if (!wants(w)) return;
+/* Rows that are there already cost nothing: which set it is follows from the outputs. */
+static enum status add_split_cost(struct scorer *w, const struct lds_query *query) {
+    double n = (double)w->outputs.n, M = (double)w->outputs.M;
+    double *all = mem_array(w->outputs.M, query->Q * sizeof *all);
+    enum status st = all ? lds_outputs_means(&w->outputs, query->split, query->Q, all, NULL, NULL) : fail(ERR_NOMEM, "score: out of memory");
+    for (int m = 0; m < METHOD_COUNT && st == OK; m++) {
+        struct score_set set;
+        double rows = 0;
+        if (!w->wanted[m] || !method_has_retrained((enum method)m)) continue;
+        describe(w, (enum method)m, query, all, &set);
+        st = score_count_missing(w, &set, &rows);
+        if (rows > (double)query->Q) rows = (double)query->Q;
+        w->cost.flop += 2 * rows * n * M;
+        w->cost.bytes_disk += 4 * rows * n;
+    }
+    mem_free(all);
+    return st;
+}
+
+enum status score_add_subsets_cost(struct scorer *w) {
+    if (!wants(w)) return OK;
     for (int q = 0; q < SPLIT_COUNT; q++) {
         const struct lds_query *query = w->splits >> q & 1 ? queries_of(w, (enum split)q) : NULL;
-        double rows = query ? (double)query->Q : 0, n = (double)w->outputs.n, M = (double)w->outputs.M;
-        for (int m = 0; m < METHOD_COUNT; m++) {
-            if (!w->wanted[m] || !method_has_retrained((enum method)m)) continue;
-            w->cost.flop += 2 * rows * n * M;
-            w->cost.bytes_disk += 4 * rows * n;
-        }
+        if (query) TRY(add_split_cost(w, query));
     }
+    return OK;
 }

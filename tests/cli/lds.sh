@@ -189,6 +189,8 @@ says scores_are_made_of_the_retrained_networks $? "$(cat err.txt)"
 "$DTRAK" info a.db > info.txt
 "$DTRAK" score a.db --method emp-influence,datamodel > out.txt 2> err.txt && "$DTRAK" info a.db | cmp -s - info.txt
 says once_is_enough $? "$(cat err.txt)"
+grep -q 'score: nothing to do' err.txt
+says and_costs_nothing $? "$(cat err.txt)"
 "$DTRAK" lds a.db --report > r.txt 2> err.txt
 [ "$(grep -c '^  Datamodel .*made of one half of the subsets, judged on the other' r.txt)" = 2 ] &&
     [ "$(grep -c '^  Empirical influence .*made of one half' r.txt)" = 2 ]
