@@ -19,10 +19,10 @@ struct offer_features { const struct checkpoint *checkpoint; enum loss loss; siz
  * then of the same loss; of those such as most are.  Borrowed from l; NULL: there are none. */
 const struct feature_set *offer_like(const struct feature_set_list *l, const struct checkpoint_list *c, const struct offer_features *w);
 
-/* Of several checkpoints together, which have a mean when theirs are made alike: those that the most of them have.
- * *alike (may be NULL): how many of them have such features. */
-const struct feature_set *offer_like_several(const struct feature_set_list *l, const struct checkpoint_list *several,
-                                             const struct offer_features *w, size_t *alike);
+/* Of several checkpoints together, which have a mean when theirs are made alike: those that the most of them have,
+ * in rows or a kernel, or had.  *like is borrowed from l, NULL: there are none; *alike (may be NULL): how many have them. */
+enum status offer_like_several(const struct feature_set **like, size_t *alike, struct store *s, const struct feature_set_list *l,
+                               const struct checkpoint_list *several, const struct offer_features *w);
 
 /* " --timesteps 100 --dims 4096": those of `like` (NULL: none), with the timesteps and k that are asked for. */
 void offer_features_options(char out[OFFER_OPTIONS], const struct feature_set *like, const struct offer_features *w);

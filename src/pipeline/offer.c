@@ -101,40 +101,62 @@ static int is_of(const struct feature_set *f, const struct offer_features *w) {
            (!w->timesteps || f->identity.timesteps == w->timesteps) && (!w->k || f->identity.k == w->k);
 }
 
-/* Checkpoints that have features like f. */
-static size_t count_alike(const struct feature_set_list *l, const struct checkpoint_list *several, const struct feature_set *f) {
-    size_t n = 0;
-    for (size_t c = 0; c < several->count; c++)
-        for (size_t i = 0; i < l->count; i++) {
+/* Whether scores are made of it: its rows are there, or their kernel. */
+static enum status is_there(int *there, struct store *s, const struct feature_set *f) {
+    *there = !f->dropped && f->rows_done >= f->rows;
+    return *there ? OK : store_kernel_has(s, f->id, KERNEL_GRAM, SPLIT_TRAIN, there);
+}
+
+/* Checkpoints that have, or had, features like f, and those where they are there.  Blocks make no other mean. */
+struct alike { size_t n, there; };
+
+static enum status count_alike(struct alike *out, struct store *s, const struct feature_set_list *l, const struct checkpoint_list *several,
+                               const struct feature_set *f) {
+    *out = (struct alike){ 0 };
+    for (size_t c = 0; c < several->count; c++) {
+        int any = 0, there = 0;
+        for (size_t i = 0; i < l->count && !there; i++) {
             struct feature_identity id = l->set[i].identity;
             char difference[256];
             if (l->set[i].checkpoint != several->checkpoint[c].id) continue;
             memcpy(id.checkpoint_sha256, f->identity.checkpoint_sha256, sizeof id.checkpoint_sha256);
+            id.parts = f->identity.parts;
             feature_identity_difference(difference, &f->identity, &id);
             if (difference[0]) continue;
-            n++;
-            break;
+            any = 1;
+            TRY(is_there(&there, s, &l->set[i]));
         }
-    return n;
+        out->n += (size_t)any;
+        out->there += (size_t)there;
+    }
+    return OK;
 }
 
-const struct feature_set *offer_like_several(const struct feature_set_list *l, const struct checkpoint_list *several,
-                                             const struct offer_features *w, size_t *alike) {
-    const struct feature_set *like = NULL;
-    size_t most = 0;
+/* Those that are there in more places, then that were made in more, then the better ones. */
+static int is_more(const struct feature_set *f, struct alike a, const struct feature_set *like, struct alike most) {
+    if (a.there != most.there) return a.there > most.there;
+    if (a.n != most.n) return a.n > most.n;
+    return feature_set_is_better(f, like);
+}
+
+enum status offer_like_several(const struct feature_set **like, size_t *alike, struct store *s, const struct feature_set_list *l,
+                               const struct checkpoint_list *several, const struct offer_features *w) {
+    struct alike most = { 0 }, a;
+    *like = NULL;
     for (size_t i = 0; i < l->count; i++) {
         const struct feature_set *f = &l->set[i];
         if (!is_of(f, w) || !find(several, f->checkpoint)) continue;
-        size_t n = count_alike(l, several, f);
-        if (n < most || (n == most && like && !feature_set_is_better(f, like))) continue;
-        like = f;
-        most = n;
+        TRY(count_alike(&a, s, l, several, f));
+        if (*like && !is_more(f, a, *like, most)) continue;
+        *like = f;
+        most = a;
     }
-    if (alike) *alike = most;
-    if (like || !several->count) return like;
+    if (alike) *alike = most.there;
+    if (*like || !several->count) return OK;
     struct offer_features last = *w;
     last.checkpoint = &several->checkpoint[several->count - 1];
-    return offer_like(l, several, &last);
+    *like = offer_like(l, several, &last);
+    return OK;
 }
 
 enum status offer_features_command(char out[OFFER_COMMAND], struct store *s, const struct offer_features *w) {

@@ -49,9 +49,10 @@ static enum status how_alike(char out[OFFER_COMMAND + 64], struct scorer *w) {
     char options[OFFER_OPTIONS], db[1024], at[CHECKPOINT_OPTION];
     size_t alike = 0;
     int weights = 1;
-    TRY(store_feature_sets_list(w->s, &l));
-    const struct feature_set *like = offer_like_several(&l, &w->checkpoints, &want, &alike);
+    const struct feature_set *like = NULL;
     out[0] = 0;
+    TRY(store_feature_sets_list(w->s, &l));
+    enum status st = offer_like_several(&like, &alike, w->s, &l, &w->checkpoints, &want);
     for (size_t c = 0; c < w->checkpoints.count; c++) weights = weights && w->checkpoints.checkpoint[c].weights_bytes;
     if (like && alike == w->checkpoints.count) {
         snprintf(out, OFFER_COMMAND, "; those of --timesteps %zu --dims %zu are alike", like->identity.timesteps, like->identity.k);
@@ -65,7 +66,7 @@ static enum status how_alike(char out[OFFER_COMMAND + 64], struct scorer *w) {
         snprintf(out, OFFER_COMMAND + 64, "; make them alike with: dtrak features %s --loss %s --checkpoint %s%s", db, loss_name(w->loss), at, options);
     }
     feature_set_list_free(&l);
-    return OK;
+    return st;
 }
 
 static enum status refuse_mean(const struct mean *a, const struct score_set *other) {

@@ -153,14 +153,18 @@ static enum status partial_kernel(char out[KERNEL_ITEMS], struct store *s, const
     return OK;
 }
 
+static int is_of_several(const struct source_wanted *w) { return w->several && w->several->count > 1; }
+
 /* The command that makes them: of all the checkpoints that are asked for together, where it can. */
 static enum status features_command(char out[OFFER_COMMAND], struct store *s, const struct feature_set_list *l, const struct source_wanted *w) {
     struct offer_features want = { w->checkpoint, w->loss, w->timesteps, w->dims };
     char options[OFFER_OPTIONS], db[1024], at[CHECKPOINT_OPTION];
-    int together = w->several && w->several->count > 1 && w->asked;
+    const struct feature_set *like;
+    int together = is_of_several(w) && w->asked;
     for (size_t i = 0; together && i < w->several->count; i++) together = w->several->checkpoint[i].weights_bytes > 0;
     if (!together) return offer_features_command(out, s, &want);
-    offer_features_options(options, offer_like_several(l, w->several, &want, NULL), &want);
+    TRY(offer_like_several(&like, NULL, s, l, w->several, &want));
+    offer_features_options(options, like, &want);
     text_shell_word(db, sizeof db, store_path(s));
     text_shell_word(at, sizeof at, w->asked);
     snprintf(out, OFFER_COMMAND, "dtrak features %s --loss %s --checkpoint %s%s", db, loss_name(w->loss), at, options);
@@ -184,7 +188,8 @@ static enum status no_features(struct store *s, const struct feature_set_list *l
     }
     why_none(why, l, w, near);
     TRY(partial_kernel(items, s, l, w));
-    if (items[0]) snprintf(kernel, sizeof kernel, "; the stored kernel has only %s, and --query %s works", items, items);
+    /* What one checkpoint's kernel has the others' may lack. */
+    if (items[0] && !is_of_several(w)) snprintf(kernel, sizeof kernel, "; the stored kernel has only %s, and --query %s works", items, items);
     if (weights[0])
         return fail(ERR_MISSING, "no complete features of loss %s at checkpoint %zu%s%s; %s", loss_name(w->loss), w->checkpoint->step, why,
                     kernel, weights);

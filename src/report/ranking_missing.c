@@ -127,7 +127,7 @@ static enum status add_several(struct offer *o, struct offer_features *want, str
         snprintf(o->why, sizeof o->why, "it is a mean over several checkpoints, and there is one");
         return OK;
     }
-    like = offer_like_several(&o->features, &o->several, want, NULL);
+    TRY(offer_like_several(&like, NULL, o->s, &o->features, &o->several, want));
     if (like && !want->k) want->k = like->identity.k;
     if (like && !want->timesteps) want->timesteps = like->identity.timesteps;
     for (size_t i = 0; i < o->several.count; i++) {
