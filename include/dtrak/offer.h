@@ -12,6 +12,10 @@
 #define OFFER_OPTIONS 256
 void offer_options(char out[OFFER_OPTIONS], const struct feature_identity *f, int with_timesteps);
 
+/* "the weights of step 960 were dropped; dtrak merge brings them from a copy that has them"; "" where they are there. */
+#define OFFER_WEIGHTS 200
+void offer_weights(char out[OFFER_WEIGHTS], const struct checkpoint *c);
+
 /* Features that are missing.  timesteps, k 0: any. */
 struct offer_features { const struct checkpoint *checkpoint; enum loss loss; size_t timesteps, k; };
 
@@ -31,12 +35,11 @@ void offer_features_options(char out[OFFER_OPTIONS], const struct feature_set *l
 enum { OFFER_COMMAND = 1024 + CHECKPOINT_OPTION + OFFER_OPTIONS + 64 };
 enum status offer_features_command(char out[OFFER_COMMAND], struct store *s, const struct offer_features *w);
 
+/* The same for the items that a set lacks: just as the set was made.  weights: why that cannot be, or "". */
+enum status offer_same_features(char out[OFFER_COMMAND], char weights[OFFER_WEIGHTS], struct store *s, const struct feature_set *set);
+
 /* What `dtrak score` makes of what is there already: nothing (0), or scores of these queries. */
 struct offer_scores { int there; char queries[48]; };   /* "", " --split gen", " --query gen:0-95" */
 enum status offer_scores_find(struct offer_scores *out, struct store *s, const struct offer_features *w, struct item_ref query);
-
-/* "the weights of step 960 were dropped; dtrak merge brings them from a copy that has them"; "" where they are there. */
-#define OFFER_WEIGHTS 200
-void offer_weights(char out[OFFER_WEIGHTS], const struct checkpoint *c);
 
 #endif

@@ -175,6 +175,23 @@ enum status offer_features_command(char out[OFFER_COMMAND], struct store *s, con
     return OK;
 }
 
+enum status offer_same_features(char out[OFFER_COMMAND], char weights[OFFER_WEIGHTS], struct store *s, const struct feature_set *set) {
+    struct checkpoint_list c = { 0 };
+    char options[OFFER_OPTIONS], db[1024], at[CHECKPOINT_OPTION];
+    out[0] = weights[0] = 0;
+    TRY(store_checkpoints_list(s, &c));
+    const struct checkpoint *of = find(&c, set->checkpoint);
+    if (of) {
+        text_shell_word(db, sizeof db, store_path(s));
+        checkpoint_option(at, of);
+        offer_options(options, &set->identity, 1);
+        offer_weights(weights, of);
+        snprintf(out, OFFER_COMMAND, "dtrak features %s --loss %s --checkpoint %s%s", db, set->identity.loss, at, options);
+    }
+    checkpoint_list_free(&c);
+    return OK;
+}
+
 /* --- what is there --- */
 
 /* The queries of a source that is limited to a split, where its kernel does not have all of them. */

@@ -19,6 +19,8 @@ enum { KERNEL_ITEMS = 96 };   /* bytes of text */
 
 /* --- which features --- */
 
+static int is_of_several(const struct source_wanted *w) { return w->several && w->several->count > 1; }
+
 /* Same features but for the split. */
 static int is_partner(const struct feature_set *train, const struct feature_set *f, enum split split) {
     struct feature_identity id = f->identity;
@@ -153,8 +155,6 @@ static enum status partial_kernel(char out[KERNEL_ITEMS], struct store *s, const
     return OK;
 }
 
-static int is_of_several(const struct source_wanted *w) { return w->several && w->several->count > 1; }
-
 /* The command that makes them: of all the checkpoints that are asked for together, where it can. */
 static enum status features_command(char out[OFFER_COMMAND], struct store *s, const struct feature_set_list *l, const struct source_wanted *w) {
     struct offer_features want = { w->checkpoint, w->loss, w->timesteps, w->dims };
@@ -257,7 +257,8 @@ static int is_better(const struct feature_set_list *l, const struct feature_set 
 enum status source_find(struct source *src, struct store *s, const struct source_wanted *w) {
     struct feature_set_list l;
     const struct feature_set *near = NULL, *best = NULL;
-    *src = (struct source){ .s = s, .n = w->items[SPLIT_TRAIN], .splits = w->splits, .memory = w->memory, .is_journey = w->journey };
+    *src = (struct source){ .s = s, .n = w->items[SPLIT_TRAIN], .splits = w->splits, .memory = w->memory, .is_journey = w->journey,
+                            .is_one_of_several = is_of_several(w) };
     memcpy(src->items, w->items, sizeof src->items);
     memcpy(src->needed, w->needed ? w->needed : w->items, sizeof src->needed);
     TRY(store_feature_sets_list(s, &l));
@@ -444,21 +445,11 @@ static void query_norms(double *norm, const float *rows, size_t count, size_t k)
 /* --- kernels --- */
 
 static enum status other_size(const struct source *src, enum kernel_part part, enum split split, size_t r, size_t c, size_t rows, size_t cols) {
-    const struct feature_identity *f = &src->train.identity;
-    struct checkpoint_list l;
-    char command[OFFER_COMMAND] = "", weights[OFFER_WEIGHTS] = "", works[64] = "";
-    enum status st = OK;
-    if (part != KERNEL_GRAM && r && c == cols) snprintf(works, sizeof works, "--query %s:0-%zu works; ", split_name(split), r - 1);
-    TRY(store_checkpoints_list(src->s, &l));
-    for (size_t i = 0; i < l.count && st == OK; i++) {
-        struct offer_features want = { &l.checkpoint[i], loss_parse(f->loss), f->timesteps, f->k };
-        if (l.checkpoint[i].id != src->train.checkpoint) continue;
-        offer_weights(weights, want.checkpoint);
-        st = offer_features_command(command, src->s, &want);
-    }
-    checkpoint_list_free(&l);
-    TRY(st);
-    return fail(ERR_MISSING, "the stored kernel of loss %s covers %zu x %zu items, there are %zu x %zu; %s%s%s", f->loss, r, c, rows, cols,
+    char command[OFFER_COMMAND], weights[OFFER_WEIGHTS], works[64] = "";
+    if (part != KERNEL_GRAM && r && c == cols && !src->is_one_of_several)
+        snprintf(works, sizeof works, "--query %s:0-%zu works; ", split_name(split), r - 1);
+    TRY(offer_same_features(command, weights, src->s, &src->train));
+    return fail(ERR_MISSING, "the stored kernel of loss %s covers %zu x %zu items, there are %zu x %zu; %s%s%s", src->train.identity.loss, r, c, rows, cols,
                 works, weights[0] ? "" : "make features again with: ", weights[0] ? weights : command);
 }
 

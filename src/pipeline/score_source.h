@@ -41,6 +41,7 @@ struct source {
     int is_journey;                 /* queries have features of their own kind, and no kernel */
     struct embedding embedding[SPLIT_COUNT];   /* name "": not the source */
     float *embedded[SPLIT_COUNT];   /* their rows, of queries */
+    int is_one_of_several;          /* asked for together */
     int is_whole;                   /* all features are there */
     int has_kernel;                 /* every split asked for has its part */
     int has_basis;                  /* a finished eigenbasis of the training items is stored */

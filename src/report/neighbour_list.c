@@ -83,21 +83,11 @@ static enum status choose_embedding(struct store *s, const char *name, char out[
                 "--split train%s%s", name ? " " : "", name ? name : "", db, name ? " --name " : "", word);
 }
 
-/* Of the item alone: why, and the command that makes features like those of the training items. */
+/* Of the item alone: why, and the command that makes its features as those of the training items were made. */
 static enum status explain_item(struct store *s, const struct feature_set *set) {
-    char why[256], command[OFFER_COMMAND] = "", weights[OFFER_WEIGHTS] = "";
-    struct checkpoint_list c = { 0 };
+    char why[256], command[OFFER_COMMAND], weights[OFFER_WEIGHTS];
     snprintf(why, sizeof why, "%s", fail_reason());
-    TRY(store_checkpoints_list(s, &c));
-    enum status st = OK;
-    for (size_t i = 0; i < c.count && st == OK; i++) {
-        struct offer_features want = { &c.checkpoint[i], loss_parse(set->identity.loss), set->identity.timesteps, set->identity.k };
-        if (c.checkpoint[i].id != set->checkpoint) continue;
-        offer_weights(weights, want.checkpoint);
-        st = offer_features_command(command, s, &want);
-    }
-    checkpoint_list_free(&c);
-    TRY(st);
+    TRY(offer_same_features(command, weights, s, set));
     return fail(ERR_MISSING, "%s%s%s", why, weights[0] ? "; " : "; make them with: ", weights[0] ? weights : command);
 }
 

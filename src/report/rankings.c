@@ -45,7 +45,17 @@ static enum status has_networks(struct store *s, const struct report_request *as
     return OK;
 }
 
-/* Every item of a split that has scores in the setting.  *there: the setting has any. */
+/* Of the split's first item: what is not there, and what makes it. */
+static enum status say_missing(struct store *s, const struct report_request *probe) {
+    struct report_request one = *probe;
+    struct report_ranking of;
+    one.any_query = 0;
+    TRY(report_ranking_load(&of, s, &one));
+    report_ranking_free(&of);   /* another program has just made it */
+    return fail(ERR_MISSING, "none of these items has scores in this setting yet");
+}
+
+/* Every item of a split that has scores in the setting.  *there: some have. */
 static enum status add_split(struct report_rankings *r, struct store *s, const struct report_request *ask, enum split split,
                              int *there, const struct progress *p) {
     struct report_request probe = *ask;
@@ -57,7 +67,7 @@ static enum status add_split(struct report_rankings *r, struct store *s, const s
     probe.any_query = 1;
     if (!count) return fail(ERR_MISSING, "there are no %s items", split_name(split));
     enum status first = report_ranking_load(&of, s, &probe);
-    int several = 0, found = first == OK;
+    int several = 0, found = 0;
     if (first == OK) report_ranking_free(&of);
     else if (first != ERR_MISSING) return first;
     else TRY(has_networks(s, ask, &several));
@@ -71,14 +81,14 @@ static enum status add_split(struct report_rankings *r, struct store *s, const s
         r->left_out += st == ERR_MISSING;
     }
     *there |= found;
-    return found ? OK : report_ranking_load(&of, s, &probe);   /* says what is missing, once more */
+    return found ? OK : say_missing(s, &probe);
 }
 
 static enum status add_all(struct report_rankings *r, struct store *s, const struct report_request *ask, unsigned splits,
                            const struct progress *p) {
     static const enum split order[2] = { SPLIT_GEN, SPLIT_VAL };
     enum status first = OK;
-    char why[400] = "";
+    char why[1024] = "";   /* as much as is said of a failure */
     int there = 0;
     for (int i = 0; i < 2; i++) {
         if (!(splits & 1u << order[i])) continue;
@@ -114,7 +124,6 @@ enum status report_rankings_load(struct report_rankings *out, struct store *s, c
         if (!queries[len]) break;
         queries += len + 1;
     }
-    if (st == OK && !out->count) st = fail(ERR_MISSING, "none of these items has scores in this setting yet");
     if (st != OK) report_rankings_free(out);
     return st;
 }

@@ -19,7 +19,7 @@ mends() {
     shift 2
     dtrak "$@" > out.txt 2> err.txt
     status=$?
-    sed -nE 's/.*make (them|one|them alike) with: //p' err.txt > offered.sh
+    sed -nE 's/.*make (them|one|them alike|features again) with: //p' err.txt > offered.sh
     [ $status != 0 ] && grep -q "^$offer" offered.sh && sh offered.sh > made.txt 2> made.err && dtrak "$@" > out.txt 2>> made.err
     says "$name" $? "$(cat err.txt; tail -n 3 made.err)"
 }
@@ -39,6 +39,12 @@ exits held_out_items_have_no_path 1 "of generated items" rank "$db" --query val:
 dtrak score "$db" --method trak --loss l1 --query gen:1 > out.txt 2> err.txt
 exits one_item_alone_is_named 1 "no scores of D-TRAK(l1) at step 20 for gen:2; make them with" rank "$db" --query gen:2 --method trak --loss l1
 exits and_on_a_page 1 "no scores of D-TRAK(l1) at step 20 for gen:2; make them with" page "$db" --query gen:1,gen:2 --method trak --loss l1 --out a.html
+deep=$folder/$folder/$folder/$folder
+mkdir -p "$deep" && cp plain.db "$deep/a.db"
+mends a_page_of_all_offers_it_whole "dtrak features .* && dtrak score" page "$deep/a.db" --query gen:all --loss elbo --out a.html
+{ dtrak lds "$deep/a.db" --subsets 3 --steps 12 --timesteps 10 --batch 4 && dtrak lds "$deep/a.db" --report && dtrak drop "$deep/a.db" --rows --yes; } > out.txt 2> err.txt
+says scores_are_measured_and_go $? "$(cat err.txt)"
+mends and_where_rows_were_dropped "dtrak score" page "$deep/a.db" --query gen:all --loss elbo --out b.html
 mends no_places_are_places_too "dtrak score" rank "$db" --query gen:0 --method trak --loss l1 --top 0 --bottom 0
 dtrak score "$db" --method trak --loss l2 --query gen:1 > out.txt 2> err.txt
 mends in_a_comparison_as_well "dtrak score" compare "$db" --query gen:0 --a trak,loss=l1 --b trak,loss=l2 --top 0
@@ -113,6 +119,15 @@ mends an_item_that_the_kernel_lacks_gets_features "dtrak features $kernel --loss
 dtrak drop $kernel --features --yes > out.txt
 dtrak sample $kernel --count 1 --steps 10 --seed 11 > out.txt 2> err.txt
 exits and_one_that_came_later 1 "their kernel does not have gen:4; make them with: dtrak features" neighbours $kernel --item gen:4 --by features --loss elbo
+# Just as the set that lacks it was made, whatever is more usual.
+cp plain.db seeds.db
+{ dtrak features seeds.db --loss elbo,avg --timesteps 5 --dims 96 && dtrak features seeds.db --loss elbo --timesteps 5 --dims 96 --projection-seed 7 --split train; } > out.txt 2> err.txt
+says features_of_two_seeds $? "$(cat err.txt)"
+mends an_item_gets_those_of_its_set "dtrak features .* --projection-seed 7" neighbours seeds.db --item gen:0 --by features --loss elbo
+{ dtrak score seeds.db --method grad-dot --loss elbo && dtrak score seeds.db --method grad-dot --loss avg && dtrak sample seeds.db --count 1 --steps 10 --seed 9 &&
+    dtrak features seeds.db --loss elbo --timesteps 5 --dims 96 --projection-seed 7 && dtrak drop seeds.db --features --yes; } > out.txt 2> err.txt
+says their_kernel_is_left $? "$(cat err.txt)"
+mends a_kernel_of_fewer_items_too "dtrak features .* --projection-seed 7" score seeds.db --method grad-cos --loss elbo
 dtrak drop $kernel --weights --yes > out.txt
 dropped="the weights of step 20 were dropped; dtrak merge brings them from a copy that has them"
 exits without_weights_no_score_is_offered 1 "for gen:3, and $dropped" rank $kernel --query gen:3 --method trak --loss elbo
