@@ -23,8 +23,14 @@ struct offer_features { const struct checkpoint *checkpoint; enum loss loss; siz
  * then of the same loss; of those such as most are.  Borrowed from l; NULL: there are none. */
 const struct feature_set *offer_like(const struct feature_set_list *l, const struct checkpoint_list *c, const struct offer_features *w);
 
+/* Features of training items in the setting that is asked for, of whatever checkpoint. */
+int offer_is_of(const struct feature_set *f, const struct offer_features *w);
+
+/* Whether sets of two checkpoints have a mean: they are made alike, in blocks or not. */
+int offer_is_alike(const struct feature_set *a, const struct feature_set *b);
+
 /* Of several checkpoints together, which have a mean when theirs are made alike: those that the most of them have,
- * in rows or a kernel, or had.  *like is borrowed from l, NULL: there are none; *alike (may be NULL): how many have them. */
+ * or had.  *like is borrowed from l, NULL: there are none; *alike (may be NULL): how many have them, in rows or a kernel. */
 enum status offer_like_several(const struct feature_set **like, size_t *alike, struct store *s, const struct feature_set_list *l,
                                const struct checkpoint_list *several, const struct offer_features *w);
 
@@ -37,9 +43,5 @@ enum status offer_features_command(char out[OFFER_COMMAND], struct store *s, con
 
 /* The same for the items that a set lacks: just as the set was made.  weights: why that cannot be, or "". */
 enum status offer_same_features(char out[OFFER_COMMAND], char weights[OFFER_WEIGHTS], struct store *s, const struct feature_set *set);
-
-/* What `dtrak score` makes of what is there already: nothing (0), or scores of these queries. */
-struct offer_scores { int there; char queries[48]; };   /* "", " --split gen", " --query gen:0-95" */
-enum status offer_scores_find(struct offer_scores *out, struct store *s, const struct offer_features *w, struct item_ref query);
 
 #endif

@@ -17,7 +17,7 @@
 #include "dtrak/loss.h"
 #include "dtrak/mem.h"
 #include "dtrak/method.h"
-#include "dtrak/offer.h"
+#include "dtrak/offer_scores.h"
 #include "dtrak/pool.h"
 #include "dtrak/ranking.h"
 #include "dtrak/sampler.h"
@@ -198,28 +198,26 @@ static enum status prepare(struct run *r) {
 
 /* --- which networks --- */
 
-/* With what makes them: features too, where those are not there. */
+/* With what makes them. */
 static enum status no_scores(const struct run *r, const struct taker *t, const char *of, struct item_ref query) {
     struct checkpoint_list last;
-    char db[1024], command[OFFER_COMMAND] = "", weights[OFFER_WEIGHTS] = "", timesteps[48] = "", dims[48] = "";
-    struct offer_scores scores = { .there = 1 };
+    struct buf b = BUF_INIT;
+    char why[OFFER_WHY];
+    struct offer_wanted want = { .method = t->method, .loss = method_has_loss(t->method) ? t->loss : LOSS_COUNT, .query = query };
     TRY(store_checkpoints_resolve(r->s, "last", &last));
-    struct offer_features want = { &last.checkpoint[last.count - 1], t->loss, r->o->timesteps, r->o->dims };
-    enum status st = OK;
-    int features = method_has_features(t->method);
-    if (features && method_has_checkpoint(t->method) && t->method != METHOD_JOURNEY) st = offer_scores_find(&scores, r->s, &want, query);
-    if (st == OK && !scores.there) st = offer_features_command(command, r->s, &want);
-    if (st == OK && !scores.there) offer_weights(weights, want.checkpoint);
+    if (method_has_several(t->method)) want.several = "all";
+    else if (method_has_checkpoint(t->method)) want.checkpoint = &last.checkpoint[last.count - 1];
+    if (method_has_features(t->method)) {
+        want.timesteps = r->o->timesteps;
+        want.k = r->o->dims;
+    }
+    enum status st = offer_scores_commands(&b, why, r->s, &want);
+    if (st == OK)
+        st = fail(ERR_MISSING, "counterfactual: no %s scores of %s%s%s", t->label, of, why[0] ? ", and " : "; make them with: ",
+                  why[0] ? why : b.data);
+    buf_free(&b);
     checkpoint_list_free(&last);
-    TRY(st);
-    if (weights[0]) return fail(ERR_MISSING, "counterfactual: no %s scores of %s, and %s", t->label, of, weights);
-    text_shell_word(db, sizeof db, store_path(r->s));
-    if (features && want.timesteps) snprintf(timesteps, sizeof timesteps, " --timesteps %zu", want.timesteps);
-    if (features && want.k) snprintf(dims, sizeof dims, " --dims %zu", want.k);
-    return fail(ERR_MISSING, "counterfactual: no %s scores of %s; make them with: %s%sdtrak score %s --method %s%s%s%s%s%s%s", t->label, of,
-                command, command[0] ? " && " : "", db, method_name(t->method), method_has_loss(t->method) ? " --loss " : "",
-                method_has_loss(t->method) ? loss_name(t->loss) : "", method_has_several(t->method) ? " --checkpoint all" : "", timesteps, dims,
-                scores.queries);
+    return st;
 }
 
 static enum status find_scores(struct run *r, struct taker *t, struct score_set *set) {

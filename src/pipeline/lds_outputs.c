@@ -8,6 +8,7 @@
 #include "dtrak/json.h"
 #include "dtrak/lds.h"
 #include "dtrak/mem.h"
+#include "dtrak/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ static enum status too_few(const struct lds_outputs *o, size_t least) {
     char command[LDS_COMMAND], difference[160];
     TRY(lds_options_command(command, difference, o->s, &more, o->train_text, o->eval_text));
     const char *how = command[0] ? "; more with: " : difference[0] ? ", and no option goes on with them (now/then): " : "";
-    return fail(ERR_RANGE, "lds: %zu subsets are done, expected at least %zu (%d for an interval)%s%s", o->M, least, LDS_INTERVAL_MIN, how,
+    return fail(ERR_RANGE, "%zu subsets are done, expected at least %zu (%d for an interval)%s%s", o->M, least, LDS_INTERVAL_MIN, how,
                 command[0] ? command : difference);
 }
 
@@ -157,6 +158,38 @@ void lds_outputs_close(struct lds_outputs *o) {
     mem_free(o->use);
     mem_free(o->members);
     *o = (struct lds_outputs){ 0 };
+}
+
+enum status lds_outputs_check(const struct lds_outputs *o, enum split split, const struct lds_query **there) {
+    size_t n, items;
+    char db[1024];
+    *there = NULL;
+    text_shell_word(db, sizeof db, store_path(o->s));
+    TRY(store_items_count(o->s, SPLIT_TRAIN, &n));
+    TRY(store_items_count(o->s, split, &items));
+    if (o->n != n)
+        return fail(ERR_RANGE, "the subsets are of %zu training items, there are %zu now; retrain with: dtrak lds %s", o->n, n, db);
+    for (size_t i = 0; i < o->splits; i++) {
+        const struct lds_query *q = &o->query[i];
+        if (q->split != split) continue;
+        if (q->first + q->Q > items)
+            return fail(ERR_RANGE, "the retrained networks were measured on %s items %zu to %zu, and only %zu are here; these scores need all of "
+                        "them", split_name(split), q->first, q->first + q->Q - 1, items);
+        if (q->is_other)
+            return fail(ERR_RANGE, "the retrained networks' losses are of other %s items than those that have their numbers now; retrain with: "
+                        "dtrak lds %s", split_name(split), db);
+        *there = q;
+    }
+    return OK;
+}
+
+void lds_outputs_where(const struct lds_outputs *o, char out[LDS_WHERE]) {
+    out[0] = 0;
+    for (size_t i = 0; i < o->splits; i++) {
+        const struct lds_query *q = &o->query[i];
+        size_t at = strlen(out);
+        snprintf(out + at, LDS_WHERE - at, "%s%s:%zu-%zu", i ? "," : "", split_name(q->split), q->first, q->first + q->Q - 1);
+    }
 }
 
 /* A train protocol starts with the items and the draw; what is then said of the training does not

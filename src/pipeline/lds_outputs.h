@@ -31,6 +31,14 @@ struct lds_outputs {
 enum status lds_outputs_open(struct lds_outputs *out, struct store *s, size_t least);
 void lds_outputs_close(struct lds_outputs *o);   /* fine on a zeroed one */
 
+/* Where the queries of a split are among the outputs, NULL where they were not evaluated.  ERR_RANGE where no scores
+ * can be made of them: items are others than those then, or went. */
+enum status lds_outputs_check(const struct lds_outputs *o, enum split split, const struct lds_query **there);
+
+/* "val:0-47,gen:0-95": what was evaluated, as --query takes it. */
+enum { LDS_WHERE = 96 };
+void lds_outputs_where(const struct lds_outputs *o, char out[LDS_WHERE]);
+
 /* NULL where it is not finished. */
 const struct subset_model *lds_outputs_model(const struct lds_outputs *o, size_t index, size_t seed);
 

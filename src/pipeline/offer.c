@@ -1,8 +1,6 @@
 /* offer.c - what errors offer to be typed: like what is there, and no more than can be done. */
 #include "dtrak/offer.h"
 
-#include "score_source.h"
-
 #include "dtrak/text.h"
 
 #include <stdarg.h>
@@ -95,8 +93,7 @@ const struct feature_set *offer_like(const struct feature_set_list *l, const str
     return like;
 }
 
-/* Of the loss, the training items and the numbers that are asked for. */
-static int is_of(const struct feature_set *f, const struct offer_features *w) {
+int offer_is_of(const struct feature_set *f, const struct offer_features *w) {
     return f->identity.split == SPLIT_TRAIN && !strcmp(f->identity.loss, loss_name(w->loss)) && strcmp(f->identity.rule, FEATURE_RULE_JOURNEY) &&
            (!w->timesteps || f->identity.timesteps == w->timesteps) && (!w->k || f->identity.k == w->k);
 }
@@ -107,7 +104,16 @@ static enum status is_there(int *there, struct store *s, const struct feature_se
     return *there ? OK : store_kernel_has(s, f->id, KERNEL_GRAM, SPLIT_TRAIN, there);
 }
 
-/* Checkpoints that have, or had, features like f, and those where they are there.  Blocks make no other mean. */
+int offer_is_alike(const struct feature_set *a, const struct feature_set *b) {
+    struct feature_identity id = a->identity;
+    char difference[256];
+    memcpy(id.checkpoint_sha256, b->identity.checkpoint_sha256, sizeof id.checkpoint_sha256);
+    id.parts = b->identity.parts;
+    feature_identity_difference(difference, &b->identity, &id);
+    return !difference[0];
+}
+
+/* Checkpoints that have, or had, features like f, and those where they are there. */
 struct alike { size_t n, there; };
 
 static enum status count_alike(struct alike *out, struct store *s, const struct feature_set_list *l, const struct checkpoint_list *several,
@@ -116,13 +122,7 @@ static enum status count_alike(struct alike *out, struct store *s, const struct 
     for (size_t c = 0; c < several->count; c++) {
         int any = 0, there = 0;
         for (size_t i = 0; i < l->count && !there; i++) {
-            struct feature_identity id = l->set[i].identity;
-            char difference[256];
-            if (l->set[i].checkpoint != several->checkpoint[c].id) continue;
-            memcpy(id.checkpoint_sha256, f->identity.checkpoint_sha256, sizeof id.checkpoint_sha256);
-            id.parts = f->identity.parts;
-            feature_identity_difference(difference, &f->identity, &id);
-            if (difference[0]) continue;
+            if (l->set[i].checkpoint != several->checkpoint[c].id || !offer_is_alike(&l->set[i], f)) continue;
             any = 1;
             TRY(is_there(&there, s, &l->set[i]));
         }
@@ -132,10 +132,10 @@ static enum status count_alike(struct alike *out, struct store *s, const struct 
     return OK;
 }
 
-/* Those that are there in more places, then that were made in more, then the better ones. */
+/* Those that were made of more checkpoints, then that are there of more, then the better ones. */
 static int is_more(const struct feature_set *f, struct alike a, const struct feature_set *like, struct alike most) {
-    if (a.there != most.there) return a.there > most.there;
     if (a.n != most.n) return a.n > most.n;
+    if (a.there != most.there) return a.there > most.there;
     return feature_set_is_better(f, like);
 }
 
@@ -145,7 +145,7 @@ enum status offer_like_several(const struct feature_set **like, size_t *alike, s
     *like = NULL;
     for (size_t i = 0; i < l->count; i++) {
         const struct feature_set *f = &l->set[i];
-        if (!is_of(f, w) || !find(several, f->checkpoint)) continue;
+        if (!offer_is_of(f, w) || !find(several, f->checkpoint)) continue;
         TRY(count_alike(&a, s, l, several, f));
         if (*like && !is_more(f, a, *like, most)) continue;
         *like = f;
@@ -190,42 +190,6 @@ enum status offer_same_features(char out[OFFER_COMMAND], char weights[OFFER_WEIG
     }
     checkpoint_list_free(&c);
     return OK;
-}
-
-/* --- what is there --- */
-
-/* The queries of a source that is limited to a split, where its kernel does not have all of them. */
-static enum status try_source(struct offer_scores *out, struct store *s, struct source_wanted *w, enum split split) {
-    struct source src = { 0 };
-    enum status st = source_find(&src, s, w);
-    out->there = st == OK;
-    if (st == OK && src.needed[split] < src.items[split]) {
-        size_t has = src.has_kernel ? src.kernel_rows[split] : src.query[split].rows;
-        snprintf(out->queries, sizeof out->queries, has > 1 ? " --query %s:0-%zu" : " --query %s:%zu", split_name(split), has - 1);
-    }
-    source_close(&src);
-    return st == ERR_MISSING ? OK : st;
-}
-
-enum status offer_scores_find(struct offer_scores *out, struct store *s, const struct offer_features *w, struct item_ref query) {
-    size_t items[SPLIT_COUNT], needed[SPLIT_COUNT];
-    unsigned all = 0;
-    *out = (struct offer_scores){ 0 };
-    for (int q = 0; q < SPLIT_COUNT; q++) {
-        TRY(store_items_count(s, (enum split)q, &items[q]));
-        if (q != SPLIT_TRAIN && items[q]) all |= 1u << q;
-    }
-    memcpy(needed, items, sizeof needed);
-    struct source_wanted want = { .checkpoint = w->checkpoint, .loss = w->loss, .timesteps = w->timesteps, .dims = w->k,
-                                  .splits = all, .items = items, .needed = needed };
-    TRY(try_source(out, s, &want, query.split));
-    if (out->there) return OK;
-    want.splits = 1u << query.split;
-    TRY(try_source(out, s, &want, query.split));
-    if (out->there) snprintf(out->queries, sizeof out->queries, " --split %s", split_name(query.split));
-    if (out->there) return OK;
-    needed[query.split] = query.index + 1;
-    return try_source(out, s, &want, query.split);
 }
 
 /* --- weights --- */

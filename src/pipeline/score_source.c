@@ -30,9 +30,7 @@ static int is_partner(const struct feature_set *train, const struct feature_set 
     return f->identity.split == split && !difference[0];
 }
 
-/* The same with queries seen along their sampling path: only the network, the loss and the projection
- * are shared with the training items. */
-static int is_journey_partner(const struct feature_set *train, const struct feature_set *f, enum split split) {
+int source_is_path_of(const struct feature_set *train, const struct feature_set *f, enum split split) {
     struct feature_identity id = f->identity;
     char difference[256];
     if (strcmp(id.rule, FEATURE_RULE_JOURNEY) != 0) return 0;
@@ -76,7 +74,7 @@ static enum status try_train_set(struct source *src, const struct feature_set_li
     for (int q = 0; q < SPLIT_COUNT; q++) {
         if (!(w->splits >> q & 1)) continue;
         for (size_t i = 0; i < l->count; i++)
-            if ((w->journey ? is_journey_partner : is_partner)(train, &l->set[i], (enum split)q) &&
+            if ((w->journey ? source_is_path_of : is_partner)(train, &l->set[i], (enum split)q) &&
                 (!query[q].id || !w->journey || feature_set_is_better(&l->set[i], &query[q]))) query[q] = l->set[i];
         whole = whole && query[q].id && source_has_all(&query[q], w->items[q]);
     }

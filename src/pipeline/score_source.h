@@ -73,6 +73,10 @@ void source_params(const struct source *src, enum split split, char *out, size_t
  * features are smaller then) or when a part would take more than 256 MB. */
 enum status source_keep_kernel(struct source *src, int float64, const struct progress *p);
 
+/* Whether f are features of queries seen along their sampling path that go with those of training items: only the
+ * network, the loss and the projection are shared. */
+int source_is_path_of(const struct feature_set *train, const struct feature_set *f, enum split split);
+
 /* Whether the set has a row for each of so many items. */
 int source_has_all(const struct feature_set *f, size_t items);
 

@@ -9,7 +9,6 @@
 #include "dtrak/hash.h"
 #include "dtrak/mem.h"
 #include "dtrak/store.h"
-#include "dtrak/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,39 +25,21 @@ static const struct lds_query *queries_of(const struct scorer *w, enum split spl
     return NULL;
 }
 
-static enum status not_evaluated(const struct scorer *w) {
-    char where[96] = "";
-    for (size_t i = 0; i < w->outputs.splits; i++) {
-        const struct lds_query *q = &w->outputs.query[i];
-        size_t at = strlen(where);
-        snprintf(where + at, sizeof where - at, "%s%s:%zu-%zu", i ? "," : "", split_name(q->split), q->first, q->first + q->Q - 1);
-    }
-    return fail(ERR_MISSING, "score: the retrained networks were not evaluated at these queries, but at --query %s", where);
-}
-
 enum status score_read_subsets(struct scorer *w) {
     size_t any = 0;
-    char db[1024];
-    text_shell_word(db, sizeof db, store_path(w->s));
+    char where[LDS_WHERE];
     if (!wants(w)) return OK;
     TRY(lds_outputs_open(&w->outputs, w->s, w->wanted[METHOD_DATAMODEL] ? 3 : 2));
-    if (w->outputs.n != w->items[SPLIT_TRAIN])
-        return fail(ERR_RANGE, "score: the subsets are of %zu training items, there are %zu now; retrain with: dtrak lds %s",
-                    w->outputs.n, w->items[SPLIT_TRAIN], db);
     for (int q = 0; q < SPLIT_COUNT; q++) {
-        const struct lds_query *there = w->splits >> q & 1 ? queries_of(w, (enum split)q) : NULL;
+        const struct lds_query *there = NULL;
+        if (w->splits >> q & 1) TRY(lds_outputs_check(&w->outputs, (enum split)q, &there));
         if (!there) continue;
-        if (there->first + there->Q > w->items[q])
-            return fail(ERR_RANGE, "score: the retrained networks were measured on %s items %zu to %zu, and only %zu are here; these scores need "
-                        "all of them", split_name((enum split)q), there->first, there->first + there->Q - 1, w->items[q]);
-        if (there->is_other)
-            return fail(ERR_RANGE, "score: the retrained networks' losses are of other %s items than those that have their numbers now; retrain "
-                        "with: dtrak lds %s", split_name((enum split)q), db);
         for (int m = 0; m < METHOD_COUNT; m++)
             if (w->wanted[m] && method_has_retrained((enum method)m)) w->total += (double)there->Q;
         any++;
     }
-    return any ? OK : not_evaluated(w);
+    lds_outputs_where(&w->outputs, where);
+    return any ? OK : fail(ERR_MISSING, "score: the retrained networks were not evaluated at these queries, but at --query %s", where);
 }
 
 /* Of masks and losses: other subsets, other seeds or other outputs are another set. */

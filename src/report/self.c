@@ -6,7 +6,7 @@
 #include "dtrak/json.h"
 #include "dtrak/loss.h"
 #include "dtrak/mem.h"
-#include "dtrak/offer.h"
+#include "dtrak/offer_scores.h"
 #include "dtrak/text.h"
 
 #include <math.h>

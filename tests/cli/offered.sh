@@ -103,6 +103,17 @@ says some_were_dropped $? "$(cat err.txt)"
 exits those_that_were_dropped_are_not_named 1 "those of --timesteps 4 --dims 96 are alike" score $several --method trak --loss avg --checkpoint 10,20 --ensemble
 holds and_those_that_are_named_do "$DTRAK" score $several --method trak --loss avg --checkpoint 10,20 --ensemble --timesteps 4 --dims 96
 
+# A mean of journeys needs the paths at each of them.
+cp plain.db $several
+mends journeys_of_several_get_all_they_need "dtrak features .* --checkpoint 10,20 && dtrak features .* --journey .* --checkpoint 10,20 && dtrak score" \
+    rank $several --query gen:0 --method journey --loss simple --checkpoint 10,20
+dtrak features $several --loss elbo --timesteps 5 --dims 96 --checkpoint 10,20 > out.txt 2> err.txt
+dtrak features $several --loss elbo --timesteps 5 --dims 96 --journey > out.txt 2>> err.txt
+mends and_no_more "dtrak features $several --journey --loss elbo --checkpoint 10,20 --dims 96 && dtrak score" \
+    rank $several --query gen:0 --method journey --loss elbo --checkpoint 10,20
+mends nor_paths_where_those_are "dtrak score $several --method journey" rank $several --query gen:0 --method journey --loss elbo --checkpoint 10,20 --lambda 0.5
+exits held_out_items_have_none_of_several_either 1 "of generated items" rank $several --query val:0 --method journey --loss elbo --checkpoint 10,20
+
 # A kernel serves those that it is of, whatever was added since; without weights nothing is offered that needs them.
 kernel=kernel.db
 cp plain.db $kernel
@@ -160,12 +171,20 @@ take of_one_query "dtrak score .* --method random" counterfactual "$db" --method
 take with_features "dtrak features .* && dtrak score .* --loss square" counterfactual "$db" --methods dtrak
 dtrak features "$db" --loss l2 --checkpoint all > out.txt 2> err.txt
 take over_all_checkpoints "dtrak score .* --method tracin --loss l2 --checkpoint all" counterfactual "$db" --methods tracin:l2
+take over_all_checkpoints_with_features "dtrak features .* --checkpoint all .* && dtrak score .* --checkpoint all" counterfactual "$db" --methods gas:l1
+take along_the_path "dtrak features .* && dtrak features .* --journey .* && dtrak score" counterfactual "$db" --methods journey:avg
+take by_an_embedding "dtrak add .* && dtrak add .*gen.npy .* && dtrak score" counterfactual "$db" --methods embed-cos
+dtrak drop "$db" --weights --checkpoint 2 --yes > out.txt 2> err.txt
+exits or_by_what_cannot_be_made 1 "no tracin elbo scores of generated items, and the weights of step 2 were dropped" \
+    counterfactual "$db" --methods tracin:elbo --remove 3 --queries 2 --steps 4 --dry-run
 
 # Retraining goes on as it was begun, also when pictures came since.
 lds() { dtrak lds "$db" --steps 12 --timesteps 10 --batch 4 "$@" > out.txt 2> err.txt; }
 cp plain.db "$db"
+exits nothing_was_retrained 1 "of Empirical influence for gen items, and no network has been retrained here yet" rank "$db" --query gen:0 --method emp-influence
 lds --subsets 2
 says networks_are_retrained $? "$(cat err.txt)"
+cp "$db" few.db
 dtrak lds "$db" --report > out.txt 2> err.txt
 sed -n 's/.*; more with: //p' err.txt > offered.sh
 echo "$(cat offered.sh) --dry-run" > dry.sh
@@ -175,11 +194,18 @@ dtrak lds "$db" --subsets 4 --dry-run > out.txt 2> err.txt
 sed -n 's/^those go on with: //p' out.txt > offered.sh
 [ -s offered.sh ] && sh offered.sh > out.txt 2>> err.txt && grep -q '^4 retrainings: 4 done' out.txt
 says other_options_say_which_go_on $? "$(cat err.txt out.txt)"
+exits two_make_no_datamodel 1 "for gen items, and 2 subsets are done, expected at least 3" rank few.db --query gen:0 --method datamodel
 dtrak sample "$db" --count 1 --steps 10 --seed 9 > out.txt 2> err.txt && ! lds --subsets 5 && sed -n 's/.*; as it was evaluated: //p' err.txt > offered.sh &&
     grep -q -- '--queries val:0-3,gen:0-2' offered.sh && sh offered.sh > out.txt 2>> err.txt && grep -q '^5 retrainings: 5 done' out.txt
 says pictures_that_came_since_are_left_out $? "$(cat err.txt out.txt)"
+cp "$db" fewer.db
+dtrak drop fewer.db --query val:3 --yes > out.txt 2> err.txt
+mends scores_of_the_split_that_can_be_had "dtrak score .* --split gen" rank fewer.db --query gen:0 --method emp-influence
+exits not_of_one_that_came_later 1 "and the retrained networks were not evaluated at gen:3, but at val:0-3,gen:0-2" \
+    rank "$db" --query gen:3 --method emp-influence
 dtrak drop "$db" --query gen:2-3 --yes > out.txt 2> err.txt
 says a_picture_goes $? "$(cat err.txt)"
+exits nor_where_items_went 1 "and the retrained networks were measured on gen items 0 to 2, and only 2 are here" rank "$db" --query gen:0 --method emp-influence
 exits none_is_offered_where_items_went 1 "no option brings it back: gen.count 2/3" lds "$db" --subsets 6 --steps 12 --timesteps 10 --batch 4
 
 # What cannot be is not offered.
