@@ -5,10 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static _Thread_local char reason[1024];
+/* Room for a command that is offered, with a long path in it several times. */
+enum { REASON = 4096 };
+static _Thread_local char reason[REASON];
 
 enum status fail(enum status code, const char *fmt, ...) {
-    char raw[1024];
+    char raw[REASON];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(raw, sizeof raw, fmt, ap);

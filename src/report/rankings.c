@@ -88,7 +88,7 @@ static enum status add_all(struct report_rankings *r, struct store *s, const str
                            const struct progress *p) {
     static const enum split order[2] = { SPLIT_GEN, SPLIT_VAL };
     enum status first = OK;
-    char why[1024] = "";   /* as much as is said of a failure */
+    char why[4096] = "";   /* as much as is said of a failure */
     int there = 0;
     for (int i = 0; i < 2; i++) {
         if (!(splits & 1u << order[i])) continue;
