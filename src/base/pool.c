@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -50,6 +51,22 @@ static size_t usable_processors(void) {
     return n < 1 ? 1 : (size_t)n;
 }
 
+/* Signals are the business of the thread that makes the pool. */
+static int start_workers(struct pool *p) {
+    sigset_t all, old;
+    int good = 1;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    for (size_t i = 1; i < p->threads && good; i++) {
+        p->workers[i].pool = p;
+        p->workers[i].index = i;
+        good = pthread_create(&p->workers[i].thread, NULL, worker_main, &p->workers[i]) == 0;
+        p->started += (size_t)good;
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return good;
+}
+
 enum status pool_new(struct pool **out, size_t threads) {
     *out = NULL;
     if (!threads) threads = usable_processors();
@@ -61,14 +78,10 @@ enum status pool_new(struct pool **out, size_t threads) {
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->idle, NULL);
-    for (size_t i = 1; i < threads; i++) {
-        p->workers[i].pool = p;
-        p->workers[i].index = i;
-        if (pthread_create(&p->workers[i].thread, NULL, worker_main, &p->workers[i])) {
-            pool_free(p);
-            return fail(ERR_IO, "cannot start thread %zu of %zu", i + 1, threads);
-        }
-        p->started++;
+    if (!start_workers(p)) {
+        size_t n = p->started + 2;
+        pool_free(p);
+        return fail(ERR_IO, "cannot start thread %zu of %zu", n, threads);
     }
     *out = p;
     return OK;

@@ -9,9 +9,11 @@
 #include "dtrak/text.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "../lib/near.h"
 
 static void philox_gives_the_known_answers_of_its_paper(void **state) {
@@ -236,6 +238,31 @@ static void every_piece_runs_once_on_any_number_of_threads(void **state) {
     }
 }
 
+/* What each thread lets through: a signal that a helper took would be news to it alone. */
+struct masks { unsigned char ran[4], takes[4]; };
+static void look_at_mask(void *ctx, size_t piece, size_t thread) {
+    struct masks *m = ctx;
+    struct timespec nap = { 0, 2000000 };     /* the others get a piece too */
+    sigset_t now;
+    (void)piece;
+    m->ran[thread] = 1;
+    pthread_sigmask(SIG_SETMASK, NULL, &now);
+    if (!sigismember(&now, SIGTSTP) || !sigismember(&now, SIGCONT) || !sigismember(&now, SIGINT)) m->takes[thread] = 1;
+    nanosleep(&nap, NULL);
+}
+static void signals_are_for_the_thread_that_made_the_pool(void **state) {
+    (void)state;
+    struct pool *p;
+    struct masks m = { { 0 }, { 0 } };
+    assert_int_equal(pool_new(&p, 4), OK);
+    for (int i = 0; i < 100 && !(m.ran[1] && m.ran[2] && m.ran[3]); i++) pool_run(p, 16, look_at_mask, &m);
+    pool_free(p);
+    for (size_t t = 0; t < 4; t++) {
+        assert_true(m.ran[t]);
+        assert_int_equal(m.takes[t], t == 0);
+    }
+}
+
 static void times_are_written_as_people_do(void **state) {
     (void)state;
     char s[16];
@@ -264,6 +291,7 @@ int main(void) {
         cmocka_unit_test(base64_is_that_of_the_rfc),
         cmocka_unit_test(a_buffer_grows_and_remembers_a_failure),
         cmocka_unit_test(every_piece_runs_once_on_any_number_of_threads),
+        cmocka_unit_test(signals_are_for_the_thread_that_made_the_pool),
         cmocka_unit_test(times_are_written_as_people_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
